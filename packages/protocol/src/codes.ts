@@ -1,0 +1,66 @@
+/**
+ * What a request can be refused for. The connection goes on.
+ *
+ * The codes are stable; the texts beside them on the wire are for people and may change.
+ */
+export const ERROR_CODES = [
+  /** The bytes were not JSON, or not UTF-8. */
+  "invalid-json",
+  /** A field is missing or has the wrong type. */
+  "invalid-request",
+  /** No request has this `type`. */
+  "unknown-type",
+  /** The request needs `hello` with version 2 first. */
+  "version-required",
+  /** The version in `hello` is not spoken here. */
+  "unsupported-version",
+  /** The person's name breaks a rule for names. */
+  "name-invalid",
+  /** Somebody else has this name. */
+  "name-in-use",
+  /** This connection already has another name. */
+  "name-fixed",
+  /** The room's name breaks a rule for names. */
+  "room-invalid",
+  /** The connection is in as many rooms as it may be. */
+  "too-many-rooms",
+  /** The request is for a room that this connection has not joined. */
+  "not-joined",
+  /** The text is longer than `messageBytesMax`. */
+  "message-too-long",
+  /** An id was used before, with another text. */
+  "id-reused",
+  /** No connection that could be taken back has this session. */
+  "session-unknown",
+  /** The server failed; trying again may help. */
+  "internal",
+] as const;
+
+/** See {@link ERROR_CODES}. */
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/**
+ * Why the server ends a connection, each with whether the client should come back.
+ * Two halves, like the close codes of WebSocket: the network's or the server's reasons, and the client's own.
+ */
+export const BYE_CODES = {
+  /** The server is shutting down. */
+  shutdown: true,
+  /** The client read more slowly than its room talks; it may resume from its last position. */
+  "slow-consumer": true,
+  /** Nothing was heard from the client, not even an answer to a ping. */
+  "ping-timeout": true,
+  /** The server has as many connections as it takes. */
+  "too-many-connections": true,
+  /** Another connection took this one's session. */
+  replaced: false,
+  /** Nothing was joined in time. */
+  "join-timeout": false,
+  /** A message was longer than `frameBytesMax`; what follows it cannot be told apart. */
+  "frame-too-long": false,
+  /** The bytes cannot be the chat's: HTTP on a chat connection, a length header that lies. */
+  "protocol-error": false,
+} as const satisfies Record<string, boolean>;
+
+/** See {@link BYE_CODES}. */
+export type ByeCode = keyof typeof BYE_CODES;

@@ -1,0 +1,201 @@
+import type { ByeCode, ErrorCode } from "./codes.ts";
+
+/** A place in a room's log. `seq` grows; it may skip numbers. Another `epoch` is another log. */
+export interface Position {
+  readonly epoch: string;
+  readonly seq: number;
+}
+
+/** What the server accepts, as `hello` tells it; lengths in bytes are of UTF-8. */
+export interface Limits {
+  /** Longest text of one chat message, in bytes. */
+  readonly messageBytesMax: number;
+  /** Longest request, in bytes. */
+  readonly frameBytesMax: number;
+  /** Rooms that one connection may be in. */
+  readonly roomsMax: number;
+  /** Entries that one `history` or `join` gives. */
+  readonly historyMax: number;
+  /** Pause between two pings of the server, in milliseconds. */
+  readonly pingMs: number;
+}
+
+/** What a client asks. `id` (1 to 64 characters) comes back in the answer. */
+export type Request =
+  | {
+      readonly type: "hello";
+      readonly id?: string;
+      readonly version: number;
+      readonly username?: string;
+      /** The `session` of an earlier connection, to take its name and rooms back. */
+      readonly session?: string;
+    }
+  | {
+      readonly type: "join";
+      readonly id?: string;
+      readonly room: string;
+      readonly username?: string;
+      /** Give the entries after this position. */
+      readonly after?: Position;
+      /** Give this many of the newest entries. */
+      readonly history?: number;
+    }
+  | { readonly type: "chat"; readonly id?: string; readonly room?: string; readonly message: string }
+  | { readonly type: "leave"; readonly id?: string; readonly room?: string }
+  | { readonly type: "who"; readonly id?: string; readonly room: string }
+  | { readonly type: "rooms"; readonly id?: string }
+  | {
+      readonly type: "history";
+      readonly id?: string;
+      readonly room: string;
+      /** Entries before this `seq`. Not together with `after`. */
+      readonly before?: number;
+      /** Entries after this `seq`. Not together with `before`. */
+      readonly after?: number;
+      readonly limit?: number;
+    }
+  | { readonly type: "ping"; readonly id?: string }
+  | { readonly type: "pong"; readonly id?: string };
+
+export type RequestType = Request["type"];
+export type RequestOf<Type extends RequestType> = Extract<Request, { type: Type }>;
+
+/** The first thing that a client of the seed hears. */
+export interface WelcomeMessage {
+  readonly type: "welcome";
+  readonly message: string;
+}
+
+/** Somebody joined or left, in words; clients of version 2 get {@link PresenceMessage} instead. */
+export interface NotificationMessage {
+  readonly type: "notification";
+  readonly message: string;
+}
+
+/** A chat message of another member. Version 1 leaves `seq`, `prev` and `at` out. */
+export interface ChatMessage {
+  readonly type: "chat";
+  readonly username: string;
+  readonly room: string;
+  readonly message: string;
+  readonly seq?: number;
+  /** The `seq` before this one in the room; another one than the last seen shows a gap. 0: the first. */
+  readonly prev?: number;
+  /** When it was accepted, in milliseconds since 1970. */
+  readonly at?: number;
+}
+
+export interface ErrorMessage {
+  readonly type: "error";
+  readonly id?: string;
+  readonly code?: ErrorCode;
+  readonly message: string;
+  readonly retryAfterMs?: number;
+}
+
+export interface HelloMessage {
+  readonly type: "hello";
+  readonly id?: string;
+  readonly version: 2;
+  /** A secret: whoever has it can take this connection's name and rooms. */
+  readonly session: string;
+  /** The name, where one was set or taken back. */
+  readonly username?: string;
+  /** The rooms that were taken back. */
+  readonly rooms?: readonly string[];
+  readonly limits: Limits;
+}
+
+export interface JoinedMessage {
+  readonly type: "joined";
+  readonly id?: string;
+  readonly room: string;
+  readonly position: Position;
+  /** At most 200 names; `count` is how many there are. */
+  readonly members: readonly string[];
+  readonly count: number;
+  readonly entries: readonly ChatMessage[];
+  /** There are older entries than the ones given. */
+  readonly more?: boolean;
+  /** Answers `after`: whether `entries` is all that was missed. */
+  readonly recovered?: boolean;
+}
+
+/** Answers `chat` and `leave`. For `chat`, the message is in the room's log at `seq`. */
+export interface AckMessage {
+  readonly type: "ack";
+  readonly id?: string;
+  readonly room: string;
+  readonly seq?: number;
+  readonly at?: number;
+  /** The message was already there; `seq` and `at` are its first ones. */
+  readonly duplicate?: boolean;
+}
+
+export interface WhoMessage {
+  readonly type: "who";
+  readonly id?: string;
+  readonly room: string;
+  readonly members: readonly string[];
+  readonly count: number;
+}
+
+export interface RoomsMessage {
+  readonly type: "rooms";
+  readonly id?: string;
+  readonly rooms: readonly { readonly room: string; readonly count: number }[];
+}
+
+export interface HistoryMessage {
+  readonly type: "history";
+  readonly id?: string;
+  readonly room: string;
+  /** Oldest first. */
+  readonly entries: readonly ChatMessage[];
+  /** There are older entries (newer ones, if `after` was asked). */
+  readonly more: boolean;
+}
+
+export interface PresenceMessage {
+  readonly type: "presence";
+  readonly room: string;
+  readonly username: string;
+  readonly state: "joined" | "left";
+}
+
+export interface PingMessage {
+  readonly type: "ping";
+}
+
+export interface PongMessage {
+  readonly type: "pong";
+  readonly id?: string;
+}
+
+/** The server ends the connection. */
+export interface ByeMessage {
+  readonly type: "bye";
+  readonly code: ByeCode;
+  readonly message: string;
+  /** Whether coming back makes sense. */
+  readonly reconnect: boolean;
+  /** Come back no sooner, in milliseconds. */
+  readonly afterMs?: number;
+}
+
+/** Whatever a server sends. */
+export type ServerMessage =
+  | WelcomeMessage
+  | NotificationMessage
+  | ChatMessage
+  | ErrorMessage
+  | HelloMessage
+  | JoinedMessage
+  | AckMessage
+  | WhoMessage
+  | RoomsMessage
+  | HistoryMessage
+  | PresenceMessage
+  | PingMessage
+  | PongMessage
+  | ByeMessage;

@@ -1,0 +1,123 @@
+import type { ErrorCode } from "./codes.ts";
+import type { Position, Request, RequestType, ServerMessage } from "./messages.ts";
+
+/** Why a value is not a request. */
+export interface InvalidRequest {
+  readonly type: "invalid";
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** The request's own id, where it had a usable one. */
+  readonly id?: string;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+type Check = (fields: Fields) => string | undefined;
+
+const ID_LENGTH_MAX = 64;
+
+/** For each request, what is wrong with its fields. */
+const CHECKS: Readonly<Record<RequestType, Check>> = {
+  hello: (fields) =>
+    need(fields, "version", "number") ?? may(fields, "username", "string") ?? may(fields, "session", "string"),
+  join: (fields) =>
+    !fields.room || (Object.hasOwn(fields, "username") && !fields.username)
+      ? "Room and username required"
+      : (need(fields, "room", "string") ??
+        may(fields, "username", "string") ??
+        position(fields) ??
+        count(fields, "history")),
+  chat: (fields) => need(fields, "message", "string") ?? may(fields, "room", "string"),
+  leave: (fields) => may(fields, "room", "string"),
+  who: (fields) => need(fields, "room", "string"),
+  rooms: () => undefined,
+  history: (fields) =>
+    need(fields, "room", "string") ??
+    count(fields, "before") ??
+    count(fields, "after") ??
+    count(fields, "limit") ??
+    (fields.before !== undefined && fields.after !== undefined
+      ? 'Only one of "before" and "after" can be given'
+      : undefined),
+  ping: () => undefined,
+  pong: () => undefined,
+};
+
+/**
+ * Checks that a JSON value is a request: its type is known and each field has its type.
+ * Whether a name is allowed or a room joined is for the server's rules. Fields that are not known are ignored.
+ */
+export function parseRequest(value: unknown): Request | InvalidRequest {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return invalid("invalid-request", "A message must be a JSON object");
+  }
+  const fields = value as Fields;
+  const { type, id } = fields;
+  if (id !== undefined && (typeof id !== "string" || id.length === 0 || id.length > ID_LENGTH_MAX)) {
+    return invalid("invalid-request", `"id" must be a string of 1 to ${ID_LENGTH_MAX} characters`);
+  }
+  if (typeof type !== "string") return invalid("invalid-request", '"type" must be a string', id);
+  if (!Object.hasOwn(CHECKS, type)) return invalid("unknown-type", "Unknown message type", id);
+  const wrong = CHECKS[type as RequestType](fields);
+  return wrong === undefined ? (value as Request) : invalid("invalid-request", wrong, id);
+}
+
+/**
+ * Reads one message of a server. Types that this version does not know come back as `undefined`, to be ignored.
+ *
+ * @throws {SyntaxError} when the text is not JSON, or not an object with a `type`.
+ */
+export function parseServerMessage(text: string): ServerMessage | undefined {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== "object" || value === null || typeof (value as Fields).type !== "string") {
+    throw new SyntaxError("Cannot read the server's message: not an object with a type");
+  }
+  return SERVER_TYPES.has((value as ServerMessage).type) ? (value as ServerMessage) : undefined;
+}
+
+const SERVER_TYPES: ReadonlySet<string> = new Set<ServerMessage["type"]>([
+  "welcome",
+  "notification",
+  "chat",
+  "error",
+  "hello",
+  "joined",
+  "ack",
+  "who",
+  "rooms",
+  "history",
+  "presence",
+  "ping",
+  "pong",
+  "bye",
+]);
+
+function invalid(code: ErrorCode, message: string, id?: string): InvalidRequest {
+  return id === undefined ? { type: "invalid", code, message } : { type: "invalid", code, message, id };
+}
+
+function need(fields: Fields, name: string, type: "string" | "number"): string | undefined {
+  // biome-ignore lint/suspicious/useValidTypeof: the type is one of two literals
+  return typeof fields[name] === type ? undefined : `"${name}" must be a ${type}`;
+}
+
+function may(fields: Fields, name: string, type: "string" | "number"): string | undefined {
+  return fields[name] === undefined ? undefined : need(fields, name, type);
+}
+
+function count(fields: Fields, name: string): string | undefined {
+  const value = fields[name];
+  if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)) return undefined;
+  return `"${name}" must be a whole number that is not negative`;
+}
+
+function position(fields: Fields): string | undefined {
+  const after = fields.after as Position | null | undefined;
+  if (after === undefined) return undefined;
+  const isPosition =
+    typeof after === "object" &&
+    after !== null &&
+    typeof after.epoch === "string" &&
+    Number.isSafeInteger(after.seq) &&
+    after.seq >= 0;
+  return isPosition ? undefined : '"after" must be a position: {"epoch": string, "seq": number}';
+}
