@@ -4,7 +4,7 @@
  *
  * @module
  */
-export { BYE_CODES, type ByeCode, type ErrorCode, ERROR_CODES } from "./codes.ts";
+export { BYE_CODES, type ByeCode, ERROR_CODES, type ErrorCode } from "./codes.ts";
 export type {
   AckMessage,
   ByeMessage,

@@ -96,7 +96,6 @@ function invalid(code: ErrorCode, message: string, id?: string): InvalidRequest 
 }
 
 function need(fields: Fields, name: string, type: "string" | "number"): string | undefined {
-  // biome-ignore lint/suspicious/useValidTypeof: the type is one of two literals
   return typeof fields[name] === type ? undefined : `"${name}" must be a ${type}`;
 }
 

@@ -1,0 +1,152 @@
+const EMPTY = new Uint8Array(0);
+
+/**
+ * Bytes that arrived and were not taken yet: a list of chunks with an offset into the first one.
+ * Nothing is concatenated until somebody takes bytes that lie in several chunks, and then once.
+ */
+export class ByteQueue {
+  #chunks: Buffer[] = [];
+  /** Index of the first chunk in `#chunks`; those before it were taken. */
+  #first = 0;
+  /** Offset of the first byte in the first chunk. */
+  #offset = 0;
+  #length = 0;
+
+  /** How many bytes are there. */
+  get length(): number {
+    return this.#length;
+  }
+
+  push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    this.#chunks.push(asBuffer(chunk));
+    this.#length += chunk.length;
+  }
+
+  /** Puts bytes in front. */
+  unshift(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    const rest = this.#chunks.slice(this.#first);
+    if (rest[0] !== undefined) rest[0] = rest[0].subarray(this.#offset);
+    this.#chunks = [asBuffer(chunk), ...rest];
+    this.#first = 0;
+    this.#offset = 0;
+    this.#length += chunk.length;
+  }
+
+  /** Takes what is left of the first chunk, without copying. */
+  takeChunk(): Uint8Array {
+    const chunk = this.#chunks[this.#first];
+    if (chunk === undefined) return EMPTY;
+    const rest = this.#offset === 0 ? chunk : chunk.subarray(this.#offset);
+    this.#dropFirst();
+    this.#length -= rest.length;
+    return rest;
+  }
+
+  /** Takes `length` bytes; there must be that many. Shares memory with the chunk where they lie in one. */
+  take(length: number): Uint8Array {
+    if (length === 0) return EMPTY;
+    const first = this.#chunks[this.#first] as Buffer;
+    const end = this.#offset + length;
+    if (end <= first.length) {
+      const bytes = first.subarray(this.#offset, end);
+      this.#length -= length;
+      if (end === first.length) this.#dropFirst();
+      else this.#offset = end;
+      return bytes;
+    }
+    const bytes = Buffer.allocUnsafe(length);
+    let filled = 0;
+    while (filled < length) {
+      const part = this.take(Math.min(length - filled, this.#firstLength()));
+      bytes.set(part, filled);
+      filled += part.length;
+    }
+    return bytes;
+  }
+
+  /** Takes `length` bytes and forgets them; there must be that many. */
+  drop(length: number): void {
+    let rest = length;
+    while (rest > 0) {
+      const part = Math.min(rest, this.#firstLength());
+      this.#offset += part;
+      this.#length -= part;
+      rest -= part;
+      if (this.#firstLength() === 0) this.#dropFirst();
+    }
+  }
+
+  /** The byte at this index, without taking it. */
+  at(index: number): number | undefined {
+    let position = this.#offset + index;
+    for (let i = this.#first; i < this.#chunks.length; i += 1) {
+      const chunk = this.#chunks[i] as Buffer;
+      if (position < chunk.length) return chunk[position];
+      position -= chunk.length;
+    }
+    return undefined;
+  }
+
+  /** Where `delimiter` begins, at or after `from`; -1 if it is not there yet. */
+  indexOf(delimiter: Uint8Array, from = 0): number {
+    const [head] = delimiter;
+    if (head === undefined) return from;
+    let base = -this.#offset;
+    for (let i = this.#first; i < this.#chunks.length; i += 1) {
+      const chunk = this.#chunks[i] as Buffer;
+      let at = chunk.indexOf(head, Math.max(from - base, i === this.#first ? this.#offset : 0));
+      while (at !== -1) {
+        if (this.#hasAt(delimiter, i, at)) return base + at;
+        at = chunk.indexOf(head, at + 1);
+      }
+      base += chunk.length;
+    }
+    return -1;
+  }
+
+  clear(): void {
+    this.#chunks = [];
+    this.#first = 0;
+    this.#offset = 0;
+    this.#length = 0;
+  }
+
+  #hasAt(delimiter: Uint8Array, chunkIndex: number, at: number): boolean {
+    let index = chunkIndex;
+    let position = at;
+    for (const byte of delimiter) {
+      while (position >= (this.#chunks[index]?.length ?? Number.POSITIVE_INFINITY)) {
+        position -= (this.#chunks[index] as Buffer).length;
+        index += 1;
+      }
+      if (this.#chunks[index]?.[position] !== byte) return false;
+      position += 1;
+    }
+    return true;
+  }
+
+  #firstLength(): number {
+    return (this.#chunks[this.#first]?.length ?? 0) - this.#offset;
+  }
+
+  #dropFirst(): void {
+    this.#chunks[this.#first] = EMPTY as Buffer;
+    this.#first += 1;
+    this.#offset = 0;
+    if (this.#first === this.#chunks.length) {
+      this.#chunks.length = 0;
+      this.#first = 0;
+    } else if (this.#first > 32 && this.#first * 2 > this.#chunks.length) {
+      // Taken chunks leave the list in blocks, so that taking one stays cheap.
+      this.#chunks = this.#chunks.slice(this.#first);
+      this.#first = 0;
+    }
+  }
+}
+
+/** The same bytes as a Buffer, whose `indexOf` is fast. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

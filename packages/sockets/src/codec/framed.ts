@@ -1,0 +1,170 @@
+import { SocketError } from "../errors.ts";
+import type { Connection } from "../tcp/connection.ts";
+import type { WriteData } from "../tcp/write-side.ts";
+import { Wait, type WaitOptions } from "../wait.ts";
+import type { Codec, Decoder } from "./codec.ts";
+
+/** Frames that may wait to be taken before the connection is no longer read. */
+const FRAMES_MAX = 1_024;
+const EMPTY = new Uint8Array(0);
+
+/**
+ * A connection seen as frames. It reads the connection by its events; from then on the connection's own `read` is `busy`.
+ *
+ * An error of the codec, or of the connection, comes once after the frames before it; then the channel has ended.
+ */
+export class Framed<In, Out = In> implements AsyncDisposable {
+  readonly connection: Connection;
+  readonly #codec: Codec<In, Out>;
+  readonly #decoder: Decoder<In>;
+  #ready: readonly In[] = [];
+  #error: unknown;
+  #hasEnded = false;
+  #isPaused = false;
+  #wait: Wait<readonly In[]> | undefined;
+
+  /** See {@link framed}. */
+  constructor(connection: Connection, codec: Codec<In, Out>) {
+    this.connection = connection;
+    this.#codec = codec;
+    this.#decoder = codec.decoder();
+    connection.handle({
+      data: (_, chunk) => this.#decode(() => this.#decoder.decode(chunk, FRAMES_MAX)),
+      // Our side stays open: who reads frames may still want to answer the last one.
+      end: () => {
+        this.#decode(() => this.#decoder.end());
+        this.#finish(undefined);
+      },
+      close: (_, error) => this.#finish(error),
+    });
+  }
+
+  /**
+   * Waits for frames: all that are ready, at least one; none when the stream has ended.
+   *
+   * @throws {SocketError} the codec's or the connection's, once; `busy` while another read waits; `timeout`.
+   */
+  read(options?: WaitOptions): Promise<readonly In[]> {
+    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    if (this.#wait !== undefined) {
+      return Promise.reject(new SocketError("busy", "Cannot read frames: another read is waiting"));
+    }
+    if (this.#ready.length > 0) return Promise.resolve(this.#take());
+    if (this.#error !== undefined) {
+      const error = this.#error;
+      this.#error = undefined;
+      return Promise.reject(error);
+    }
+    if (this.#hasEnded) return Promise.resolve([]);
+    this.#wait = new Wait<readonly In[]>(
+      options,
+      () => "Cannot read frames",
+      () => {
+        this.#wait = undefined;
+      },
+    );
+    return this.#wait.promise;
+  }
+
+  /** Frames in batches, as they arrive: one promise per batch. */
+  async *batches(): AsyncGenerator<readonly In[], void, void> {
+    for (let batch = await this.read(); batch.length > 0; batch = await this.read()) yield batch;
+  }
+
+  /** Frame by frame until the peer finishes. Leaving the loop leaves the connection open, and drops the frames at hand. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<In, void, void> {
+    for await (const batch of this.batches()) yield* batch;
+  }
+
+  /** Writes a frame; see {@link Connection.write}. */
+  write(frame: Out, options?: WaitOptions): Promise<void> {
+    return this.connection.write(this.#codec.encode(frame) as WriteData, options);
+  }
+
+  /** Queues a frame at once; see {@link Connection.send}. */
+  send(frame: Out): boolean {
+    return this.connection.send(this.#codec.encode(frame) as WriteData);
+  }
+
+  /** Closes the connection; see {@link Connection.close}. */
+  close(): Promise<void> {
+    return this.connection.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #decode(decode: () => readonly In[]): void {
+    if (this.#hasEnded) return;
+    try {
+      const frames = decode();
+      if (frames.length === 0) return;
+      this.#ready = this.#ready.length === 0 ? frames : [...this.#ready, ...frames];
+      this.#settle();
+      // As many as were allowed: there may be more in what the decoder holds.
+      if (frames.length >= FRAMES_MAX) this.#pause();
+    } catch (error) {
+      this.#finish(error);
+    }
+  }
+
+  #take(): readonly In[] {
+    const frames = this.#ready;
+    this.#ready = [];
+    if (this.#isPaused) queueMicrotask(() => this.#resume());
+    return frames;
+  }
+
+  #settle(): void {
+    const wait = this.#wait;
+    if (wait === undefined) return;
+    this.#wait = undefined;
+    if (this.#ready.length > 0) wait.resolve(this.#take());
+    else if (this.#error !== undefined) {
+      const error = this.#error;
+      this.#error = undefined;
+      wait.reject(error);
+    } else wait.resolve([]);
+  }
+
+  #finish(error: unknown): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#error = error;
+    this.#settle();
+  }
+
+  #pause(): void {
+    this.#isPaused = true;
+    this.connection.pause();
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#decode(() => this.#decoder.decode(EMPTY, FRAMES_MAX));
+    if (!this.#isPaused) this.connection.resume();
+  }
+}
+
+/**
+ * Sees a connection as frames of a codec.
+ *
+ * @example
+ * ```ts
+ * import { connect, framed, lines, serve } from "@landline/sockets";
+ * import assert from "node:assert/strict";
+ *
+ * await using server = await serve({}, async (connection) => {
+ *   const channel = framed(connection, lines());
+ *   for await (const line of channel) await channel.write(line.toUpperCase());
+ * });
+ * await using channel = framed(await connect(server.address), lines());
+ * await channel.write("hello");
+ * assert.deepEqual(await channel.read(), ["HELLO"]);
+ * ```
+ */
+export function framed<In, Out = In>(connection: Connection, codec: Codec<In, Out>): Framed<In, Out> {
+  return new Framed(connection, codec);
+}

@@ -1,0 +1,224 @@
+/** Where a value ends, as {@link JsonScanner.scan} finds it. */
+export type ScanResult =
+  /** The value goes on in the next chunk. */
+  | "more"
+  /** The value ends before `position`. */
+  | "value"
+  /** The byte at `position` cannot be there. */
+  | "invalid";
+
+/** What may come next. The strings have states of their own, as most bytes are in them. */
+const START = 0;
+const FIRST_ITEM = 1;
+const ITEM = 2;
+const FIRST_KEY = 3;
+const KEY = 4;
+const COLON = 5;
+const COMMA = 6;
+const STRING = 7;
+const ESCAPE = 8;
+const NUMBER = 9;
+const LITERAL = 10;
+
+const OBJECT = 1;
+const ARRAY = 2;
+
+const LITERALS: Readonly<Record<number, string>> = { 116: "true", 102: "false", 110: "null" };
+
+/**
+ * Finds where JSON values end (RFC 8259), byte by byte and each byte once, so that values can come back to back and be
+ * cut anywhere. It knows the grammar, and so notices at the first wrong byte that something is not JSON; it leaves to
+ * `JSON.parse` what it need not know, numbers and escapes.
+ */
+export class JsonScanner {
+  /** After {@link scan}: the first byte that does not belong to the value. */
+  position = 0;
+  /** Whether the value has bytes beyond ASCII. */
+  hasHighBytes = false;
+  #state: number = START;
+  #depth = 0;
+  #literal = "";
+  #literalIndex = 0;
+  #isKey = false;
+  readonly #stack: Uint8Array;
+
+  constructor(depthMax: number) {
+    this.#stack = new Uint8Array(depthMax);
+  }
+
+  /** Whether a value has begun and not ended. */
+  get isInside(): boolean {
+    return this.#state !== START;
+  }
+
+  /** Whether the value would be whole if the stream ended here: a number has no end of its own. */
+  get isWholeAtEnd(): boolean {
+    return this.#state === NUMBER && this.#depth === 0;
+  }
+
+  /** Forgets the value it is in. */
+  reset(): void {
+    this.#state = START;
+    this.#depth = 0;
+    this.hasHighBytes = false;
+  }
+
+  /** Goes on at `from`. White space in front of a value must have been passed by. */
+  scan(bytes: Uint8Array, from: number): ScanResult {
+    const { length } = bytes;
+    let i = from;
+    while (i < length) {
+      const byte = bytes[i] as number;
+      switch (this.#state) {
+        case STRING: {
+          i = this.#skipString(bytes, i);
+          break;
+        }
+        case ESCAPE:
+          // Which escapes there are is for JSON.parse; here it matters that the next byte ends nothing.
+          if (byte < 0x20) return this.#stop(i, "invalid");
+          this.#state = STRING;
+          i += 1;
+          break;
+        case NUMBER:
+          if (isNumberByte(byte)) i += 1;
+          else if (this.#depth === 0) return this.#stop(i, "value");
+          else this.#state = COMMA;
+          break;
+        case LITERAL:
+          if (byte !== this.#literal.charCodeAt(this.#literalIndex)) return this.#stop(i, "invalid");
+          this.#literalIndex += 1;
+          i += 1;
+          if (this.#literalIndex === this.#literal.length && this.#endItem()) return this.#stop(i, "value");
+          break;
+        default:
+          if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) {
+            i += 1;
+            break;
+          }
+          if (!this.#structure(byte)) return this.#stop(i, "invalid");
+          i += 1;
+          if (this.#depth === 0 && this.#state === COMMA) return this.#stop(i, "value");
+      }
+      if (this.#state < 0) {
+        this.#state = STRING;
+        return this.#stop(i, "invalid");
+      }
+      if (this.#depth === 0 && this.#state === COMMA) return this.#stop(i, "value");
+    }
+    this.position = i;
+    return "more";
+  }
+
+  /** Takes a byte that is outside of strings, numbers and literals and no white space; false if it cannot be there. */
+  #structure(byte: number): boolean {
+    switch (this.#state) {
+      case COMMA: {
+        const isObject = this.#stack[this.#depth - 1] === OBJECT;
+        if (byte === 0x2c) this.#state = isObject ? KEY : ITEM;
+        else if (byte === (isObject ? 0x7d : 0x5d)) return this.#leave();
+        else return false;
+        return true;
+      }
+      case COLON:
+        this.#state = ITEM;
+        return byte === 0x3a;
+      case FIRST_KEY:
+        if (byte === 0x7d) return this.#leave();
+        return this.#key(byte);
+      case KEY:
+        return this.#key(byte);
+      case FIRST_ITEM:
+        if (byte === 0x5d) return this.#leave();
+        return this.#item(byte);
+      default:
+        return this.#item(byte);
+    }
+  }
+
+  #key(byte: number): boolean {
+    this.#state = STRING;
+    this.#isKey = true;
+    return byte === 0x22;
+  }
+
+  #item(byte: number): boolean {
+    switch (byte) {
+      case 0x22:
+        this.#state = STRING;
+        this.#isKey = false;
+        return true;
+      case 0x7b:
+        return this.#enter(OBJECT, FIRST_KEY);
+      case 0x5b:
+        return this.#enter(ARRAY, FIRST_ITEM);
+      case 0x74:
+      case 0x66:
+      case 0x6e:
+        this.#state = LITERAL;
+        this.#literal = LITERALS[byte] as string;
+        this.#literalIndex = 1;
+        return true;
+      default:
+        this.#state = NUMBER;
+        return byte === 0x2d || (byte >= 0x30 && byte <= 0x39);
+    }
+  }
+
+  #enter(kind: number, state: number): boolean {
+    if (this.#depth === this.#stack.length) return false;
+    this.#stack[this.#depth] = kind;
+    this.#depth += 1;
+    this.#state = state;
+    return true;
+  }
+
+  #leave(): boolean {
+    this.#depth -= 1;
+    this.#state = COMMA;
+    return true;
+  }
+
+  /** An item is whole; true if it was the value itself. */
+  #endItem(): boolean {
+    this.#state = COMMA;
+    return this.#depth === 0;
+  }
+
+  /** Goes to the end of the string or of the bytes; a control character makes the state negative. */
+  #skipString(bytes: Uint8Array, from: number): number {
+    const { length } = bytes;
+    let high = 0;
+    for (let i = from; i < length; i += 1) {
+      const byte = bytes[i] as number;
+      high |= byte;
+      if (byte === 0x22) {
+        this.#state = this.#isKey ? COLON : COMMA;
+        if (high > 0x7f) this.hasHighBytes = true;
+        return i + 1;
+      }
+      if (byte === 0x5c) {
+        this.#state = ESCAPE;
+        if (high > 0x7f) this.hasHighBytes = true;
+        return i + 1;
+      }
+      if (byte < 0x20) {
+        this.#state = -1;
+        return i;
+      }
+    }
+    if (high > 0x7f) this.hasHighBytes = true;
+    return length;
+  }
+
+  #stop(position: number, result: ScanResult): ScanResult {
+    this.position = position;
+    this.#state = START;
+    this.#depth = 0;
+    return result;
+  }
+}
+
+function isNumberByte(byte: number): boolean {
+  return (byte >= 0x30 && byte <= 0x39) || byte === 0x2e || byte === 0x2d || byte === 0x2b || (byte | 0x20) === 0x65;
+}

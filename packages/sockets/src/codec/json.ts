@@ -1,0 +1,233 @@
+import { isUtf8 } from "node:buffer";
+import { asBuffer } from "../byte-queue.ts";
+import { SocketError } from "../errors.ts";
+import type { Codec, Decoder } from "./codec.ts";
+import { JsonScanner } from "./json-scanner.ts";
+
+/** What JSON can say. */
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+
+/** Options for {@link json}. */
+export interface JsonOptions {
+  /** Longest value accepted, in bytes. @default 1048576 */
+  readonly bytesMax?: number;
+  /** Deepest nesting accepted. @default 128 */
+  readonly depthMax?: number;
+  /**
+   * What is not JSON is an error that ends the stream (`fail`), or it gives one {@link SocketError} frame and reading
+   * resumes at the next LF or `{`, whichever comes first (`skip`). @default "fail"
+   */
+  readonly invalid?: "fail" | "skip";
+}
+
+const LF = 0x0a;
+const BRACE = 0x7b;
+
+/**
+ * JSON values one after another: a line each, with white space between or back to back. Written a line each.
+ *
+ * The decoder throws `frame-too-long` when a value exceeds `bytesMax`, and nothing past the limit is stored;
+ * `malformed` for what is not JSON, not UTF-8 or nested too deeply; `frame-truncated` when the stream ends in a value.
+ *
+ * @example
+ * ```ts
+ * import { json } from "@landline/sockets";
+ * import assert from "node:assert/strict";
+ *
+ * const decoder = json().decoder();
+ * assert.deepEqual(decoder.decode(Buffer.from('{"a":1}{"b"')), [{ a: 1 }]);
+ * assert.deepEqual(decoder.decode(Buffer.from(":2}\n")), [{ b: 2 }]);
+ * ```
+ */
+export function json(options: JsonOptions & { readonly invalid: "skip" }): Codec<JsonValue | SocketError, unknown>;
+export function json(options?: JsonOptions): Codec<JsonValue, unknown>;
+export function json(options: JsonOptions = {}): Codec<JsonValue | SocketError, unknown> {
+  const { bytesMax = 1024 * 1024, depthMax = 128, invalid = "fail" } = options;
+  return {
+    decoder: () => new JsonDecoder(bytesMax, depthMax, invalid === "skip"),
+    encode: (value) => {
+      const text = JSON.stringify(value);
+      if (text === undefined) throw new TypeError("value must be one that JSON can say");
+      return `${text}\n`;
+    },
+  };
+}
+
+class JsonDecoder implements Decoder<JsonValue | SocketError> {
+  readonly #bytesMax: number;
+  readonly #skipsInvalid: boolean;
+  readonly #scanner: JsonScanner;
+  /** The chunk in work and where it goes on. */
+  #chunk: Buffer = Buffer.alloc(0);
+  #position = 0;
+  /** Parts of the value in work from the chunks before. */
+  #parts: Buffer[] = [];
+  #partsBytes = 0;
+  /** Chunks that came while `framesMax` kept earlier ones from being decoded. */
+  #later: Buffer[] = [];
+  #isSkipping = false;
+  #error: SocketError | undefined;
+  #isOver = false;
+
+  constructor(bytesMax: number, depthMax: number, skipsInvalid: boolean) {
+    this.#bytesMax = bytesMax;
+    this.#scanner = new JsonScanner(depthMax);
+    this.#skipsInvalid = skipsInvalid;
+  }
+
+  decode(chunk: Uint8Array, framesMax: number = Number.POSITIVE_INFINITY): readonly (JsonValue | SocketError)[] {
+    const frames: (JsonValue | SocketError)[] = [];
+    if (this.#error !== undefined) {
+      const error = this.#error;
+      this.#error = undefined;
+      throw error;
+    }
+    if (this.#isOver) return frames;
+    if (this.#position < this.#chunk.length || this.#later.length > 0) {
+      if (chunk.length > 0) this.#later.push(asBuffer(chunk));
+    } else {
+      this.#chunk = asBuffer(chunk);
+      this.#position = 0;
+    }
+    try {
+      for (;;) {
+        while (this.#position < this.#chunk.length) {
+          if (frames.length >= framesMax) return frames;
+          this.#step(frames);
+        }
+        const next = this.#later.shift();
+        if (next === undefined) break;
+        this.#chunk = next;
+        this.#position = 0;
+      }
+    } catch (error) {
+      this.#isOver = true;
+      if (frames.length === 0) throw error;
+      this.#error = error as SocketError;
+    }
+    return frames;
+  }
+
+  end(): readonly (JsonValue | SocketError)[] {
+    const frames = [...this.decode(Buffer.alloc(0))];
+    if (this.#isOver) return frames;
+    try {
+      if (this.#scanner.isWholeAtEnd) this.#value(frames, this.#chunk.length);
+      else if (this.#scanner.isInside) {
+        throw new SocketError("frame-truncated", "Cannot read JSON: the stream ended inside a value", {
+          operation: "decode",
+          partial: this.rest(),
+        });
+      }
+    } catch (error) {
+      if (frames.length === 0) throw error;
+      this.#error = error as SocketError;
+    } finally {
+      this.#isOver = true;
+    }
+    return frames;
+  }
+
+  rest(): Uint8Array {
+    const rest = Buffer.concat([...this.#parts, this.#chunk.subarray(this.#position), ...this.#later]);
+    this.#parts = [];
+    this.#later = [];
+    this.#position = this.#chunk.length;
+    return rest;
+  }
+
+  /** Goes on to the end of the white space, of the value, of what is skipped, or of the chunk. */
+  #step(frames: (JsonValue | SocketError)[]): void {
+    if (this.#isSkipping) {
+      this.#skip();
+      return;
+    }
+    if (!this.#scanner.isInside) {
+      this.#skipWhiteSpace();
+      if (this.#position === this.#chunk.length) return;
+    }
+    const result = this.#scanner.scan(this.#chunk, this.#position);
+    const end = this.#scanner.position;
+    this.#checkLength(this.#partsBytes + end - this.#position);
+    if (result === "value") {
+      this.#value(frames, end);
+    } else if (result === "invalid") {
+      this.#position = end;
+      this.#refuse(frames, "Cannot read JSON: what arrived is not JSON", undefined);
+    } else {
+      this.#parts.push(this.#chunk.subarray(this.#position));
+      this.#partsBytes += end - this.#position;
+      this.#position = end;
+    }
+  }
+
+  /** The value in work ends before `end`. */
+  #value(frames: (JsonValue | SocketError)[], end: number): void {
+    const { hasHighBytes } = this.#scanner;
+    let bytes = this.#chunk;
+    let start = this.#position;
+    let stop = end;
+    if (this.#parts.length > 0) {
+      bytes = Buffer.concat([...this.#parts, this.#chunk.subarray(start, end)]);
+      start = 0;
+      stop = bytes.length;
+    }
+    this.#position = end;
+    this.#scanner.reset();
+    if (hasHighBytes && !isUtf8(bytes.subarray(start, stop))) {
+      this.#refuse(frames, "Cannot read JSON: it is not UTF-8", undefined);
+      return;
+    }
+    try {
+      frames.push(
+        JSON.parse(hasHighBytes ? bytes.toString("utf8", start, stop) : bytes.toString("latin1", start, stop)),
+      );
+      this.#parts = [];
+      this.#partsBytes = 0;
+    } catch (error) {
+      this.#refuse(frames, "Cannot read JSON: what arrived is not JSON", error);
+    }
+  }
+
+  #refuse(frames: (JsonValue | SocketError)[], text: string, cause: unknown): void {
+    const error = new SocketError("malformed", text, {
+      operation: "decode",
+      ...(cause === undefined ? {} : { cause }),
+    });
+    this.#scanner.reset();
+    this.#parts = [];
+    this.#partsBytes = 0;
+    if (!this.#skipsInvalid) throw error;
+    this.#isSkipping = true;
+    frames.push(error);
+  }
+
+  #skip(): void {
+    const chunk = this.#chunk;
+    let i = this.#position;
+    while (i < chunk.length && chunk[i] !== LF && chunk[i] !== BRACE) i += 1;
+    this.#position = i;
+    this.#isSkipping = i === chunk.length;
+  }
+
+  #skipWhiteSpace(): void {
+    const chunk = this.#chunk;
+    let i = this.#position;
+    while (i < chunk.length) {
+      const byte = chunk[i] as number;
+      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) break;
+      i += 1;
+    }
+    this.#position = i;
+  }
+
+  #checkLength(bytes: number): void {
+    if (bytes <= this.#bytesMax) return;
+    this.#parts = [];
+    throw new SocketError(
+      "frame-too-long",
+      `Cannot read JSON: a value exceeds limit ${this.#bytesMax} bytes (option bytesMax)`,
+      { operation: "decode" },
+    );
+  }
+}

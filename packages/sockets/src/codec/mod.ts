@@ -1,0 +1,5 @@
+export type { Codec, Decoder } from "./codec.ts";
+export { Framed, framed } from "./framed.ts";
+export { type JsonOptions, type JsonValue, json } from "./json.ts";
+export { type LengthPrefixedOptions, lengthPrefixed } from "./length-prefixed.ts";
+export { type LinesOptions, lines } from "./lines.ts";

@@ -1,0 +1,145 @@
+import { type Address, formatAddress } from "./address.ts";
+
+/**
+ * What went wrong, in one word that stays the same:
+ *
+ * - `refused`: nobody listens there. `unreachable`: no way to the host. `address-in-use`, `address-not-available`,
+ *   `permission`: the local address cannot be had.
+ * - `name-not-found`: the name has no address. `name-lookup-failed`: the lookup failed; try again.
+ * - `timeout`: the wait's `timeoutMs` or a deadline passed. The connection stays open.
+ * - `reset`: the peer broke the connection. `closed`: this side closed it.
+ * - `busy`: another read is already waiting.
+ * - `end-of-stream`: the peer finished before all was there; see `expected` and `partial`.
+ * - `frame-too-long`, `frame-truncated`, `malformed`: the bytes break the framing or the protocol.
+ * - `limit`: more than a limit of this side.
+ * - `message-too-long`: a datagram is too long to send.
+ * - `tls`: the TLS handshake or its certificates.
+ * - `system`: anything else; Node's error is the `cause`.
+ */
+export type SocketErrorCode =
+  | "refused"
+  | "unreachable"
+  | "name-not-found"
+  | "name-lookup-failed"
+  | "timeout"
+  | "reset"
+  | "closed"
+  | "busy"
+  | "end-of-stream"
+  | "frame-too-long"
+  | "frame-truncated"
+  | "malformed"
+  | "limit"
+  | "address-in-use"
+  | "address-not-available"
+  | "permission"
+  | "message-too-long"
+  | "tls"
+  | "system";
+
+/** The facts of a {@link SocketError}; which are there depends on its code. */
+export interface SocketErrorFields {
+  /** What was being done, as a verb: `connect`, `read`, `send`. */
+  readonly operation?: string;
+  readonly local?: Address;
+  readonly remote?: Address;
+  /** Bytes that the connection had read and written until then. */
+  readonly bytesRead?: number;
+  readonly bytesWritten?: number;
+  /** `end-of-stream`: how many bytes were wanted. */
+  readonly expected?: number;
+  /** `end-of-stream`, `frame-truncated`: what there was instead. */
+  readonly partial?: Uint8Array;
+  /** `malformed`: where, in bytes from the start of the message or stream. */
+  readonly offset?: number;
+  readonly cause?: unknown;
+}
+
+/**
+ * The one error of the toolkit. Tell errors apart by `code`; `cause` is the error it came from.
+ *
+ * An abort is no `SocketError`: it rejects with the signal's own reason.
+ */
+export class SocketError extends Error {
+  override readonly name = "SocketError";
+  readonly code: SocketErrorCode;
+  readonly operation: string | undefined;
+  readonly local: Address | undefined;
+  readonly remote: Address | undefined;
+  readonly bytesRead: number | undefined;
+  readonly bytesWritten: number | undefined;
+  readonly expected: number | undefined;
+  readonly partial: Uint8Array | undefined;
+  readonly offset: number | undefined;
+
+  constructor(code: SocketErrorCode, message: string, fields: SocketErrorFields = {}) {
+    super(message, "cause" in fields ? { cause: fields.cause } : undefined);
+    this.code = code;
+    this.operation = fields.operation;
+    this.local = fields.local;
+    this.remote = fields.remote;
+    this.bytesRead = fields.bytesRead;
+    this.bytesWritten = fields.bytesWritten;
+    this.expected = fields.expected;
+    this.partial = fields.partial;
+    this.offset = fields.offset;
+  }
+}
+
+const CODES: Readonly<Record<string, SocketErrorCode>> = {
+  ECONNREFUSED: "refused",
+  ENOENT: "refused",
+  EHOSTUNREACH: "unreachable",
+  ENETUNREACH: "unreachable",
+  EHOSTDOWN: "unreachable",
+  ENETDOWN: "unreachable",
+  ENOTFOUND: "name-not-found",
+  ENODATA: "name-not-found",
+  EAI_AGAIN: "name-lookup-failed",
+  EAI_FAIL: "name-lookup-failed",
+  ETIMEDOUT: "timeout",
+  ERR_SOCKET_CONNECTION_TIMEOUT: "timeout",
+  ECONNRESET: "reset",
+  ECONNABORTED: "reset",
+  EPIPE: "reset",
+  EADDRINUSE: "address-in-use",
+  EADDRNOTAVAIL: "address-not-available",
+  EACCES: "permission",
+  EPERM: "permission",
+  EMSGSIZE: "message-too-long",
+};
+
+const TEXTS: Readonly<Partial<Record<SocketErrorCode, string>>> = {
+  refused: "connection refused (is the server running?)",
+  unreachable: "host or network is unreachable",
+  "name-not-found": "no such host name",
+  "name-lookup-failed": "the name lookup failed, try again",
+  timeout: "timed out",
+  reset: "connection reset by the peer",
+  "address-in-use": "the address is already in use (is another server running?)",
+  "address-not-available": "this machine does not have the address",
+  permission: "permission denied (ports below 1024 need privileges)",
+  "message-too-long": "the message is too long",
+};
+
+/** Turns an error of Node's into a {@link SocketError}; `action` reads `Cannot connect to localhost:8080`. */
+export function fromNodeError(error: unknown, action: string, fields: SocketErrorFields = {}): SocketError {
+  if (error instanceof SocketError) return error;
+  const nodeCode = nodeErrorCode(error);
+  const code = CODES[nodeCode] ?? (/^ERR_(TLS|SSL)|CERT|SELF_SIGNED|UNABLE_TO/.test(nodeCode) ? "tls" : "system");
+  const text = TEXTS[code] ?? (error instanceof Error ? error.message : String(error));
+  return new SocketError(code, `${action}: ${text}`, { ...fields, cause: error });
+}
+
+/** The `code` of a Node error; of several attempts' errors the first that has one. */
+function nodeErrorCode(error: unknown): string {
+  if (typeof error !== "object" || error === null) return "";
+  if ("code" in error && typeof error.code === "string") return error.code;
+  if (error instanceof AggregateError) return error.errors.map(nodeErrorCode).find((code) => code !== "") ?? "";
+  return "";
+}
+
+/** ` localhost:8080` with the given word in front, or nothing where the address is not known. */
+export function toOrFrom(word: string, address: Address | undefined): string {
+  return address === undefined ? "" : ` ${word} ${formatAddress(address)}`;
+}

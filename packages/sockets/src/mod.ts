@@ -1,0 +1,18 @@
+/**
+ * Sockets for TypeScript: TCP and UDP with promises or events, framing, deadlines. HTTP is in `@landline/sockets/http`.
+ *
+ * @module
+ */
+export { type Address, formatAddress } from "./address.ts";
+export * from "./codec/mod.ts";
+export { SocketError, type SocketErrorCode, type SocketErrorFields } from "./errors.ts";
+export {
+  type ConnectionState,
+  type DatagramSocketState,
+  type ListenerState,
+  STATE_CHANNELS,
+  type StateChange,
+} from "./state.ts";
+export * from "./tcp/mod.ts";
+export * from "./udp/mod.ts";
+export type { WaitOptions } from "./wait.ts";

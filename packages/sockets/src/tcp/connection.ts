@@ -1,0 +1,475 @@
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { type Address, formatAddress } from "../address.ts";
+import { fromNodeError, SocketError, toOrFrom } from "../errors.ts";
+import { type ConnectionState, nextSocketId, publishStateChange } from "../state.ts";
+import type { WaitOptions } from "../wait.ts";
+import { ReadSide } from "./read-side.ts";
+import { type WriteData, WriteSide } from "./write-side.ts";
+
+/**
+ * What a connection that is read by events calls. One object can serve many connections.
+ *
+ * A handler that throws, or whose promise rejects, breaks its own connection with that error; the process goes on.
+ */
+export interface ConnectionHandlers {
+  /** The connection is established ({@link serve} only). */
+  open?(connection: Connection): void;
+  /** Bytes arrived. They are valid as long as they are referenced. */
+  data?(connection: Connection, chunk: Uint8Array): void;
+  /** There is room again after {@link Connection.send} returned false. */
+  drain?(connection: Connection): void;
+  /** The peer finished. Without this handler our side finishes too, once all is flushed. */
+  end?(connection: Connection): void;
+  /** The connection is gone; `error` is why, where it did not end in peace. */
+  close?(connection: Connection, error: SocketError | undefined): void;
+}
+
+export interface ConnectionOptions {
+  /** Stop reading from the socket while this many bytes are stored and nobody reads them. @default 65536 */
+  readonly readHighWaterMark?: number | undefined;
+  /** Writing waits above this many buffered bytes. @default 65536 */
+  readonly writeHighWaterMark?: number | undefined;
+  /** Writing goes on at this many. @default 32768 */
+  readonly writeLowWaterMark?: number | undefined;
+  /** How long `close()` waits without progress: for its own bytes to leave, then for the peer's end. @default 2000 */
+  readonly lingerMs?: number | undefined;
+}
+
+/** What {@link Connection.detach} gives away. */
+export interface DetachedSocket {
+  readonly socket: Duplex;
+  /** What had arrived and was not read. */
+  readonly unread: Uint8Array;
+}
+
+/** At most this much is read and thrown away while closing; a peer that sends more is cut off. */
+const DISCARD_BYTES_MAX = 1024 * 1024;
+
+const owner: unique symbol = Symbol("landline.connection");
+
+type OwnedStream = Duplex & { [owner]?: Connection };
+
+/**
+ * One end of a byte stream: TCP, a Unix socket, TLS.
+ *
+ * It is read in one of two ways: by pulling (`read`, `readExactly`, `readUntil`, `for await`), one reader at a time; or
+ * by events (`handle`). Until either is begun nothing is read from the socket and the peer is slowed down by the kernel.
+ *
+ * Every waiting method takes `signal` and `timeoutMs`. A read that is aborted or times out loses no byte and leaves the
+ * connection open. A write that is aborted had not begun and is withdrawn.
+ *
+ * No event of the underlying socket can end the process.
+ */
+export class Connection implements AsyncDisposable {
+  /** Resolves when the connection is gone, in peace or not. Never rejects. */
+  readonly closed: Promise<void>;
+  readonly #id: number = nextSocketId();
+  readonly #stream: OwnedStream;
+  readonly #readSide: ReadSide;
+  readonly #writeSide: WriteSide;
+  readonly #lingerMs: number;
+  readonly #resolveClosed: () => void;
+  #state: ConnectionState = "created";
+  #handlers: ConnectionHandlers | undefined;
+  #local: Address | undefined;
+  #remote: Address | undefined;
+  #error: SocketError | undefined;
+  #reportHandlerError: ((error: SocketError) => void) | undefined;
+  #isClosing = false;
+  #isDetached = false;
+  #discardedBytes = 0;
+  #lingerTimer: NodeJS.Timeout | undefined;
+
+  /** For the toolkit and its tests; others call {@link connect}, {@link listen} or {@link serve}. */
+  constructor(stream: Duplex, options: ConnectionOptions = {}, addresses: { local?: Address; remote?: Address } = {}) {
+    const high = options.writeHighWaterMark ?? 65_536;
+    this.#stream = stream;
+    this.#lingerMs = options.lingerMs ?? 2_000;
+    this.#readSide = new ReadSide(
+      {
+        pause: () => stream.pause(),
+        resume: () => stream.resume(),
+        from: () => toOrFrom("from", this.#remote),
+      },
+      options.readHighWaterMark ?? 65_536,
+    );
+    this.#writeSide = new WriteSide(
+      stream,
+      { drained: () => this.#drained(), to: () => toOrFrom("to", this.#remote) },
+      { high, low: Math.min(options.writeLowWaterMark ?? 32_768, high) },
+    );
+    this.#local = addresses.local;
+    this.#remote = addresses.remote;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.#resolveClosed = resolve;
+    this.#stream[owner] = this;
+    stream.pause();
+    stream.on("data", Connection.#onData).on("end", Connection.#onEnd);
+    stream.on("error", Connection.#onError).on("close", Connection.#onClose);
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** This end's address, once there is one. */
+  get local(): Address | undefined {
+    return this.#local;
+  }
+
+  /** The peer's address. */
+  get remote(): Address | undefined {
+    return this.#remote;
+  }
+
+  /** Bytes accepted and not yet given to the kernel. */
+  get bufferedBytes(): number {
+    return this.#writeSide.bufferedBytes;
+  }
+
+  /** Whether a write would be accepted at once. */
+  get canWrite(): boolean {
+    return this.#writeSide.canWrite;
+  }
+
+  /** Bytes that arrived and were not read yet. */
+  get unreadBytes(): number {
+    return this.#readSide.bufferedBytes;
+  }
+
+  /**
+   * Reads what is there, or waits for some: at least one byte, or `null` when the peer finished.
+   *
+   * @throws {SocketError} `busy` while another read waits; `timeout`; `closed` after `close()`; `reset` and others when
+   * the connection broke.
+   */
+  read(options?: WaitOptions): Promise<Uint8Array | null> {
+    return this.#pull() ?? this.#readSide.read(options);
+  }
+
+  /**
+   * Reads exactly `length` bytes.
+   *
+   * @throws {SocketError} `end-of-stream` with `expected` and `partial` when the peer finished before; as {@link read}.
+   */
+  readExactly(length: number, options?: WaitOptions): Promise<Uint8Array> {
+    return this.#pull() ?? this.#readSide.readExactly(length, options);
+  }
+
+  /**
+   * Reads up to and including a delimiter.
+   *
+   * @throws {SocketError} `limit` when it does not end within `bytesMax` bytes (default 65536): the bytes stay, to be
+   * read in another way; `end-of-stream` with `partial`; as {@link read}.
+   */
+  readUntil(
+    delimiter: Uint8Array | string,
+    options?: WaitOptions & { readonly bytesMax?: number | undefined },
+  ): Promise<Uint8Array> {
+    const bytes = typeof delimiter === "string" ? Buffer.from(delimiter) : delimiter;
+    return this.#pull() ?? this.#readSide.readUntil(bytes, options?.bytesMax ?? 65_536, options);
+  }
+
+  /** Reads chunk by chunk until the peer finishes. Leaving the loop early leaves the connection open. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
+    for (let chunk = await this.read(); chunk !== null; chunk = await this.read()) yield chunk;
+  }
+
+  /** Puts bytes in front of what is read next. */
+  unread(bytes: Uint8Array): void {
+    if (this.#handlers === undefined) this.#readSide.unread(bytes);
+    else this.#data(bytes);
+  }
+
+  /**
+   * Reads by events from now on; what is stored is delivered first. Calling it again changes the handlers.
+   *
+   * @throws {SocketError} `busy` while a read waits; `closed` when the connection is closing.
+   */
+  handle(handlers: ConnectionHandlers): void {
+    if (this.#isClosing || this.#isDetached) throw this.#closedError("handle");
+    if (this.#readSide.isReading) {
+      throw new SocketError("busy", `Cannot handle the connection${toOrFrom("with", this.#remote)}: a read is waiting`);
+    }
+    const isFirst = this.#handlers === undefined;
+    this.#handlers = handlers;
+    if (!isFirst) return;
+    const stored = this.#readSide.takeAll();
+    if (stored.length > 0) this.#data(stored);
+    if (this.#stream.readableEnded) this.#ended();
+    this.#stream.resume();
+  }
+
+  /** Whether the connection is read by handlers. */
+  get isHandled(): boolean {
+    return this.#handlers !== undefined;
+  }
+
+  /** Stops the `data` events; the kernel then slows the peer down. */
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  /** Lets the `data` events go on. */
+  resume(): void {
+    if (!this.#isDetached) this.#stream.resume();
+  }
+
+  /**
+   * Writes in order; resolves when the data is accepted, which is at once below the high-water mark. Accepted is not
+   * received: the kernel, the network and the peer come after.
+   *
+   * @throws {SocketError} `timeout`, with the data withdrawn; `closed` after `closeWrite()` or `close()`; `reset`.
+   */
+  write(data: WriteData, options?: WaitOptions): Promise<void> {
+    return this.#writeSide.write(data, options);
+  }
+
+  /**
+   * Queues at once; never throws. False when the buffer is above its mark (`drain` tells when to go on) or when the
+   * connection cannot be written any more (`close` tells why). What is queued in one tick leaves in one write.
+   */
+  send(data: WriteData): boolean {
+    return this.#writeSide.send(data);
+  }
+
+  /** Waits until the kernel has everything written so far. */
+  flush(options?: WaitOptions): Promise<void> {
+    return this.#writeSide.flush(options);
+  }
+
+  /** Finishes our side once all is flushed (a FIN); the peer may still send. Idempotent. */
+  closeWrite(): void {
+    if (this.#stream.writableEnded || this.#isDetached) return;
+    this.#writeSide.end(this.#closedError("write"));
+    this.#stream.end();
+    if (this.#state === "established") this.#moveTo("half-closed-local", undefined);
+    else if (this.#state === "half-closed-remote") this.#moveTo("closing", undefined);
+  }
+
+  /**
+   * Flushes, finishes our side, reads and discards at most 1 MiB until the peer finishes too, and is gone after
+   * `lingerMs` without progress at the latest. Reads and writes that wait reject with `closed`. Idempotent.
+   */
+  close(): Promise<void> {
+    if (!this.#isClosing && this.#state !== "closed" && !this.#isDetached) {
+      this.#isClosing = true;
+      const error = this.#closedError("read");
+      this.#readSide.fail(error, false);
+      this.#moveTo("closing", undefined);
+      this.#writeSide.end(error);
+      if (this.#stream.readableEnded && this.#stream.writableFinished) this.#stream.destroy();
+      else {
+        this.#stream.end();
+        this.#stream.resume();
+        this.#linger(this.bufferedBytes);
+      }
+    }
+    return this.closed;
+  }
+
+  /** Breaks the connection at once: TCP sends RST, and what was not sent is lost. Idempotent. */
+  reset(): void {
+    if (this.#state === "closed" || this.#isDetached) return;
+    this.#isClosing = true;
+    const socket = this.#stream as Partial<Socket>;
+    if (typeof socket.resetAndDestroy === "function") socket.resetAndDestroy();
+    else this.#stream.destroy();
+    this.#readSide.fail(this.#closedError("read"), false);
+  }
+
+  /**
+   * Gives the Node socket away, paused, with what was not read; the connection counts as closed from then on.
+   *
+   * @throws {SocketError} `closed` when there is nothing to give any more.
+   */
+  detach(): DetachedSocket {
+    if (this.#isClosing || this.#isDetached || this.#stream.destroyed) throw this.#closedError("detach");
+    this.#isDetached = true;
+    const stream = this.#stream;
+    stream.pause();
+    stream.off("data", Connection.#onData).off("end", Connection.#onEnd);
+    stream.off("error", Connection.#onError).off("close", Connection.#onClose);
+    delete stream[owner];
+    const unread = this.#readSide.takeAll();
+    this.#finish("detached");
+    return { socket: stream, unread };
+  }
+
+  /** Keeps the process alive while the connection is open (the default). */
+  ref(): void {
+    (this.#stream as Partial<Socket>).ref?.();
+  }
+
+  /** Lets the process end although the connection is open. */
+  unref(): void {
+    (this.#stream as Partial<Socket>).unref?.();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** @internal The next step of the connection's life, as {@link connect} and the listeners see it. */
+  opened(state: "connecting" | "established", addresses: { local?: Address; remote?: Address } = {}): void {
+    if (addresses.local !== undefined) this.#local = addresses.local;
+    if (addresses.remote !== undefined) this.#remote = addresses.remote;
+    this.#moveTo(state, undefined);
+  }
+
+  /** @internal Told of what a handler throws, beside the connection's own `close` handler. */
+  onHandlerError(report: (error: SocketError) => void): void {
+    this.#reportHandlerError = report;
+  }
+
+  /** @internal Closes the connection with a `timeout` error when nothing moved for this long. */
+  closeWhenIdle(socket: Socket, idleTimeoutMs: number): void {
+    socket.setTimeout(idleTimeoutMs, () => {
+      const text = `Connection${toOrFrom("with", this.#remote)} timed out: nothing moved for ${idleTimeoutMs} ms`;
+      this.fail(new SocketError("timeout", text, { operation: "idle", ...this.#facts() }));
+    });
+  }
+
+  /** @internal Breaks the connection with this error. */
+  fail(error: SocketError): void {
+    this.#error ??= error;
+    this.#stream.destroy();
+  }
+
+  // One function per event for all connections, not one closure per connection.
+  static #onData(this: OwnedStream, chunk: Uint8Array): void {
+    const connection = this[owner];
+    if (connection !== undefined) connection.#data(chunk);
+  }
+
+  static #onEnd(this: OwnedStream): void {
+    const connection = this[owner];
+    if (connection !== undefined) connection.#ended();
+  }
+
+  static #onError(this: OwnedStream, error: Error): void {
+    const connection = this[owner];
+    if (connection !== undefined) connection.#failed(error);
+  }
+
+  static #onClose(this: OwnedStream): void {
+    const connection = this[owner];
+    if (connection !== undefined) connection.#finish(connection.#error?.message);
+  }
+
+  #pull(): Promise<never> | undefined {
+    if (this.#handlers === undefined) return undefined;
+    return Promise.reject(
+      new SocketError("busy", `Cannot read${toOrFrom("from", this.#remote)}: the connection is read by its handlers`),
+    );
+  }
+
+  #data(chunk: Uint8Array): void {
+    if (this.#isClosing) {
+      this.#discardedBytes += chunk.length;
+      if (this.#discardedBytes > DISCARD_BYTES_MAX) this.#stream.destroy();
+    } else if (this.#handlers === undefined) {
+      this.#readSide.push(chunk);
+    } else {
+      this.#run("data", this.#handlers, chunk);
+    }
+  }
+
+  #ended(): void {
+    if (this.#state === "established") this.#moveTo("half-closed-remote", "the peer finished");
+    else if (this.#state === "half-closed-local") this.#moveTo("closing", "the peer finished");
+    this.#readSide.end();
+    if (this.#isClosing || this.#handlers === undefined) return;
+    if (this.#handlers.end === undefined) this.closeWrite();
+    else this.#run("end", this.#handlers, undefined);
+  }
+
+  #failed(error: Error): void {
+    this.#error ??= fromNodeError(error, `Connection${toOrFrom("with", this.#remote)} broke`, this.#facts());
+  }
+
+  #drained(): void {
+    if (this.#handlers !== undefined && !this.#isClosing) this.#run("drain", this.#handlers, undefined);
+  }
+
+  /** Calls a handler; what it throws, now or later, breaks this connection alone. */
+  #run(name: "data" | "end" | "drain", handlers: ConnectionHandlers, chunk: Uint8Array | undefined): void {
+    try {
+      const result: unknown = handlers[name]?.(this, chunk as Uint8Array);
+      if (result instanceof Promise) result.catch((error) => this.#handlerFailed(name, error));
+    } catch (error) {
+      this.#handlerFailed(name, error);
+    }
+  }
+
+  #handlerFailed(name: string, cause: unknown): void {
+    const remote = this.#remote === undefined ? "" : ` of ${formatAddress(this.#remote)}`;
+    const text = cause instanceof Error ? cause.message : String(cause);
+    const error = new SocketError("system", `The ${name} handler${remote} failed: ${text}`, { operation: name, cause });
+    this.#reportHandlerError?.(error);
+    this.fail(error);
+  }
+
+  /** Destroys the stream once a whole linger time has passed without a byte leaving. */
+  #linger(bufferedBefore: number): void {
+    this.#lingerTimer = setTimeout(() => {
+      const buffered = this.bufferedBytes;
+      if (buffered < bufferedBefore) this.#linger(buffered);
+      else this.#stream.destroy();
+    }, this.#lingerMs);
+  }
+
+  #finish(reason: string | undefined): void {
+    if (this.#state === "closed") return;
+    clearTimeout(this.#lingerTimer);
+    this.#moveTo("closed", reason);
+    const error = this.#error ?? this.#closedError("use");
+    // After a peer's reset, what had arrived can still be read.
+    this.#readSide.fail(error, !this.#isClosing);
+    this.#writeSide.fail(error);
+    const handlers = this.#handlers;
+    if (handlers?.close !== undefined && !this.#isDetached) {
+      try {
+        handlers.close(this, this.#isClosing ? undefined : this.#error);
+      } catch (failure) {
+        this.#handlerFailed("close", failure);
+      }
+    }
+    this.#resolveClosed();
+  }
+
+  #closedError(operation: string): SocketError {
+    const remote = this.#remote === undefined ? "" : ` ${formatAddress(this.#remote)}`;
+    return new SocketError("closed", `Cannot ${operation} connection${remote}: it is closed`, {
+      operation,
+      ...this.#facts(),
+    });
+  }
+
+  #facts(): { bytesRead: number; bytesWritten: number; local?: Address; remote?: Address } {
+    const { bytesRead = 0, bytesWritten = 0 } = this.#stream as Partial<Socket>;
+    return {
+      bytesRead,
+      bytesWritten,
+      ...(this.#local === undefined ? {} : { local: this.#local }),
+      ...(this.#remote === undefined ? {} : { remote: this.#remote }),
+    };
+  }
+
+  #moveTo(to: ConnectionState, reason: string | undefined): void {
+    const from = this.#state;
+    if (from === to || from === "closed") return;
+    this.#state = to;
+    publishStateChange<ConnectionState>("connection", () => ({
+      id: this.#id,
+      from,
+      to,
+      at: Date.now(),
+      local: this.#local,
+      remote: this.#remote,
+      reason,
+    }));
+  }
+}

@@ -1,0 +1,110 @@
+import type { Address } from "../address.ts";
+import { SocketError } from "../errors.ts";
+import type { ListenerState } from "../state.ts";
+import { Wait, type WaitOptions } from "../wait.ts";
+import type { Connection } from "./connection.ts";
+import { type ListenOptions, ServerSockets } from "./server-sockets.ts";
+
+/** Accepted connections that wait to be taken; those above are dropped and counted. */
+const ACCEPTED_MAX = 511;
+
+/**
+ * Listens for connections and hands them out one by one. Connections that were taken outlive the listener.
+ */
+export class Listener implements AsyncDisposable {
+  readonly #accepted: Connection[] = [];
+  readonly #accepts: Wait<Connection | undefined>[] = [];
+  #sockets!: ServerSockets;
+
+  private constructor() {}
+
+  /** @internal See {@link listen}. */
+  static async open(options: ListenOptions): Promise<Listener> {
+    const listener = new Listener();
+    listener.#sockets = await ServerSockets.open(options, (connection) => listener.#offer(connection));
+    return listener;
+  }
+
+  /** Where it listens: the address, or for `localhost` that name, and the port. */
+  get address(): Address {
+    return this.#sockets.address;
+  }
+
+  get state(): ListenerState {
+    return this.#sockets.state;
+  }
+
+  /** Connections dropped because there were too many. */
+  get dropped(): number {
+    return this.#sockets.dropped;
+  }
+
+  /** Accepts that failed; the listener goes on. */
+  get acceptErrors(): number {
+    return this.#sockets.acceptErrors;
+  }
+
+  /**
+   * Waits for a connection.
+   *
+   * @throws {SocketError} `timeout`; `closed` when the listener is closed.
+   */
+  async accept(options?: WaitOptions): Promise<Connection> {
+    const connection = await this.#next(options);
+    if (connection === undefined) throw new SocketError("closed", "Cannot accept: the listener is closed");
+    return connection;
+  }
+
+  /** Connection after connection until the listener is closed. Leaving the loop closes it. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Connection, void, void> {
+    try {
+      for (let next = await this.#next(); next !== undefined; next = await this.#next()) yield next;
+    } finally {
+      await this.close();
+    }
+  }
+
+  /** Stops listening and resets connections that nobody took. Idempotent. */
+  async close(): Promise<void> {
+    for (const connection of this.#accepted.splice(0)) connection.reset();
+    const closed = this.#sockets.close();
+    for (const wait of this.#accepts.splice(0)) wait.resolve(undefined);
+    await closed;
+  }
+
+  /** Keeps the process alive while it listens (the default). */
+  ref(): void {
+    this.#sockets.ref();
+  }
+
+  /** Lets the process end although it listens. */
+  unref(): void {
+    this.#sockets.unref();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #offer(connection: Connection): void {
+    const wait = this.#accepts.shift();
+    if (wait !== undefined) wait.resolve(connection);
+    else if (this.#accepted.length < ACCEPTED_MAX) this.#accepted.push(connection);
+    else this.#sockets.drop(connection);
+  }
+
+  #next(options?: WaitOptions): Promise<Connection | undefined> {
+    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    let ready = this.#accepted.shift();
+    while (ready?.state === "closed") ready = this.#accepted.shift();
+    if (ready !== undefined) return Promise.resolve(ready);
+    if (this.state !== "listening") return Promise.resolve(undefined);
+    const wait = new Wait<Connection | undefined>(
+      options,
+      () => "Cannot accept a connection",
+      () => this.#accepts.splice(this.#accepts.indexOf(wait), 1),
+    );
+    this.#accepts.push(wait);
+    return wait.promise;
+  }
+}

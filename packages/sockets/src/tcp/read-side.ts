@@ -1,0 +1,185 @@
+import { ByteQueue } from "../byte-queue.ts";
+import { SocketError } from "../errors.ts";
+import { Wait, type WaitOptions } from "../wait.ts";
+
+/** What a read waits for; it is asked again whenever bytes arrive. `undefined`: not yet. */
+type Take = () => Uint8Array | null | undefined;
+
+/** What the reading half asks of the connection that it belongs to. */
+export interface ReadSideOwner {
+  pause(): void;
+  resume(): void;
+  /** ` from 127.0.0.1:8080`, for texts. */
+  from(): string;
+}
+
+/**
+ * The reading half of a connection that is read by pulling: the bytes that arrived and the one read that waits for more.
+ * Reading from the socket stops while more than the high-water mark is stored.
+ */
+export class ReadSide {
+  readonly #owner: ReadSideOwner;
+  readonly #highWaterMark: number;
+  readonly #queue = new ByteQueue();
+  #take: Take | undefined;
+  #wait: Wait<Uint8Array | null> | undefined;
+  #hasEnded = false;
+  #error: SocketError | undefined;
+  #isPaused = true;
+
+  constructor(owner: ReadSideOwner, highWaterMark: number) {
+    this.#owner = owner;
+    this.#highWaterMark = highWaterMark;
+  }
+
+  get bufferedBytes(): number {
+    return this.#queue.length;
+  }
+
+  get isReading(): boolean {
+    return this.#wait !== undefined;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#queue.push(chunk);
+    this.#settle();
+    if (this.#queue.length >= this.#highWaterMark && this.#take === undefined) this.#pause();
+  }
+
+  unread(bytes: Uint8Array): void {
+    this.#queue.unshift(bytes);
+    this.#settle();
+  }
+
+  /** The peer finished; what is stored can still be read. */
+  end(): void {
+    this.#hasEnded = true;
+    this.#settle();
+  }
+
+  /** Nothing more will come; what is stored can still be read if `keep`. */
+  fail(error: SocketError, keep: boolean): void {
+    this.#error ??= error;
+    if (!keep) this.#queue.clear();
+    this.#settle();
+  }
+
+  /** Hands over all that is stored, for whoever reads from now on. */
+  takeAll(): Uint8Array {
+    return this.#queue.take(this.#queue.length);
+  }
+
+  read(options: WaitOptions | undefined): Promise<Uint8Array | null> {
+    return this.#read("read", options, () => {
+      if (this.#queue.length > 0) return this.#queue.takeChunk();
+      return this.#hasEnded ? null : undefined;
+    });
+  }
+
+  async readExactly(length: number, options: WaitOptions | undefined): Promise<Uint8Array> {
+    if (!Number.isSafeInteger(length) || length < 0) {
+      throw new RangeError(`length must be a whole number that is not negative: ${length}`);
+    }
+    const bytes = await this.#read("read", options, () => {
+      if (this.#queue.length >= length) return this.#queue.take(length);
+      if (this.#hasEnded) throw this.#endOfStream(`${length} bytes`, length);
+      return undefined;
+    });
+    return bytes as Uint8Array;
+  }
+
+  async readUntil(delimiter: Uint8Array, bytesMax: number, options: WaitOptions | undefined): Promise<Uint8Array> {
+    if (delimiter.length === 0) throw new RangeError("delimiter must not be empty");
+    let searched = 0;
+    const bytes = await this.#read("read", options, () => {
+      const at = this.#queue.indexOf(delimiter, searched);
+      if (at !== -1 && at + delimiter.length <= bytesMax) return this.#queue.take(at + delimiter.length);
+      if (at !== -1 || this.#queue.length >= bytesMax) {
+        throw new SocketError(
+          "limit",
+          `Cannot read${this.#owner.from()}: no delimiter within bytesMax ${bytesMax} bytes`,
+          { operation: "read" },
+        );
+      }
+      if (this.#hasEnded) throw this.#endOfStream("the delimiter", undefined);
+      searched = Math.max(0, this.#queue.length - delimiter.length + 1);
+      return undefined;
+    });
+    return bytes as Uint8Array;
+  }
+
+  #read(operation: string, options: WaitOptions | undefined, take: Take): Promise<Uint8Array | null> {
+    if (this.#wait !== undefined) {
+      return Promise.reject(
+        new SocketError("busy", `Cannot read${this.#owner.from()}: another read is waiting`, { operation }),
+      );
+    }
+    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    try {
+      const bytes = take();
+      if (bytes !== undefined) {
+        this.#resumeBelowMark();
+        return Promise.resolve(bytes);
+      }
+      if (this.#error !== undefined) throw this.#error;
+      this.#wait = new Wait(
+        options,
+        () => `Cannot read${this.#owner.from()}`,
+        () => this.#forget(),
+      );
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    this.#take = take;
+    this.#resume();
+    return this.#wait.promise;
+  }
+
+  #settle(): void {
+    const wait = this.#wait;
+    if (wait === undefined || this.#take === undefined) return;
+    try {
+      const bytes = this.#take();
+      if (bytes !== undefined) {
+        this.#forget();
+        wait.resolve(bytes);
+      } else if (this.#error !== undefined) {
+        throw this.#error;
+      }
+    } catch (error) {
+      this.#forget();
+      wait.reject(error);
+    }
+  }
+
+  #forget(): void {
+    this.#take = undefined;
+    this.#wait = undefined;
+    if (this.#queue.length >= this.#highWaterMark) this.#pause();
+  }
+
+  #endOfStream(wanted: string, expected: number | undefined): SocketError {
+    const partial = this.takeAll();
+    return new SocketError(
+      "end-of-stream",
+      `Cannot read ${wanted}${this.#owner.from()}: the peer finished after ${partial.length} bytes`,
+      { operation: "read", partial, ...(expected === undefined ? {} : { expected }) },
+    );
+  }
+
+  #resumeBelowMark(): void {
+    if (this.#isPaused && this.#queue.length < this.#highWaterMark) this.#resume();
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#owner.resume();
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#owner.pause();
+  }
+}

@@ -1,0 +1,223 @@
+import net from "node:net";
+import { type Address, formatAddress } from "../address.ts";
+import { fromNodeError, type SocketError } from "../errors.ts";
+import { type ListenerState, nextSocketId, publishStateChange } from "../state.ts";
+import { addressesOf } from "./addresses-of.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
+
+/** Where a listener or server listens, and what it takes. */
+export interface ListenOptions extends ConnectionOptions {
+  /** A name or an address; `localhost` is both loopback addresses under one port number. @default "localhost" */
+  readonly host?: string | undefined;
+  /** 0 takes a free port. @default 0 */
+  readonly port?: number | undefined;
+  /** The path of a Unix socket, instead of `host` and `port`. */
+  readonly path?: string | undefined;
+  /** Connections that the kernel keeps until they are accepted. @default 511 */
+  readonly backlog?: number | undefined;
+  /** Several processes share the port (SO_REUSEPORT). @default false */
+  readonly reusePort?: boolean | undefined;
+  /** Connections open at once; those above are dropped and counted. @default no limit */
+  readonly connectionsMax?: number | undefined;
+  /** A connection on which nothing moved for this long is closed with a `timeout` error. @default never */
+  readonly idleTimeoutMs?: number | undefined;
+  /** Send small writes at once (TCP_NODELAY). @default true */
+  readonly noDelay?: boolean | undefined;
+  /** Probe an idle peer after this many milliseconds (TCP keep-alive). @default off */
+  readonly keepAliveMs?: number | undefined;
+  /**
+   * Told of what goes wrong beside any one call: a failed accept (at most once a second), a handler that threw.
+   * @default a process warning
+   */
+  readonly onError?: ((error: Error) => void) | undefined;
+}
+
+/** How often a free port for both loopback addresses is looked for. */
+const PORT_ATTEMPTS = 16;
+const ACCEPT_REPORT_MS = 1_000;
+
+/**
+ * The listening sockets of one listener or server: one, or for `localhost` one per loopback address. It owns the limit
+ * on connections, and it survives whatever goes wrong while accepting.
+ */
+export class ServerSockets {
+  readonly #options: ListenOptions;
+  readonly #onConnection: (connection: Connection) => void;
+  readonly #servers: net.Server[] = [];
+  readonly #connections = new Set<Connection>();
+  readonly #id: number = nextSocketId();
+  #address: Address = { host: "", port: 0 };
+  #state: ListenerState = "created";
+  #dropped = 0;
+  #acceptErrors = 0;
+  #reportedAt = Number.NEGATIVE_INFINITY;
+
+  private constructor(options: ListenOptions, onConnection: (connection: Connection) => void) {
+    this.#options = options;
+    this.#onConnection = onConnection;
+  }
+
+  /** @throws {SocketError} `address-in-use`, `address-not-available`, `permission`. */
+  static async open(options: ListenOptions, onConnection: (connection: Connection) => void): Promise<ServerSockets> {
+    const sockets = new ServerSockets(options, onConnection);
+    await sockets.#open();
+    sockets.#moveTo("listening");
+    return sockets;
+  }
+
+  get address(): Address {
+    return this.#address;
+  }
+
+  get state(): ListenerState {
+    return this.#state;
+  }
+
+  get connections(): ReadonlySet<Connection> {
+    return this.#connections;
+  }
+
+  /** Connections dropped because there were too many. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Accepts that failed, by running out of descriptors for example. */
+  get acceptErrors(): number {
+    return this.#acceptErrors;
+  }
+
+  report(error: Error): void {
+    const { onError } = this.#options;
+    if (onError === undefined) process.emitWarning(error);
+    else onError(error);
+  }
+
+  /** Counts a connection that its taker had no room for. */
+  drop(connection: Connection): void {
+    this.#dropped += 1;
+    connection.reset();
+  }
+
+  /** Stops accepting; the connections go on. */
+  async close(): Promise<void> {
+    if (this.#state === "listening") this.#moveTo("closing");
+    await Promise.all(
+      // Node's own close waits for the connections, so only the end of listening is awaited here.
+      this.#servers.splice(0).map((server) => {
+        server.close();
+        return new Promise<void>((resolve) => setImmediate(resolve));
+      }),
+    );
+    this.#moveTo("closed");
+  }
+
+  ref(): void {
+    for (const server of this.#servers) server.ref();
+  }
+
+  unref(): void {
+    for (const server of this.#servers) server.unref();
+  }
+
+  async #open(): Promise<void> {
+    const { path, host = "localhost", port = 0 } = this.#options;
+    if (path !== undefined) {
+      await this.#listen({ path });
+      this.#address = { path };
+      return;
+    }
+    if (host !== "localhost") {
+      const bound = await this.#listen({ host, port });
+      this.#address = { host: bound.address, port: bound.port };
+      return;
+    }
+    for (let attempt = 1; ; attempt += 1) {
+      const bound = await this.#listen({ host: "127.0.0.1", port });
+      this.#address = { host, port: bound.port };
+      try {
+        await this.#listen({ host: "::1", port: bound.port });
+        return;
+      } catch (error) {
+        const { code } = error as SocketError;
+        // A machine without IPv6 has one loopback address.
+        if (code === "address-not-available" || code === "system") return;
+        if (code !== "address-in-use" || port !== 0 || attempt === PORT_ATTEMPTS) {
+          await this.close();
+          throw error;
+        }
+        this.#servers.pop()?.close();
+      }
+    }
+  }
+
+  #listen(address: { host: string; port: number } | { path: string }): Promise<net.AddressInfo> {
+    const { backlog = 511, reusePort = false, noDelay = true, keepAliveMs } = this.#options;
+    const server = net.createServer({
+      allowHalfOpen: true,
+      pauseOnConnect: true,
+      noDelay,
+      ...(keepAliveMs === undefined ? {} : { keepAlive: true, keepAliveInitialDelay: keepAliveMs }),
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<net.AddressInfo>();
+    const refuse = (error: Error) =>
+      reject(
+        fromNodeError(error, `Cannot listen on ${formatAddress(address)}`, { operation: "listen", local: address }),
+      );
+    server.once("error", refuse);
+    server.once("listening", () => {
+      server.off("error", refuse);
+      server.on("error", (error) => this.#acceptFailed(error));
+      this.#servers.push(server);
+      resolve(server.address() as net.AddressInfo);
+    });
+    server.on("connection", (socket) => this.#accept(socket));
+    server.listen({ ...address, backlog, ...(reusePort ? { reusePort } : {}) });
+    return promise;
+  }
+
+  #accept(socket: net.Socket): void {
+    const { connectionsMax = Number.POSITIVE_INFINITY, idleTimeoutMs } = this.#options;
+    if (this.#connections.size >= connectionsMax || this.#state === "closing") {
+      this.#dropped += 1;
+      socket.on("error", () => undefined);
+      socket.resetAndDestroy();
+      return;
+    }
+    // Gone before it was accepted: a connection without a peer is of no use to anyone.
+    if (socket.remoteAddress === undefined && this.#options.path === undefined) {
+      socket.on("error", () => undefined);
+      socket.destroy();
+      return;
+    }
+    const connection = new Connection(socket, this.#options, addressesOf(socket));
+    this.#connections.add(connection);
+    void connection.closed.then(() => this.#connections.delete(connection));
+    if (idleTimeoutMs !== undefined) connection.closeWhenIdle(socket, idleTimeoutMs);
+    connection.opened("established");
+    this.#onConnection(connection);
+  }
+
+  #acceptFailed(error: Error): void {
+    this.#acceptErrors += 1;
+    const now = performance.now();
+    if (now - this.#reportedAt < ACCEPT_REPORT_MS) return;
+    this.#reportedAt = now;
+    this.report(fromNodeError(error, `Cannot accept a connection on ${formatAddress(this.#address)}`));
+  }
+
+  #moveTo(to: ListenerState): void {
+    const from = this.#state;
+    if (from === to) return;
+    this.#state = to;
+    publishStateChange<ListenerState>("listener", () => ({
+      id: this.#id,
+      from,
+      to,
+      at: Date.now(),
+      local: this.#address,
+      remote: undefined,
+      reason: undefined,
+    }));
+  }
+}

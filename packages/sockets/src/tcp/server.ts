@@ -1,0 +1,147 @@
+import type { Address } from "../address.ts";
+import { SocketError } from "../errors.ts";
+import type { ListenerState } from "../state.ts";
+import type { Connection, ConnectionHandlers } from "./connection.ts";
+import { type ListenOptions, ServerSockets } from "./server-sockets.ts";
+
+/** Serves one connection; `signal` aborts when the server shuts down. The connection is closed when it returns. */
+export type ConnectionHandler = (connection: Connection, signal: AbortSignal) => Promise<void> | void;
+
+/** How a shutdown went: connections that were flushed and finished, and those that had to be reset. */
+export interface ShutdownCounts {
+  readonly graceful: number;
+  readonly forced: number;
+}
+
+/** How long `await using` and `close()` wait for the handlers, in milliseconds. */
+const CLOSE_TIMEOUT_MS = 1_000;
+
+/** A listening server with one function, or one set of event handlers, for every connection. */
+export class Server implements AsyncDisposable {
+  readonly #sockets: ServerSockets;
+  readonly #controller: AbortController;
+  #shutdown: Promise<ShutdownCounts> | undefined;
+
+  private constructor(sockets: ServerSockets, controller: AbortController) {
+    this.#sockets = sockets;
+    this.#controller = controller;
+  }
+
+  /** @internal See {@link serve}. */
+  static async open(options: ListenOptions, handler: ConnectionHandler | ConnectionHandlers): Promise<Server> {
+    const controller = new AbortController();
+    const sockets: ServerSockets = await ServerSockets.open(options, (connection) => {
+      if (typeof handler === "function") void run(handler, connection, controller.signal, sockets);
+      else attach(handler, connection, sockets);
+    });
+    return new Server(sockets, controller);
+  }
+
+  /** Where it listens: the address, or for `localhost` that name, and the port. */
+  get address(): Address {
+    return this.#sockets.address;
+  }
+
+  get state(): ListenerState {
+    return this.#sockets.state;
+  }
+
+  /** Connections open now. */
+  get connections(): number {
+    return this.#sockets.connections.size;
+  }
+
+  /** Connections dropped because there were more than `connectionsMax`. */
+  get dropped(): number {
+    return this.#sockets.dropped;
+  }
+
+  /** Accepts that failed; the server goes on. */
+  get acceptErrors(): number {
+    return this.#sockets.acceptErrors;
+  }
+
+  /**
+   * Stops accepting, aborts the handlers' signal and lets them finish. Handlers of events have no such signal: their
+   * connections are closed at once. What is left after `timeoutMs` (default 5000) is reset. Idempotent.
+   */
+  shutdown(options: { readonly timeoutMs?: number } = {}): Promise<ShutdownCounts> {
+    this.#shutdown ??= this.#stop(options.timeoutMs ?? 5_000);
+    return this.#shutdown;
+  }
+
+  /** {@link shutdown} with a short time: 1 second. */
+  async close(): Promise<void> {
+    await this.shutdown({ timeoutMs: CLOSE_TIMEOUT_MS });
+  }
+
+  /** Keeps the process alive while it listens (the default). */
+  ref(): void {
+    this.#sockets.ref();
+  }
+
+  /** Lets the process end although it listens. */
+  unref(): void {
+    this.#sockets.unref();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #stop(timeoutMs: number): Promise<ShutdownCounts> {
+    const closed = this.#sockets.close();
+    const open = [...this.#sockets.connections];
+    let forced = 0;
+    const timer = setTimeout(() => {
+      for (const connection of open) {
+        if (connection.state === "closed") continue;
+        // Everything sent and our FIN on its way: only the peer's own end was missing.
+        if (connection.state !== "closing" || connection.bufferedBytes > 0) forced += 1;
+        connection.reset();
+      }
+    }, timeoutMs);
+    this.#controller.abort(new SocketError("closed", "The server is shutting down"));
+    for (const connection of open) if (connection.isHandled) void connection.close();
+    await Promise.all(open.map((connection) => connection.closed));
+    clearTimeout(timer);
+    await closed;
+    return { graceful: open.length - forced, forced };
+  }
+}
+
+/** Runs the function of one connection; what it throws ends that connection and is reported. */
+async function run(
+  handler: ConnectionHandler,
+  connection: Connection,
+  signal: AbortSignal,
+  sockets: ServerSockets,
+): Promise<void> {
+  try {
+    await handler(connection, signal);
+  } catch (error) {
+    if (!isOrdinaryEnd(error, signal)) sockets.report(toError(error));
+  }
+  await connection.close();
+}
+
+function attach(handlers: ConnectionHandlers, connection: Connection, sockets: ServerSockets): void {
+  connection.onHandlerError((error) => sockets.report(error));
+  connection.handle(handlers);
+  try {
+    handlers.open?.(connection);
+  } catch (error) {
+    sockets.report(toError(error));
+    void connection.close();
+  }
+}
+
+/** A peer that broke the connection, or our own shutdown: the handler did nothing wrong. */
+function isOrdinaryEnd(error: unknown, signal: AbortSignal): boolean {
+  if (error instanceof SocketError) return error.code === "reset" || error.code === "closed";
+  return signal.aborted && error === signal.reason;
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,163 @@
+import type { Duplex } from "node:stream";
+import type { SocketError } from "../errors.ts";
+import { Wait, type WaitOptions } from "../wait.ts";
+
+/** What can be written: bytes, text (sent as UTF-8), or several of them in order. */
+export type WriteData = Uint8Array | string | readonly (Uint8Array | string)[];
+
+export interface WaterMarks {
+  /** Above this many buffered bytes, writing waits. */
+  readonly high: number;
+  /** At this many or fewer, it goes on. */
+  readonly low: number;
+}
+
+/** What the writing half tells the connection that it belongs to. */
+export interface WriteSideOwner {
+  /** There is room again after {@link WriteSide.send} said that there was none. */
+  drained(): void;
+  /** ` to 127.0.0.1:8080`, for texts. */
+  to(): string;
+}
+
+/** A write or a flush that stands in the queue until there is room. */
+interface Waiting {
+  readonly wait: Wait<void>;
+  readonly accept: () => void;
+}
+
+/**
+ * The writing half of a connection: what leaves in one tick leaves in one write to the kernel, and what does not fit
+ * below the high-water mark waits in order.
+ */
+export class WriteSide {
+  readonly #stream: Duplex;
+  readonly #owner: WriteSideOwner;
+  readonly #marks: WaterMarks;
+  readonly #waiting: Waiting[] = [];
+  readonly #flushes = new Set<Wait<void>>();
+  #isCorked = false;
+  #isFull = false;
+  #error: SocketError | undefined;
+
+  constructor(stream: Duplex, owner: WriteSideOwner, marks: WaterMarks) {
+    this.#stream = stream;
+    this.#owner = owner;
+    this.#marks = marks;
+  }
+
+  get bufferedBytes(): number {
+    return this.#stream.writableLength;
+  }
+
+  get canWrite(): boolean {
+    return this.#error === undefined && this.#stream.writable && this.#stream.writableLength < this.#marks.high;
+  }
+
+  send(data: WriteData): boolean {
+    const stream = this.#stream;
+    if (this.#error !== undefined || !stream.writable) return false;
+    if (!this.#isCorked) {
+      this.#isCorked = true;
+      stream.cork();
+      process.nextTick(uncork, this);
+    }
+    if (typeof data === "string" || data instanceof Uint8Array) this.#put(data);
+    else for (const part of data) this.#put(part);
+    if (stream.writableLength < this.#marks.high) return true;
+    this.#isFull = true;
+    return false;
+  }
+
+  write(data: WriteData, options: WaitOptions | undefined): Promise<void> {
+    const refusal = this.#refuse(options);
+    if (refusal !== undefined) return refusal;
+    if (this.#waiting.length === 0 && this.canWrite) {
+      this.send(data);
+      return Promise.resolve();
+    }
+    return this.#enqueue("write", options, (wait) => {
+      this.send(data);
+      wait.resolve();
+    });
+  }
+
+  flush(options: WaitOptions | undefined): Promise<void> {
+    const refusal = this.#refuse(options);
+    if (refusal !== undefined) return refusal;
+    if (this.#stream.writableLength === 0 && this.#waiting.length === 0) return Promise.resolve();
+    // An empty write is written when all before it is.
+    return this.#enqueue("flush", options, (wait) => {
+      this.#flushes.add(wait);
+      this.#stream.write("", () => {
+        this.#flushes.delete(wait);
+        if (this.#stream.errored === null && !this.#stream.destroyed) wait.resolve();
+      });
+    });
+  }
+
+  /** Refuses what waits and what comes; `flush` still waits for what was accepted. */
+  end(error: SocketError): void {
+    this.#error ??= error;
+    for (const { wait } of this.#waiting.splice(0)) wait.reject(error);
+  }
+
+  /** The connection is gone. */
+  fail(error: SocketError): void {
+    this.end(error);
+    for (const wait of this.#flushes) wait.reject(error);
+    this.#flushes.clear();
+  }
+
+  uncork(): void {
+    this.#isCorked = false;
+    this.#stream.uncork();
+  }
+
+  #put(part: Uint8Array | string): void {
+    // A callback costs, so only what is written above the mark has one: it is how the low mark is noticed.
+    const isBelow = !this.#isFull && this.#stream.writableLength + part.length < this.#marks.high;
+    if (isBelow) this.#stream.write(part);
+    else this.#stream.write(part, this.#written);
+  }
+
+  #refuse(options: WaitOptions | undefined): Promise<void> | undefined {
+    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    return this.#error === undefined ? undefined : Promise.reject(this.#error);
+  }
+
+  #enqueue(verb: string, options: WaitOptions | undefined, accept: (wait: Wait<void>) => void): Promise<void> {
+    let waiting: Waiting | undefined;
+    const wait = new Wait<void>(
+      options,
+      () => `Cannot ${verb}${this.#owner.to()}`,
+      () => {
+        if (waiting !== undefined) remove(this.#waiting, waiting);
+        this.#flushes.delete(wait);
+      },
+    );
+    if (this.#waiting.length === 0 && (this.canWrite || verb === "flush")) {
+      accept(wait);
+    } else {
+      waiting = { wait, accept: () => accept(wait) };
+      this.#waiting.push(waiting);
+    }
+    return wait.promise;
+  }
+
+  readonly #written = (): void => {
+    if (!this.#isFull || this.#stream.writableLength > this.#marks.low) return;
+    this.#isFull = false;
+    while (this.#waiting.length > 0 && this.canWrite) this.#waiting.shift()?.accept();
+    if (this.#waiting.length === 0 && this.canWrite) this.#owner.drained();
+  };
+}
+
+function remove(list: Waiting[], item: Waiting): void {
+  const index = list.indexOf(item);
+  if (index !== -1) list.splice(index, 1);
+}
+
+function uncork(side: WriteSide): void {
+  side.uncork();
+}

@@ -1,0 +1,74 @@
+import { SocketError } from "./errors.ts";
+
+/** How long a waiting method waits, and what ends the wait early. */
+export interface WaitOptions {
+  /** Rejects with the signal's reason when it aborts. Nothing is lost by that. */
+  readonly signal?: AbortSignal | undefined;
+  /** Rejects with a `timeout` error after this many milliseconds. Nothing is lost by that. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/**
+ * One suspended operation. It settles once; settling removes its timer and its abort listener.
+ * Only an aborted or timed-out wait calls `cancel`, so that its owner can forget it.
+ */
+export class Wait<T> {
+  readonly promise: Promise<T>;
+  #resolve: (value: T) => void;
+  #reject: (error: unknown) => void;
+  #timer: NodeJS.Timeout | undefined;
+  #signal: AbortSignal | undefined;
+  #onAbort: (() => void) | undefined;
+  #isSettled = false;
+
+  constructor(options: WaitOptions | undefined, action: () => string, cancel: () => void) {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.promise = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    if (options === undefined) return;
+    const { signal, timeoutMs } = options;
+    if (timeoutMs !== undefined) {
+      checkTimeout(timeoutMs);
+      if (timeoutMs !== Number.POSITIVE_INFINITY) {
+        this.#timer = setTimeout(() => {
+          cancel();
+          this.reject(new SocketError("timeout", `${action()}: timed out after ${timeoutMs} ms`));
+        }, timeoutMs);
+      }
+    }
+    if (signal !== undefined) {
+      this.#signal = signal;
+      this.#onAbort = () => {
+        cancel();
+        this.reject(signal.reason);
+      };
+      signal.addEventListener("abort", this.#onAbort, { once: true });
+    }
+  }
+
+  resolve(value: T): void {
+    if (this.#settle()) this.#resolve(value);
+  }
+
+  reject(error: unknown): void {
+    if (this.#settle()) this.#reject(error);
+  }
+
+  #settle(): boolean {
+    if (this.#isSettled) return false;
+    this.#isSettled = true;
+    clearTimeout(this.#timer);
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
+    return true;
+  }
+}
+
+/** Node cuts longer timers to 1 ms; refuse them instead. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** @throws {RangeError} when the time is no time. */
+export function checkTimeout(timeoutMs: number): void {
+  if (timeoutMs >= 0 && (timeoutMs <= TIMER_MS_MAX || timeoutMs === Number.POSITIVE_INFINITY)) return;
+  throw new RangeError(`timeoutMs must be 0 to ${TIMER_MS_MAX} or Infinity: ${timeoutMs}`);
+}
