@@ -85,30 +85,31 @@ export interface ChatMessage {
   readonly at?: number;
 }
 
+/** A request was refused; or, to a client of version 1, why the connection ends. */
 export interface ErrorMessage {
   readonly type: "error";
-  readonly id?: string;
-  readonly code?: ErrorCode;
+  readonly id?: string | undefined;
+  readonly code?: ErrorCode | ByeCode | undefined;
   readonly message: string;
   readonly retryAfterMs?: number;
 }
 
 export interface HelloMessage {
   readonly type: "hello";
-  readonly id?: string;
+  readonly id?: string | undefined;
   readonly version: 2;
   /** A secret: whoever has it can take this connection's name and rooms. */
   readonly session: string;
   /** The name, where one was set or taken back. */
-  readonly username?: string;
+  readonly username?: string | undefined;
   /** The rooms that were taken back. */
-  readonly rooms?: readonly string[];
+  readonly rooms?: readonly string[] | undefined;
   readonly limits: Limits;
 }
 
 export interface JoinedMessage {
   readonly type: "joined";
-  readonly id?: string;
+  readonly id?: string | undefined;
   readonly room: string;
   readonly position: Position;
   /** At most 200 names; `count` is how many there are. */
@@ -118,13 +119,13 @@ export interface JoinedMessage {
   /** There are older entries than the ones given. */
   readonly more?: boolean;
   /** Answers `after`: whether `entries` is all that was missed. */
-  readonly recovered?: boolean;
+  readonly recovered?: boolean | undefined;
 }
 
 /** Answers `chat` and `leave`. For `chat`, the message is in the room's log at `seq`. */
 export interface AckMessage {
   readonly type: "ack";
-  readonly id?: string;
+  readonly id?: string | undefined;
   readonly room: string;
   readonly seq?: number;
   readonly at?: number;
@@ -134,7 +135,7 @@ export interface AckMessage {
 
 export interface WhoMessage {
   readonly type: "who";
-  readonly id?: string;
+  readonly id?: string | undefined;
   readonly room: string;
   readonly members: readonly string[];
   readonly count: number;
@@ -142,13 +143,13 @@ export interface WhoMessage {
 
 export interface RoomsMessage {
   readonly type: "rooms";
-  readonly id?: string;
+  readonly id?: string | undefined;
   readonly rooms: readonly { readonly room: string; readonly count: number }[];
 }
 
 export interface HistoryMessage {
   readonly type: "history";
-  readonly id?: string;
+  readonly id?: string | undefined;
   readonly room: string;
   /** Oldest first. */
   readonly entries: readonly ChatMessage[];
@@ -169,7 +170,7 @@ export interface PingMessage {
 
 export interface PongMessage {
   readonly type: "pong";
-  readonly id?: string;
+  readonly id?: string | undefined;
 }
 
 /** The server ends the connection. */

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { asBuffer } from "../byte-queue.ts";
 import { SocketError } from "../errors.ts";
+import { checkLimit } from "./check-limit.ts";
 import type { Codec, Decoder } from "./codec.ts";
 import { JsonScanner } from "./json-scanner.ts";
 
@@ -43,6 +44,8 @@ export function json(options: JsonOptions & { readonly invalid: "skip" }): Codec
 export function json(options?: JsonOptions): Codec<JsonValue, unknown>;
 export function json(options: JsonOptions = {}): Codec<JsonValue | SocketError, unknown> {
   const { bytesMax = 1024 * 1024, depthMax = 128, invalid = "fail" } = options;
+  checkLimit("bytesMax", bytesMax);
+  checkLimit("depthMax", depthMax);
   return {
     decoder: () => new JsonDecoder(bytesMax, depthMax, invalid === "skip"),
     encode: (value) => {

@@ -1,4 +1,5 @@
 import { SocketError } from "../errors.ts";
+import { checkLimit } from "./check-limit.ts";
 import type { Codec } from "./codec.ts";
 import { QueueDecoder } from "./queue-decoder.ts";
 
@@ -127,7 +128,14 @@ function encode(layout: Layout, frame: Uint8Array): readonly Uint8Array[] {
   const { lengthBytes, endian, offset, adjustment, bytesMax } = layout;
   if (offset > 0) throw new TypeError("Cannot encode frames with an offset: the header before the length is not known");
   const value = frame.length - adjustment;
-  if (frame.length > bytesMax || value < 0 || value >= 256 ** lengthBytes) {
+  if (value < 0) {
+    throw new SocketError(
+      "malformed",
+      `Cannot write frame: length ${frame.length} is below its adjustment ${adjustment}`,
+      { operation: "encode" },
+    );
+  }
+  if (frame.length > bytesMax || value >= 256 ** lengthBytes) {
     throw new SocketError(
       "frame-too-long",
       `Cannot write frame: length ${frame.length} exceeds limit ${bytesMax} bytes (option bytesMax)`,
@@ -146,11 +154,7 @@ function toLayout(options: LengthPrefixedOptions): Layout {
   const { skip = offset + lengthBytes, bytesMax = 8 * 1024 * 1024 } = options;
   if (![1, 2, 3, 4, 8].includes(lengthBytes))
     throw new RangeError(`lengthBytes must be 1, 2, 3, 4 or 8: ${lengthBytes}`);
-  for (const [name, value] of Object.entries({ offset, skip, bytesMax })) {
-    if (!Number.isSafeInteger(value) || value < 0) {
-      throw new RangeError(`${name} must be a whole number that is not negative: ${value}`);
-    }
-  }
+  for (const [name, value] of Object.entries({ offset, skip, bytesMax })) checkLimit(name, value);
   if (!Number.isSafeInteger(adjustment)) throw new RangeError(`adjustment must be a whole number: ${adjustment}`);
   // A frame of more than the field can say cannot be written.
   const sayable = Math.min(256 ** lengthBytes - 1, Number.MAX_SAFE_INTEGER) + adjustment;

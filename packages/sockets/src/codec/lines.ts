@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { asBuffer } from "../byte-queue.ts";
 import { SocketError } from "../errors.ts";
+import { checkLimit } from "./check-limit.ts";
 import type { Codec } from "./codec.ts";
 import { QueueDecoder } from "./queue-decoder.ts";
 
@@ -34,6 +35,7 @@ const LF_BYTES = Uint8Array.of(LF);
  */
 export function lines(options: LinesOptions = {}): Codec<string> {
   const { bytesMax = 65_536, tooLong = "fail" } = options;
+  checkLimit("bytesMax", bytesMax);
   return {
     decoder: () => new LinesDecoder(bytesMax, tooLong),
     encode: (line) => {

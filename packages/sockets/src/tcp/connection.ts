@@ -184,7 +184,8 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Reads by events from now on; what is stored is delivered first. Calling it again changes the handlers.
+   * Reads by events from now on; what is stored is delivered first, and an end that has passed. Calling it again
+   * changes the handlers.
    *
    * @throws {SocketError} `busy` while a read waits; `closed` when the connection is closing.
    */
@@ -195,11 +196,10 @@ export class Connection implements AsyncDisposable {
     }
     const isFirst = this.#handlers === undefined;
     this.#handlers = handlers;
-    if (!isFirst) return;
     const stored = this.#readSide.takeAll();
     if (stored.length > 0) this.#data(stored);
     if (this.#stream.readableEnded) this.#ended();
-    this.#stream.resume();
+    if (isFirst) this.#stream.resume();
   }
 
   /** Whether the connection is read by handlers. */

@@ -1,0 +1,39 @@
+/** A place in a room's log. */
+export interface Position {
+  readonly epoch: string;
+  readonly seq: number;
+}
+
+/** What a client asks, whatever its dialect. `id` comes back in the answer. */
+export type Command =
+  | {
+      readonly type: "hello";
+      readonly id?: string;
+      readonly version: number;
+      readonly username?: string;
+      readonly session?: string;
+    }
+  | {
+      readonly type: "join";
+      readonly id?: string;
+      readonly room: string;
+      readonly username?: string;
+      readonly after?: Position;
+      readonly history?: number;
+    }
+  | { readonly type: "chat"; readonly id?: string; readonly room?: string; readonly message: string }
+  | { readonly type: "leave"; readonly id?: string; readonly room?: string }
+  | { readonly type: "who"; readonly id?: string; readonly room: string }
+  | { readonly type: "rooms"; readonly id?: string }
+  | {
+      readonly type: "history";
+      readonly id?: string;
+      readonly room: string;
+      readonly before?: number;
+      readonly after?: number;
+      readonly limit?: number;
+    }
+  | { readonly type: "ping"; readonly id?: string }
+  | { readonly type: "pong"; readonly id?: string };
+
+export type CommandOf<Type extends Command["type"]> = Extract<Command, { type: Type }>;

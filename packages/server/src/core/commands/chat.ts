@@ -1,0 +1,20 @@
+import type { CommandOf } from "../command.ts";
+import type { Decision } from "../decision.ts";
+import type { ChatLimits } from "../limits.ts";
+import { roomKey, utf8Length } from "../names.ts";
+import { refuse } from "../refusal.ts";
+import { onlyRoom, type Session } from "../session.ts";
+
+/** `chat` says something in a room that was joined; without a room, in the only one. */
+export function chat(session: Session, command: CommandOf<"chat">, limits: ChatLimits): Decision {
+  const room = command.room === undefined ? onlyRoom(session) : session.rooms.get(roomKey(command.room));
+  if (room === undefined || session.person === undefined) {
+    return refuse("not-joined", session.rooms.size > 1 ? "Say in which room" : "Join the room first");
+  }
+  const { message } = command;
+  // Three bytes at most for a UTF-16 unit: most texts need no counting.
+  if (message.length * 3 > limits.messageBytesMax && utf8Length(message) > limits.messageBytesMax) {
+    return refuse("message-too-long", `A message has at most ${limits.messageBytesMax} bytes`);
+  }
+  return { type: "append", room, person: session.person, message };
+}

@@ -1,0 +1,16 @@
+import type { CommandOf } from "../command.ts";
+import type { Decision } from "../decision.ts";
+import { personName } from "../names.ts";
+import { refuse } from "../refusal.ts";
+import type { Session } from "../session.ts";
+
+/** `hello` turns version 2 on, before anything is joined; it may set the name or take a session back. */
+export function hello(session: Session, command: CommandOf<"hello">): Decision {
+  if (command.version !== 2) return refuse("unsupported-version", "This server speaks version 2");
+  if (session.version === 2 || session.rooms.size > 0) {
+    return refuse("invalid-request", "hello must come first, and once");
+  }
+  if (command.username === undefined) return { type: "greet", person: undefined, session: command.session };
+  const person = personName(command.username);
+  return "type" in person ? person : { type: "greet", person, session: command.session };
+}

@@ -1,0 +1,37 @@
+import type { Position } from "./command.ts";
+import type { Name } from "./names.ts";
+import type { Refusal } from "./refusal.ts";
+
+/** What the rules make of a command; the hub carries it out. */
+export type Decision =
+  | Refusal
+  | {
+      readonly type: "greet";
+      /** The name to claim. */
+      readonly person: Name | undefined;
+      /** The session to take back. */
+      readonly session: string | undefined;
+    }
+  | {
+      readonly type: "join";
+      readonly room: Name;
+      readonly person: Name;
+      /** The rooms to leave first. */
+      readonly leave: readonly Name[];
+      readonly after: Position | undefined;
+      /** How many entries to give; 0: none. */
+      readonly history: number;
+    }
+  | { readonly type: "append"; readonly room: Name; readonly person: Name; readonly message: string }
+  | { readonly type: "leave"; readonly room: Name }
+  | { readonly type: "who"; readonly room: Name }
+  | { readonly type: "rooms" }
+  | {
+      readonly type: "history";
+      readonly room: Name;
+      readonly before: number | undefined;
+      readonly after: number | undefined;
+      readonly limit: number;
+    }
+  | { readonly type: "pong" }
+  | { readonly type: "nothing" };

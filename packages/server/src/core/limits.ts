@@ -1,0 +1,45 @@
+/** What one client may do and what the server keeps for it. Every limit is described in `docs/limits.md`. */
+export interface ChatLimits {
+  /** Longest text of one chat message, in bytes of UTF-8. */
+  readonly messageBytesMax: number;
+  /** Longest request, in bytes. Past it the connection ends: what follows cannot be told apart. */
+  readonly frameBytesMax: number;
+  /** Rooms that one connection may be in. */
+  readonly roomsMax: number;
+  /** Entries that one `history` or `join` gives. */
+  readonly historyMax: number;
+  /** Entries that `history` gives when it is not told how many. */
+  readonly historyDefault: number;
+  /** Names that `who` and `joined` list. */
+  readonly membersMax: number;
+  /** Rooms that `rooms` lists. */
+  readonly roomListMax: number;
+  /** Requests of one connection that wait for an earlier one; reading stops above. */
+  readonly requestQueueMax: number;
+  /** Chat messages of one connection that are not committed yet; the next ones wait above. */
+  readonly inFlightMax: number;
+  /** Bytes that wait for one client; above it is let go with `slow-consumer`. */
+  readonly outboxBytesMax: number;
+  /** Pause after which a silent version 2 or WebSocket client is pinged, in milliseconds. */
+  readonly pingMs: number;
+  /** How long a pinged client may stay silent, in milliseconds. */
+  readonly pongMs: number;
+  /** How long a connection may be in no room before its first one, in milliseconds. */
+  readonly joinTimeoutMs: number;
+}
+
+export const DEFAULT_LIMITS: ChatLimits = {
+  messageBytesMax: 16_384,
+  frameBytesMax: 65_536,
+  roomsMax: 64,
+  historyMax: 200,
+  historyDefault: 50,
+  membersMax: 200,
+  roomListMax: 200,
+  requestQueueMax: 256,
+  inFlightMax: 1_024,
+  outboxBytesMax: 1_048_576,
+  pingMs: 25_000,
+  pongMs: 10_000,
+  joinTimeoutMs: 60_000,
+};

@@ -1,0 +1,47 @@
+/** Why a command is refused; the connection goes on. Every dialect can say each of them. */
+export type RefusalCode =
+  | "invalid-json"
+  | "invalid-request"
+  | "unknown-type"
+  | "version-required"
+  | "unsupported-version"
+  | "name-invalid"
+  | "name-in-use"
+  | "name-fixed"
+  | "room-invalid"
+  | "too-many-rooms"
+  | "not-joined"
+  | "message-too-long"
+  | "id-reused"
+  | "session-unknown"
+  | "internal";
+
+/** A refused command: a code for programs, a text for people. */
+export interface Refusal {
+  readonly type: "refusal";
+  readonly code: RefusalCode;
+  readonly message: string;
+  /** The id of the request that is refused. */
+  readonly id?: string | undefined;
+}
+
+export function refuse(code: RefusalCode, message: string): Refusal {
+  return { type: "refusal", code, message };
+}
+
+/** Why the server ends a connection, and whether the client should come back. */
+export interface Goodbye {
+  readonly code:
+    | "shutdown"
+    | "slow-consumer"
+    | "ping-timeout"
+    | "too-many-connections"
+    | "replaced"
+    | "join-timeout"
+    | "frame-too-long"
+    | "protocol-error";
+  readonly message: string;
+  readonly reconnect: boolean;
+  /** Come back no sooner, in milliseconds. */
+  readonly afterMs?: number;
+}

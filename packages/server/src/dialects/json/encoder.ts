@@ -1,0 +1,137 @@
+import type { ChatMessage, ErrorCode, ServerMessage } from "@landline/protocol";
+import type { Refusal } from "../../core/mod.ts";
+import type { Answer, Encoder, Entry } from "../../hub/mod.ts";
+
+type AnswerOf<Type extends Answer["type"]> = Extract<Answer, { type: Type }>;
+
+const WELCOME = 'Welcome! Send {"type": "join", "room": "roomname", "username": "your_name"}';
+
+/** The errors that the seed's clients know, without a code. */
+const SEED_ERRORS: ReadonlySet<string> = new Set(["Invalid JSON", "Room and username required"]);
+
+/** The wire as the seed's clients know it. */
+export const version1: Encoder = {
+  event(event, room) {
+    if (event.type === "presence") return notification(event.name, event.state, room);
+    const { from, body } = event.entry;
+    return `{"type":"chat","username":${quote(from)},"room":${quote(room)},"message":${JSON.stringify(body)}}`;
+  },
+
+  // Its own message is not sent back to the author, and that it joined is told as the answer.
+  own: () => undefined,
+
+  answer(answer) {
+    switch (answer.type) {
+      case "welcome":
+        return text({ type: "welcome", message: WELCOME });
+      case "joined":
+        return notification(answer.username, "joined", answer.room);
+      case "refusal":
+        return text(
+          SEED_ERRORS.has(answer.message) ? { type: "error", message: answer.message } : errorMessage(answer),
+        );
+      case "bye":
+        return text({ type: "error", code: answer.code, message: answer.message });
+      case "pong":
+        return text(answer);
+      default:
+        return undefined;
+    }
+  },
+};
+
+/** The wire after `hello`. */
+export const version2: Encoder = {
+  event(event, room) {
+    if (event.type === "entry") return chat(event.entry, room);
+    return text({ type: "presence", room, username: event.name, state: event.state });
+  },
+
+  own(event, room) {
+    return event.type === "entry" ? ack(event.entry, room) : undefined;
+  },
+
+  answer(answer) {
+    switch (answer.type) {
+      case "welcome":
+        return version1.answer(answer);
+      case "refusal":
+        return text(errorMessage(answer));
+      case "hello":
+        return text(helloMessage(answer));
+      case "joined":
+        return text(joinedMessage(answer));
+      case "history":
+        return text(historyMessage(answer));
+      case "ack":
+      case "who":
+      case "rooms":
+      case "pong":
+      case "ping":
+      case "bye":
+        return text(answer);
+    }
+  },
+};
+
+function chat({ from, body, seq, prev, at }: Entry, room: string): string {
+  return `{"type":"chat","room":${quote(room)},"username":${quote(from)},"message":${JSON.stringify(body)},"seq":${seq},"prev":${prev},"at":${at}}`;
+}
+
+function ack({ id, seq, at }: Entry, room: string): string {
+  const idField = id === undefined ? "" : `"id":${JSON.stringify(id)},`;
+  return `{"type":"ack",${idField}"room":${quote(room)},"seq":${seq},"at":${at}}`;
+}
+
+function notification(name: string, state: "joined" | "left", room: string): string {
+  return text({ type: "notification", message: `${name} ${state} ${room}` });
+}
+
+function errorMessage({ id, code, message }: Refusal): ServerMessage {
+  // Compiles only as long as the wire has a word for every refusal.
+  return { type: "error", id, code: code satisfies ErrorCode, message };
+}
+
+function helloMessage({ id, session, username, rooms, limits }: AnswerOf<"hello">): ServerMessage {
+  const { messageBytesMax, frameBytesMax, roomsMax, historyMax, pingMs } = limits;
+  return {
+    type: "hello",
+    id,
+    version: 2,
+    session,
+    username,
+    rooms: rooms.length === 0 ? undefined : rooms,
+    limits: { messageBytesMax, frameBytesMax, roomsMax, historyMax, pingMs },
+  };
+}
+
+function joinedMessage({ username: _, ...answer }: AnswerOf<"joined">): ServerMessage {
+  return { ...answer, entries: answer.entries.map((entry) => chatMessage(entry, answer.room)) };
+}
+
+function historyMessage(answer: AnswerOf<"history">): ServerMessage {
+  return { ...answer, entries: answer.entries.map((entry) => chatMessage(entry, answer.room)) };
+}
+
+function chatMessage({ from, body, seq, prev, at }: Entry, room: string): ChatMessage {
+  return { type: "chat", room, username: from, message: body, seq, prev, at };
+}
+
+/** What is undefined is left out. */
+function text(message: ServerMessage): string {
+  return JSON.stringify(message);
+}
+
+/** Names as JSON strings: they repeat from event to event, messages do not. */
+const QUOTED = new Map<string, string>();
+const QUOTED_MAX = 4_096;
+
+function quote(name: string): string {
+  let quoted = QUOTED.get(name);
+  if (quoted === undefined) {
+    quoted = JSON.stringify(name);
+    if (QUOTED.size >= QUOTED_MAX) QUOTED.clear();
+    QUOTED.set(name, quoted);
+  }
+  return quoted;
+}

@@ -1,0 +1,117 @@
+import type { Socket } from "node:net";
+import { type Address, type Connection, type ConnectionHandlers, type Server, serve } from "@landline/sockets";
+import { sniff } from "./sniff.ts";
+
+export interface DoorOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Connections open at once, whatever they speak; those above are dropped. */
+  readonly connectionsMax: number;
+  /** How long the first bytes are awaited; a client that is silent by then waits for the welcome. In milliseconds. */
+  readonly silentMs: number;
+  readonly report: (error: unknown) => void;
+}
+
+/** Where connections go once it is known what they speak. */
+export interface Doorways {
+  json(connection: Connection, firstBytes: Uint8Array): void;
+  jsonPrefixed(connection: Connection, firstBytes: Uint8Array): void;
+  /** A client that waits for the server to speak first. */
+  silent(connection: Connection): void;
+  http(socket: Socket): void;
+}
+
+/** One port for every kind of client: it looks at a connection's first bytes and hands the connection on. */
+export class Door {
+  readonly #server: Server;
+  readonly #detached: Set<Socket>;
+
+  private constructor(server: Server, detached: Set<Socket>) {
+    this.#server = server;
+    this.#detached = detached;
+  }
+
+  /** @throws {SocketError} as `serve` does: `address-in-use` and others. */
+  static async open(options: DoorOptions, doorways: Doorways): Promise<Door> {
+    const { host, port, connectionsMax, report } = options;
+    const detached = new Set<Socket>();
+    const server = await serve(
+      { host, port, connectionsMax, keepAliveMs: KEEP_ALIVE_MS, onError: report },
+      {
+        open: (connection) => {
+          // Connections that were given away are no longer the server's, but still open.
+          if (detached.size + server.connections > connectionsMax) connection.reset();
+          else connection.handle(new Visitor(connection, options.silentMs, doorways, detached));
+        },
+      },
+    );
+    return new Door(server, detached);
+  }
+
+  get address(): Address {
+    return this.#server.address;
+  }
+
+  /** Connections open now, whatever they speak. */
+  get connections(): number {
+    return this.#server.connections + this.#detached.size;
+  }
+
+  /** Stops letting anyone in, and gives those inside this long to go. */
+  async close(timeoutMs: number): Promise<void> {
+    await this.#server.shutdown({ timeoutMs });
+  }
+}
+
+/** Watches over the seed's clients, which answer no pings. */
+const KEEP_ALIVE_MS = 60_000;
+
+/** A connection of which it is not known yet what it speaks. */
+class Visitor implements ConnectionHandlers {
+  readonly #doorways: Doorways;
+  readonly #detached: Set<Socket>;
+  readonly #timer: NodeJS.Timeout;
+  #firstBytes: Uint8Array = new Uint8Array(0);
+
+  constructor(connection: Connection, silentMs: number, doorways: Doorways, detached: Set<Socket>) {
+    this.#doorways = doorways;
+    this.#detached = detached;
+    this.#timer = setTimeout(() => this.#decide(connection), silentMs);
+  }
+
+  data(connection: Connection, chunk: Uint8Array): void {
+    this.#firstBytes = this.#firstBytes.length === 0 ? chunk : Buffer.concat([this.#firstBytes, chunk]);
+    const speech = sniff(this.#firstBytes);
+    if (speech === undefined) return;
+    clearTimeout(this.#timer);
+    if (speech === "http") this.#giveAway(connection);
+    else if (speech === "json-prefixed") this.#doorways.jsonPrefixed(connection, this.#firstBytes);
+    else this.#doorways.json(connection, this.#firstBytes);
+  }
+
+  end(connection: Connection): void {
+    clearTimeout(this.#timer);
+    // Whoever takes it sees the end too.
+    if (this.#firstBytes.length > 0) this.#doorways.json(connection, this.#firstBytes);
+    else void connection.close();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #decide(connection: Connection): void {
+    if (this.#firstBytes.length > 0) this.#doorways.json(connection, this.#firstBytes);
+    else this.#doorways.silent(connection);
+  }
+
+  #giveAway(connection: Connection): void {
+    const { socket, unread } = connection.detach();
+    const netSocket = socket as Socket;
+    this.#detached.add(netSocket);
+    netSocket.once("close", () => this.#detached.delete(netSocket));
+    netSocket.unshift(Buffer.from(this.#firstBytes));
+    if (unread.length > 0) netSocket.unshift(unread);
+    this.#doorways.http(netSocket);
+  }
+}

@@ -1,0 +1,165 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Asset } from "./assets.ts";
+import { isOwnHost, isOwnOrigin } from "./same-site.ts";
+
+export interface HttpGatewayOptions {
+  readonly assets: ReadonlyMap<string, Asset>;
+  /** Names under which the server is reached, beside addresses and localhost. */
+  readonly hosts: readonly string[];
+  /** Answers `/healthz`. */
+  readonly health: () => unknown;
+  /** Takes a WebSocket handshake over. */
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+}
+
+/** Nothing from elsewhere, nothing inline, nothing framed: a message can never become code. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self' ws: wss:",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+].join("; ");
+
+const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  "content-security-policy": CONTENT_SECURITY_POLICY,
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
+
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+const HEADER_BYTES_MAX = 16_384;
+const HEADERS_MAX = 100;
+
+/** Browsers: the page, `/healthz`, and the way to WebSocket. It has no port of its own; the door hands it connections. */
+export class HttpGateway {
+  readonly #options: HttpGatewayOptions;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  constructor(options: HttpGatewayOptions) {
+    this.#options = options;
+    this.#server = createServer(
+      {
+        headersTimeout: HEADERS_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        keepAliveTimeout: 5_000,
+        connectionsCheckingInterval: 5_000,
+        maxHeaderSize: HEADER_BYTES_MAX,
+        noDelay: true,
+      },
+      (request, response) => this.#answer(request, response),
+    );
+    this.#server.maxHeadersCount = HEADERS_MAX;
+    this.#server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
+    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseBadRequest(error, socket));
+    // Its timeouts are armed by this event, and it never listens itself.
+    this.#server.emit("listening");
+  }
+
+  /** Serves a connection whose first bytes are still to be read. */
+  accept(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on("close", () => this.#sockets.delete(socket));
+    // `node:http` listens for errors only while it has the socket.
+    socket.on("error", () => undefined);
+    this.#server.emit("connection", socket);
+    socket.resume();
+  }
+
+  /** Ends idle connections now, and the others when they are done or after this long. */
+  async close(timeoutMs: number): Promise<void> {
+    this.#server.close();
+    this.#server.closeIdleConnections();
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, timeoutMs);
+    await Promise.all([...this.#sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+    clearTimeout(timer);
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    // A body is never read as anything; it is drained so that the connection can be used again.
+    request.resume();
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
+    const { method, headers } = request;
+    if (!isOwnHost(headers.host, this.#options.hosts)) {
+      sendText(response, 421, "This server does not answer to that host name; see the setting for host names");
+    } else if (method !== "GET" && method !== "HEAD") {
+      response.setHeader("allow", "GET, HEAD");
+      sendText(response, 405, "Only GET and HEAD");
+    } else {
+      this.#get(pathOf(request), request, response);
+    }
+  }
+
+  #get(path: string, request: IncomingMessage, response: ServerResponse): void {
+    if (path === "/healthz") {
+      response.setHeader("cache-control", "no-store");
+      send(response, 200, "application/json", Buffer.from(`${JSON.stringify(this.#options.health())}\n`));
+      return;
+    }
+    const asset = this.#options.assets.get(path);
+    if (asset === undefined) {
+      const text =
+        path === "/" ? "The web page was not built; run: npm run build:web" : "There is nothing here; the chat is at /";
+      sendText(response, 404, text);
+      return;
+    }
+    response.setHeader("etag", asset.etag);
+    response.setHeader("cache-control", asset.isImmutable ? "public, max-age=31536000, immutable" : "no-cache");
+    if (request.headers["if-none-match"] === asset.etag) response.writeHead(304).end();
+    else send(response, 200, asset.type, asset.bytes);
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { hosts, upgrade } = this.#options;
+    const { host, origin } = request.headers;
+    const path = pathOf(request);
+    if (request.headers.upgrade?.toLowerCase() !== "websocket") refuseUpgrade(socket, 400);
+    else if (path !== "/" && path !== "/ws") refuseUpgrade(socket, 404);
+    else if (!isOwnHost(host, hosts)) refuseUpgrade(socket, 421);
+    // No Origin: a program, not a page.
+    else if (origin !== undefined && !isOwnOrigin(origin, hosts)) refuseUpgrade(socket, 403);
+    else upgrade(request, socket, head);
+  }
+}
+
+function pathOf(request: IncomingMessage): string {
+  const url = request.url ?? "/";
+  const query = url.indexOf("?");
+  return query === -1 ? url : url.slice(0, query);
+}
+
+function sendText(response: ServerResponse, status: number, text: string): void {
+  send(response, status, "text/plain; charset=utf-8", Buffer.from(`${text}\n`));
+}
+
+function send(response: ServerResponse, status: number, type: string, bytes: Buffer): void {
+  response.writeHead(status, { "content-type": type, "content-length": bytes.length });
+  // Node leaves the body of an answer to HEAD out.
+  response.end(bytes);
+}
+
+function refuseUpgrade(socket: Duplex, status: number): void {
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+function refuseBadRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : error.code === "HPE_HEADER_OVERFLOW" ? 431 : 400;
+  refuseUpgrade(socket, status);
+}

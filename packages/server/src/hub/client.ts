@@ -1,0 +1,174 @@
+import {
+  type ChatLimits,
+  type Command,
+  type Decision,
+  decide,
+  newSession,
+  type Refusal,
+  type Session,
+} from "../core/mod.ts";
+import type { Answer } from "./events.ts";
+import type { Link } from "./link.ts";
+import { Outbox } from "./outbox.ts";
+import type { WireFormat, WireFormats } from "./wire-format.ts";
+
+/** What a client asks of the hub it is connected to. */
+export interface ClientOwner {
+  readonly limits: ChatLimits;
+  /** Carries out what the rules decided; a promise if that waits for something. */
+  carryOut(client: Client, command: Command, decision: Decision): Promise<void> | undefined;
+  /** The client reads too slowly. */
+  outboxFull(client: Client): void;
+  /** The client is gone and nothing of it is under way any more. */
+  departed(client: Client): Promise<void>;
+  report(error: unknown): void;
+}
+
+/**
+ * One connected client: its session, its outbox, and its requests in order. Chat messages follow each other without
+ * waiting; any other request, and any refusal, waits until the messages before it have passed, so that answers leave in
+ * the order of the requests.
+ */
+export class Client {
+  /** Owns the client's name in the registry; kept when its session is taken back. */
+  id: string;
+  /** Whoever has this can take the session back; empty before `hello`. */
+  secret = "";
+  session: Session = newSession();
+  /** When the client was last heard, pinged, and connected, in milliseconds of the hub's clock. */
+  heardAt: number;
+  pingedAt: number | undefined;
+  readonly connectedAt: number;
+  readonly link: Link;
+  readonly outbox: Outbox;
+  readonly #owner: ClientOwner;
+  readonly #formats: WireFormats;
+  readonly #requests: (Command | Refusal)[] = [];
+  #inFlight = 0;
+  #isBusy = false;
+  #isPaused = false;
+  #isGone = false;
+  #onIdle: (() => void)[] = [];
+
+  constructor(owner: ClientOwner, link: Link, formats: WireFormats, id: string, now: number) {
+    this.id = id;
+    this.heardAt = now;
+    this.connectedAt = now;
+    this.link = link;
+    this.outbox = new Outbox(link, owner.limits.outboxBytesMax, () => owner.outboxFull(this));
+    this.#owner = owner;
+    this.#formats = formats;
+  }
+
+  /** How it is spoken to. */
+  get format(): WireFormat {
+    return this.#formats[this.session.version];
+  }
+
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** A gateway read a request, or something that is none. */
+  receive(request: Command | Refusal): void {
+    if (this.#isGone) return;
+    this.#requests.push(request);
+    this.#proceed();
+  }
+
+  answer(answer: Answer): void {
+    const bytes = this.format.answer(answer);
+    if (bytes !== undefined) this.outbox.send(bytes);
+  }
+
+  /** This many of its chat messages were committed or refused. */
+  passed(messages: number): void {
+    this.#inFlight -= messages;
+    this.#proceed();
+  }
+
+  /** The client will ask nothing more: what it asked is carried out, and then it is let go. */
+  finish(): void {
+    void this.#idle().then(() => {
+      this.link.close({ reconnect: false, message: "" });
+      this.gone();
+    });
+  }
+
+  /** The connection is gone; what it had begun comes to its end, and then it leaves its rooms. Idempotent. */
+  gone(): void {
+    if (this.#isGone) return;
+    this.#end();
+    void this.#idle().then(() => this.#owner.departed(this));
+  }
+
+  /** Stops without leaving: another connection takes its session. Resolves when nothing of it is under way. */
+  async retire(): Promise<void> {
+    this.#end();
+    await this.#idle();
+  }
+
+  #end(): void {
+    this.#isGone = true;
+    this.#requests.length = 0;
+  }
+
+  #proceed(): void {
+    while (this.#requests.length > 0 && !this.#isBusy) {
+      const request = this.#requests[0] as Command | Refusal;
+      const decision = request.type === "refusal" ? request : decide(this.session, request, this.#owner.limits);
+      const isReady =
+        decision.type === "append" ? this.#inFlight < this.#owner.limits.inFlightMax : this.#inFlight === 0;
+      if (!isReady) break;
+      this.#requests.shift();
+      this.#carryOut(request, decision);
+    }
+    this.#throttle();
+    if (this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  #carryOut(request: Command | Refusal, decision: Decision): void {
+    if (decision.type === "append") this.#inFlight += 1;
+    if (decision.type === "refusal") {
+      this.answer({ ...decision, id: request.id });
+      return;
+    }
+    const work = this.#owner.carryOut(this, request as Command, decision);
+    if (work === undefined) return;
+    this.#isBusy = true;
+    void this.#finish(work, request.id);
+  }
+
+  async #finish(work: Promise<void>, id: string | undefined): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#owner.report(error);
+      this.outbox.release(undefined);
+      this.answer({ type: "refusal", code: "internal", message: "The server failed; try again", id });
+    }
+    this.#isBusy = false;
+    this.#proceed();
+  }
+
+  /** A client that asks faster than it is answered is not read for a while. */
+  #throttle(): void {
+    if (this.#isGone) return;
+    if (!this.#isPaused && this.#requests.length > this.#owner.limits.requestQueueMax) {
+      this.#isPaused = true;
+      this.link.pause();
+    } else if (this.#isPaused && this.#requests.length === 0) {
+      this.#isPaused = false;
+      this.link.resume();
+    }
+  }
+
+  #isIdle(): boolean {
+    return this.#requests.length === 0 && !this.#isBusy && this.#inFlight === 0;
+  }
+
+  #idle(): Promise<void> {
+    if (this.#isIdle()) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+}

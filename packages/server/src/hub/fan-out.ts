@@ -1,0 +1,112 @@
+import type { Client } from "./client.ts";
+import type { RoomEvent } from "./events.ts";
+import type { Room } from "./room.ts";
+import type { WireFormat } from "./wire-format.ts";
+
+/**
+ * Member writes in one turn of the event loop. Between two slices the loop reads what has arrived, and that joins the
+ * rooms that still wait: batches grow exactly when there is work, without a timer.
+ */
+const WRITES_PER_SLICE = 64;
+
+/** What one member gets for its own events, beside the others' bytes. */
+type OwnEvents = Map<Client, number[]>;
+
+/**
+ * Tells rooms what happened in them: the events of a room since its last turn are encoded once per wire format, and
+ * each member gets the shared bytes in one write.
+ */
+export class FanOut {
+  #dirty: Room[] = [];
+  #isScheduled = false;
+
+  add(room: Room, event: RoomEvent): void {
+    room.pending.push(event);
+    if (room.pending.length > 1) return;
+    this.#dirty.push(room);
+    this.#schedule();
+  }
+
+  /** Tells the room's members all that is pending, now. */
+  flush(room: Room): number {
+    const events = room.pending;
+    if (events.length === 0) return 0;
+    room.pending = [];
+    const own = ownEvents(events);
+    let writes = 0;
+    for (const [format, members] of room.groups) {
+      if (members.length === 0) continue;
+      const batch = format.batch(events, room.name.text);
+      // From the end, as a member that cannot keep up is taken out on the way.
+      for (let i = members.length - 1; i >= 0; i -= 1) {
+        const client = (members[i] as { client: Client }).client;
+        const indexes = own?.get(client);
+        if (indexes === undefined) client.outbox.send(batch.bytes);
+        else sendAround(client, indexes, batch.bytes, batch.ends, events, room, format);
+      }
+      writes += members.length;
+    }
+    if (own !== undefined) for (const [client, indexes] of own) settle(client, indexes, events);
+    return writes;
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#slice());
+  }
+
+  #slice(): void {
+    this.#isScheduled = false;
+    let writes = 0;
+    let done = 0;
+    for (const room of this.#dirty) {
+      if (writes >= WRITES_PER_SLICE) break;
+      writes += this.flush(room);
+      done += 1;
+    }
+    this.#dirty = done === this.#dirty.length ? [] : this.#dirty.slice(done);
+    if (this.#dirty.length > 0) this.#schedule();
+  }
+}
+
+function ownEvents(events: readonly RoomEvent[]): OwnEvents | undefined {
+  let own: OwnEvents | undefined;
+  for (let i = 0; i < events.length; i += 1) {
+    const client = (events[i] as RoomEvent).origin as Client | undefined;
+    if (client === undefined) continue;
+    own ??= new Map();
+    const indexes = own.get(client);
+    if (indexes === undefined) own.set(client, [i]);
+    else indexes.push(i);
+  }
+  return own;
+}
+
+/** Sends a member the shared bytes without its own events, and what it is told of those in their places. */
+function sendAround(
+  client: Client,
+  indexes: readonly number[],
+  bytes: Uint8Array,
+  ends: readonly number[],
+  events: readonly RoomEvent[],
+  room: Room,
+  format: WireFormat,
+): void {
+  let from = 0;
+  for (const index of indexes) {
+    const start = index === 0 ? 0 : (ends[index - 1] as number);
+    if (start > from) client.outbox.send(bytes.subarray(from, start));
+    const own = format.own(events[index] as RoomEvent, room.name.text);
+    if (own !== undefined) client.outbox.send(own);
+    from = ends[index] as number;
+  }
+  if (from < bytes.length) client.outbox.send(bytes.subarray(from));
+}
+
+/** The client's own messages have passed; commands that waited for that can go on. */
+function settle(client: Client, indexes: readonly number[], events: readonly RoomEvent[]): void {
+  let passed = 0;
+  for (const index of indexes) if ((events[index] as RoomEvent).type === "entry") passed += 1;
+  if (passed > 0) client.passed(passed);
+}

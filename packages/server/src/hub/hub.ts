@@ -1,0 +1,360 @@
+import {
+  type ChatLimits,
+  type Command,
+  type CommandOf,
+  type Decision,
+  type Goodbye,
+  type Name,
+  refuse,
+} from "../core/mod.ts";
+import { Client, type ClientOwner } from "./client.ts";
+import type { RoomEvent } from "./events.ts";
+import { FanOut } from "./fan-out.ts";
+import type { Link } from "./link.ts";
+import type { Presence, PresenceChange } from "./presence.ts";
+import { missedEntries } from "./recovery.ts";
+import type { Registry } from "./registry.ts";
+import type { AppendResult, Entry, NewEntry, RoomLog } from "./room-log.ts";
+import { Rooms } from "./rooms.ts";
+import type { WireFormats } from "./wire-format.ts";
+
+/** What the hub works with; time and secrets come from outside, so that tests own them. */
+export interface HubOptions {
+  readonly log: RoomLog;
+  readonly presence: Presence;
+  readonly registry: Registry;
+  readonly limits: ChatLimits;
+  /** A clock in milliseconds that never goes back. */
+  readonly now: () => number;
+  /** A secret that nobody can guess. */
+  readonly newSecret: () => string;
+  /** Told of failures that are nobody's request. */
+  readonly report: (error: unknown) => void;
+}
+
+type DecisionOf<Type extends Decision["type"]> = Extract<Decision, { type: Type }>;
+
+/**
+ * Where clients meet: it carries out what the rules decide, in the order of each client, and tells rooms what happened
+ * in them, in the order of each room. Whatever a member is sent of a room comes from what the log and the presence
+ * report, its own acknowledgements too.
+ */
+export class Hub implements ClientOwner {
+  readonly limits: ChatLimits;
+  readonly report: (error: unknown) => void;
+  readonly #log: RoomLog;
+  readonly #presence: Presence;
+  readonly #registry: Registry;
+  readonly #now: () => number;
+  readonly #newSecret: () => string;
+  readonly #rooms: Rooms;
+  readonly #fanOut = new FanOut();
+  readonly #clients = new Set<Client>();
+  readonly #sessions = new Map<string, Client>();
+  #appends: NewEntry[] = [];
+  #lastId = 0;
+
+  constructor(options: HubOptions) {
+    this.limits = options.limits;
+    this.report = options.report;
+    this.#log = options.log;
+    this.#presence = options.presence;
+    this.#registry = options.registry;
+    this.#now = options.now;
+    this.#newSecret = options.newSecret;
+    this.#rooms = new Rooms(options.log);
+    this.#log.follow((entries) => this.#committed(entries));
+    this.#presence.follow((change) => this.#changed(change));
+  }
+
+  /** A gateway has a client. */
+  connect(link: Link, formats: WireFormats): Client {
+    this.#lastId += 1;
+    const client = new Client(this, link, formats, `c${this.#lastId}`, this.#now());
+    this.#clients.add(client);
+    return client;
+  }
+
+  /** Something of the client's arrived, be it only an answer to a ping. */
+  heard(client: Client): void {
+    client.heardAt = this.#now();
+    client.pingedAt = undefined;
+  }
+
+  /** Ends the client's connection and says why. */
+  dismiss(client: Client, goodbye: Goodbye): void {
+    if (client.isGone) return;
+    client.outbox.close(client.format.answer({ type: "bye", ...goodbye }));
+    client.link.close(goodbye);
+    client.gone();
+  }
+
+  /** Pings clients that are silent, and lets go those that stay so or join nothing. To be called every second or so. */
+  sweep(): void {
+    const now = this.#now();
+    const { pingMs, pongMs, joinTimeoutMs } = this.limits;
+    for (const client of this.#clients) {
+      if (client.pingedAt !== undefined && now - client.pingedAt >= pongMs) {
+        this.dismiss(client, { code: "ping-timeout", message: "No answer to a ping", reconnect: true });
+      } else if (client.session.person === undefined && now - client.connectedAt >= joinTimeoutMs) {
+        this.dismiss(client, { code: "join-timeout", message: "Nothing was joined in time", reconnect: false });
+      } else if (client.pingedAt === undefined && now - client.heardAt >= pingMs) {
+        this.#ping(client, now);
+      }
+    }
+  }
+
+  /** Says goodbye to everyone. */
+  async close(goodbye: Goodbye): Promise<void> {
+    for (const client of this.#clients) this.dismiss(client, goodbye);
+    await Promise.all([this.#log.close(), this.#presence.close(), this.#registry.close()]);
+  }
+
+  carryOut(client: Client, command: Command, decision: Decision): Promise<void> | undefined {
+    switch (decision.type) {
+      case "append":
+        this.#append(client, command.id, decision);
+        return undefined;
+      case "pong":
+        client.answer({ type: "pong", id: command.id });
+        return undefined;
+      case "greet":
+        return this.#greet(client, command.id, decision);
+      case "join":
+        return this.#join(client, command as CommandOf<"join">, decision);
+      case "leave":
+        return this.#leave(client, command.id, decision.room);
+      case "who":
+        return this.#who(client, command.id, decision.room);
+      case "rooms":
+        return this.#listRooms(client, command.id);
+      case "history":
+        return this.#history(client, command.id, decision);
+      case "refusal":
+      case "nothing":
+        return undefined;
+    }
+  }
+
+  outboxFull(client: Client): void {
+    const message = "You read more slowly than your rooms talk";
+    this.dismiss(client, { code: "slow-consumer", message, reconnect: true });
+  }
+
+  async departed(client: Client): Promise<void> {
+    this.#clients.delete(client);
+    this.#sessions.delete(client.secret);
+    const { session } = client;
+    for (const name of [...session.rooms.values()]) await this.#exit(client, name).catch(this.report);
+    if (session.person !== undefined) await this.#registry.release(session.person.key, client.id).catch(this.report);
+  }
+
+  #append(client: Client, id: string | undefined, decision: DecisionOf<"append">): void {
+    this.#appends.push({
+      room: decision.room.key,
+      id: client.session.version === 2 ? id : undefined,
+      kind: "chat",
+      from: decision.person.text,
+      body: decision.message,
+      origin: client,
+    });
+    // All that one read brought goes to the log together.
+    if (this.#appends.length === 1) queueMicrotask(() => void this.#commit());
+  }
+
+  async #commit(): Promise<void> {
+    const entries = this.#appends;
+    this.#appends = [];
+    try {
+      const results = await this.#log.append(entries);
+      for (let i = 0; i < results.length; i += 1) {
+        const result = results[i] as AppendResult;
+        if (result.type !== "appended") this.#notAppended(entries[i] as NewEntry, result);
+      }
+    } catch (error) {
+      this.report(error);
+      for (const { origin, id } of entries) {
+        const client = origin as Client;
+        client.answer({ ...refuse("internal", "The message could not be stored; try again"), id });
+        client.passed(1);
+      }
+    }
+  }
+
+  #notAppended(entry: NewEntry, result: Exclude<AppendResult, { type: "appended" }>): void {
+    const client = entry.origin as Client;
+    const { id } = entry;
+    // The acknowledgements of the messages before it stand in the room's order, and come first.
+    const room = this.#rooms.get(entry.room);
+    if (room !== undefined) this.#fanOut.flush(room);
+    if (result.type === "duplicate") {
+      const name = room?.name.text ?? entry.room;
+      client.answer({ type: "ack", id, room: name, seq: result.seq, at: result.at, duplicate: true });
+    } else {
+      client.answer({ ...refuse("id-reused", "This id was used for another message"), id });
+    }
+    client.passed(1);
+  }
+
+  #committed(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      const room = this.#rooms.get(entry.room);
+      if (room === undefined) continue;
+      room.position = entry;
+      if (!room.isEmpty) this.#fanOut.add(room, { type: "entry", entry, origin: entry.origin });
+    }
+  }
+
+  #changed(change: PresenceChange): void {
+    const room = this.#rooms.get(change.room);
+    if (room === undefined || room.isEmpty) return;
+    const event: RoomEvent = { type: "presence", name: change.name, state: change.state, origin: change.origin };
+    this.#fanOut.add(room, event);
+  }
+
+  async #greet(client: Client, id: string | undefined, decision: DecisionOf<"greet">): Promise<void> {
+    if (decision.session !== undefined) {
+      const taken = await this.#takeBack(client, decision.session);
+      if (!taken) {
+        client.answer({ ...refuse("session-unknown", "There is no such session any more"), id });
+        return;
+      }
+    } else if (decision.person !== undefined && !(await this.#claim(client, decision.person, id))) {
+      return;
+    }
+    client.session.version = 2;
+    client.secret = this.#newSecret();
+    this.#sessions.set(client.secret, client);
+    client.answer({
+      type: "hello",
+      id,
+      session: client.secret,
+      username: client.session.person?.text,
+      rooms: [...client.session.rooms.values()].map((room) => room.text),
+      limits: this.limits,
+    });
+    // From here on it is spoken to in its own version, so only now it may stand in its rooms.
+    for (const name of client.session.rooms.values()) this.#rooms.get(name.key)?.add(client);
+  }
+
+  /** Moves name and rooms of a connection to this one; the rooms notice nothing. */
+  async #takeBack(client: Client, secret: string): Promise<boolean> {
+    const old = this.#sessions.get(secret);
+    if (old === undefined || old === client) return false;
+    this.#sessions.delete(secret);
+    old.outbox.close(
+      old.format.answer({
+        type: "bye",
+        code: "replaced",
+        message: "Another connection took this session",
+        reconnect: false,
+      }),
+    );
+    old.link.close({ reconnect: false, message: "replaced" });
+    if (old.isGone) return false;
+    await old.retire();
+    this.#clients.delete(old);
+    client.id = old.id;
+    client.session = old.session;
+    for (const name of old.session.rooms.values()) {
+      const room = this.#rooms.get(name.key);
+      if (room === undefined) continue;
+      this.#fanOut.flush(room);
+      room.remove(old);
+    }
+    return true;
+  }
+
+  async #join(client: Client, command: CommandOf<"join">, decision: DecisionOf<"join">): Promise<void> {
+    const { person, leave } = decision;
+    const { session } = client;
+    if (session.person?.key !== person.key && !(await this.#claim(client, person, command.id, leave))) return;
+    for (const name of leave) await this.#exit(client, name);
+
+    const room = await this.#rooms.use(decision.room);
+    // The others hear first what happened before the newcomer, who is told its own way.
+    this.#fanOut.flush(room);
+    const { position } = room;
+    client.outbox.hold();
+    const isNew = !room.has(client);
+    if (isNew) {
+      room.add(client);
+      session.rooms.set(room.name.key, room.name);
+    } else {
+      this.#rooms.release(room);
+    }
+    if (isNew) await this.#presence.enter(room.name.key, person.text, client);
+    const { names, count } = await this.#presence.members(room.name.key, this.limits.membersMax);
+    const missed = await missedEntries(this.#log, room.name.key, position, decision.after, decision.history);
+    client.outbox.release(
+      client.format.answer({
+        type: "joined",
+        id: command.id,
+        room: room.name.text,
+        username: person.text,
+        position: { epoch: position.epoch, seq: position.seq },
+        members: names,
+        count,
+        ...missed,
+      }),
+    );
+  }
+
+  /** Takes the name for the client, and gives its earlier one back; false if it was refused. */
+  async #claim(client: Client, person: Name, id: string | undefined, leave: readonly Name[] = []): Promise<boolean> {
+    if (!(await this.#registry.claim(person.key, client.id))) {
+      client.answer({ ...refuse("name-in-use", `The name ${person.text} is in use`), id });
+      return false;
+    }
+    const before = client.session.person;
+    // The old rooms are left under the old name.
+    for (const name of leave) await this.#exit(client, name);
+    client.session.person = person;
+    if (before !== undefined) await this.#registry.release(before.key, client.id);
+    return true;
+  }
+
+  async #leave(client: Client, id: string | undefined, name: Name): Promise<void> {
+    await this.#exit(client, name);
+    client.answer({ type: "ack", id, room: name.text });
+  }
+
+  /** Takes a client out of a room and tells the rest. */
+  async #exit(client: Client, name: Name): Promise<void> {
+    if (!client.session.rooms.delete(name.key)) return;
+    const room = this.#rooms.get(name.key);
+    if (room === undefined) return;
+    this.#fanOut.flush(room);
+    room.remove(client);
+    const person = client.session.person as Name;
+    await this.#presence.leave(name.key, person.text, client);
+    this.#rooms.release(room);
+  }
+
+  async #who(client: Client, id: string | undefined, name: Name): Promise<void> {
+    const { names, count } = await this.#presence.members(name.key, this.limits.membersMax);
+    client.answer({ type: "who", id, room: this.#rooms.get(name.key)?.name.text ?? name.text, members: names, count });
+  }
+
+  async #listRooms(client: Client, id: string | undefined): Promise<void> {
+    const rooms = await this.#presence.rooms(this.limits.roomListMax);
+    client.answer({
+      type: "rooms",
+      id,
+      rooms: rooms.map(({ room, count }) => ({ room: this.#rooms.get(room)?.name.text ?? room, count })),
+    });
+  }
+
+  async #history(client: Client, id: string | undefined, decision: DecisionOf<"history">): Promise<void> {
+    const { room, before, after, limit } = decision;
+    const page = await this.#log.read(room.key, { before, after, limit });
+    client.answer({ type: "history", id, room: room.text, ...page });
+  }
+
+  #ping(client: Client, now: number): void {
+    if (client.session.version === 2) client.answer({ type: "ping" });
+    else if (client.link.ping !== undefined) client.link.ping();
+    else return;
+    client.pingedAt = now;
+  }
+}

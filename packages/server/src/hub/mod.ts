@@ -1,0 +1,8 @@
+export type { Client } from "./client.ts";
+export type { Answer, RoomEvent } from "./events.ts";
+export { Hub, type HubOptions } from "./hub.ts";
+export type { Link } from "./link.ts";
+export type { Presence, PresenceChange } from "./presence.ts";
+export type { Registry } from "./registry.ts";
+export type { AppendResult, Entry, NewEntry, Page, ReadOptions, RoomLog } from "./room-log.ts";
+export { type Batch, type Encoder, type Framing, WireFormat, type WireFormats } from "./wire-format.ts";

@@ -1,0 +1,23 @@
+/** Somebody entered or left a room. */
+export interface PresenceChange {
+  /** The room's key. */
+  readonly room: string;
+  /** The person's name, as shown. */
+  readonly name: string;
+  readonly state: "joined" | "left";
+  /** The changer's own mark; seen only by the process that made the change. */
+  readonly origin?: unknown;
+}
+
+/** Who is in which room, over all servers. */
+export interface Presence {
+  enter(room: string, name: string, origin?: unknown): Promise<void>;
+  leave(room: string, name: string, origin?: unknown): Promise<void>;
+  /** The first `limit` names, in the order of entering, and how many there are. */
+  members(room: string, limit: number): Promise<{ readonly names: readonly string[]; readonly count: number }>;
+  /** The rooms with the most members, at most `limit`. */
+  rooms(limit: number): Promise<readonly { readonly room: string; readonly count: number }[]>;
+  /** One listener per process; it is called before `enter` or `leave` resolves. */
+  follow(listener: (change: PresenceChange) => void): void;
+  close(): Promise<void>;
+}

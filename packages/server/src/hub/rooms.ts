@@ -1,0 +1,59 @@
+import type { Name } from "../core/mod.ts";
+import { Room } from "./room.ts";
+import type { RoomLog } from "./room-log.ts";
+
+interface OpenRoom {
+  readonly room: Room;
+  readonly opened: Promise<void>;
+  /** Members, and joins that are under way. */
+  uses: number;
+}
+
+/** The rooms that this server has members in; each is followed in the log from its first use to its last. */
+export class Rooms {
+  readonly #log: RoomLog;
+  readonly #open = new Map<string, OpenRoom>();
+
+  constructor(log: RoomLog) {
+    this.#log = log;
+  }
+
+  get(key: string): Room | undefined {
+    return this.#open.get(key)?.room;
+  }
+
+  /** Opens the room, or uses it once more; to be paired with {@link release}. */
+  async use(name: Name): Promise<Room> {
+    let open = this.#open.get(name.key);
+    if (open === undefined) {
+      const room = new Room(name, { epoch: "", seq: 0 });
+      open = { room, opened: this.#follow(room), uses: 0 };
+      this.#open.set(name.key, open);
+    }
+    open.uses += 1;
+    try {
+      await open.opened;
+    } catch (error) {
+      this.release(open.room);
+      throw error;
+    }
+    return open.room;
+  }
+
+  /** One use less; after the last the room is forgotten. */
+  release(room: Room): void {
+    const { key } = room.name;
+    const open = this.#open.get(key);
+    if (open === undefined) return;
+    open.uses -= 1;
+    if (open.uses > 0) return;
+    this.#open.delete(key);
+    void this.#log.release(key);
+  }
+
+  async #follow(room: Room): Promise<void> {
+    const position = await this.#log.open(room.name.key);
+    // Entries may have passed before the answer came.
+    if (room.position.epoch !== position.epoch || position.seq > room.position.seq) room.position = position;
+  }
+}

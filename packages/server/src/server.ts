@@ -1,0 +1,118 @@
+import { randomBytes } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { type Address, json, lengthPrefixed, SocketError } from "@landline/sockets";
+import { MemoryPresence, MemoryRegistry, MemoryRoomLog } from "./adapters/memory/mod.ts";
+import { DEFAULT_CONFIG, type ServerConfig } from "./config.ts";
+import { type ChatLimits, DEFAULT_LIMITS } from "./core/mod.ts";
+import { INVALID_JSON, readCommand, readText, version1, version2 } from "./dialects/json/mod.ts";
+import { loadAssets } from "./gateways/assets.ts";
+import { Door } from "./gateways/door.ts";
+import { lineFraming, prefixFraming, websocketFraming } from "./gateways/framing.ts";
+import { HttpGateway } from "./gateways/http.ts";
+import { type StreamDialect, StreamGateway } from "./gateways/stream.ts";
+import { WebSocketGateway } from "./gateways/websocket.ts";
+import { type Framing, Hub, WireFormat, type WireFormats } from "./hub/mod.ts";
+
+/** What {@link startServer} takes: any setting, any limit. */
+export interface ServerOptions extends Partial<ServerConfig> {
+  readonly limits?: Partial<ChatLimits>;
+  /** Told of failures that are no client's doing. @default a process warning */
+  readonly onError?: (error: unknown) => void;
+}
+
+/** A running chat server. */
+export interface ChatServer extends AsyncDisposable {
+  /** Where it listens. */
+  readonly address: Address;
+  /** Says goodbye to everyone, flushes, and stops. Idempotent. */
+  close(): Promise<void>;
+}
+
+const WEB_FOLDER = fileURLToPath(new URL("../web", import.meta.url));
+const SWEEP_MS = 1_000;
+
+/**
+ * Starts a chat server: JSON over TCP, WebSocket and the web page on one port.
+ *
+ * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`.
+ *
+ * @example
+ * ```ts
+ * import { startServer } from "@landline/server";
+ *
+ * await using server = await startServer({ port: 0 });
+ * console.log(server.address);
+ * ```
+ */
+export async function startServer(options: ServerOptions = {}): Promise<ChatServer> {
+  const { limits: limitOptions, onError, ...settings } = options;
+  const config: ServerConfig = { ...DEFAULT_CONFIG, ...settings };
+  const limits: ChatLimits = { ...DEFAULT_LIMITS, ...limitOptions };
+  const report = onError ?? ((error: unknown) => process.emitWarning(error instanceof Error ? error : String(error)));
+
+  const hub = new Hub({
+    log: new MemoryRoomLog(),
+    presence: new MemoryPresence(),
+    registry: new MemoryRegistry(),
+    limits,
+    now: () => performance.now(),
+    newSecret: () => randomBytes(24).toString("base64url"),
+    report,
+  });
+  const stream = new StreamGateway(hub);
+  const webSocket = new WebSocketGateway(hub, { formats: jsonFormats(websocketFraming), read: readText });
+  const http = new HttpGateway({
+    assets: await loadAssets(WEB_FOLDER),
+    hosts: config.hosts.map((host) => host.toLowerCase()),
+    health: () => ({ status: "ok" }),
+    upgrade: (request, socket, head) => webSocket.accept(request, socket, head),
+  });
+  const lines = jsonLines(limits);
+  const prefixed = jsonPrefixed(limits);
+  const door = await Door.open(
+    { ...config, report },
+    {
+      json: (connection, firstBytes) => stream.accept(connection, lines, firstBytes),
+      jsonPrefixed: (connection, firstBytes) => stream.accept(connection, prefixed, firstBytes),
+      silent: (connection) => stream.acceptSilent(connection, lines),
+      http: (socket) => http.accept(socket),
+    },
+  );
+  const sweeper = setInterval(() => hub.sweep(), SWEEP_MS);
+  sweeper.unref();
+
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closed ??= (async () => {
+      clearInterval(sweeper);
+      const gone = door.close(config.drainMs);
+      await hub.close({ code: "shutdown", message: "The server is shutting down", reconnect: true });
+      await http.close(config.drainMs);
+      await gone;
+    })();
+    return closed;
+  };
+  return { address: door.address, close, [Symbol.asyncDispose]: close };
+}
+
+/** JSON values however they come: lines, back to back, cut anywhere. */
+function jsonLines(limits: ChatLimits): StreamDialect {
+  return {
+    codec: json({ bytesMax: limits.frameBytesMax, invalid: "skip" }),
+    formats: jsonFormats(lineFraming),
+    read: (frame) => (frame instanceof SocketError ? INVALID_JSON : readCommand(frame)),
+  };
+}
+
+/** Each JSON text with its length in front, as the seed's `send_with_length` does it. */
+function jsonPrefixed(limits: ChatLimits): StreamDialect {
+  return {
+    codec: lengthPrefixed({ bytesMax: limits.frameBytesMax }),
+    formats: jsonFormats(prefixFraming),
+    read: (frame) => readText(Buffer.from(frame as Uint8Array).toString("utf8")),
+  };
+}
+
+function jsonFormats(framing: Framing): WireFormats {
+  return { 1: new WireFormat(version1, framing), 2: new WireFormat(version2, framing) };
+}

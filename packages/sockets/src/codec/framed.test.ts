@@ -1,0 +1,249 @@
+import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
+import { test } from "node:test";
+import { connectionPair } from "../../../../test/connection-pair.ts";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import { serve } from "../tcp/serve.ts";
+import { framed } from "./framed.ts";
+import { json } from "./json.ts";
+import { lengthPrefixed } from "./length-prefixed.ts";
+import { lines } from "./lines.ts";
+
+failOnLeaks();
+
+/** Reads one batch after another until the end. */
+async function collect<T>(batches: AsyncIterable<readonly T[]>): Promise<T[]> {
+  const frames: T[] = [];
+  for await (const batch of batches) frames.push(...batch);
+  return frames;
+}
+
+test("framed() carries frames both ways", async () => {
+  await using pair = await connectionPair();
+  const client = framed(pair.client, json());
+  const server = framed(pair.server, json());
+  await client.write({ hello: 1 });
+  assert.deepEqual(await server.read(), [{ hello: 1 }]);
+  assert.equal(server.send([2]), true);
+  assert.deepEqual(await client.read(), [[2]]);
+  assert.equal(client.connection, pair.client);
+});
+
+test("framed() decodes what arrived and was not read before it", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write("HELLO\nfirst\nsec");
+  assert.equal(Buffer.from(await pair.server.readUntil("\n")).toString(), "HELLO\n");
+  const channel = framed(pair.server, lines());
+  assert.deepEqual(await channel.read(), ["first"]);
+  await pair.client.write("ond\n");
+  assert.deepEqual(await channel.read(), ["second"]);
+});
+
+test("framed() takes the connection's reading over", async () => {
+  await using pair = await connectionPair();
+  framed(pair.server, lines());
+  await assert.rejects(pair.server.read(), { code: "busy" });
+});
+
+test("Framed iterates frame by frame until the peer finishes, and delivers the last line", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines());
+  await pair.client.write("a\nb\nc");
+  pair.client.closeWrite();
+  assert.deepEqual(await Array.fromAsync(channel), ["a", "b", "c"]);
+  assert.deepEqual(await channel.read(), []);
+});
+
+test("Framed leaves our side open when the peer finishes", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines());
+  await pair.client.write("question\n");
+  pair.client.closeWrite();
+  assert.deepEqual(await collect(channel.batches()), ["question"]);
+  await channel.write("answer");
+  assert.equal(Buffer.from(await pair.client.readUntil("\n")).toString(), "answer\n");
+});
+
+test("Framed.read() gives all that is ready at once", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines());
+  await pair.client.write("first\n");
+  assert.deepEqual(await channel.read(), ["first"]);
+  await pair.client.write("a\nb\n");
+  await pair.client.flush();
+  await pair.client.write("c\n");
+  pair.client.closeWrite();
+  assert.deepEqual(await collect(channel.batches()), ["a", "b", "c"]);
+});
+
+test("Framed gives an error of the codec once, after the frames before it, then the end", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lengthPrefixed({ bytesMax: 5 }));
+  // The peer sends no more after that: the error must not wait for another chunk.
+  await pair.client.write(Buffer.from("00000001610000000600000001", "hex"));
+  assert.deepEqual((await channel.read()).map(String), ["97"]);
+  await assert.rejects(channel.read(), { code: "frame-too-long" });
+  assert.deepEqual(await channel.read(), []);
+  assert.deepEqual(await Array.fromAsync(channel), []);
+  assert.equal(pair.server.state, "established");
+});
+
+test("Framed rejects a read that already waits with the codec's error", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lengthPrefixed({ bytesMax: 5 }));
+  const read = channel.read();
+  await pair.client.write(Buffer.from("00000006", "hex"));
+  await assert.rejects(read, { code: "frame-too-long" });
+});
+
+test("Framed reports an end inside a frame, after the frames before it", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lengthPrefixed());
+  await pair.client.write(Buffer.from("0000000161000000046162", "hex"));
+  pair.client.closeWrite();
+  const frames: Uint8Array[] = [];
+  await assert.rejects(
+    async () => {
+      for await (const frame of channel) frames.push(frame);
+    },
+    { code: "frame-truncated", partial: Buffer.from("000000046162", "hex") },
+  );
+  assert.deepEqual(frames.map(String), ["97"]);
+  assert.deepEqual(await channel.read(), []);
+});
+
+test("Framed reports a bad last line, after the lines before it", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines({ bytesMax: 3 }));
+  await pair.client.write("a\nb\ncccc");
+  pair.client.closeWrite();
+  assert.deepEqual([...(await channel.read())], ["a", "b"]);
+  await assert.rejects(channel.read(), { code: "frame-too-long" });
+});
+
+test("Framed reports a connection that the peer broke", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines());
+  const read = channel.read();
+  pair.client.reset();
+  await assert.rejects(read, { code: "reset" });
+  assert.deepEqual(await channel.read(), []);
+});
+
+test("framed() on a connection that broke before gives what had arrived, then the error", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write("one\ntw");
+  assert.equal(String(await pair.server.readExactly(1)), "111");
+  pair.client.reset();
+  await pair.server.closed;
+  pair.server.unread(Buffer.from("o"));
+  const channel = framed(pair.server, lines());
+  assert.deepEqual(await channel.read({ timeoutMs: 5_000 }), ["one"]);
+  await assert.rejects(channel.read({ timeoutMs: 5_000 }), { code: "reset" });
+});
+
+test("Framed ends when this side closes", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines());
+  const read = channel.read();
+  const closed = channel.close();
+  await pair.client.close();
+  await closed;
+  assert.deepEqual(await read, []);
+  await assert.rejects(channel.write("x"), { code: "closed" });
+  assert.equal(channel.send("x"), false);
+});
+
+test("Framed.read() is busy while another read waits", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines());
+  const read = channel.read();
+  await assert.rejects(channel.read(), { code: "busy" });
+  await pair.client.write("a\n");
+  assert.deepEqual(await read, ["a"]);
+});
+
+test("Framed.read() loses no frame by an abort or a timeout", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines());
+  await pair.client.write("hal");
+  const controller = new AbortController();
+  const aborted = assert.rejects(channel.read({ signal: controller.signal }), /enough/);
+  controller.abort(new Error("enough"));
+  await aborted;
+  const timedOut = assert.rejects(channel.read({ timeoutMs: 10 }), { code: "timeout" });
+  t.mock.timers.tick(10);
+  await timedOut;
+  await assert.rejects(channel.read({ signal: controller.signal }), /enough/);
+  await pair.client.write("f\nwhole\n");
+  pair.client.closeWrite();
+  assert.deepEqual(await collect(channel.batches()), ["half", "whole"]);
+  assert.equal(getEventListeners(controller.signal, "abort").length, 0);
+});
+
+test("Framed delivers any number of frames of one chunk, whether a read waits or not", async () => {
+  const count = 5_000;
+  for (const waits of [true, false]) {
+    await using pair = await connectionPair();
+    const channel = framed(pair.server, lines());
+    const read = waits ? channel.read() : undefined;
+    await pair.client.write("x\n".repeat(count));
+    await pair.client.flush();
+    let left = count - ((await read)?.length ?? 0);
+    while (left > 0) {
+      const batch = await channel.read();
+      assert.ok(batch.length > 0);
+      left -= batch.length;
+    }
+    await pair.client.write("last\n");
+    assert.deepEqual(await channel.read(), ["last"]);
+  }
+});
+
+test("Framed delivers all frames when the peer finishes while they are not taken", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines());
+  await pair.client.write("x\n".repeat(5_000));
+  pair.client.closeWrite();
+  const frames = await collect(channel.batches());
+  assert.equal(frames.length, 5_000);
+});
+
+test("Framed stops reading while its frames are not taken", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lengthPrefixed());
+  const frame = Buffer.alloc(32 * 1024);
+  const total = 2_048;
+  const sent = (async () => {
+    for (let i = 0; i < total; i += 1) await pair.client.write([Buffer.from("00008000", "hex"), frame]);
+  })();
+  // 64 MiB do not fit into the kernel: the writer must come to a halt.
+  let before = -1;
+  for (let turns = 0; pair.client.bufferedBytes !== before || pair.client.canWrite; turns += 1) {
+    assert.ok(turns < 10_000, "the writer was never held back");
+    before = pair.client.bufferedBytes;
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((next) => setImmediate(next));
+  }
+  let count = 0;
+  for await (const batch of channel.batches()) {
+    for (const taken of batch) assert.equal(taken.length, frame.length);
+    count += batch.length;
+    if (count === total) break;
+  }
+  await sent;
+});
+
+test("Framed closes its connection when its scope is left", async () => {
+  await using server = await serve({ host: "127.0.0.1" }, async (connection) => {
+    for await (const line of framed(connection, lines())) await connection.write(`${line.toUpperCase()}\n`);
+  });
+  await using pair = await connectionPair();
+  const { connection } = await (async () => {
+    await using channel = framed(pair.client, lines());
+    pair.server.closeWrite();
+    return channel;
+  })();
+  assert.equal(connection.state, "closed");
+  assert.equal(server.connections, 0);
+});

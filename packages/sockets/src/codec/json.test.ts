@@ -1,0 +1,364 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { assertDecodes, cutAt, decodeAll } from "../../../../test/cuts.ts";
+import { SocketError } from "../errors.ts";
+import { type JsonOptions, type JsonValue, json } from "./json.ts";
+import { JsonScanner } from "./json-scanner.ts";
+
+const INVALID = "error: malformed";
+const skipping = json({ invalid: "skip" });
+
+test("json() decodes values back to back, by lines and with white space between", () => {
+  assertDecodes(json(), "", []);
+  assertDecodes(json(), '{"a":1}{"b":2}', [{ a: 1 }, { b: 2 }]);
+  assertDecodes(json(), '{"a":1}\n{"b":2}\r\n', [{ a: 1 }, { b: 2 }]);
+  assertDecodes(json(), ' \t\r\n{"a":1} [1,2]"x"[][]{}', [{ a: 1 }, [1, 2], "x", [], [], {}]);
+});
+
+test("json() decodes pretty printed values", () => {
+  const value = { name: "Ada", list: [1, { deep: [] }], none: null };
+  assertDecodes(json(), `${JSON.stringify(value, null, 2)}\n${JSON.stringify([value], null, "\t")}`, [value, [value]]);
+});
+
+test("json() does not take braces, brackets and quotes in strings for structure", () => {
+  const value = { 'k"}': 'v\\"]}{[', "\\": "\\\\", list: ["}", "]", '"'] };
+  assertDecodes(json(), JSON.stringify(value).repeat(2), [value, value]);
+});
+
+test("json() decodes characters that are cut in two", () => {
+  assertDecodes(json(), '{"ü€":"😀"}"é"', [{ "ü€": "😀" }, "é"]);
+});
+
+test("json() decodes every escape", () => {
+  assertDecodes(json(), String.raw`"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00"`, ['"\\/\b\f\n\r\té😀']);
+});
+
+test("json() passes on a lone surrogate that is written as an escape", () => {
+  assertDecodes(json(), String.raw`"\ud800""\udc00x"`, ["\ud800", "\udc00x"]);
+});
+
+test("json() decodes numbers and literals at the top, also at the end of the stream", () => {
+  assertDecodes(json(), "1 -2.5e+3\n0 true false null", [1, -2500, 0, true, false, null]);
+  assertDecodes(json(), "12", [12]);
+  assertDecodes(json(), "null[]1", [null, [], 1]);
+  assertDecodes(json(), '1"a"2{}3[]-4', [1, "a", 2, {}, 3, [], -4]);
+  assertDecodes(json(), "1 ", [1]);
+});
+
+test("json() gives a number only when it is known to have ended", () => {
+  const decoder = json().decoder();
+  assert.deepEqual(decoder.decode(Buffer.from("1")), []);
+  assert.deepEqual(decoder.decode(Buffer.from("2")), []);
+  assert.deepEqual(decoder.decode(Buffer.from("\n3")), [12]);
+  assert.deepEqual(decoder.end(), [3]);
+});
+
+test("json() gives a value with the byte that completes it", () => {
+  const decoder = json().decoder();
+  assert.deepEqual(decoder.decode(Buffer.from('{"a":[1')), []);
+  assert.deepEqual(decoder.decode(Buffer.from("]")), []);
+  assert.deepEqual(decoder.decode(Buffer.from('}"x')), [{ a: [1] }]);
+  assert.deepEqual(decoder.decode(Buffer.from('"')), ["x"]);
+  assert.deepEqual(decoder.decode(Buffer.from("tru")), []);
+  assert.deepEqual(decoder.decode(Buffer.from("e")), [true]);
+});
+
+test("json() makes __proto__ a property like any other", () => {
+  const [value] = json().decoder().decode(Buffer.from('{"__proto__":{"admin":true},"constructor":1}'));
+  assert.ok(typeof value === "object" && value !== null);
+  assert.equal(Object.getPrototypeOf(value), Object.prototype);
+  assert.ok(Object.hasOwn(value, "__proto__"));
+  assert.equal((value as { admin?: boolean }).admin, undefined);
+});
+
+test("json() calls what is not JSON malformed, once, after the values before it", () => {
+  const bad = [
+    "x",
+    "}",
+    "]",
+    ",",
+    ":",
+    '{"a" 1}',
+    '{"a":1,}',
+    "{,}",
+    "{1:2}",
+    "{'a':1}",
+    "[1,]",
+    "[,1]",
+    "[1 2]",
+    "[1}",
+    '{"a":1]',
+    '{"a":}',
+    "nul ",
+    "True",
+    "01 ",
+    "1.2.3 ",
+    "- ",
+    "+1 ",
+    ".5 ",
+    "1e ",
+    "[01]",
+    '"\\x"',
+    '"\\u12g4"',
+    '"a\nb"',
+    '"\t"',
+    "NaN",
+    "\u{feff}{}",
+    "// comment\n",
+    "\x00",
+  ];
+  for (const text of bad) {
+    assertDecodes(json(), `{"a":1}${text}{"b":2}`, [{ a: 1 }, { error: "malformed" }] as never);
+  }
+});
+
+test("json() notices at the first wrong byte, whatever comes after it", () => {
+  for (const start of ["x", '{"a"x', "[1x", "nux", "GET"]) {
+    assert.throws(() => json().decoder().decode(Buffer.from(start)), { code: "malformed" }, start);
+  }
+});
+
+test("json() calls what is not UTF-8 malformed", () => {
+  for (const bad of ["ff", "c0af", "eda080", "f4908080", "e282"]) {
+    assertDecodes(json(), Buffer.from(`3122${bad}22`, "hex"), [1, { error: "malformed" }] as never);
+  }
+});
+
+test("json() calls an end inside a value truncated and carries what there was", () => {
+  for (const start of ["{", '{"a', '{"a":1', '"abc', '"a\\', "[1,", "tr", '{"ü', "[[]"]) {
+    const partial = Buffer.from(start).toString("hex");
+    assertDecodes(json(), `1 ${start}`, [1, { error: "frame-truncated", partial }] as never);
+    assertDecodes(skipping, `1 ${start}`, [1, { error: "frame-truncated", partial }] as never);
+  }
+});
+
+test("json() takes a value at the limit and refuses one byte more", () => {
+  for (const [fits, tooLong] of [
+    ['"123"', '"1234"'],
+    ["[1,2]", "[1,23]"],
+    ["12345 ", "123456 "],
+    ["[   ]", "[    ]"],
+    ['"\u{20ac}"', '"\u{20ac}x"'],
+  ] as const) {
+    const value = JSON.parse(fits) as JsonValue;
+    assertDecodes(json({ bytesMax: 5 }), `${fits}        ${fits}`, [value, value]);
+    assertDecodes(json({ bytesMax: 5 }), `${fits}${tooLong}${fits}`, [value, { error: "frame-too-long" }] as never);
+  }
+  assertDecodes(json({ bytesMax: 5 }), "12345", [12_345]);
+  assertDecodes(json({ bytesMax: 5 }), "123456", [{ error: "frame-too-long" }] as never);
+  assertDecodes(json({ bytesMax: 5, invalid: "skip" }), "[1] [123456]", [[1], { error: "frame-too-long" }] as never);
+});
+
+test("json() refuses a value past the limit before it ends, and stores nothing of it", () => {
+  const decoder = json({ bytesMax: 100 }).decoder();
+  decoder.decode(Buffer.from(`"${"x".repeat(99)}`));
+  assert.throws(() => decoder.decode(Buffer.from("x")), {
+    code: "frame-too-long",
+    message: "Cannot read JSON: a value exceeds limit 100 bytes (option bytesMax)",
+  });
+});
+
+test("json() takes nesting at the limit and refuses one level more", () => {
+  const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
+  const depthOf = (value: unknown): number => (Array.isArray(value) ? 1 + depthOf(value[0]) : 0);
+  assert.deepEqual(json().decoder().decode(Buffer.from(nested(128))).map(depthOf), [128]);
+  assert.throws(() => json().decoder().decode(Buffer.from(nested(129))), { code: "malformed" });
+  assertDecodes(json({ depthMax: 2 }), '[{}][{"a":[]}]', [[{}], { error: "malformed" }] as never);
+  assertDecodes(json({ depthMax: 2 }), "[[]][[]][[]]", [[[]], [[]], [[]]]);
+});
+
+test("json() never overflows the stack", () => {
+  const decoder = json({ depthMax: 1_000_000, bytesMax: 10_000_000 }).decoder();
+  assert.equal(decoder.decode(Buffer.from("[".repeat(100_000) + "]".repeat(100_000))).length, 1);
+});
+
+test("json() resumes at the next LF or { after what is not JSON, whichever comes first", () => {
+  assertDecodes(skipping, '{"a":1}xyz{"b":2}', [{ a: 1 }, INVALID, { b: 2 }] as never);
+  assertDecodes(skipping, 'xyz\n[1]\n{"b":2}', [INVALID, [1], { b: 2 }] as never);
+  assertDecodes(skipping, "xyz [1]\n2\n", [INVALID, 2] as never);
+  assertDecodes(skipping, '{"a" {"b":2}', [INVALID, { b: 2 }] as never);
+  assertDecodes(skipping, '{"a":\n{"b":]\n{"c":3}', [INVALID, { c: 3 }] as never);
+  assertDecodes(skipping, '"unfinished\n{"b":2}', [INVALID, { b: 2 }] as never);
+  assertDecodes(skipping, "a\nb\nc\n", [INVALID, INVALID, INVALID] as never);
+  assertDecodes(skipping, "xyz", [INVALID] as never);
+  assertDecodes(skipping, "xyz\n", [INVALID] as never);
+  assertDecodes(skipping, "nul\n1\n", [INVALID, 1] as never);
+});
+
+test("json() resumes after a whole value that JSON.parse refuses", () => {
+  assertDecodes(skipping, '{"a":01}{"b":2}', [INVALID, { b: 2 }] as never);
+  assertDecodes(skipping, '"\\x"\n3 ', [INVALID, 3] as never);
+  assertDecodes(skipping, "1.2.3 4\n5\n", [INVALID, 5] as never);
+  assertDecodes(skipping, "1.2.3", [INVALID] as never);
+  assertDecodes(skipping, Buffer.from('22ff7b220a{"b":2}'.replace('{"b":2}', ""), "hex"), [INVALID] as never);
+  assertDecodes(skipping, Buffer.concat([Buffer.from("22ff220a", "hex"), Buffer.from('{"b":2}')]), [
+    INVALID,
+    { b: 2 },
+  ] as never);
+});
+
+test("json() gives the error itself as a frame with invalid: skip, with the cause where there is one", () => {
+  const [error] = skipping.decoder().decode(Buffer.from("[01]"));
+  assert.ok(error instanceof SocketError);
+  assert.equal(error.code, "malformed");
+  assert.ok(error.cause instanceof SyntaxError);
+});
+
+test("json() resumes after nesting that is too deep", () => {
+  const codec = json({ invalid: "skip", depthMax: 2 });
+  assertDecodes(codec, '[[[[1]]]]{"b":2}', [INVALID, { b: 2 }] as never);
+});
+
+test("json() never puts what a peer sent into its texts", () => {
+  for (const secret of ["hunter2", '{"password":hunter2}', '"\\hunter2"']) {
+    const [error] = skipping.decoder().decode(Buffer.from(secret));
+    assert.ok(error instanceof SocketError);
+    assert.doesNotMatch(error.message, /hunter2/);
+  }
+});
+
+test("json() hands over what it did not decode, for another codec", () => {
+  const decoder = json().decoder();
+  assert.deepEqual(decoder.decode(Buffer.from('{"a":1} tail'), 1), [{ a: 1 }]);
+  assert.deepEqual(decoder.decode(Buffer.from("more"), 0), []);
+  assert.equal(Buffer.from(decoder.rest()).toString(), " tailmore");
+  const inside = json().decoder();
+  inside.decode(Buffer.from('{"a'));
+  inside.decode(Buffer.from('b":'));
+  assert.equal(Buffer.from(inside.rest()).toString(), '{"ab":');
+});
+
+test("json() encodes a value as a line", () => {
+  assert.equal(json().encode({ a: [1, "\n"] }), '{"a":[1,"\\n"]}\n');
+  assert.equal(json().encode(null), "null\n");
+});
+
+test("json() refuses to encode what JSON cannot say", () => {
+  assert.throws(() => json().encode(undefined), TypeError);
+  assert.throws(() => json().encode(() => 1), TypeError);
+});
+
+test("json() refuses limits that mean nothing", () => {
+  const wrong: JsonOptions[] = [
+    { bytesMax: -1 },
+    { bytesMax: Number.NaN },
+    { depthMax: -1 },
+    { depthMax: 1.5 },
+    { depthMax: Number.NaN },
+  ];
+  for (const options of wrong) assert.throws(() => json(options), RangeError, JSON.stringify(options));
+});
+
+/** Counts how often bytes are looked at. */
+function counted(bytes: Uint8Array): { readonly bytes: Uint8Array; readonly looks: () => number } {
+  let looks = 0;
+  const proxy = new Proxy(bytes, {
+    get(target, key) {
+      if (typeof key === "string" && /^\d+$/.test(key)) looks += 1;
+      return Reflect.get(target, key, target);
+    },
+  });
+  return { bytes: proxy, looks: () => looks };
+}
+
+test("JsonScanner looks at every byte at most twice, however the value is cut", () => {
+  const value = Buffer.from(JSON.stringify({ text: "x".repeat(500), list: [1, -2.5, true, null, { a: "\\" }] }));
+  for (const size of [1, 2, 7, 100, value.length]) {
+    const scanner = new JsonScanner(128);
+    let looks = 0;
+    let result = "more";
+    for (let at = 0; at < value.length; at += size) {
+      const piece = counted(value.subarray(at, at + size));
+      result = scanner.scan(piece.bytes, 0);
+      looks += piece.looks();
+    }
+    assert.equal(result, "value");
+    // A byte that begins a chunk inside a string, or ends a number, is looked at twice; none is more often.
+    assert.ok(looks <= 2 * value.length, `${looks} looks at ${value.length} bytes`);
+  }
+});
+
+test("json() takes time linear in the bytes of a value that comes byte by byte", () => {
+  // A decoder that concatenates or scans again per chunk would take minutes.
+  const decoder = json().decoder();
+  decoder.decode(Buffer.from('"'));
+  for (let i = 0; i < 200_000; i += 1) decoder.decode(Buffer.from("x"));
+  assert.equal(String(decoder.decode(Buffer.from('"'))[0]).length, 200_000);
+});
+
+test("json() decodes what it encodes, however it is cut", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.jsonValue({ noUnicodeString: false }), { maxLength: 5 }),
+      fc.array(fc.nat(200), { maxLength: 6 }),
+      fc.constantFrom("\n", "", "  "),
+      (values, places, between) => {
+        // Numbers and literals cannot stand back to back.
+        const items = values.map((value) => (between === "" ? [value] : value));
+        const text = items.map((value) => json().encode(value)).join("");
+        const all = Buffer.from(between === "\n" ? text : text.replaceAll("\n", between));
+        assert.deepEqual(
+          decodeAll(json(), cutAt(all, places)),
+          items.map((value) => ({ frame: JSON.parse(JSON.stringify(value)) as unknown })),
+        );
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test("json() agrees with JSON.parse on what is one value", () => {
+  const text = fc.array(
+    fc.constantFrom('"', "\\", "{", "}", "[", "]", ":", ",", "1", "-", ".", "e", "0", "true", "null", " ", "\n", "é"),
+    { maxLength: 8 },
+  );
+  fc.assert(
+    fc.property(text, (pieces) => {
+      const joined = pieces.join("");
+      let expected: unknown;
+      try {
+        expected = { value: JSON.parse(joined) as unknown };
+      } catch {
+        expected = undefined;
+      }
+      const outcomes = decodeAll(json(), [Buffer.from(joined)]);
+      const [only] = outcomes;
+      const isOne = outcomes.length === 1 && only !== undefined && "frame" in only;
+      if (expected !== undefined) assert.deepEqual(isOne ? { value: only.frame } : outcomes, expected);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test("json() makes the same of any bytes however they are cut, and throws nothing but its errors", () => {
+  const piece = fc.oneof(
+    fc.constantFrom('{"a":', "{", "}", "[", "]", '"', "\\", "\n", " ", "1", "-", ".", "e", "tru", "true", "x", ",", ":"),
+    fc.constantFrom("é", "€", "😀", '{"ü":"ß"}', '{"a":1}\n', "[[", "\\u12", "\x01"),
+    fc.json({ maxDepth: 2 }),
+  );
+  const noise = fc
+    .array(fc.oneof({ weight: 8, arbitrary: piece }, fc.constantFrom("\u{fffd}bad")), { maxLength: 12 })
+    // Half a character: what is not UTF-8.
+    .map((pieces) => Buffer.concat(pieces.map((text) => (text.endsWith("bad") ? Buffer.of(0xe2, 0x82) : Buffer.from(text)))));
+  const options = fc.record({
+    bytesMax: fc.constantFrom(3, 10, 1_000),
+    depthMax: fc.constantFrom(1, 3, 128),
+    invalid: fc.constantFrom("fail" as const, "skip" as const),
+  });
+  fc.assert(
+    fc.property(options, noise, fc.array(fc.nat(100), { maxLength: 6 }), (settings, all, places) => {
+      const whole = decodeAll(json(settings), [all]);
+      assert.deepEqual(decodeAll(json(settings), cutAt(all, places)), whole);
+      assert.deepEqual(decodeAll(json(settings), cutAt(all, places), 1), whole);
+      assert.deepEqual(
+        decodeAll(
+          json(settings),
+          Array.from(all, (byte) => Uint8Array.of(byte)),
+        ),
+        whole,
+      );
+    }),
+    { numRuns: 1_000 },
+  );
+});

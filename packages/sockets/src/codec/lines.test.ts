@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { assertDecodes, cutAt, decodeAll } from "../../../../test/cuts.ts";
+import { lines } from "./lines.ts";
+
+test("lines() splits at LF and CRLF and delivers empty lines", () => {
+  assertDecodes(lines(), "", []);
+  assertDecodes(lines(), "one\ntwo\r\n\n\r\nthree\n", ["one", "two", "", "", "three"]);
+});
+
+test("lines() delivers a last line without its ending", () => {
+  assertDecodes(lines(), "one\ntwo", ["one", "two"]);
+  assertDecodes(lines(), "a", ["a"]);
+});
+
+test("lines() takes away one CR in front of the LF and no other", () => {
+  assertDecodes(lines(), "a\rb\r\r\n\rc\n", ["a\rb\r", "\rc"]);
+});
+
+test("lines() decodes characters that are cut between chunks", () => {
+  assertDecodes(lines(), "grüß\n€ 😀\r\n\u{feff}x\n", ["grüß", "€ 😀", "\u{feff}x"]);
+});
+
+test("lines() calls what is not UTF-8 malformed, after the lines before it", () => {
+  for (const bad of ["ff", "c0af", "eda080", "f4908080", "e282", "80"]) {
+    assertDecodes(lines(), Buffer.from(`610a${bad}0a620a`, "hex"), ["a", { error: "malformed" }] as never);
+  }
+});
+
+test("lines() calls a character cut off by the end malformed", () => {
+  assertDecodes(lines(), Buffer.from("610ae282", "hex"), ["a", { error: "malformed" }] as never);
+});
+
+test("lines() rejects a line one byte over the limit", () => {
+  for (const ending of ["\n", "\r\n"]) {
+    assertDecodes(lines({ bytesMax: 5 }), `abcde${ending}x${ending}`, ["abcde", "x"]);
+    assertDecodes(lines({ bytesMax: 5 }), `x${ending}abcdef${ending}y${ending}`, [
+      "x",
+      { error: "frame-too-long" },
+    ] as never);
+  }
+  assertDecodes(lines({ bytesMax: 5 }), "abcde", ["abcde"]);
+  assertDecodes(lines({ bytesMax: 5 }), "abcdef", [{ error: "frame-too-long" }] as never);
+  assertDecodes(lines({ bytesMax: 0 }), "\n\r\n", ["", ""]);
+  assertDecodes(lines({ bytesMax: 0 }), "a\n", [{ error: "frame-too-long" }] as never);
+});
+
+test("lines() counts bytes, not characters", () => {
+  assertDecodes(lines({ bytesMax: 3 }), "€\n", ["€"]);
+  assertDecodes(lines({ bytesMax: 2 }), "€\n", [{ error: "frame-too-long" }] as never);
+});
+
+test("lines() names the limit and the option in its error", () => {
+  const decoder = lines({ bytesMax: 2 }).decoder();
+  assert.throws(() => decoder.decode(Buffer.from("abc\n")), {
+    code: "frame-too-long",
+    message: "Cannot read line: it exceeds limit 2 bytes (option bytesMax)",
+  });
+});
+
+test("lines() has a limit of 64 KiB of its own", () => {
+  const line = "x".repeat(65_536);
+  assert.deepEqual(lines().decoder().decode(Buffer.from(`${line}\n`)), [line]);
+  assert.throws(() => lines().decoder().decode(Buffer.from(`${line}x\n`)), { code: "frame-too-long" });
+});
+
+test("lines() stores nothing past the limit", () => {
+  const failing = lines({ bytesMax: 5 }).decoder();
+  failing.decode(Buffer.from("abcdef"));
+  assert.throws(() => failing.decode(Buffer.from("g")), { code: "frame-too-long" });
+
+  const skipping = lines({ bytesMax: 5, tooLong: "skip" }).decoder();
+  for (let i = 0; i < 100; i += 1) skipping.decode(Buffer.from("abcdefgh"));
+  assert.equal(skipping.rest().length, 0);
+});
+
+test("lines() leaves exactly the too long line out with tooLong: skip", () => {
+  const codec = lines({ bytesMax: 3, tooLong: "skip" });
+  assertDecodes(codec, "a\nbbbb\ncc\nddddddddd\r\nee", ["a", "cc", "ee"]);
+  assertDecodes(codec, "abc\r\nabcd\r\nabc\r\n", ["abc", "abc"]);
+  assertDecodes(codec, "a\nbbbb", ["a"]);
+  assertDecodes(codec, "bbbb\n", []);
+});
+
+test("lines() encodes a line with LF and refuses a line feed inside", () => {
+  assert.equal(lines().encode("hé"), "hé\n");
+  assert.equal(lines().encode(""), "\n");
+  assert.throws(() => lines().encode("a\nb"), TypeError);
+});
+
+test("lines() refuses limits that mean nothing", () => {
+  for (const bytesMax of [-1, 0.5, Number.NaN, "5" as unknown as number]) {
+    assert.throws(() => lines({ bytesMax }), RangeError);
+  }
+});
+
+test("lines() hands over what it did not decode, for another codec", () => {
+  const decoder = lines().decoder();
+  assert.deepEqual(decoder.decode(Buffer.from("HELLO\nbinary\n\x00"), 1), ["HELLO"]);
+  assert.equal(Buffer.from(decoder.rest()).toString(), "binary\n\x00");
+});
+
+test("lines() gives at most framesMax lines and keeps the others", () => {
+  const decoder = lines().decoder();
+  const none = new Uint8Array(0);
+  assert.deepEqual(decoder.decode(Buffer.from("a\nb\nc\n"), 2), ["a", "b"]);
+  assert.deepEqual(decoder.decode(none, 2), ["c"]);
+  assert.deepEqual(decoder.decode(none, 2), []);
+  assert.deepEqual(decoder.decode(Buffer.from("d\ne\n"), 1), ["d"]);
+  assert.deepEqual(decoder.end(), ["e"]);
+});
+
+test("lines() takes time linear in the bytes of a line that comes byte by byte", () => {
+  // The work is counted in the tests of ByteQueue; here a quadratic one would take minutes.
+  const decoder = lines({ bytesMax: 200_000 }).decoder();
+  for (let i = 0; i < 200_000; i += 1) decoder.decode(Buffer.from("x"));
+  assert.equal(decoder.decode(Buffer.from("\n"))[0]?.length, 200_000);
+});
+
+test("lines() makes the same of any bytes however they are cut, and throws nothing but its errors", () => {
+  const noise = fc.array(fc.constantFrom(0x0a, 0x0a, 0x0d, 0x61, 0x62, 0xc3, 0xa9, 0xff), { maxLength: 40 });
+  const options = fc.record({
+    bytesMax: fc.constantFrom(0, 1, 2, 5, 100),
+    tooLong: fc.constantFrom("fail" as const, "skip" as const),
+  });
+  fc.assert(
+    fc.property(options, noise, fc.array(fc.nat(40), { maxLength: 6 }), (settings, noiseBytes, places) => {
+      const all = Buffer.from(noiseBytes);
+      const whole = decodeAll(lines(settings), [all]);
+      assert.deepEqual(decodeAll(lines(settings), cutAt(all, places)), whole);
+      assert.deepEqual(decodeAll(lines(settings), cutAt(all, places), 1), whole);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test("lines() decodes what it encodes", () => {
+  const line = fc.string({ unit: "binary" }).filter((text) => text.isWellFormed() && !/\n|\r$/.test(text));
+  fc.assert(
+    fc.property(fc.array(line), (texts) => {
+      const all = Buffer.from(texts.map((text) => lines().encode(text)).join(""));
+      assert.deepEqual(
+        decodeAll(lines(), [all]),
+        texts.map((frame) => ({ frame })),
+      );
+    }),
+  );
+});
