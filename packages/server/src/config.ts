@@ -8,8 +8,13 @@ export interface ServerConfig {
   readonly hosts: readonly string[];
   /** Connections open at once; those above are dropped. @default 10000 */
   readonly connectionsMax: number;
-  /** How long the first bytes of a connection are awaited before it is welcomed, in milliseconds. @default 250 */
+  /**
+   * How long a connection may be silent before it is taken for a client that waits for the welcome, in milliseconds.
+   * Browsers open connections early and use them later; a welcome on such a connection spoils it. @default 2000
+   */
   readonly silentMs: number;
+  /** How long a client that has begun to speak may leave it open what it speaks, in milliseconds. @default 250 */
+  readonly sniffMs: number;
   /** How long closing waits for clients to go, in milliseconds. @default 5000 */
   readonly drainMs: number;
 }
@@ -19,6 +24,7 @@ export const DEFAULT_CONFIG: ServerConfig = {
   port: 8083,
   hosts: [],
   connectionsMax: 10_000,
-  silentMs: 250,
+  silentMs: 2_000,
+  sniffMs: 250,
   drainMs: 5_000,
 };

@@ -85,10 +85,9 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
   const close = (): Promise<void> => {
     closed ??= (async () => {
       clearInterval(sweeper);
-      const gone = door.close(config.drainMs);
-      await hub.close({ code: "shutdown", message: "The server is shutting down", reconnect: true });
-      await http.close(config.drainMs);
-      await gone;
+      // The goodbyes first: what is written before a connection is closed still leaves.
+      const goodbyes = hub.close({ code: "shutdown", message: "The server is shutting down", reconnect: true });
+      await Promise.all([goodbyes, door.close(config.drainMs), http.close(config.drainMs)]);
     })();
     return closed;
   };

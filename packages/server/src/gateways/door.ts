@@ -7,8 +7,10 @@ export interface DoorOptions {
   readonly port: number;
   /** Connections open at once, whatever they speak; those above are dropped. */
   readonly connectionsMax: number;
-  /** How long the first bytes are awaited; a client that is silent by then waits for the welcome. In milliseconds. */
+  /** A client that is silent for this long waits for the welcome, in milliseconds. */
   readonly silentMs: number;
+  /** One that has begun to speak, but not shown what, speaks JSON after this long, in milliseconds. */
+  readonly sniffMs: number;
   readonly report: (error: unknown) => void;
 }
 
@@ -41,7 +43,7 @@ export class Door {
         open: (connection) => {
           // Connections that were given away are no longer the server's, but still open.
           if (detached.size + server.connections > connectionsMax) connection.reset();
-          else connection.handle(new Visitor(connection, options.silentMs, doorways, detached));
+          else connection.handle(new Visitor(connection, options, doorways, detached));
         },
       },
     );
@@ -70,20 +72,32 @@ const KEEP_ALIVE_MS = 60_000;
 class Visitor implements ConnectionHandlers {
   readonly #doorways: Doorways;
   readonly #detached: Set<Socket>;
-  readonly #timer: NodeJS.Timeout;
+  readonly #sniffMs: number;
+  #timer: NodeJS.Timeout;
   #firstBytes: Uint8Array = new Uint8Array(0);
 
-  constructor(connection: Connection, silentMs: number, doorways: Doorways, detached: Set<Socket>) {
+  constructor(
+    connection: Connection,
+    { silentMs, sniffMs }: Pick<DoorOptions, "silentMs" | "sniffMs">,
+    doorways: Doorways,
+    detached: Set<Socket>,
+  ) {
     this.#doorways = doorways;
     this.#detached = detached;
-    this.#timer = setTimeout(() => this.#decide(connection), silentMs);
+    this.#sniffMs = sniffMs;
+    this.#timer = setTimeout(() => doorways.silent(connection), silentMs);
   }
 
   data(connection: Connection, chunk: Uint8Array): void {
-    this.#firstBytes = this.#firstBytes.length === 0 ? chunk : Buffer.concat([this.#firstBytes, chunk]);
+    const isFirst = this.#firstBytes.length === 0;
+    this.#firstBytes = isFirst ? chunk : Buffer.concat([this.#firstBytes, chunk]);
     const speech = sniff(this.#firstBytes);
-    if (speech === undefined) return;
+    if (speech === undefined && !isFirst) return;
     clearTimeout(this.#timer);
+    if (speech === undefined) {
+      this.#timer = setTimeout(() => this.#doorways.json(connection, this.#firstBytes), this.#sniffMs);
+      return;
+    }
     if (speech === "http") this.#giveAway(connection);
     else if (speech === "json-prefixed") this.#doorways.jsonPrefixed(connection, this.#firstBytes);
     else this.#doorways.json(connection, this.#firstBytes);
@@ -100,18 +114,12 @@ class Visitor implements ConnectionHandlers {
     clearTimeout(this.#timer);
   }
 
-  #decide(connection: Connection): void {
-    if (this.#firstBytes.length > 0) this.#doorways.json(connection, this.#firstBytes);
-    else this.#doorways.silent(connection);
-  }
-
   #giveAway(connection: Connection): void {
-    const { socket, unread } = connection.detach();
-    const netSocket = socket as Socket;
+    // Read by its handlers, so nothing is unread but what is held here.
+    const netSocket = connection.detach().socket as Socket;
     this.#detached.add(netSocket);
     netSocket.once("close", () => this.#detached.delete(netSocket));
-    netSocket.unshift(Buffer.from(this.#firstBytes));
-    if (unread.length > 0) netSocket.unshift(unread);
+    netSocket.unshift(this.#firstBytes);
     this.#doorways.http(netSocket);
   }
 }

@@ -1,0 +1,147 @@
+import { type HelloMessage, parseServerMessage, type Request, type ServerMessage } from "@landline/protocol";
+import { asError, ChatError } from "./chat-error.ts";
+import type { Link, OpenLink } from "./link.ts";
+
+/** What a connection tells its owner. */
+export interface ChatConnectionHandlers {
+  /** The server answered `hello`; from here on requests may be sent. */
+  hello(message: HelloMessage): void;
+  /** Any message that is not the connection's own business. */
+  message(message: ServerMessage): void;
+  /** It failed, before or after `hello`. Called once, and never after `close()`. */
+  close(error: ChatError): void;
+}
+
+/** See {@link ChatConnection}. */
+export interface ChatConnectionOptions {
+  /** The session of an earlier connection, to take its name and rooms back. */
+  readonly session: string | undefined;
+  /** For opening the link and the answer to `hello` together, in milliseconds. */
+  readonly timeoutMs: number;
+  /** How much later than its pings a server may be before it counts as gone, in milliseconds. */
+  readonly graceMs: number;
+  nextId(): string;
+}
+
+/**
+ * One connection of a chat client, from its first `hello` to its end: opens the link, reads its messages, answers
+ * the server's pings and notices when they stop.
+ */
+export class ChatConnection {
+  readonly #handlers: ChatConnectionHandlers;
+  readonly #options: ChatConnectionOptions;
+  readonly #opening = new AbortController();
+  #link: Link | undefined;
+  #isGreeted = false;
+  #isClosed = false;
+  #session: string | undefined;
+  #heardAtMs = 0;
+  /** First the time for `hello`, then the silence that is borne. */
+  #timer: ReturnType<typeof setTimeout>;
+
+  constructor(handlers: ChatConnectionHandlers, options: ChatConnectionOptions) {
+    this.#handlers = handlers;
+    this.#options = options;
+    this.#session = options.session;
+    const { timeoutMs } = options;
+    this.#timer = setTimeout(() => this.fail(new ChatError("timeout", noAnswer(timeoutMs))), timeoutMs);
+  }
+
+  /** Opens the link and says hello. Never rejects: a failure reaches `close`. */
+  async open(openLink: OpenLink): Promise<void> {
+    if (this.#isClosed) return;
+    try {
+      const link = await openLink(
+        {
+          message: (text) => this.#receive(text),
+          close: (error) => this.fail(new ChatError("disconnected", lost(error), { cause: error })),
+        },
+        this.#opening.signal,
+      );
+      this.#link = link;
+      if (this.#isClosed) link.close();
+      else this.#sayHello();
+    } catch (error) {
+      this.fail(new ChatError("disconnected", cannotConnect(error), { cause: error }));
+    }
+  }
+
+  send(request: Request): void {
+    this.#link?.send(JSON.stringify(request));
+  }
+
+  /** Ends the connection without a word to the handlers. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.#opening.abort();
+    this.#link?.close();
+  }
+
+  /** Ends the connection and says why. */
+  fail(error: ChatError): void {
+    if (this.#isClosed) return;
+    this.close();
+    this.#handlers.close(error);
+  }
+
+  #sayHello(): void {
+    const session = this.#session === undefined ? {} : { session: this.#session };
+    this.send({ type: "hello", id: this.#options.nextId(), version: 2, ...session });
+  }
+
+  #receive(text: string): void {
+    if (this.#isClosed) return;
+    this.#heardAtMs = Date.now();
+    try {
+      const message = parseServerMessage(text);
+      if (message?.type === "ping") this.send({ type: "pong" });
+      else if (message !== undefined) this.#dispatch(message);
+    } catch (error) {
+      this.fail(new ChatError("disconnected", "Cannot read the server's message", { cause: error }));
+    }
+  }
+
+  #dispatch(message: ServerMessage): void {
+    if (this.#isGreeted || message.type === "bye") this.#handlers.message(message);
+    else if (message.type === "hello") this.#greeted(message);
+    else if (message.type === "error") this.#refused(asError(message));
+    // Anything else before `hello` is for clients of version 1: the welcome.
+  }
+
+  #greeted(hello: HelloMessage): void {
+    this.#isGreeted = true;
+    clearTimeout(this.#timer);
+    const { pingMs } = hello.limits;
+    if (pingMs > 0) this.#watchSilence(pingMs + this.#options.graceMs);
+    this.#handlers.hello(hello);
+  }
+
+  #refused(error: ChatError): void {
+    if (error.code === "session-unknown" && this.#session !== undefined) {
+      this.#session = undefined;
+      this.#sayHello();
+    } else this.fail(error);
+  }
+
+  /** A link can be dead without a word, so the pause since the last message is looked at. */
+  #watchSilence(silenceMs: number): void {
+    const restMs = this.#heardAtMs + silenceMs - Date.now();
+    if (restMs <= 0)
+      this.fail(new ChatError("disconnected", `Connection lost: the server was silent for ${silenceMs} ms`));
+    else this.#timer = setTimeout(() => this.#watchSilence(silenceMs), restMs);
+  }
+}
+
+function noAnswer(timeoutMs: number): string {
+  return `Cannot connect: the server did not answer within ${timeoutMs} ms`;
+}
+
+function lost(error: Error | undefined): string {
+  return `Connection lost: ${error?.message ?? "the server ended it"}`;
+}
+
+function cannotConnect(error: unknown): string {
+  return `Cannot connect: ${error instanceof Error ? error.message : String(error)}`;
+}

@@ -1,0 +1,609 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, mock, test } from "node:test";
+import type { ChatMessage, Request, ServerMessage } from "@landline/protocol";
+import { ChatError, type ChatErrorCode } from "./chat-error.ts";
+import { ChatClient } from "./client.ts";
+import type { ChatClientOptions } from "./client-options.ts";
+import type { ChatClientEvent } from "./events.ts";
+import type { LinkHandlers, OpenLink } from "./link.ts";
+
+const LIMITS = { messageBytesMax: 4096, frameBytesMax: 65_536, roomsMax: 10, historyMax: 200, pingMs: 25_000 };
+
+/** One link as the server sees it: what it was sent, and what it says. */
+class ScriptedLink {
+  readonly received: Request[] = [];
+  readonly handlers: LinkHandlers;
+  isClosed = false;
+
+  constructor(handlers: LinkHandlers) {
+    this.handlers = handlers;
+  }
+
+  say(...messages: ServerMessage[]): void {
+    for (const message of messages) this.handlers.message(JSON.stringify(message));
+  }
+
+  /** Answers the last request that was not answered through this yet. */
+  answer(fields: Omit<ServerMessage, "id">, type?: Request["type"]): void {
+    const request = this.received.findLast((each) => type === undefined || each.type === type);
+    this.say({ ...fields, id: request?.id } as ServerMessage);
+  }
+
+  greet(fields: { username?: string; rooms?: string[]; session?: string } = {}): void {
+    this.answer(
+      { type: "hello", version: 2, session: "secret-1", limits: LIMITS, ...fields } as ServerMessage,
+      "hello",
+    );
+  }
+
+  sent(type: Request["type"]): Request[] {
+    return this.received.filter((request) => request.type === type);
+  }
+}
+
+/** A server that accepts links and does nothing by itself. */
+class ScriptedServer {
+  readonly links: ScriptedLink[] = [];
+  refusal: Error | undefined;
+
+  readonly open: OpenLink = async (handlers) => {
+    const link = new ScriptedLink(handlers);
+    this.links.push(link);
+    if (this.refusal !== undefined) throw this.refusal;
+    return {
+      send: (text) => {
+        assert.equal(link.isClosed, false, "nothing is sent on a closed link");
+        link.received.push(JSON.parse(text));
+      },
+      close: () => {
+        link.isClosed = true;
+      },
+    };
+  };
+
+  get link(): ScriptedLink {
+    const link = this.links.at(-1);
+    assert.ok(link, "a link was opened");
+    return link;
+  }
+}
+
+/** Lets everything run that waits for promises only. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+async function elapse(ms: number): Promise<void> {
+  mock.timers.tick(ms);
+  await settled();
+}
+
+function failsWith(code: ChatErrorCode) {
+  return (error: unknown) => error instanceof ChatError && error.code === code;
+}
+
+function said(seq: number, prev = seq - 1): ChatMessage {
+  return { type: "chat", room: "lobby", username: "bob", message: `m${seq}`, seq, prev, at: seq };
+}
+
+function joined(seq: number, fields: object = {}): ServerMessage {
+  const members = ["ada", "bob"];
+  const position = { epoch: "e1", seq };
+  return { type: "joined", room: "lobby", position, members, count: 2, entries: [], ...fields } as ServerMessage;
+}
+
+let server: ScriptedServer;
+let client: ChatClient;
+let events: ChatClientEvent[];
+
+function newClient(options: ChatClientOptions = {}): void {
+  events = [];
+  client = new ChatClient(server.open, { username: "ada", idPrefix: "c", random: () => 1, ...options });
+  client.on((event) => events.push(event));
+}
+
+function eventsOf<Type extends ChatClientEvent["type"]>(type: Type): Extract<ChatClientEvent, { type: Type }>[] {
+  return events.filter((event): event is Extract<ChatClientEvent, { type: Type }> => event.type === type);
+}
+
+async function online(): Promise<void> {
+  const connecting = client.connect();
+  await settled();
+  server.link.greet();
+  await connecting;
+}
+
+/** Online, and in the lobby after entry 3. */
+async function inLobby(): Promise<void> {
+  await online();
+  const joining = client.join("lobby");
+  server.link.answer(joined(3));
+  await joining;
+}
+
+/** Breaks the link and lets the client open the next one. */
+async function breakLink(waitMs = 500): Promise<void> {
+  server.link.handlers.close(new Error("reset"));
+  await elapse(waitMs);
+}
+
+beforeEach(() => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
+  server = new ScriptedServer();
+  newClient();
+});
+
+afterEach(async () => {
+  await client.close();
+  mock.timers.reset();
+});
+
+describe("ChatClient.connect()", () => {
+  test("says hello with version 2 and resolves with its answer", async () => {
+    assert.equal(client.state, "offline");
+    const connecting = client.connect();
+    assert.equal(client.state, "connecting");
+    await settled();
+    server.link.say({ type: "welcome", message: "Welcome!" });
+    assert.deepEqual(server.link.received, [{ type: "hello", id: "c-1", version: 2 }]);
+    assert.equal(client.state, "connecting");
+    server.link.greet();
+    await connecting;
+    assert.equal(client.state, "online");
+    assert.deepEqual(
+      eventsOf("state").map((event) => event.state),
+      ["connecting", "online"],
+    );
+  });
+
+  test("rejects when the link cannot be opened, and can be called again", async () => {
+    server.refusal = new Error("refused");
+    await assert.rejects(client.connect(), failsWith("disconnected"));
+    assert.equal(client.state, "offline");
+    server.refusal = undefined;
+    await online();
+    assert.equal(client.state, "online");
+  });
+
+  test("rejects with the server's code when hello is refused", async () => {
+    const connecting = client.connect();
+    await settled();
+    server.link.answer({ type: "error", code: "unsupported-version", message: "no" } as ServerMessage);
+    await assert.rejects(connecting, failsWith("unsupported-version"));
+    assert.equal(server.link.isClosed, true);
+  });
+
+  test("rejects when hello is not answered in time, not before", async () => {
+    const connecting = client.connect();
+    const timedOut = assert.rejects(connecting, failsWith("timeout"));
+    await elapse(9_999);
+    assert.equal(client.state, "connecting");
+    await elapse(1);
+    await timedOut;
+    assert.equal(server.link.isClosed, true);
+  });
+
+  test("rejects with the signal's reason on abort, and closes the link", async () => {
+    const controller = new AbortController();
+    const connecting = client.connect({ signal: controller.signal });
+    await settled();
+    const reason = new Error("enough");
+    controller.abort(reason);
+    await assert.rejects(connecting, reason);
+    assert.equal(server.link.isClosed, true);
+    assert.equal(client.state, "offline");
+    await assert.rejects(client.connect({ signal: AbortSignal.abort(reason) }), reason);
+  });
+
+  test("refuses a second call while it is online", async () => {
+    await online();
+    await assert.rejects(client.connect(), TypeError);
+  });
+});
+
+describe("ChatClient requests", () => {
+  test("join() gives the name once and resolves with the answer", async () => {
+    await online();
+    const joining = client.join("lobby", { history: 20 });
+    assert.deepEqual(server.link.received.at(-1), {
+      type: "join",
+      id: "c-2",
+      room: "lobby",
+      username: "ada",
+      history: 20,
+    });
+    server.link.answer(joined(3, { entries: [said(3)] }));
+    assert.deepEqual((await joining).entries, [said(3)]);
+    const second = client.join("den");
+    assert.deepEqual(server.link.received.at(-1), { type: "join", id: "c-3", room: "den" });
+    server.link.answer(joined(0, { room: "den" }));
+    await second;
+  });
+
+  test("join() with a name sets it", async () => {
+    newClient({ username: "ignored" });
+    await online();
+    const joining = client.join("lobby", { username: "eve" });
+    server.link.answer(joined(3));
+    await joining;
+    assert.equal(client.username, "eve");
+  });
+
+  test("chat() resolves with its own acknowledgement, whatever the order", async () => {
+    await inLobby();
+    const first = client.chat("lobby", "one");
+    const second = client.chat("lobby", "two");
+    assert.deepEqual(server.link.sent("chat"), [
+      { type: "chat", room: "lobby", message: "one", id: "c-3" },
+      { type: "chat", room: "lobby", message: "two", id: "c-4" },
+    ]);
+    server.link.say({ type: "ack", id: "c-4", room: "lobby", seq: 5, at: 50 });
+    server.link.say({ type: "ack", id: "c-3", room: "lobby", seq: 4, at: 40 });
+    assert.equal((await first).seq, 4);
+    assert.equal((await second).seq, 5);
+  });
+
+  test("an error answer rejects its request alone, with code and retryAfterMs", async () => {
+    await inLobby();
+    const refused = client.chat("lobby", "long");
+    const taken = client.chat("lobby", "short");
+    server.link.say({ type: "error", id: "c-3", code: "message-too-long", message: "Too long", retryAfterMs: 7 });
+    server.link.say({ type: "ack", id: "c-4", room: "lobby", seq: 4, at: 1 });
+    await assert.rejects(refused, (error: ChatError) => error.code === "message-too-long" && error.retryAfterMs === 7);
+    await taken;
+    assert.deepEqual(eventsOf("error"), []);
+  });
+
+  test("an error that no request waits for is an event", async () => {
+    await online();
+    server.link.say({ type: "error", code: "invalid-json", message: "Invalid JSON" });
+    assert.equal(eventsOf("error")[0]?.error.code, "invalid-json");
+  });
+
+  test("who(), rooms(), history() and ping() resolve with their answers", async () => {
+    await inLobby();
+    const who = client.who("lobby");
+    server.link.answer({ type: "who", room: "lobby", members: ["ada"], count: 1 } as ServerMessage);
+    assert.deepEqual((await who).members, ["ada"]);
+    const rooms = client.rooms();
+    server.link.answer({ type: "rooms", rooms: [{ room: "lobby", count: 1 }] } as ServerMessage);
+    assert.equal((await rooms).rooms.length, 1);
+    const history = client.history("lobby", { before: 3, limit: 2 });
+    assert.deepEqual(server.link.received.at(-1), { type: "history", room: "lobby", before: 3, limit: 2, id: "c-5" });
+    server.link.answer({ type: "history", room: "lobby", entries: [said(1), said(2)], more: false } as ServerMessage);
+    assert.equal((await history).entries.length, 2);
+    const ping = client.ping();
+    server.link.answer({ type: "pong" });
+    assert.ok((await ping) >= 0);
+  });
+
+  test("answers the server's ping", async () => {
+    await online();
+    server.link.say({ type: "ping" });
+    assert.deepEqual(server.link.received.at(-1), { type: "pong" });
+  });
+
+  test("an aborted join is taken back when its answer comes after all", async () => {
+    await online();
+    const controller = new AbortController();
+    const joining = client.join("lobby", { signal: controller.signal });
+    controller.abort(new Error("changed my mind"));
+    await assert.rejects(joining, /changed my mind/);
+    server.link.answer(joined(3), "join");
+    assert.equal(server.link.received.at(-1)?.type, "leave");
+    server.link.say(said(4));
+    assert.deepEqual(eventsOf("message"), []);
+  });
+
+  test("one request over queueMax is refused, and room is made by an answer", async () => {
+    newClient({ queueMax: 2 });
+    await inLobby();
+    const first = client.chat("lobby", "one");
+    const second = client.chat("lobby", "two");
+    await assert.rejects(client.chat("lobby", "three"), failsWith("queue-full"));
+    assert.equal(server.link.sent("chat").length, 2);
+    server.link.say({ type: "ack", id: "c-3", room: "lobby", seq: 4, at: 1 });
+    await first;
+    const third = client.chat("lobby", "three again");
+    await client.close();
+    await assert.rejects(second, failsWith("closed"));
+    await assert.rejects(third, failsWith("closed"));
+  });
+
+  test("a listener that throws does not break the link or the other listeners", async () => {
+    await inLobby();
+    const thrown: unknown[] = [];
+    const mocked = mock.method(globalThis, "queueMicrotask", (callback: () => void) => {
+      try {
+        callback();
+      } catch (error) {
+        thrown.push(error);
+      }
+    });
+    const off = client.on(() => {
+      throw new Error("the application's bug");
+    });
+    const later: ChatClientEvent[] = [];
+    client.on((event) => later.push(event));
+    server.link.say(said(4));
+    off();
+    server.link.say(said(5));
+    mocked.mock.restore();
+    assert.equal(thrown.length, 1);
+    assert.equal(later.length, 2);
+    assert.equal(client.state, "online");
+  });
+});
+
+describe("ChatClient events of a room", () => {
+  test("each message comes once and in order, also between one's own", async () => {
+    await inLobby();
+    const chat = client.chat("lobby", "mine");
+    server.link.say(said(3), said(4));
+    server.link.answer({ type: "ack", room: "lobby", seq: 5, at: 1 } as ServerMessage);
+    server.link.say(said(5), said(6), said(6));
+    await chat;
+    assert.deepEqual(
+      eventsOf("message").map((event) => event.message.seq),
+      [4, 6],
+    );
+    assert.deepEqual(eventsOf("gap"), []);
+  });
+
+  test("a hole is told before the message that shows it", async () => {
+    await inLobby();
+    server.link.say(said(9, 7));
+    assert.deepEqual(
+      events.slice(-2).map((event) => event.type),
+      ["gap", "message"],
+    );
+    assert.deepEqual(eventsOf("gap"), [{ type: "gap", room: "lobby", after: 3, before: 9 }]);
+  });
+
+  test("presence and messages of rooms that were left are not told", async () => {
+    await inLobby();
+    server.link.say({ type: "presence", room: "Lobby", username: "cy", state: "joined" });
+    const leaving = client.leave("lobby");
+    server.link.say(said(4), { type: "presence", room: "lobby", username: "cy", state: "left" });
+    server.link.answer({ type: "ack", room: "lobby" } as ServerMessage);
+    await leaving;
+    assert.equal(eventsOf("presence").length, 1);
+    assert.deepEqual(eventsOf("message"), []);
+  });
+});
+
+describe("ChatClient when the link breaks", () => {
+  test("comes back with its session, joins after its position and sends again what was not acknowledged", async () => {
+    await inLobby();
+    server.link.say(said(4));
+    const first = client.chat("lobby", "one");
+    const who = client.who("lobby");
+    server.link.handlers.close(new Error("reset"));
+    assert.equal(client.state, "connecting");
+    const second = client.chat("lobby", "two");
+    await assert.rejects(who, failsWith("disconnected"));
+    await assert.rejects(client.rooms(), failsWith("disconnected"));
+    assert.equal(eventsOf("state").at(-1)?.retryAtMs, 1_000_500);
+    await elapse(499);
+    assert.equal(server.links.length, 1);
+    await elapse(1);
+    assert.equal(server.links.length, 2);
+    assert.deepEqual(server.link.received, [{ type: "hello", id: "c-6", version: 2, session: "secret-1" }]);
+    server.link.greet({ username: "ada", rooms: ["lobby"] });
+    assert.deepEqual(server.link.received.slice(1), [
+      { type: "join", id: "c-7", room: "lobby", after: { epoch: "e1", seq: 4 } },
+      { type: "chat", id: "c-3", room: "lobby", message: "one" },
+      { type: "chat", id: "c-5", room: "lobby", message: "two" },
+    ]);
+    // Live events before the answer are part of it.
+    server.link.say(said(5), said(6));
+    assert.equal(eventsOf("message").length, 1);
+    server.link.answer(joined(6, { entries: [said(4), said(5), said(6)], recovered: true }), "join");
+    const [rejoined] = eventsOf("rejoined");
+    assert.deepEqual(rejoined?.missed, [said(5), said(6)]);
+    assert.equal(rejoined?.recovered, true);
+    server.link.say({ type: "ack", id: "c-3", room: "lobby", seq: 6, at: 1, duplicate: true });
+    server.link.say({ type: "ack", id: "c-5", room: "lobby", seq: 7, at: 1 });
+    assert.equal((await first).duplicate, true);
+    assert.equal((await second).seq, 7);
+    server.link.say(said(8));
+    assert.equal(eventsOf("message").at(-1)?.message.seq, 8);
+    assert.deepEqual(eventsOf("gap"), []);
+  });
+
+  test("says hello without the session when the server does not know it, and gives the name again", async () => {
+    await inLobby();
+    await breakLink();
+    server.link.answer({ type: "error", code: "session-unknown", message: "?" } as ServerMessage, "hello");
+    assert.deepEqual(server.link.received.at(-1), { type: "hello", id: "c-4", version: 2 });
+    server.link.greet({ session: "secret-2" });
+    assert.deepEqual(server.link.received.at(-1), {
+      type: "join",
+      id: "c-5",
+      room: "lobby",
+      after: { epoch: "e1", seq: 3 },
+      username: "ada",
+    });
+    server.link.answer(joined(1, { position: { epoch: "e2", seq: 1 }, entries: [said(1)], recovered: false }), "join");
+    assert.deepEqual(eventsOf("rejoined")[0]?.missed, [said(1)]);
+    assert.equal(eventsOf("rejoined")[0]?.recovered, false);
+    await breakLink(1_000);
+    assert.deepEqual(server.link.received, [{ type: "hello", id: "c-6", version: 2, session: "secret-2" }]);
+  });
+
+  test("a room that cannot be joined again is told and forgotten", async () => {
+    await inLobby();
+    await breakLink();
+    server.link.greet();
+    server.link.answer({ type: "error", code: "name-in-use", message: "taken" } as ServerMessage, "join");
+    await settled();
+    assert.equal(eventsOf("dropped")[0]?.room, "lobby");
+    assert.equal(eventsOf("dropped")[0]?.error.code, "name-in-use");
+    await breakLink(1_000);
+    server.link.greet();
+    assert.deepEqual(server.link.sent("join"), []);
+  });
+
+  test("a room that was left meanwhile is left on the server too, and its chats fail", async () => {
+    await inLobby();
+    const chat = client.chat("lobby", "one");
+    server.link.handlers.close(undefined);
+    await client.leave("lobby");
+    await assert.rejects(client.chat("lobby", "two"), failsWith("not-joined"));
+    await elapse(500);
+    server.link.greet({ username: "ada", rooms: ["lobby"] });
+    assert.deepEqual(
+      server.link.received.map((request) => request.type),
+      ["hello", "leave"],
+    );
+    await assert.rejects(chat, failsWith("not-joined"));
+  });
+
+  test("attempts are spread more and more, and reconnectNow() ends the wait", async () => {
+    await online();
+    server.refusal = new Error("refused");
+    server.link.handlers.close(undefined);
+    for (const waitMs of [500, 1000, 2000, 4000, 8000, 15_000]) {
+      const count = server.links.length;
+      await elapse(waitMs - 1);
+      assert.equal(server.links.length, count, `nothing before ${waitMs} ms`);
+      await elapse(1);
+      assert.equal(server.links.length, count + 1, `an attempt after ${waitMs} ms`);
+    }
+    const count = server.links.length;
+    client.reconnectNow();
+    client.reconnectNow();
+    await settled();
+    assert.equal(server.links.length, count + 1);
+  });
+
+  test("a connection that lasted starts the back-off anew, one that broke at once does not", async () => {
+    await online();
+    await breakLink(500);
+    server.link.greet();
+    await breakLink(999);
+    assert.equal(server.links.length, 2);
+    await elapse(1);
+    assert.equal(server.links.length, 3);
+    server.link.greet();
+    await elapse(15_000);
+    await breakLink(500);
+    assert.equal(server.links.length, 4);
+  });
+
+  test("a link without an answer in time counts as broken", async () => {
+    await inLobby();
+    const timedOut = assert.rejects(client.ping(), failsWith("timeout"));
+    await elapse(9_999);
+    assert.equal(client.state, "online");
+    await elapse(1);
+    await timedOut;
+    assert.equal(client.state, "connecting");
+    assert.equal(server.link.isClosed, true);
+  });
+
+  test("a server that stopped pinging counts as gone", async () => {
+    await online();
+    await elapse(34_999);
+    server.link.say({ type: "ping" });
+    await elapse(34_999);
+    assert.equal(client.state, "online");
+    await elapse(1);
+    assert.equal(client.state, "connecting");
+    assert.match(eventsOf("state").at(-1)?.error?.message ?? "", /silent for 35000 ms/);
+  });
+
+  test("a message that cannot be read breaks the link", async () => {
+    await online();
+    server.link.handlers.message("not JSON");
+    assert.equal(client.state, "connecting");
+    assert.equal(server.link.isClosed, true);
+  });
+});
+
+describe("ChatClient and the server's goodbye", () => {
+  test("comes back no sooner than it asks", async () => {
+    await inLobby();
+    server.link.say({ type: "bye", code: "shutdown", message: "Restarting", reconnect: true, afterMs: 3_000 });
+    assert.equal(server.link.isClosed, true);
+    assert.equal(eventsOf("bye")[0]?.code, "shutdown");
+    await elapse(2_999);
+    assert.equal(server.links.length, 1);
+    await elapse(1);
+    assert.equal(server.links.length, 2);
+  });
+
+  test("for good: closes, and what waits and follows rejects with bye", async () => {
+    await inLobby();
+    const chat = client.chat("lobby", "one");
+    server.link.say({ type: "bye", code: "replaced", message: "Replaced", reconnect: false });
+    await assert.rejects(chat, failsWith("bye"));
+    assert.equal(client.state, "closed");
+    await assert.rejects(client.chat("lobby", "two"), failsWith("bye"));
+    await elapse(60_000);
+    assert.equal(server.links.length, 1);
+  });
+
+  test("instead of hello's answer rejects connect()", async () => {
+    const connecting = client.connect();
+    await settled();
+    server.link.say({ type: "bye", code: "too-many-connections", message: "Full", reconnect: true, afterMs: 1_000 });
+    await assert.rejects(connecting, failsWith("bye"));
+    assert.equal(client.state, "offline");
+    await elapse(60_000);
+    assert.equal(server.links.length, 1);
+  });
+});
+
+describe("ChatClient.close()", () => {
+  test("closes the link, rejects what waits and leaves no timer", async () => {
+    await inLobby();
+    const chat = client.chat("lobby", "one");
+    const who = client.who("lobby");
+    await client.close();
+    await client.close();
+    await assert.rejects(chat, failsWith("closed"));
+    await assert.rejects(who, failsWith("closed"));
+    await assert.rejects(client.connect(), failsWith("closed"));
+    await assert.rejects(client.ping(), failsWith("closed"));
+    assert.equal(server.link.isClosed, true);
+    assert.equal(client.state, "closed");
+    await elapse(60_000);
+    assert.equal(server.links.length, 1);
+    assert.equal(eventsOf("state").filter((event) => event.state === "closed").length, 1);
+  });
+
+  test("while an attempt runs rejects connect(), and closes a link that opens late", async () => {
+    const opening = Promise.withResolvers<void>();
+    const closed: string[] = [];
+    client = new ChatClient(async (_handlers, signal) => {
+      await opening.promise;
+      return { send: () => closed.push("sent"), close: () => closed.push(`closed, aborted: ${signal.aborted}`) };
+    });
+    const connecting = client.connect();
+    await client.close();
+    await assert.rejects(connecting, failsWith("closed"));
+    opening.resolve();
+    await settled();
+    assert.deepEqual(closed, ["closed, aborted: true"]);
+  });
+
+  test("while the next attempt is waited for ends that", async () => {
+    await inLobby();
+    server.link.handlers.close(undefined);
+    const queued = client.chat("lobby", "one");
+    await client.close();
+    await assert.rejects(queued, failsWith("closed"));
+    await elapse(60_000);
+    assert.equal(server.links.length, 1);
+  });
+
+  test("is what await using does", async () => {
+    {
+      await using own = client;
+      await online();
+      assert.equal(own.state, "online");
+    }
+    assert.equal(client.state, "closed");
+  });
+});

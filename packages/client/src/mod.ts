@@ -1,0 +1,21 @@
+/**
+ * A client for the Landline chat that comes back by itself: joins rooms, sends once, shows once and in order.
+ * Browser-safe; the link over TCP is `@landline/client/tcp`.
+ *
+ * @module
+ */
+export { ChatError, type ChatErrorCode, type ChatErrorOptions } from "./chat-error.ts";
+export { ChatClient } from "./client.ts";
+export type { ChatClientOptions, HistoryOptions, JoinOptions, WaitOptions } from "./client-options.ts";
+export type {
+  ChatClientEvent,
+  ChatClientState,
+  ChatErrorEvent,
+  ChatMessageEvent,
+  ChatStateEvent,
+  DroppedEvent,
+  GapEvent,
+  RejoinedEvent,
+} from "./events.ts";
+export type { Link, LinkHandlers, OpenLink } from "./link.ts";
+export { websocketLink } from "./websocket-link.ts";

@@ -1,0 +1,131 @@
+import type {
+  AckMessage,
+  ErrorMessage,
+  HistoryMessage,
+  JoinedMessage,
+  PongMessage,
+  RequestOf,
+  RoomsMessage,
+  WhoMessage,
+} from "@landline/protocol";
+import { asError, type ChatError } from "./chat-error.ts";
+
+/** Which message answers a request. */
+export interface Answers {
+  readonly join: JoinedMessage;
+  readonly chat: AckMessage;
+  readonly leave: AckMessage;
+  readonly who: WhoMessage;
+  readonly rooms: RoomsMessage;
+  readonly history: HistoryMessage;
+  readonly ping: PongMessage;
+}
+
+type Answer = Answers[keyof Answers];
+
+/** A request that can be asked, with the id that its answer brings back. */
+export type Asked<Type extends keyof Answers = keyof Answers> = Type extends keyof Answers
+  ? RequestOf<Type> & { readonly id: string }
+  : never;
+
+/** A chat that waits for its acknowledgement. */
+export type AskedChat = Asked<"chat"> & { readonly room: string };
+
+interface Pending {
+  readonly request: Asked;
+  settle(result: Answer | Error): void;
+}
+
+/** See {@link PendingRequests}. */
+export interface PendingRequestsOptions {
+  /** How long the oldest request waits for its answer on a link, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Called when it waited that long. */
+  timeout(): void;
+}
+
+/**
+ * The requests that wait for an answer, oldest first.
+ *
+ * A server answers in the order of the requests, so one timer for the oldest guards them all.
+ */
+export class PendingRequests {
+  readonly #options: PendingRequestsOptions;
+  readonly #pending = new Map<string, Pending>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isOnline = false;
+
+  constructor(options: PendingRequestsOptions) {
+    this.#options = options;
+  }
+
+  get count(): number {
+    return this.#pending.size;
+  }
+
+  /** The chats among them, in the order of the calls. */
+  get chats(): readonly AskedChat[] {
+    return [...this.#pending.values()].map(({ request }) => request).filter((request) => isChat(request));
+  }
+
+  /** Waits for the answer to a request. An abort gives up waiting; whether the request was heard stays open. */
+  add<Type extends keyof Answers>(request: Asked<Type>, signal?: AbortSignal): Promise<Answers[Type]> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answers[Type]>();
+    const settle = (result: Answer | Error) => {
+      signal?.removeEventListener("abort", abort);
+      this.#pending.delete(request.id);
+      if (result instanceof Error) reject(result);
+      else resolve(result as Answers[Type]);
+      this.#restartTimer();
+    };
+    const abort = () => settle(signal?.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#pending.set(request.id, { request: request as Asked, settle });
+    if (this.#timer === undefined) this.#restartTimer();
+    return promise;
+  }
+
+  /** Settles the request that this message answers; false if none waits for it. */
+  answer(message: Answer | ErrorMessage): boolean {
+    const pending = message.id === undefined ? undefined : this.#pending.get(message.id);
+    if (pending === undefined) return false;
+    pending.settle(message.type === "error" ? asError(message) : message);
+    return true;
+  }
+
+  /** Fails one request. */
+  fail(id: string, error: ChatError): void {
+    this.#pending.get(id)?.settle(error);
+  }
+
+  /** The link is up: what waits can be answered. */
+  start(): void {
+    this.#isOnline = true;
+    this.#restartTimer();
+  }
+
+  /** The link broke: chats stay, to be sent again, the rest fails. */
+  pause(error: ChatError): void {
+    this.#isOnline = false;
+    this.#restartTimer();
+    for (const { request, settle } of [...this.#pending.values()]) if (!isChat(request)) settle(error);
+  }
+
+  /** Fails all of them. */
+  close(error: ChatError): void {
+    this.#isOnline = false;
+    for (const { settle } of [...this.#pending.values()]) settle(error);
+  }
+
+  #restartTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#isOnline && this.#pending.size > 0) {
+      this.#timer = setTimeout(() => this.#options.timeout(), this.#options.timeoutMs);
+    }
+  }
+}
+
+function isChat(request: Asked): request is AskedChat {
+  return request.type === "chat" && request.room !== undefined;
+}

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ChatMessage, HelloMessage, JoinedMessage } from "@landline/protocol";
+import { backoffMs, planResume, RoomTail, roomKey } from "./resume.ts";
+
+const LIMITS = { messageBytesMax: 4096, frameBytesMax: 65_536, roomsMax: 10, historyMax: 200, pingMs: 25_000 };
+
+function joined(seq: number, entries: readonly ChatMessage[] = [], epoch = "e1"): JoinedMessage {
+  return { type: "joined", room: "Lobby", position: { epoch, seq }, members: [], count: 0, entries };
+}
+
+function said(seq: number, prev = seq - 1): ChatMessage {
+  return { type: "chat", room: "Lobby", username: "bob", message: `m${seq}`, seq, prev, at: seq };
+}
+
+function hello(fields: Partial<HelloMessage> = {}): HelloMessage {
+  return { type: "hello", version: 2, session: "s", limits: LIMITS, ...fields };
+}
+
+test("roomKey() compares names as the server does", () => {
+  assert.equal(roomKey("LOBBY"), roomKey("lobby"));
+  assert.equal(roomKey("caf\u00e9"), roomKey("cafe\u0301"));
+  assert.notEqual(roomKey("a"), roomKey("b"));
+});
+
+test("RoomTail takes each message once, in order", () => {
+  const tail = new RoomTail(joined(3));
+  assert.equal(tail.arrive(said(3)), "seen");
+  assert.equal(tail.arrive(said(4)), "next");
+  assert.equal(tail.arrive(said(4)), "seen");
+  assert.equal(tail.arrive(said(2)), "seen");
+  assert.deepEqual(tail.position, { epoch: "e1", seq: 4 });
+});
+
+test("RoomTail shows a hole, but none where seq only skips", () => {
+  const tail = new RoomTail(joined(3));
+  assert.equal(tail.arrive(said(9, 3)), "next");
+  assert.equal(tail.arrive(said(12, 10)), "gap");
+  assert.equal(tail.arrive(said(13)), "next");
+});
+
+test("RoomTail moves on with one's own acknowledgements, never back", () => {
+  const tail = new RoomTail(joined(3));
+  tail.acknowledged(5);
+  tail.acknowledged(4);
+  assert.equal(tail.position.seq, 5);
+  assert.equal(tail.arrive(said(6)), "next");
+});
+
+test("RoomTail takes a message without seq as it comes", () => {
+  const tail = new RoomTail(joined(3));
+  assert.equal(tail.arrive({ type: "chat", room: "Lobby", username: "bob", message: "hi" }), "next");
+  assert.equal(tail.position.seq, 3);
+});
+
+test("RoomTail.resume() returns only what was not seen", () => {
+  const tail = new RoomTail(joined(3));
+  tail.pause();
+  assert.equal(tail.isLive, false);
+  assert.deepEqual(tail.resume(joined(5, [said(3), said(4), said(5)])), [said(4), said(5)]);
+  assert.equal(tail.isLive, true);
+  assert.equal(tail.position.seq, 5);
+});
+
+test("RoomTail.resume() takes every entry of another log, also with smaller numbers", () => {
+  const tail = new RoomTail(joined(900));
+  tail.pause();
+  assert.deepEqual(tail.resume(joined(2, [said(1), said(2)], "e2")), [said(1), said(2)]);
+  assert.deepEqual(tail.position, { epoch: "e2", seq: 2 });
+});
+
+test("planResume() joins each room after its position and sends chats again in order", () => {
+  const rooms = new Map([[roomKey("Lobby"), new RoomTail(joined(7))]]);
+  const chats = [
+    { type: "chat", id: "c-1", room: "lobby", message: "one" },
+    { type: "chat", id: "c-2", room: "gone", message: "two" },
+    { type: "chat", id: "c-3", room: "LOBBY", message: "three" },
+  ] as const;
+  const taken = hello({ username: "ada", rooms: ["Lobby", "left"] });
+  const plan = planResume({ hello: taken, username: "ada", rooms, chats });
+  assert.deepEqual(plan.join, [{ type: "join", room: "Lobby", after: { epoch: "e1", seq: 7 } }]);
+  assert.deepEqual(plan.leave, [{ type: "leave", room: "left" }]);
+  assert.deepEqual(
+    plan.resend.map((chat) => chat.id),
+    ["c-1", "c-3"],
+  );
+  assert.deepEqual(plan.drop, ["c-2"]);
+});
+
+test("planResume() gives the name again where the session was not taken back", () => {
+  const rooms = new Map([[roomKey("Lobby"), new RoomTail(joined(7))]]);
+  const plan = planResume({ hello: hello(), username: "ada", rooms, chats: [] });
+  assert.deepEqual(plan.join, [{ type: "join", room: "Lobby", after: { epoch: "e1", seq: 7 }, username: "ada" }]);
+});
+
+test("backoffMs() doubles up to its bound, and never leaves half to all of it", () => {
+  const bounds = { minMs: 500, maxMs: 15_000 };
+  const ceilings = [500, 1000, 2000, 4000, 8000, 15_000, 15_000];
+  for (const [attempt, ceiling] of ceilings.entries()) {
+    assert.equal(backoffMs(attempt, bounds, 0), ceiling / 2);
+    assert.equal(backoffMs(attempt, bounds, 1), ceiling);
+    assert.equal(backoffMs(attempt, bounds, 0.5), ceiling * 0.75);
+  }
+  assert.equal(backoffMs(5000, bounds, 1), 15_000);
+});

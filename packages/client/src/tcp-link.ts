@@ -1,0 +1,41 @@
+import { type Connection, connect, framed, lines } from "@landline/sockets";
+import type { LinkHandlers, OpenLink } from "./link.ts";
+
+export type { Link, LinkHandlers, OpenLink } from "./link.ts";
+
+/** An answer carries many messages, so its line may be much longer than one of them. */
+const LINE_BYTES_MAX = 16 * 1024 * 1024;
+
+/**
+ * Opens links over TCP, one message per line.
+ *
+ * @example
+ * ```ts
+ * const client = new ChatClient(tcpLink({ host: "localhost", port: 8083 }));
+ * ```
+ */
+export function tcpLink(address: { readonly host: string; readonly port: number }): OpenLink {
+  return async (handlers, signal) => {
+    const connection = await connect({ host: address.host, port: address.port, signal });
+    void read(connection, handlers);
+    return {
+      send: (text) => {
+        connection.send(`${text}\n`);
+      },
+      close: () => {
+        void connection.close();
+      },
+    };
+  };
+}
+
+async function read(connection: Connection, handlers: LinkHandlers): Promise<void> {
+  try {
+    for await (const line of framed(connection, lines({ bytesMax: LINE_BYTES_MAX }))) handlers.message(line);
+    handlers.close(undefined);
+  } catch (error) {
+    handlers.close(error instanceof Error ? error : new Error(String(error)));
+  } finally {
+    void connection.close();
+  }
+}

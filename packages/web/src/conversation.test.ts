@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+// biome-ignore lint/style/noRestrictedImports: tests run on Node
+import { test } from "node:test";
+import type { ChatMessage, JoinedMessage } from "@landline/protocol";
+import * as conversation from "./conversation.ts";
+import { blocksOf, presenceText } from "./timeline.ts";
+
+const NOON = new Date(2026, 10, 22, 12).getTime();
+
+function said(seq: number, username = "bob", at = NOON): ChatMessage {
+  return { type: "chat", room: "lobby", username, message: `m${seq}`, seq, prev: seq - 1, at };
+}
+
+function joined(entries: readonly ChatMessage[], members = ["ada", "bob"]): JoinedMessage {
+  const position = { epoch: "e", seq: entries.length };
+  return { type: "joined", room: "lobby", position, members, count: members.length, entries };
+}
+
+function textsOf(state: conversation.Conversation): readonly string[] {
+  return state.lines.map((line) => (line.kind === "message" ? line.text : line.kind));
+}
+
+test("sent() moves one's own message to its place in the room's order", () => {
+  let state = conversation.entered(joined([said(1)]));
+  state = conversation.sending(state, 1, "mine");
+  state = conversation.messageArrived(state, said(2));
+  assert.deepEqual(textsOf(state), ["m1", "m2"]);
+  state = conversation.sent(state, 1, "ada", { type: "ack", room: "lobby", seq: 3, at: NOON });
+  assert.deepEqual(textsOf(state), ["m1", "m2", "mine"]);
+  assert.deepEqual(state.outgoing, []);
+});
+
+test("sent() shows a message once that came back among the missed ones", () => {
+  let state = conversation.sending(conversation.entered(joined([said(1)])), 1, "m2");
+  state = conversation.rejoined(state, joined([]), [said(2, "ada")], true);
+  state = conversation.sent(state, 1, "ada", { type: "ack", room: "lobby", seq: 2, at: NOON, duplicate: true });
+  assert.deepEqual(textsOf(state), ["m1", "m2"]);
+});
+
+test("rejoined() shows a hole where not all was recovered", () => {
+  const state = conversation.rejoined(conversation.entered(joined([said(1)])), joined([], ["ada"]), [said(9)], false);
+  assert.deepEqual(textsOf(state), ["m1", "gap", "m9"]);
+  assert.deepEqual(state.members, ["ada"]);
+});
+
+test("a failed message stays until it is sent again or given up", () => {
+  let state = conversation.sending(conversation.entered(joined([])), 1, "long");
+  state = conversation.sendingFailed(state, 1, "too long");
+  assert.deepEqual(state.outgoing, [{ key: 1, text: "long", error: "too long" }]);
+  assert.deepEqual(conversation.sending(state, 1, "long").outgoing, [{ key: 1, text: "long" }]);
+  assert.deepEqual(conversation.discarded(state, 1).outgoing, []);
+});
+
+test("presenceChanged() counts each member once", () => {
+  const change = { type: "presence", room: "lobby", username: "cy", state: "joined" } as const;
+  let state = conversation.presenceChanged(conversation.entered(joined([])), change);
+  assert.equal(state.count, 3);
+  state = conversation.presenceChanged(state, change);
+  assert.equal(state.count, 3);
+  state = conversation.presenceChanged(state, { ...change, state: "left" });
+  assert.deepEqual([state.members, state.count], [["ada", "bob"], 2]);
+});
+
+test("blocksOf() groups one person's messages up to a pause, and begins each day", () => {
+  const minutes = (count: number) => NOON + count * 60_000;
+  const entries = [
+    said(1),
+    said(2, "bob", minutes(5)),
+    said(3, "bob", minutes(11)),
+    said(4, "ada", minutes(11)),
+    said(5, "ada", minutes(24 * 60)),
+  ];
+  const blocks = blocksOf(conversation.entered(joined(entries)).lines);
+  const shapes = blocks.map((block) => (block.kind === "messages" ? block.lines.length : block.kind));
+  assert.deepEqual(shapes, ["day", 2, 1, 1, "day", 1]);
+});
+
+test("presenceText() says each person once", () => {
+  const lines = [
+    { username: "cy", state: "joined" },
+    { username: "bob", state: "left" },
+    { username: "cy", state: "left" },
+    { username: "bob", state: "joined" },
+    { username: "dee", state: "joined" },
+  ];
+  assert.equal(presenceText(lines), "cy joined and left, bob left and came back, dee joined");
+});

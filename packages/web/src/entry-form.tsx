@@ -1,0 +1,86 @@
+import type { JSX } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import logo from "./landline.svg";
+import { rememberedName, roomOfLink } from "./place.ts";
+import { textOf } from "./room-session.ts";
+
+interface EntryFormProps {
+  /** Enters the room; rejects when that fails. */
+  enter(username: string, room: string): Promise<void>;
+}
+
+/** Where a person chooses a name and a room. */
+export function EntryForm({ enter }: EntryFormProps): JSX.Element {
+  const [username, setUsername] = useState(rememberedName);
+  const [room, setRoom] = useState(() => roomOfLink(location.href) || "lobby");
+  const [error, setError] = useState("");
+  const [isEntering, setIsEntering] = useState(false);
+  const nameField = useRef<HTMLInputElement>(null);
+
+  useEffect(() => nameField.current?.focus(), []);
+  useEffect(() => {
+    const follow = () => setRoom(roomOfLink(location.href) || "lobby");
+    addEventListener("hashchange", follow);
+    return () => removeEventListener("hashchange", follow);
+  }, []);
+
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    if (isEntering) return;
+    setError("");
+    setIsEntering(true);
+    try {
+      await enter(username.trim(), room.trim().replace(/^#+/, ""));
+    } catch (failure) {
+      setError(textOf(failure));
+      setIsEntering(false);
+      nameField.current?.focus();
+    }
+  };
+
+  return (
+    <main class="entry">
+      <form class="entry-card" onSubmit={submit}>
+        <img class="entry-logo" src={logo} alt="" width="56" height="56" />
+        <h1>Landline</h1>
+        <p class="entry-lead">Pick up and talk: a name, a room, nothing else.</p>
+        <label>
+          Your name
+          <input
+            ref={nameField}
+            name="username"
+            value={username}
+            onInput={(event) => setUsername(event.currentTarget.value)}
+            autocomplete="nickname"
+            autocapitalize="none"
+            spellcheck={false}
+            maxLength={32}
+            required
+          />
+        </label>
+        <label>
+          Room
+          <span class="prefixed">
+            <span aria-hidden="true">#</span>
+            <input
+              name="room"
+              value={room}
+              onInput={(event) => setRoom(event.currentTarget.value)}
+              autocomplete="off"
+              autocapitalize="none"
+              spellcheck={false}
+              maxLength={64}
+              required
+            />
+          </span>
+        </label>
+        <button class="primary" type="submit" disabled={isEntering}>
+          {isEntering ? "Joining…" : "Join"}
+        </button>
+        <p class="entry-error" role="alert">
+          {error}
+        </p>
+      </form>
+    </main>
+  );
+}

@@ -1,0 +1,32 @@
+import type { JSX } from "preact";
+import { Avatar } from "./avatar.tsx";
+
+interface MemberListProps {
+  readonly members: readonly string[];
+  readonly count: number;
+  /** One's own name, shown first. */
+  readonly username: string;
+}
+
+/** Who is in the room. */
+export function MemberList({ members, count, username }: MemberListProps): JSX.Element {
+  const others = members.filter((member) => member !== username).sort((a, b) => a.localeCompare(b));
+  const unnamed = count - others.length - 1;
+  return (
+    <>
+      <h2>
+        Members <span class="count">{count}</span>
+      </h2>
+      <ul>
+        {[username, ...others].map((member) => (
+          <li key={member}>
+            <Avatar name={member} />
+            <span class="member-name">{member}</span>
+            {member === username && <span class="you">you</span>}
+          </li>
+        ))}
+      </ul>
+      {unnamed > 0 && <p class="unnamed">and {unnamed} more</p>}
+    </>
+  );
+}

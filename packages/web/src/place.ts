@@ -1,0 +1,53 @@
+/**
+ * Where the page is and who looks at it: the room that a link names, and the name that was used last.
+ *
+ * @module
+ */
+
+const NAME_KEY = "landline.name";
+
+/** The room of `?room=lobby` or `#lobby`; the fragment wins, as the page itself sets it. */
+export function roomOfLink(address: string): string {
+  const url = new URL(address);
+  const fragment = url.hash.replace(/^#+/, "");
+  return (fragment === "" ? url.searchParams.get("room") : decoded(fragment))?.trim() ?? "";
+}
+
+/** Makes the address bar a link to the room. */
+export function showRoomInLink(room: string): void {
+  const url = new URL(location.href);
+  url.searchParams.delete("room");
+  url.hash = encodeURIComponent(room);
+  history.replaceState(null, "", url);
+}
+
+export function rememberedName(): string {
+  try {
+    return localStorage.getItem(NAME_KEY) ?? "";
+  } catch {
+    return ""; // Storage can be forbidden.
+  }
+}
+
+export function rememberName(name: string): void {
+  try {
+    localStorage.setItem(NAME_KEY, name);
+  } catch {
+    // The name is asked for again next time.
+  }
+}
+
+/** The chat's WebSocket, beside the page. */
+export function chatUrl(): URL {
+  const url = new URL("/ws", location.href);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url;
+}
+
+function decoded(fragment: string): string {
+  try {
+    return decodeURIComponent(fragment);
+  } catch {
+    return fragment; // A lone percent sign.
+  }
+}

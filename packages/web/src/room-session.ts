@@ -1,0 +1,195 @@
+import { ChatClient, type ChatClientEvent, type ChatClientState, ChatError, websocketLink } from "@landline/client";
+import {
+  type Conversation,
+  discarded,
+  entered,
+  gapShown,
+  messageArrived,
+  olderShown,
+  oldestSeq,
+  presenceChanged,
+  rejoined,
+  sending,
+  sendingFailed,
+  sent,
+} from "./conversation.ts";
+
+/** How the connection is, as far as a person cares. */
+export interface ConnectionStatus {
+  readonly state: ChatClientState;
+  /** When the next attempt starts, in milliseconds since 1970. */
+  readonly retryAtMs?: number | undefined;
+  /** Why the room is closed to us for good. */
+  readonly ending?: string | undefined;
+}
+
+const HISTORY_COUNT = 50;
+
+/** One person in one room: the client, what is shown, and what can be done. Tells its listeners of each change. */
+export class RoomSession {
+  readonly room: string;
+  readonly username: string;
+  readonly #client: ChatClient;
+  readonly #listeners = new Set<() => void>();
+  #conversation: Conversation;
+  #status: ConnectionStatus = { state: "online" };
+  #isLoadingOlder = false;
+  #lastKey = 0;
+
+  private constructor(client: ChatClient, room: string, username: string, conversation: Conversation) {
+    this.room = room;
+    this.username = username;
+    this.#client = client;
+    this.#conversation = conversation;
+    client.on((event) => this.#happened(event));
+    addEventListener("online", this.#wake);
+    document.addEventListener("visibilitychange", this.#wake);
+  }
+
+  /**
+   * Connects and enters a room.
+   *
+   * @throws {ChatError} when the server cannot be reached or does not let the person in.
+   */
+  static async enter(url: URL, username: string, room: string): Promise<RoomSession> {
+    const client = new ChatClient(websocketLink(url), { username });
+    try {
+      await client.connect();
+      const joined = await client.join(room, { history: HISTORY_COUNT });
+      return new RoomSession(client, joined.room, username, entered(joined));
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
+  }
+
+  get conversation(): Conversation {
+    return this.#conversation;
+  }
+
+  get status(): ConnectionStatus {
+    return this.#status;
+  }
+
+  get isLoadingOlder(): boolean {
+    return this.#isLoadingOlder;
+  }
+
+  /** Adds a listener for changes. @returns a function that removes it. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  /** Sends a text; what becomes of it is shown in the conversation. */
+  say(text: string): void {
+    this.#lastKey += 1;
+    void this.#send(this.#lastKey, text);
+  }
+
+  /** Sends a failed message again. */
+  retry(key: number): void {
+    const failed = this.#conversation.outgoing.find((each) => each.key === key);
+    if (failed !== undefined) void this.#send(key, failed.text);
+  }
+
+  discard(key: number): void {
+    this.#show(discarded(this.#conversation, key));
+  }
+
+  async showOlder(): Promise<void> {
+    const before = oldestSeq(this.#conversation);
+    if (this.#isLoadingOlder || before === undefined) return;
+    this.#isLoadingOlder = true;
+    this.#changed();
+    try {
+      const history = await this.#client.history(this.room, { before, limit: HISTORY_COUNT });
+      this.#conversation = olderShown(this.#conversation, history);
+    } catch {
+      // The button stays; the banner tells about the connection.
+    } finally {
+      this.#isLoadingOlder = false;
+      this.#changed();
+    }
+  }
+
+  retryNow(): void {
+    this.#client.reconnectNow();
+  }
+
+  /** Leaves the room and ends the connection. */
+  async leave(): Promise<void> {
+    removeEventListener("online", this.#wake);
+    document.removeEventListener("visibilitychange", this.#wake);
+    this.#listeners.clear();
+    await this.#client.leave(this.room).catch(() => undefined);
+    await this.#client.close();
+  }
+
+  readonly #wake = (): void => {
+    if (!document.hidden) this.#client.reconnectNow();
+  };
+
+  async #send(key: number, text: string): Promise<void> {
+    this.#show(sending(this.#conversation, key, text));
+    try {
+      const ack = await this.#client.chat(this.room, text);
+      this.#show(sent(this.#conversation, key, this.username, ack));
+    } catch (error) {
+      this.#show(sendingFailed(this.#conversation, key, textOf(error)));
+    }
+  }
+
+  #happened(event: ChatClientEvent): void {
+    switch (event.type) {
+      case "message":
+        this.#show(messageArrived(this.#conversation, event.message));
+        break;
+      case "presence":
+        if (event.username !== this.username) this.#show(presenceChanged(this.#conversation, event));
+        break;
+      case "rejoined":
+        this.#show(rejoined(this.#conversation, event.joined, event.missed, event.recovered));
+        break;
+      case "gap":
+        this.#show(gapShown(this.#conversation));
+        break;
+      case "state":
+        this.#setStatus({
+          state: event.state,
+          retryAtMs: event.retryAtMs,
+          ending: event.state === "closed" ? event.error?.message : undefined,
+        });
+        break;
+      case "dropped":
+        this.#setStatus({ state: "closed", ending: event.error.message });
+        break;
+      case "bye":
+      case "error":
+        break; // A state follows a goodbye; an error without a request is of no use to a person.
+    }
+  }
+
+  #setStatus(status: ConnectionStatus): void {
+    this.#status = status;
+    this.#changed();
+  }
+
+  #show(conversation: Conversation): void {
+    this.#conversation = conversation;
+    this.#changed();
+  }
+
+  #changed(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+/** An error's text for a person. */
+export function textOf(error: unknown): string {
+  if (error instanceof ChatError && error.code === "name-in-use")
+    return "Somebody else uses this name. Choose another one.";
+  return error instanceof Error ? error.message : String(error);
+}

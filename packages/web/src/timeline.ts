@@ -1,0 +1,73 @@
+/**
+ * How lines are laid out: days, messages of one person together, comings and goings in one line. Pure.
+ *
+ * @module
+ */
+import type { Line } from "./conversation.ts";
+
+type MessageLine = Extract<Line, { kind: "message" }>;
+type PresenceLine = Extract<Line, { kind: "presence" }>;
+
+/** What is drawn, from top to bottom. */
+export type Block =
+  | { readonly kind: "day"; readonly at: number }
+  | {
+      readonly kind: "messages";
+      readonly username: string;
+      readonly at: number;
+      readonly lines: readonly MessageLine[];
+    }
+  | { readonly kind: "presences"; readonly at: number; readonly lines: readonly PresenceLine[] }
+  | { readonly kind: "gap"; readonly at: number };
+
+/** A pause after which the same person's messages begin a new group. */
+const GROUP_MS = 5 * 60_000;
+
+/** Lays lines out. */
+export function blocksOf(lines: readonly Line[]): readonly Block[] {
+  const blocks: Block[] = [];
+  let day = "";
+  for (const line of lines) {
+    const dayOfLine = new Date(line.at).toDateString();
+    if (dayOfLine !== day) blocks.push({ kind: "day", at: line.at });
+    day = dayOfLine;
+    const last = blocks.at(-1);
+    const joined = last === undefined ? undefined : together(last, line);
+    if (joined === undefined) blocks.push(blockOf(line));
+    else blocks[blocks.length - 1] = joined;
+  }
+  return blocks;
+}
+
+/** Comings and goings in words: `ada joined, bob left`; whoever came and went, or went and came, once. */
+export function presenceText(lines: readonly { readonly username: string; readonly state: string }[]): string {
+  const states = new Map<string, string[]>();
+  for (const { username, state } of lines) states.set(username, [...(states.get(username) ?? []), state]);
+  return [...states].map(([username, seen]) => `${username} ${inWords(seen)}`).join(", ");
+}
+
+function inWords(states: readonly string[]): string {
+  const first = states[0] ?? "";
+  const last = states.at(-1) ?? "";
+  if (first === last) return last;
+  return first === "left" ? "left and came back" : "joined and left";
+}
+
+function together(block: Block, line: Line): Block | undefined {
+  if (block.kind === "presences" && line.kind === "presence") return { ...block, lines: [...block.lines, line] };
+  if (block.kind !== "messages" || line.kind !== "message" || block.username !== line.username) return undefined;
+  const last = block.lines.at(-1);
+  if (last === undefined || line.at - last.at > GROUP_MS) return undefined;
+  return { ...block, lines: [...block.lines, line] };
+}
+
+function blockOf(line: Line): Block {
+  switch (line.kind) {
+    case "message":
+      return { kind: "messages", username: line.username, at: line.at, lines: [line] };
+    case "presence":
+      return { kind: "presences", at: line.at, lines: [line] };
+    case "gap":
+      return line;
+  }
+}
