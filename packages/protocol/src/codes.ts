@@ -39,28 +39,36 @@ export const ERROR_CODES = [
 /** See {@link ERROR_CODES}. */
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
-/**
- * Why the server ends a connection, each with whether the client should come back.
- * Two halves, like the close codes of WebSocket: the network's or the server's reasons, and the client's own.
- */
-export const BYE_CODES = {
+/** Why the server ends a connection; see {@link BYE_CODES}. */
+export type ByeCode =
   /** The server is shutting down. */
-  shutdown: true,
-  /** The client read more slowly than its room talks; it may resume from its last position. */
-  "slow-consumer": true,
+  | "shutdown"
+  /** The client read more slowly than its rooms talk; it may resume from its last position. */
+  | "slow-consumer"
   /** Nothing was heard from the client, not even an answer to a ping. */
-  "ping-timeout": true,
+  | "ping-timeout"
   /** The server has as many connections as it takes. */
-  "too-many-connections": true,
+  | "too-many-connections"
   /** Another connection took this one's session. */
-  replaced: false,
+  | "replaced"
   /** Nothing was joined in time. */
-  "join-timeout": false,
-  /** A message was longer than `frameBytesMax`; what follows it cannot be told apart. */
-  "frame-too-long": false,
-  /** The bytes cannot be the chat's: HTTP on a chat connection, a length header that lies. */
-  "protocol-error": false,
-} as const satisfies Record<string, boolean>;
+  | "join-timeout"
+  /** A request was longer than `frameBytesMax`; what follows it cannot be told apart. */
+  | "frame-too-long"
+  /** The bytes cannot be the chat's: HTTP on a chat connection, frames that cannot be told apart. */
+  | "protocol-error";
 
-/** See {@link BYE_CODES}. */
-export type ByeCode = keyof typeof BYE_CODES;
+/**
+ * Each reason with whether the client should come back. Two halves, like the close codes of WebSocket: reasons of the
+ * network or the server, and the client's own.
+ */
+export const BYE_CODES: Readonly<Record<ByeCode, boolean>> = {
+  shutdown: true,
+  "slow-consumer": true,
+  "ping-timeout": true,
+  "too-many-connections": true,
+  replaced: false,
+  "join-timeout": false,
+  "frame-too-long": false,
+  "protocol-error": false,
+};

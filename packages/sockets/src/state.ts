@@ -1,4 +1,4 @@
-import { channel } from "node:diagnostics_channel";
+import { type Channel, channel } from "node:diagnostics_channel";
 import type { Address } from "./address.ts";
 
 /** The life of a listener. Node binds and listens in one step. */
@@ -34,11 +34,11 @@ export interface StateChange<State extends string = ConnectionState | ListenerSt
   readonly reason: string | undefined;
 }
 
-const CHANNELS = {
+const CHANNELS: Readonly<Record<"connection" | "listener" | "datagram", Channel>> = {
   connection: channel("landline:connection"),
   listener: channel("landline:listener"),
   datagram: channel("landline:datagram"),
-} as const;
+};
 
 /** The names of the channels that {@link StateChange}s are published on. */
 export const STATE_CHANNELS = ["landline:connection", "landline:listener", "landline:datagram"] as const;

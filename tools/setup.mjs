@@ -1,0 +1,83 @@
+// Sets the repository up: packages and web page. Runs before `npm start`, `npm test` and the checks, does nothing when
+// nothing changed, and runs on any Node that npm runs on, so it is plain JavaScript.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const modules = join(root, "node_modules");
+const bin = join(modules, ".bin");
+
+installPackages();
+checkNode();
+buildWebPage();
+
+/** `npm ci`, if the lock file is another one than the last time. */
+function installPackages() {
+  const stamp = join(modules, ".landline-packages");
+  const packages = hash(["package.json", "package-lock.json", ".npmrc"].map((name) => join(root, name)));
+  if (isFresh(stamp, packages)) return;
+  say("installing packages");
+  npm(["ci", "--no-audit", "--no-fund"], "the packages could not be installed; is the package registry reachable?");
+  writeFileSync(stamp, packages);
+}
+
+/** Scripts run on the Node that npm puts first: the repository's own, or the machine's where there is none for it. */
+function checkNode() {
+  if (existsSync(join(bin, process.platform === "win32" ? "node.cmd" : "node"))) return;
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (major > 24 || (major === 24 && minor >= 11)) return;
+  fail(`this machine needs Node >= 24.11, found ${process.versions.node} (npm has no prebuilt one for it)`);
+}
+
+/** Builds the page into the server's package, if a source of it changed. */
+function buildWebPage() {
+  const stamp = join(root, "packages/server/web/.built");
+  const sources = hash([
+    ...filesIn(join(root, "packages/web")),
+    ...filesIn(join(root, "packages/client/src")),
+    ...filesIn(join(root, "packages/protocol/src")),
+    join(root, "package-lock.json"),
+  ]);
+  if (isFresh(stamp, sources)) return;
+  say("building the web page");
+  npm(["run", "--silent", "build:web", "--", "--logLevel", "warn"], "the web page could not be built");
+  writeFileSync(stamp, sources);
+}
+
+function npm(args, failure) {
+  const cli = process.env.npm_execpath;
+  const [command, rest] = cli === undefined ? ["npm", args] : [process.execPath, [cli, ...args]];
+  const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
+  // What npm and Vite say is for people: standard output belongs to the command that comes after.
+  const { status } = spawnSync(command, rest, { cwd: root, env, stdio: ["ignore", 2, 2], shell: cli === undefined });
+  if (status !== 0) fail(failure);
+}
+
+function filesIn(folder) {
+  return readdirSync(folder, { recursive: true })
+    .map((name) => join(folder, name))
+    .filter((path) => !/node_modules|[\\/]dist[\\/]/.test(path) && statSync(path).isFile())
+    .sort();
+}
+
+function hash(paths) {
+  const sum = createHash("sha256");
+  for (const path of paths) if (existsSync(path)) sum.update(path.slice(root.length)).update(readFileSync(path));
+  return sum.digest("hex");
+}
+
+function isFresh(stamp, content) {
+  return existsSync(stamp) && readFileSync(stamp, "utf8") === content;
+}
+
+function say(text) {
+  process.stderr.write(`landline: ${text}\n`);
+}
+
+function fail(text) {
+  say(text);
+  process.exit(1);
+}

@@ -1,0 +1,32 @@
+// Runs every test, or those in the files given. The last line says how many passed, failed and were skipped.
+import { spawnSync } from "node:child_process";
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const given = process.argv.slice(2);
+const files =
+  given.length > 0 ? given : globSync(["packages/*/src/**/*.test.ts", "test/*.test.ts"], { cwd: root }).sort();
+const folder = mkdtempSync(join(tmpdir(), "landline-test-"));
+const summary = join(folder, "summary");
+
+const { status } = spawnSync(
+  process.execPath,
+  [
+    "--conditions=@landline/source",
+    "--test",
+    "--test-timeout=120000",
+    "--test-reporter=spec",
+    "--test-reporter-destination=stdout",
+    `--test-reporter=${new URL("summary-reporter.mjs", import.meta.url).href}`,
+    `--test-reporter-destination=${summary}`,
+    ...files,
+  ],
+  { cwd: root, stdio: "inherit" },
+);
+const line = readFileSync(summary, "utf8");
+rmSync(folder, { recursive: true });
+process.stdout.write(line);
+process.exit(status ?? 1);
