@@ -34,16 +34,16 @@ function checkNode() {
 
 /** Builds the page into the server's package, if a source of it changed. */
 function buildWebPage() {
-  const stamp = join(root, "packages/server/web/.built");
+  const stamp = join(modules, ".landline-web");
   const sources = hash([
     ...filesIn(join(root, "packages/web")),
     ...filesIn(join(root, "packages/client/src")),
     ...filesIn(join(root, "packages/protocol/src")),
     join(root, "package-lock.json"),
   ]);
-  if (isFresh(stamp, sources)) return;
+  if (isFresh(stamp, sources) && existsSync(join(root, "packages/server/web/index.html"))) return;
   say("building the web page");
-  npm(["run", "--silent", "build:web", "--", "--logLevel", "warn"], "the web page could not be built");
+  npm(["run", "--silent", "build:web"], "the web page could not be built");
   writeFileSync(stamp, sources);
 }
 

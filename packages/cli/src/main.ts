@@ -1,1 +1,33 @@
-export {};
+import { Command } from "commander";
+import { addChat } from "./commands/chat.ts";
+import { addConnect } from "./commands/connect.ts";
+import { addEcho } from "./commands/echo.ts";
+import { addGet } from "./commands/get.ts";
+import { addListen } from "./commands/listen.ts";
+import { addServe } from "./commands/serve.ts";
+import { readVersion, reportError, startTrace } from "./terminal/mod.ts";
+
+const program = new Command("landline")
+  .description("Sockets at the terminal: a chat server and its client, echo servers, and tools to talk to any server.")
+  .version(readVersion())
+  .option("--trace", "show each change of each socket's state on standard error")
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "landline: ")) })
+  .exitOverride()
+  .hook("preAction", (command) => {
+    if (command.opts<{ trace?: boolean }>().trace) startTrace();
+  });
+
+for (const add of [addServe, addChat, addConnect, addListen, addEcho, addGet]) add(program);
+for (const command of [program, ...program.commands]) {
+  const name = command === program ? "landline" : `landline ${command.name()}`;
+  command.showHelpAfterError(`Usage: ${name} ${command.usage()}\nSee ${name} --help.`);
+}
+
+// Whoever writes hears of a reader that left; it is no accident.
+process.stdout.on("error", () => undefined);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = reportError(error);
+}

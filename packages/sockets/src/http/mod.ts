@@ -1,1 +1,15 @@
-export {};
+/**
+ * HTTP/1.1 requests on the toolkit's own connections: one request, one connection, no cookies, no cache, no pool.
+ *
+ * @module
+ */
+export { type GetOptions, get } from "./get.ts";
+export { HttpResponse } from "./http-response.ts";
+export { type RequestOptions, request } from "./request.ts";
+export type { RequestHeaders } from "./request-head.ts";
+export {
+  ResponseDecoder,
+  type ResponseDecoderOptions,
+  type ResponseEvent,
+} from "./response-decoder.ts";
+export type { ResponseHead } from "./response-head.ts";

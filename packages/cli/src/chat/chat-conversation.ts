@@ -1,0 +1,135 @@
+import type { ChatClient } from "@landline/client";
+import type { JoinedMessage } from "@landline/protocol";
+import { CommandFailed, describeError, Prompt, safeText } from "../terminal/mod.ts";
+import { CHAT_HELP, parseChatInput } from "./chat-input.ts";
+import { EventLines, formatMessage, formatNotice } from "./chat-lines.ts";
+
+/** Entries of a room's past that are shown on joining. */
+const HISTORY = 20;
+
+/** A person in chat rooms: lines typed go to the current room, everything else is shown above the prompt. */
+export class ChatConversation {
+  readonly #client: ChatClient;
+  readonly #prompt: Prompt;
+  readonly #ended = Promise.withResolvers<void>();
+  /** The rooms joined, the current one last. */
+  #rooms: string[] = [];
+
+  private constructor(client: ChatClient) {
+    this.#client = client;
+    this.#prompt = new Prompt(
+      "> ",
+      { line: (line) => void this.#enter(line), end: () => this.#ended.resolve() },
+      { isLineErased: true },
+    );
+  }
+
+  /** Joins the room and talks until the user has enough or the server ends it. */
+  static async run(client: ChatClient, room: string, signal: AbortSignal): Promise<void> {
+    const conversation = new ChatConversation(client);
+    const events = new EventLines();
+    const interrupt = () => conversation.#ended.reject(signal.reason);
+    signal.addEventListener("abort", interrupt, { once: true });
+    const removeListener = client.on((event) => {
+      conversation.#show(events.format(event, conversation.#room));
+      if (event.type !== "state" || event.state !== "closed") return;
+      if (event.error === undefined) conversation.#ended.resolve();
+      else conversation.#ended.reject(event.error);
+    });
+    try {
+      await Promise.race([conversation.#join(room), conversation.#ended.promise]);
+      await conversation.#ended.promise;
+      await Promise.race([conversation.#leaveAll(), conversation.#ended.promise]);
+    } finally {
+      removeListener();
+      signal.removeEventListener("abort", interrupt);
+      conversation.#prompt.close();
+    }
+  }
+
+  /** The current room; empty where there is none. */
+  get #room(): string {
+    return this.#rooms.at(-1) ?? "";
+  }
+
+  async #enter(line: string): Promise<void> {
+    const input = parseChatInput(line);
+    try {
+      switch (input.kind) {
+        case "nothing":
+          return;
+        case "say":
+          return await this.#say(input.text);
+        case "join":
+          return await this.#join(input.room);
+        case "leave":
+          return await this.#leave();
+        case "who": {
+          const { room, members, count } = await this.#client.who(this.#requireRoom());
+          return this.#show(formatNotice(`In ${room}: ${list(members, count)}`));
+        }
+        case "rooms": {
+          const { rooms } = await this.#client.rooms();
+          const names = rooms.map(({ room, count }) => `${room} (${count})`);
+          return this.#show(formatNotice(`Rooms: ${list(names, names.length)}`));
+        }
+        case "help":
+          return this.#show(CHAT_HELP);
+        case "quit":
+          return this.#ended.resolve();
+        case "unknown":
+          return this.#show(formatNotice(`Cannot do ${input.command}; see /help`));
+      }
+    } catch (error) {
+      this.#show(formatNotice(describeError(error)));
+    }
+  }
+
+  async #say(text: string): Promise<void> {
+    const room = this.#requireRoom();
+    const { at = Date.now() } = await this.#client.chat(room, text);
+    const username = this.#client.username ?? "";
+    this.#show(formatMessage({ type: "chat", room, username, message: text, at }, this.#room));
+  }
+
+  async #join(room: string): Promise<void> {
+    const joined: JoinedMessage = await this.#client.join(room, { history: HISTORY });
+    this.#rooms = [...this.#rooms.filter((each) => each !== joined.room), joined.room];
+    const lines = joined.entries.map((entry) => formatMessage(entry, joined.room));
+    const notice = formatNotice(`In ${joined.room}: ${list(joined.members, joined.count)}`);
+    this.#show([...lines, notice].join("\n"));
+    this.#showRoom();
+  }
+
+  async #leave(): Promise<void> {
+    const room = this.#requireRoom();
+    await this.#client.leave(room);
+    this.#rooms = this.#rooms.filter((each) => each !== room);
+    this.#show(formatNotice(`Left ${room}`));
+    this.#showRoom();
+  }
+
+  async #leaveAll(): Promise<void> {
+    if (this.#client.state !== "online") return;
+    for (const room of this.#rooms) await this.#client.leave(room);
+  }
+
+  #requireRoom(): string {
+    if (this.#room === "") throw new CommandFailed("You are in no room; /join one");
+    return this.#room;
+  }
+
+  #showRoom(): void {
+    this.#prompt.setText(`${safeText(this.#room)}> `);
+  }
+
+  #show(text: string): void {
+    this.#prompt.print(safeText(text));
+  }
+}
+
+function list(names: readonly string[], count: number): string {
+  if (names.length === 0) return "nobody";
+  const more = count - names.length;
+  return more > 0 ? `${names.join(", ")} and ${more} more` : names.join(", ");
+}

@@ -1,0 +1,59 @@
+import type { ChatClientEvent, ChatStateEvent } from "@landline/client";
+import type { ChatMessage } from "@landline/protocol";
+import { describeError } from "../terminal/mod.ts";
+
+/** `12:34`, in local time. */
+export function formatTime(at: number): string {
+  const time = new Date(at);
+  return `${String(time.getHours()).padStart(2, "0")}:${String(time.getMinutes()).padStart(2, "0")}`;
+}
+
+/** `12:34 <ada> text`; in front of the name the room, where it is another than `room`. */
+export function formatMessage({ username, message, at, room }: ChatMessage, currentRoom: string): string {
+  const place = room === currentRoom ? "" : `${room} `;
+  // Further lines are set in, so that nobody can write a line that looks like somebody else's.
+  return `${formatTime(at ?? Date.now())} ${place}<${username}> ${message.replaceAll("\n", "\n      ")}`;
+}
+
+/** Tells a client's events to its user: once that the connection is lost, not each attempt. */
+export class EventLines {
+  #isLost = false;
+
+  /** The lines for an event, without the last ending; empty where it says nothing. */
+  format(event: ChatClientEvent, currentRoom: string): string {
+    switch (event.type) {
+      case "message":
+        return formatMessage(event.message, currentRoom);
+      case "presence":
+        return formatNotice(`${event.username} ${event.state} ${event.room}`);
+      case "rejoined":
+        return [
+          formatNotice(`Back in ${event.joined.room}${event.recovered ? "" : "; some messages were missed"}`),
+          ...event.missed.map((message) => formatMessage(message, currentRoom)),
+        ].join("\n");
+      case "dropped":
+        return formatNotice(`No longer in ${event.room}: ${event.error.message}`);
+      case "gap":
+        return formatNotice(`Some messages of ${event.room} were missed`);
+      case "bye":
+        this.#isLost = event.reconnect;
+        return formatNotice(`${event.message}${event.reconnect ? "; trying again" : ""}`);
+      case "error":
+        return formatNotice(event.error.message);
+      case "state":
+        return this.#formatState(event);
+    }
+  }
+
+  #formatState({ state, error }: ChatStateEvent): string {
+    if (state === "online") this.#isLost = false;
+    if (state !== "connecting" || error === undefined || this.#isLost) return "";
+    this.#isLost = true;
+    return formatNotice(`${describeError(error)}; trying again`);
+  }
+}
+
+/** `12:34 * text`: not said by anybody. */
+export function formatNotice(text: string): string {
+  return `${formatTime(Date.now())} * ${text}`;
+}

@@ -1,0 +1,46 @@
+import { createInterface } from "node:readline";
+import type { ChatClient } from "@landline/client";
+import { Output } from "../terminal/mod.ts";
+import { EventLines } from "./chat-lines.ts";
+
+/** Messages that may wait for their acknowledgement at a time. */
+const UNACKNOWLEDGED_MAX = 64;
+
+/**
+ * Says each line of standard input in a room, in order, and prints what the others say. Ends when the input has ended
+ * and the server has acknowledged every line.
+ */
+export async function chatPipe(client: ChatClient, room: string, signal: AbortSignal): Promise<void> {
+  const output = new Output();
+  const events = new EventLines();
+  const broken = new AbortController();
+  const removeListener = client.on((event) => {
+    const text = events.format(event, room);
+    if (text !== "") output.write(Buffer.from(`${text}\n`)).catch((error) => broken.abort(error));
+    if (event.type === "state" && event.state === "closed") broken.abort(event.error);
+  });
+  try {
+    await client.join(room, { history: 0, signal });
+    await sayLines(client, room, AbortSignal.any([signal, broken.signal]));
+    await client.leave(room);
+  } finally {
+    removeListener();
+    process.stdin.destroy();
+  }
+}
+
+async function sayLines(client: ChatClient, room: string, signal: AbortSignal): Promise<void> {
+  const pending = new Set<Promise<unknown>>();
+  const failed = new AbortController();
+  const lines = createInterface({ input: process.stdin, signal: AbortSignal.any([signal, failed.signal]) });
+  for await (const line of lines) {
+    if (line === "") continue;
+    const said = client.chat(room, line, { signal }).catch((error) => failed.abort(error));
+    pending.add(said);
+    void said.then(() => pending.delete(said));
+    if (pending.size >= UNACKNOWLEDGED_MAX) await Promise.race(pending);
+  }
+  await Promise.all(pending);
+  signal.throwIfAborted();
+  failed.signal.throwIfAborted();
+}

@@ -1,0 +1,2 @@
+export { ChatConversation } from "./chat-conversation.ts";
+export { chatPipe } from "./chat-pipe.ts";

@@ -1,0 +1,53 @@
+import { userInfo } from "node:os";
+import { Argument, type Command } from "commander";
+import { isInteractive } from "../talk/mod.ts";
+import { interruptSignal, parseAddress } from "../terminal/mod.ts";
+
+const CHAT_PORT = 8083;
+
+const EXAMPLES = `
+At a terminal /help lists what can be typed. In a pipe each line is a message; it ends when all are acknowledged.
+
+Examples:
+  landline chat
+  landline chat chat.example.com:8083 --room lobby --name ada
+  echo 'The build is done' | landline chat --room builds --name builder`;
+
+export function addChat(program: Command): void {
+  program
+    .command("chat")
+    .description("talk in the rooms of a chat server")
+    .addArgument(
+      new Argument("[address]", "HOST:PORT of the server")
+        .argParser(parseChatAddress)
+        .default({ host: "localhost", port: CHAT_PORT }, `localhost:${CHAT_PORT}`),
+    )
+    .option("-r, --room <room>", "the room to join", "lobby")
+    .option("-n, --name <name>", "your name there; the default is your user name")
+    .addHelpText("after", EXAMPLES)
+    .action(chat);
+}
+
+async function chat(address: { host: string; port: number }, flags: { room: string; name?: string }): Promise<void> {
+  const signal = interruptSignal();
+  // Loaded here, as no other command needs them.
+  const { ChatClient } = await import("@landline/client");
+  const { tcpLink } = await import("@landline/client/tcp");
+  await using client = new ChatClient(tcpLink(address), { username: flags.name ?? userName() });
+  await client.connect({ signal });
+  const { ChatConversation, chatPipe } = await import("../chat/mod.ts");
+  await (isInteractive() ? ChatConversation.run(client, flags.room, signal) : chatPipe(client, flags.room, signal));
+}
+
+/** The user's name on this machine; a container's user may have none. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return "guest";
+  }
+}
+
+function parseChatAddress(text: string): { host: string; port: number } {
+  return parseAddress(text, CHAT_PORT);
+}

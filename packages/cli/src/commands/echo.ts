@@ -1,0 +1,33 @@
+import type { Command } from "commander";
+import { EchoServices } from "../echo/mod.ts";
+import { formatServices, interruptSignal, parseListenPort, print, untilInterrupted } from "../terminal/mod.ts";
+
+const EXAMPLES = `
+Examples:
+  landline echo                             the three servers on 8080, 8081 and 8082
+  landline echo --tcp 0 --udp 0 --events 0  on free ports, which are printed
+  landline connect localhost 8080           talk to the first one`;
+
+export function addEcho(program: Command): void {
+  const command = program
+    .command("echo")
+    .description("three servers that answer with what they are sent: TCP, UDP, and TCP by events")
+    .option("--host <host>", "the address to listen on", "localhost");
+  addEchoPorts(command).addHelpText("after", EXAMPLES).action(echo);
+}
+
+/** The ports of the three, for every command that starts them. */
+export function addEchoPorts(command: Command): Command {
+  return command
+    .option("--tcp <port>", "port of the TCP echo, which answers 'Echo: …'", parseListenPort, 8080)
+    .option("--udp <port>", "port of the UDP echo, which answers 'UDP Echo: …'", parseListenPort, 8081)
+    .option("--events <port>", "port of the events echo, which answers 'Non-blocking echo: …'", parseListenPort, 8082);
+}
+
+async function echo(options: { host: string; tcp: number; udp: number; events: number }): Promise<void> {
+  const interrupted = interruptSignal();
+  const services = await EchoServices.open(options);
+  print(formatServices(services.lines));
+  await untilInterrupted(interrupted);
+  await services.close();
+}

@@ -1,0 +1,90 @@
+import { createWriteStream } from "node:fs";
+import { pipeline } from "node:stream/promises";
+import { get, type HttpResponse } from "@landline/sockets/http";
+import { type Command, InvalidArgumentError } from "commander";
+import { CommandFailed, interruptSignal, Output, parseCount, parseDuration, safeLine } from "../terminal/mod.ts";
+
+const EXAMPLES = `
+The body goes to standard output as it is. Any status is a success; see --fail.
+
+Examples:
+  landline get http://localhost:8083/healthz
+  landline get -i -H 'Accept: application/json' localhost:8083
+  landline get --fail -o page.html http://example.com/`;
+
+interface GetFlags {
+  include?: boolean;
+  output?: string;
+  fail?: boolean;
+  maxTime?: number;
+  header: [string, string][];
+  redirects: number;
+}
+
+export function addGet(program: Command): void {
+  program
+    .command("get")
+    .description("get a URL over HTTP")
+    .argument("<url>", "an http: URL; http:// may be left out", parseUrl)
+    .option("-i, --include", "print the status line and the headers too")
+    .option("-o, --output <file>", "write the body into a file")
+    .option("-f, --fail", "exit with 1, and print nothing, for a status of 400 and above")
+    .option("-m, --max-time <time>", "how long all may take: 10, 500ms, 1m", parseDuration)
+    .option("-H, --header <line>", "send a header, 'Name: value'; may be repeated", collectHeader, [])
+    .option("--redirects <count>", "how many redirects to follow", parseCount, 5)
+    .addHelpText("after", EXAMPLES)
+    .action(getUrl);
+}
+
+async function getUrl(url: URL, flags: GetFlags): Promise<void> {
+  await using response = await ask(url, flags);
+  if (flags.fail && response.status >= 400) {
+    throw new CommandFailed(`${url.host} answered ${response.status} ${safeLine(response.reason)}`.trimEnd());
+  }
+  const output = new Output();
+  if (flags.include) await output.write(Buffer.from(formatHead(response), "latin1"));
+  if (flags.output === undefined) {
+    for await (const chunk of response) await output.write(chunk);
+  } else {
+    await pipeline(response, createWriteStream(flags.output));
+  }
+  await output.end();
+}
+
+async function ask(url: URL, { header, redirects, maxTime }: GetFlags): Promise<HttpResponse> {
+  try {
+    return await get(url, {
+      headers: header,
+      redirectsMax: redirects,
+      bodyBytesMax: Number.POSITIVE_INFINITY,
+      signal: interruptSignal(),
+      timeoutMs: maxTime,
+    });
+  } catch (error) {
+    // A header that is not the user's to set, or a redirect to a URL that cannot be requested.
+    if (error instanceof TypeError) throw new CommandFailed(error.message);
+    throw error;
+  }
+}
+
+function formatHead({ version, status, reason, headers }: HttpResponse): string {
+  const lines = [`HTTP/${version} ${status} ${reason}`, ...[...headers].map(([name, value]) => `${name}: ${value}`)];
+  return `${lines.join("\r\n")}\r\n\r\n`;
+}
+
+function parseUrl(text: string): URL {
+  const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`);
+  if (url === null) throw new InvalidArgumentError("It is not a URL.");
+  if (url.protocol === "https:") throw new InvalidArgumentError("https: is not supported yet.");
+  if (url.protocol !== "http:") throw new InvalidArgumentError("It does not begin with http://.");
+  if (url.username !== "" || url.password !== "") {
+    throw new InvalidArgumentError("It contains a user or a password; send an Authorization header with -H instead.");
+  }
+  return url;
+}
+
+function collectHeader(text: string, headers: readonly [string, string][]): [string, string][] {
+  const [, name, value] = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/.exec(text) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError("A header is 'Name: value'.");
+  return [...headers, [name, value]];
+}

@@ -1,0 +1,60 @@
+import { bind, formatAddress, listen } from "@landline/sockets";
+import type { Command } from "commander";
+import { Callers, LINGER_MS, type Peer, TcpPeer, talk, UdpPeer } from "../talk/mod.ts";
+import { Interrupted, interruptSignal, note, parseListenPort } from "../terminal/mod.ts";
+
+const EXAMPLES = `
+It takes one connection, and ends with it. With --keep-open it takes all that come, sends the input to each of them, and
+ends with Ctrl-C. With --udp each line is a datagram, and goes to whoever sent last.
+
+Examples:
+  landline listen 9000
+  landline listen 9000 > received.bin
+  landline listen --keep-open 0`;
+
+interface ListenFlags {
+  host: string;
+  udp?: boolean;
+  keepOpen?: boolean;
+}
+
+export function addListen(program: Command): void {
+  program
+    .command("listen")
+    .description("wait for somebody to connect, and talk to them")
+    .argument("<port>", "a port; 0 takes a free one", parseListenPort)
+    .option("--host <host>", "the address to listen on", "localhost")
+    .option("-u, --udp", "UDP instead of TCP")
+    .option("-k, --keep-open", "take more than one connection")
+    .addHelpText("after", EXAMPLES)
+    .action(listenOn);
+}
+
+async function listenOn(port: number, flags: ListenFlags): Promise<void> {
+  const interrupted = interruptSignal();
+  try {
+    const peer = flags.udp ? await awaitDatagrams(port, flags) : await awaitCallers(port, flags, interrupted);
+    await talk(peer, interrupted);
+  } catch (error) {
+    // Without an end of its own it is a server, and this is how a server ends.
+    const isEnd = error instanceof Interrupted && (flags.keepOpen || flags.udp);
+    if (!isEnd) throw error;
+  }
+}
+
+async function awaitDatagrams(port: number, { host }: ListenFlags): Promise<Peer> {
+  const socket = await bind({ host, port });
+  note(`Listening on ${formatAddress(socket.address)} (UDP)`);
+  return new UdpPeer(socket, { name: "UDP", waitMs: Number.POSITIVE_INFINITY });
+}
+
+async function awaitCallers(port: number, { host, keepOpen }: ListenFlags, signal: AbortSignal): Promise<Peer> {
+  const listener = await listen({ host, port, lingerMs: LINGER_MS });
+  note(`Listening on ${formatAddress(listener.address)}`);
+  if (keepOpen) return new Callers(listener);
+  await using _untilOneCame = listener;
+  const connection = await listener.accept({ signal });
+  const name = connection.remote === undefined ? "the caller" : formatAddress(connection.remote);
+  note(`Connection from ${name}`);
+  return new TcpPeer(connection, name);
+}

@@ -1,0 +1,53 @@
+import type { Server, UdpAddress } from "@landline/sockets";
+import type { ServiceLine } from "../terminal/mod.ts";
+import { serveEcho, serveEventsEcho } from "./tcp-echo.ts";
+import { UdpEcho } from "./udp-echo.ts";
+
+/** Options for {@link EchoServices}. Ports: 0 takes a free one. */
+export interface EchoServicesOptions {
+  readonly host: string;
+  readonly tcp: number;
+  readonly udp: number;
+  readonly events: number;
+}
+
+/** The three echo servers of the tutorial: TCP with a function per connection, UDP, and TCP by events. */
+export class EchoServices {
+  readonly #tcp: Server;
+  readonly #udp: UdpEcho;
+  readonly #events: Server;
+
+  private constructor(tcp: Server, udp: UdpEcho, events: Server) {
+    this.#tcp = tcp;
+    this.#udp = udp;
+    this.#events = events;
+  }
+
+  /** Starts all three, or none. */
+  static async open({ host, tcp, udp, events }: EchoServicesOptions): Promise<EchoServices> {
+    await using opened = new AsyncDisposableStack();
+    const services = new EchoServices(
+      opened.use(await serveEcho({ host, port: tcp })),
+      opened.adopt(await UdpEcho.open({ host, port: udp }), (echo) => echo.close()),
+      opened.use(await serveEventsEcho({ host, port: events })),
+    );
+    opened.move();
+    return services;
+  }
+
+  /** What listens where, and how to try it. */
+  get lines(): readonly ServiceLine[] {
+    const tcp = this.#tcp.address as UdpAddress;
+    const udp = this.#udp.address;
+    const events = this.#events.address as UdpAddress;
+    return [
+      { at: tcp, name: "TCP echo", tries: [`connect ${tcp.host} ${tcp.port}`] },
+      { at: udp, name: "UDP echo", tries: [`connect --udp ${udp.host} ${udp.port}`] },
+      { at: events, name: "events echo", tries: [`connect ${events.host} ${events.port}`] },
+    ];
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#tcp.shutdown(), this.#udp.close(), this.#events.shutdown()]);
+  }
+}

@@ -1,0 +1,1 @@
+export { EchoServices, type EchoServicesOptions } from "./echo-services.ts";

@@ -1,0 +1,15 @@
+import type { WaitOptions } from "@landline/sockets";
+
+/** Whom a user talks to from the terminal: one connection, everyone who called, or the other end of UDP. */
+export interface Peer {
+  /** Who it is, for people. */
+  readonly name: string;
+  /** Sends bytes; waits for room. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Our side has nothing more to say. */
+  finish(): void;
+  /** What comes next; `null` at the end. */
+  read(options: WaitOptions): Promise<Uint8Array | null>;
+  /** Sends what is left and closes. Idempotent. */
+  close(): Promise<void>;
+}

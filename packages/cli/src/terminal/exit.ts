@@ -1,0 +1,42 @@
+import { SocketError } from "@landline/sockets";
+import { CommanderError } from "commander";
+
+/** The user, or the system, asked the command to end. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+  readonly exitCode: number;
+
+  constructor(signal: "SIGINT" | "SIGTERM") {
+    super(`Interrupted by ${signal}`);
+    this.exitCode = signal === "SIGINT" ? 130 : 143;
+  }
+}
+
+/** Nobody reads standard output any more, as in `landline get URL | head -1`. */
+export class OutputClosed extends Error {
+  override readonly name = "OutputClosed";
+}
+
+/** An ending that the command has foreseen; its message is for the user. */
+export class CommandFailed extends Error {
+  override readonly name = "CommandFailed";
+}
+
+/** Tells the user what went wrong, in one line. @returns the exit code: 0, 1 (it failed), 2 (wrong usage), 130, 143. */
+export function reportError(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // Commander has told it.
+  if (error instanceof Interrupted) return error.exitCode;
+  if (error instanceof OutputClosed) return 0;
+  process.stderr.write(`landline: ${describeError(error)}\n`);
+  return 1;
+}
+
+/** The most exact text there is: the socket's own, where another error was made of it. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  for (let each: unknown = error; each instanceof Error; each = each.cause) {
+    if (each instanceof SocketError) return each.message;
+  }
+  const isExpected = error instanceof CommandFailed || "code" in error;
+  return isExpected ? error.message : (error.stack ?? error.message);
+}

@@ -1,0 +1,23 @@
+import { once } from "node:events";
+import { Interrupted } from "./exit.ts";
+
+/**
+ * Takes Ctrl-C and SIGTERM: the first aborts the signal, with an {@link Interrupted} as its reason, so that the command
+ * can close in peace; the second ends the process at once.
+ */
+export function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.on(name, () => {
+      const interrupted = new Interrupted(name);
+      if (controller.signal.aborted) process.exit(interrupted.exitCode);
+      controller.abort(interrupted);
+    });
+  }
+  return controller.signal;
+}
+
+/** Waits for the end of a server's life. */
+export async function untilInterrupted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, "abort");
+}

@@ -1,0 +1,10 @@
+export { parseAddress, parseCount, parseDuration, parseListenPort, parsePort } from "./arguments.ts";
+export { CommandFailed, describeError, Interrupted, OutputClosed, reportError } from "./exit.ts";
+export { interruptSignal, untilInterrupted } from "./interrupt.ts";
+export { note } from "./notes.ts";
+export { Output, print } from "./output.ts";
+export { Prompt } from "./prompt.ts";
+export { SafeTextDecoder, safeLine, safeText } from "./safe-text.ts";
+export { formatServices, type ServiceLine } from "./service-lines.ts";
+export { startTrace } from "./trace.ts";
+export { readVersion } from "./version.ts";

@@ -1,0 +1,34 @@
+import diagnostics from "node:diagnostics_channel";
+import { type Address, formatAddress, STATE_CHANNELS, type StateChange } from "@landline/sockets";
+import { note } from "./notes.ts";
+import { safeLine } from "./safe-text.ts";
+
+/** Shows each change of each socket's state from now on. */
+export function startTrace(): void {
+  for (const channel of STATE_CHANNELS) {
+    const kind = channel.slice(channel.indexOf(":") + 1);
+    diagnostics.subscribe(channel, (change) => note(formatStateChange(kind, change as StateChange)));
+  }
+}
+
+/** One change in one line: when, which socket, from what to what, between whom, why. */
+export function formatStateChange(kind: string, { id, from, to, at, local, remote, reason }: StateChange): string {
+  const socket = `${kind} #${id}`.padEnd(15);
+  const addresses = remote === undefined ? where(local) : `${where(local)} -> ${where(remote)}`;
+  const why = reason === undefined ? "" : `  (${safeLine(reason)})`;
+  return `${timeOf(at)}  ${socket}  ${from.padStart(18)} -> ${to.padEnd(18)}  ${addresses}${why}`;
+}
+
+function where(address: Address | undefined): string {
+  return address === undefined ? "?" : formatAddress(address);
+}
+
+function timeOf(at: number): string {
+  const time = new Date(at);
+  const [hours, minutes, seconds] = [time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits);
+  return `${hours}:${minutes}:${seconds}.${String(time.getMilliseconds()).padStart(3, "0")}`;
+}
+
+function twoDigits(value: number): string {
+  return String(value).padStart(2, "0");
+}

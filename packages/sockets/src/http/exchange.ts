@@ -1,0 +1,139 @@
+import { SocketError } from "../errors.ts";
+import { connect } from "../tcp/connect.ts";
+import type { Connection } from "../tcp/connection.ts";
+import { ResponseDecoder, type ResponseEvent } from "./response-decoder.ts";
+import type { ResponseHead } from "./response-head.ts";
+
+/** Options for {@link Exchange}. */
+export interface ExchangeOptions {
+  readonly method: string;
+  /** Whom the texts name. */
+  readonly host: string;
+  /** When all must be over, by `performance.now()`. */
+  readonly deadlineAt: number;
+  readonly timeoutMs?: number | undefined;
+  readonly chunkTimeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly headerBytesMax?: number | undefined;
+  readonly bodyBytesMax?: number | undefined;
+}
+
+/** The server may take this long to close its side when all has been said. */
+const LINGER_MS = 500;
+
+/**
+ * One request and its answer on a connection of their own. It reads only when asked, so a slow reader slows the server;
+ * and it owns the end: whichever comes first of the last byte, an error, the deadline, an abort and {@link close}.
+ */
+export class Exchange {
+  readonly #options: ExchangeOptions;
+  readonly #decoder: ResponseDecoder;
+  readonly #controller = new AbortController();
+  readonly #events: ResponseEvent[] = [];
+  #connection: Connection | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #trailers: Headers = new Headers();
+  #isOver = false;
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+    this.#decoder = new ResponseDecoder(options);
+  }
+
+  /** What came after a chunked body; empty before its end. */
+  get trailers(): Headers {
+    return this.#trailers;
+  }
+
+  /** Connects, sends the request and waits for the head of the final answer. */
+  async open(url: URL, requestBytes: Uint8Array): Promise<ResponseHead> {
+    this.#watch();
+    try {
+      this.#connection = await connect({
+        host: url.hostname.replace(/^\[|\]$/g, ""),
+        port: url.port === "" ? 80 : Number(url.port),
+        signal: this.#controller.signal,
+        lingerMs: LINGER_MS,
+      });
+      this.#connection.send(requestBytes);
+      for (;;) {
+        const event = await this.#next();
+        if (event.type !== "head") continue;
+        await this.#skipToBody();
+        return event.head;
+      }
+    } catch (error) {
+      this.#finish(true);
+      throw error;
+    }
+  }
+
+  /** The next bytes of the body; `null` at its end. */
+  async read(): Promise<Uint8Array | null> {
+    this.#controller.signal.throwIfAborted();
+    if (this.#isOver) return null;
+    try {
+      const event = await this.#next();
+      if (event.type === "data") return event.bytes;
+      if (event.type === "end") this.#trailers = event.trailers;
+      this.#finish(false);
+      return null;
+    } catch (error) {
+      this.#finish(true);
+      throw error;
+    }
+  }
+
+  /** Gives up what was not read. Idempotent. */
+  close(): void {
+    this.#finish(false);
+  }
+
+  /** An answer without a body is over with its head. */
+  async #skipToBody(): Promise<void> {
+    if (this.#events[0]?.type === "end") await this.read();
+  }
+
+  async #next(): Promise<ResponseEvent> {
+    const connection = this.#connection as Connection;
+    const { signal } = this.#controller;
+    const { chunkTimeoutMs = 30_000 } = this.#options;
+    for (let event = this.#events.shift(); ; event = this.#events.shift()) {
+      if (event !== undefined) return event;
+      const chunk = await connection.read({ signal, timeoutMs: chunkTimeoutMs });
+      this.#events.push(...(chunk === null ? this.#decoder.end() : this.#decoder.decode(chunk)));
+    }
+  }
+
+  #watch(): void {
+    const { signal, deadlineAt, timeoutMs, host } = this.#options;
+    if (signal !== undefined) {
+      if (signal.aborted) this.#abort(signal.reason);
+      else signal.addEventListener("abort", this.#onAbort, { once: true });
+    }
+    if (deadlineAt === Number.POSITIVE_INFINITY) return;
+    const text = `Cannot get from ${host}: timed out after ${timeoutMs} ms`;
+    this.#timer = setTimeout(
+      () => this.#abort(new SocketError("timeout", text, { operation: "get" })),
+      Math.max(0, deadlineAt - performance.now()),
+    );
+  }
+
+  readonly #onAbort = (): void => this.#abort(this.#options.signal?.reason);
+
+  /** Also ends a body that nobody is reading at the moment. */
+  #abort(reason: unknown): void {
+    this.#controller.abort(reason);
+    this.#finish(true);
+  }
+
+  #finish(isBroken: boolean): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#events.length = 0;
+    if (isBroken) this.#connection?.reset();
+    else void this.#connection?.close();
+  }
+}

@@ -1,0 +1,36 @@
+import type { HttpResponse } from "./http-response.ts";
+import { type RequestOptions, request } from "./request.ts";
+
+/** Options for {@link get}. */
+export type GetOptions = Omit<RequestOptions, "method">;
+
+/**
+ * Gets a URL. Resolves when the head of the answer is there; the body is read from the response.
+ *
+ * Any status is an answer, 404 and 500 too. Redirects are followed. The connection is closed when the body has been
+ * read to its end, when reading it is given up, and on every error; a response whose body nobody reads is to be closed.
+ *
+ * A body without a length ends with the connection, so one that was cut off cannot be told from one that ended.
+ *
+ * @throws {TypeError} for a URL that is not `http:` (`https:` is not supported yet) and for headers that cannot be sent.
+ * @throws {SocketError} what `connect` throws; `timeout`; `malformed` with `offset` when the answer is not HTTP/1.1;
+ * `end-of-stream` when it is cut off; `limit` above `headerBytesMax`, `bodyBytesMax` or `redirectsMax`.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@landline/sockets";
+ * import { get } from "@landline/sockets/http";
+ * import assert from "node:assert/strict";
+ *
+ * await using server = await serve({}, async (connection) => {
+ *   await connection.readUntil("\r\n\r\n");
+ *   await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+ * });
+ * const response = await get(`http://localhost:${server.address.port}/`, { timeoutMs: 10_000 });
+ * assert.equal(response.status, 200);
+ * assert.equal(await response.text(), "hello");
+ * ```
+ */
+export function get(url: string | URL, options: GetOptions = {}): Promise<HttpResponse> {
+  return request(url, { ...options, method: "GET" });
+}

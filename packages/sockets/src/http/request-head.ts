@@ -1,0 +1,51 @@
+/** Headers to send: an object, `Headers`, or any list of pairs. */
+export type RequestHeaders = Readonly<Record<string, string>> | Iterable<readonly [string, string]>;
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** These say how the message is framed and what becomes of the connection: not the caller's to decide. */
+const OWN_HEADERS: ReadonlySet<string> = new Set(["connection", "content-length", "transfer-encoding", "upgrade"]);
+/** Meant for one origin only. */
+const SECRET_HEADERS = ["authorization", "cookie", "proxy-authorization", "host"];
+
+/**
+ * Checks the headers that a caller gave. Unlike `Headers` alone it refuses CR and LF at the ends of a value too.
+ *
+ * @throws {TypeError} for CR, LF or NUL, a name that is none, and headers that the request writes itself.
+ */
+export function requestHeaders(given: RequestHeaders = {}): Headers {
+  const headers = new Headers();
+  const pairs = Symbol.iterator in given ? (given as Iterable<readonly [string, string]>) : Object.entries(given);
+  for (const [name, value] of pairs) {
+    if (!TOKEN.test(name)) throw new TypeError(`headers must have valid names: ${JSON.stringify(name)}`);
+    if (/[\r\n\0]/.test(value)) throw new TypeError(`headers must not contain CR, LF or NUL: ${name}`);
+    if (OWN_HEADERS.has(name.toLowerCase())) throw new TypeError(`headers must not contain ${name}`);
+    headers.append(name, value);
+  }
+  return headers;
+}
+
+/** The same headers without those that another origin must not see. */
+export function withoutSecrets(headers: Headers): Headers {
+  const rest = new Headers(headers);
+  for (const name of SECRET_HEADERS) rest.delete(name);
+  return rest;
+}
+
+/** The bytes of a request without a body. */
+export function encodeRequestHead(method: string, url: URL, headers: Headers): Uint8Array {
+  const lines = [`${method} ${url.pathname}${url.search} HTTP/1.1`];
+  if (!headers.has("host")) lines.push(`host: ${url.host}`);
+  lines.push("connection: close");
+  if (!headers.has("accept")) lines.push("accept: */*");
+  // Without this field any coding may come.
+  if (!headers.has("accept-encoding")) lines.push("accept-encoding: identity");
+  if (!headers.has("user-agent")) lines.push("user-agent: landline");
+  for (const [name, value] of headers) lines.push(`${name}: ${value}`);
+  return Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
+}
+
+/** @throws {TypeError} when it is no method, or one that is not spoken here. */
+export function checkMethod(method: string): void {
+  if (!TOKEN.test(method)) throw new TypeError(`method must be a token: ${JSON.stringify(method)}`);
+  if (method === "CONNECT") throw new TypeError("method CONNECT is not supported");
+}

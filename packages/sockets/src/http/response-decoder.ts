@@ -1,0 +1,263 @@
+import { asBuffer } from "../byte-queue.ts";
+import { QueueDecoder } from "../codec/queue-decoder.ts";
+import { SocketError } from "../errors.ts";
+import { type BodyLength, bodyLength } from "./body-length.ts";
+import {
+  type Field,
+  type Line,
+  malformed,
+  parseField,
+  parseStatusLine,
+  type ResponseHead,
+  toHeaders,
+} from "./response-head.ts";
+
+/** Options for {@link ResponseDecoder}. */
+export interface ResponseDecoderOptions {
+  /** The method of the request: the answer to `HEAD` has no body. @default "GET" */
+  readonly method?: string | undefined;
+  /** Longest head, 1xx answers before it included, and again longest trailer section, in bytes. @default 16384 */
+  readonly headerBytesMax?: number | undefined;
+  /** Longest body, in bytes. @default 67108864 */
+  readonly bodyBytesMax?: number | undefined;
+}
+
+/** What an answer is made of, in this order: any number of `informational`, `head`, any number of `data`, `end`. */
+export type ResponseEvent =
+  /** A 1xx answer, before the final one. */
+  | { readonly type: "informational"; readonly head: ResponseHead }
+  | { readonly type: "head"; readonly head: ResponseHead }
+  /** Bytes of the body. They may share memory with the chunk they came in. */
+  | { readonly type: "data"; readonly bytes: Uint8Array }
+  /** The answer is whole. `trailers` are what came after a chunked body. */
+  | { readonly type: "end"; readonly trailers: Headers };
+
+type Step = "head" | "length" | "until-close" | "chunk-size" | "chunk-data" | "chunk-end" | "trailers" | "over";
+
+const LF = Uint8Array.of(0x0a);
+const CR = 0x0d;
+/** Longest line with a chunk's size and extensions, in bytes. */
+const CHUNK_LINE_BYTES_MAX = 4_096;
+const CHUNK_LINE = /^([0-9A-Fa-f]+)(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n$/;
+
+/**
+ * Decodes one HTTP/1.0 or HTTP/1.1 answer: bytes in, {@link ResponseEvent}s out, no input or output. As strict as
+ * RFC 9112 asks of a client; where that lets a recipient choose, LF alone ends a line of the head and obsolete folding
+ * is refused. What comes after the answer is ignored.
+ *
+ * `decode` and `end` throw `malformed` with `offset`, `limit`, and `end` throws `end-of-stream` for an answer cut off.
+ */
+export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
+  readonly #method: string;
+  readonly #headerBytesMax: number;
+  readonly #bodyBytesMax: number;
+  #step: Step = "head";
+  /** Bytes taken from the queue so far: where its first byte stands in the stream. */
+  #offset = 0;
+  /** Bytes of the queue that have no line feed. */
+  #searched = 0;
+  /** Bytes of this head, or of these trailers, that were taken. */
+  #headerBytes = 0;
+  #status: Omit<ResponseHead, "headers"> | undefined;
+  #fields: Field[] = [];
+  /** Bytes that the body, or the chunk, still lacks. */
+  #lacking = 0;
+  #bodyBytes = 0;
+
+  constructor(options: ResponseDecoderOptions = {}) {
+    super();
+    this.#method = options.method ?? "GET";
+    this.#headerBytesMax = options.headerBytesMax ?? 16_384;
+    this.#bodyBytesMax = options.bodyBytesMax ?? 67_108_864;
+  }
+
+  protected override next(events: ResponseEvent[]): boolean {
+    switch (this.#step) {
+      case "head":
+        return this.#head(events);
+      case "length":
+        return this.#data(events, "over");
+      case "chunk-data":
+        return this.#data(events, "chunk-end");
+      case "until-close":
+        return this.#untilClose(events);
+      case "chunk-size":
+        return this.#chunkSize();
+      case "chunk-end":
+        return this.#chunkEnd();
+      case "trailers":
+        return this.#trailers(events);
+      case "over":
+        this.queue.clear();
+        return false;
+    }
+  }
+
+  protected override last(events: ResponseEvent[]): void {
+    if (this.#step === "until-close") this.#end(events);
+    if (this.#step === "over") return;
+    const hasLength = this.#step === "length";
+    let what = "finished before the answer was whole";
+    if (hasLength) what = `finished ${this.#lacking} bytes before the end of ${this.#bodyBytes}`;
+    else if (this.#offset + this.queue.length === 0) what = "sent no answer";
+    throw new SocketError("end-of-stream", `Cannot read HTTP response: the server ${what}`, {
+      operation: "decode",
+      ...(hasLength ? { expected: this.#bodyBytes } : {}),
+    });
+  }
+
+  #head(events: ResponseEvent[]): boolean {
+    const line = this.#headerLine();
+    if (line === undefined) return false;
+    if (this.#status === undefined) {
+      this.#status = parseStatusLine(line);
+    } else if (line.bytes.length > 0) {
+      this.#fields.push(parseField(line));
+    } else {
+      const status = this.#status;
+      const fields = this.#fields;
+      this.#status = undefined;
+      this.#fields = [];
+      this.#headDone(events, status, fields);
+    }
+    return true;
+  }
+
+  #headDone(events: ResponseEvent[], status: Omit<ResponseHead, "headers">, fields: readonly Field[]): void {
+    const head = { ...status, headers: toHeaders(fields) };
+    // Nobody asked to switch; what follows would be another protocol.
+    if (status.status === 101) throw malformed("a switch of protocols that was not asked for", this.#offset);
+    if (status.status < 200) {
+      events.push({ type: "informational", head });
+      return;
+    }
+    const length = bodyLength(status, fields, this.#method);
+    if (length.kind === "length") this.#claimBody(length.bytes);
+    events.push({ type: "head", head });
+    this.#beginBody(events, length);
+  }
+
+  #beginBody(events: ResponseEvent[], length: BodyLength): void {
+    this.#headerBytes = 0;
+    switch (length.kind) {
+      case "none":
+        this.#end(events);
+        return;
+      case "length":
+        this.#lacking = length.bytes;
+        this.#step = "length";
+        if (length.bytes === 0) this.#end(events);
+        return;
+      case "chunked":
+        this.#step = "chunk-size";
+        return;
+      case "until-close":
+        this.#step = "until-close";
+    }
+  }
+
+  /** Gives what is there of a length that is known, of the body or of a chunk. */
+  #data(events: ResponseEvent[], following: "over" | "chunk-end"): boolean {
+    if (this.queue.length === 0) return false;
+    const chunk = this.queue.takeChunk();
+    const bytes = chunk.length > this.#lacking ? chunk.subarray(0, this.#lacking) : chunk;
+    if (bytes.length < chunk.length) this.queue.unshift(chunk.subarray(bytes.length));
+    this.#lacking -= bytes.length;
+    this.#pushData(events, bytes);
+    if (this.#lacking > 0) return true;
+    if (following === "over") this.#end(events);
+    else this.#step = following;
+    return true;
+  }
+
+  #untilClose(events: ResponseEvent[]): boolean {
+    if (this.queue.length === 0) return false;
+    const bytes = this.queue.takeChunk();
+    this.#claimBody(bytes.length);
+    this.#pushData(events, bytes);
+    return true;
+  }
+
+  #chunkSize(): boolean {
+    const line = this.#line(CHUNK_LINE_BYTES_MAX, "the line before a chunk");
+    if (line === undefined) return false;
+    const [, digits = ""] = CHUNK_LINE.exec(asBuffer(line.bytes).toString("latin1")) ?? [];
+    const size = Number.parseInt(digits, 16);
+    if (!Number.isSafeInteger(size)) throw malformed("a bad chunk size", line.offset);
+    this.#claimBody(size);
+    this.#lacking = size;
+    this.#step = size === 0 ? "trailers" : "chunk-data";
+    return true;
+  }
+
+  #chunkEnd(): boolean {
+    const [cr, lf] = [this.queue.at(0), this.queue.at(1)];
+    if (cr !== undefined && cr !== CR) throw malformed("a chunk longer than its size", this.#offset);
+    if (lf === undefined) return false;
+    if (lf !== LF[0]) throw malformed("a chunk longer than its size", this.#offset + 1);
+    this.queue.drop(2);
+    this.#offset += 2;
+    this.#step = "chunk-size";
+    return true;
+  }
+
+  #trailers(events: ResponseEvent[]): boolean {
+    const line = this.#headerLine();
+    if (line === undefined) return false;
+    if (line.bytes.length > 0) this.#fields.push(parseField(line));
+    else this.#end(events);
+    return true;
+  }
+
+  /** A line of the head or of the trailers, without its ending. */
+  #headerLine(): Line | undefined {
+    const line = this.#line(this.#headerBytesMax - this.#headerBytes, "its head, or its trailers,");
+    if (line === undefined) return undefined;
+    this.#headerBytes += line.bytes.length;
+    const bytes = line.bytes.subarray(0, line.bytes.at(-2) === CR ? -2 : -1);
+    const cr = bytes.indexOf(CR);
+    if (cr !== -1) throw malformed("a CR without LF", line.offset + cr);
+    return { bytes, offset: line.offset };
+  }
+
+  /** A line with its ending. */
+  #line(bytesMax: number, what: string): Line | undefined {
+    const at = this.queue.indexOf(LF, this.#searched);
+    const length = at === -1 ? this.queue.length : at + 1;
+    const offset = this.#offset;
+    if (length > bytesMax) {
+      throw new SocketError("limit", `Cannot read HTTP response: ${what} is too long (at byte ${offset})`, {
+        operation: "decode",
+        offset,
+      });
+    }
+    this.#searched = at === -1 ? length : 0;
+    if (at === -1) return undefined;
+    this.#offset += length;
+    return { bytes: this.queue.take(length), offset };
+  }
+
+  #pushData(events: ResponseEvent[], bytes: Uint8Array): void {
+    this.#offset += bytes.length;
+    events.push({ type: "data", bytes });
+  }
+
+  /** Counts bytes of the body before they are taken. */
+  #claimBody(bytes: number): void {
+    this.#bodyBytes += bytes;
+    if (this.#bodyBytes <= this.#bodyBytesMax) return;
+    throw new SocketError(
+      "limit",
+      `Cannot read HTTP response: its body exceeds bodyBytesMax ${this.#bodyBytesMax} bytes`,
+      {
+        operation: "decode",
+      },
+    );
+  }
+
+  #end(events: ResponseEvent[]): void {
+    this.#step = "over";
+    events.push({ type: "end", trailers: toHeaders(this.#fields) });
+    this.#fields = [];
+  }
+}

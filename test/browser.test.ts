@@ -1,0 +1,319 @@
+/** The web page in a real browser, on a real server: people in pages and programs on TCP in one room. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { startServer } from "@landline/server";
+import { type Browser, chromium, type LaunchOptions, type Page } from "playwright-core";
+
+const HOST = "127.0.0.1";
+const TIMEOUT_MS = 15_000;
+
+const executablePath = (process.env.PATH ?? "")
+  .split(delimiter)
+  .flatMap((folder) => [join(folder, "chromium"), join(folder, "chromium-browser")])
+  .find((path) => existsSync(path));
+const missing = "no chromium on the PATH";
+const launchOptions: LaunchOptions = {
+  ...(executablePath === undefined ? {} : { executablePath }),
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--no-first-run"],
+};
+const skip = executablePath === undefined && process.env.CI === undefined ? missing : false;
+
+/** Starts a server, on a free port unless one is given. */
+async function startedServer(port = 0) {
+  const server = await startServer({ host: HOST, port });
+  assert.ok(server.address.port);
+  return Object.assign(server, { port: server.address.port });
+}
+
+/** A client of the seed: JSON lines of version 1 over TCP, nothing else. */
+class RawClient implements Disposable {
+  readonly heard: Record<string, unknown>[] = [];
+  readonly #socket: Socket;
+  #text = "";
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setEncoding("utf8");
+    socket.on("error", () => undefined);
+    socket.on("data", (text: string) => {
+      const lines = (this.#text + text).split("\n");
+      this.#text = lines.pop() ?? "";
+      for (const line of lines) this.heard.push(JSON.parse(line));
+      socket.emit("heard");
+    });
+  }
+
+  /** Connects and joins, and waits until the room knows. */
+  static async join(port: number, room: string, username: string): Promise<RawClient> {
+    const socket = connect(port, HOST);
+    await once(socket, "connect");
+    const client = new RawClient(socket);
+    client.send({ type: "join", room, username });
+    await client.hears({ type: "notification", message: `${username} joined ${room}` });
+    return client;
+  }
+
+  send(message: object): void {
+    this.#socket.write(`${JSON.stringify(message)}\n`);
+  }
+
+  /** Waits for a message with these fields, among those that were heard or will be. */
+  async hears(fields: Record<string, unknown>): Promise<void> {
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const matches = (message: Record<string, unknown>) =>
+      Object.entries(fields).every(([name, value]) => message[name] === value);
+    while (!this.heard.some(matches)) {
+      await once(this.#socket, "heard", { signal }).catch((cause) => {
+        throw new Error(`Not heard: ${JSON.stringify(fields)}; but ${JSON.stringify(this.heard)}`, { cause });
+      });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
+}
+
+/** A proxy between browser and server that can be cut and opened again, and counts connections. */
+class Cable implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  connections = 0;
+  port = 0;
+
+  constructor(targetPort: number) {
+    this.#server = createServer((near) => {
+      this.connections += 1;
+      const far = connect(targetPort, HOST);
+      for (const [socket, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        this.#sockets.add(socket);
+        socket.on("error", () => undefined);
+        socket.on("close", () => {
+          this.#sockets.delete(socket);
+          other.destroy();
+        });
+        socket.pipe(other);
+      }
+    });
+  }
+
+  async open(): Promise<void> {
+    this.#server.listen(this.port, HOST);
+    await once(this.#server, "listening");
+    this.port = (this.#server.address() as AddressInfo).port;
+  }
+
+  async cut(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cut();
+  }
+}
+
+/** Serves one page from an origin of its own. */
+async function strangersPage(html: string): Promise<AsyncDisposable & { url: string }> {
+  const server = createHttpServer((_request, response) => {
+    response.setHeader("content-type", "text/html; charset=utf-8");
+    response.end(`<!doctype html><title>A stranger's page</title>${html}`);
+  });
+  server.listen(0, HOST);
+  await once(server, "listening");
+  return {
+    url: `http://${HOST}:${(server.address() as AddressInfo).port}/`,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** A folder for a browser's profile. */
+async function newProfile(): Promise<AsyncDisposable & { path: string }> {
+  const path = await mkdtemp(join(tmpdir(), "landline-chromium-"));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 3 }) };
+}
+
+describe("the web page in Chromium", { skip, timeout: 120_000 }, () => {
+  let browser: Browser;
+  /** What pages complained about: errors, and violations of the Content-Security-Policy. */
+  const complaints: string[] = [];
+
+  before(async () => {
+    assert.ok(executablePath, missing);
+    browser = await chromium.launch(launchOptions);
+  });
+
+  after(async () => {
+    await browser?.close();
+  });
+
+  /** A page of a person of its own. */
+  async function newPage(): Promise<Page & AsyncDisposable> {
+    const context = await browser.newContext({ locale: "en-GB" });
+    context.setDefaultTimeout(TIMEOUT_MS);
+    const page = await context.newPage();
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    page.on("console", (message) => {
+      if (/Content.Security.Policy|Trusted ?Type/i.test(message.text())) complaints.push(message.text());
+    });
+    return Object.assign(page, { [Symbol.asyncDispose]: () => context.close() });
+  }
+
+  async function enter(page: Page, address: string, username: string): Promise<void> {
+    await page.goto(address);
+    await page.getByLabel("Your name").fill(username);
+    await page.getByRole("button", { name: "Join" }).click();
+    await page.getByRole("textbox", { name: "Message to" }).waitFor();
+  }
+
+  async function say(page: Page, text: string): Promise<void> {
+    const field = page.getByRole("textbox", { name: "Message to" });
+    await field.fill(text);
+    await field.press("Enter");
+  }
+
+  async function shows(page: Page, text: string): Promise<void> {
+    await page.getByRole("log").getByText(text, { exact: true }).waitFor();
+  }
+
+  async function countOf(page: Page, text: string): Promise<number> {
+    return page.getByRole("log").getByText(text, { exact: true }).count();
+  }
+
+  test("two pages and a TCP client talk in one room", async () => {
+    await using server = await startedServer();
+    const { port } = server;
+    await using ada = await newPage();
+    await using bob = await newPage();
+    await enter(ada, `http://${HOST}:${port}/?room=lobby`, "ada");
+    await enter(bob, `http://${HOST}:${port}/#lobby`, "bob");
+    using cy = await RawClient.join(port, "lobby", "cy");
+    await ada.getByRole("log").getByText("bob joined, cy joined").waitFor();
+    await ada.getByRole("complementary", { name: "Members" }).getByText("cy", { exact: true }).waitFor();
+
+    const evil = "<img src=x onerror=alert(1)> & <b>bold</b>";
+    await say(ada, evil);
+    await shows(bob, evil);
+    await cy.hears({ type: "chat", username: "ada", room: "lobby", message: evil });
+    cy.send({ type: "chat", message: "from a terminal" });
+    await shows(ada, "from a terminal");
+    await shows(bob, "from a terminal");
+    await say(bob, "and back");
+    await shows(ada, "and back");
+    await cy.hears({ type: "chat", username: "bob", message: "and back" });
+    assert.equal(await ada.locator(".is-pending, .is-failed").count(), 0);
+    assert.equal(await countOf(ada, evil), 1);
+
+    await bob.getByRole("button", { name: "Leave" }).click();
+    await bob.getByRole("button", { name: "Join" }).waitFor();
+    await cy.hears({ type: "notification", message: "bob left lobby" });
+    assert.deepEqual(complaints, []);
+  });
+
+  test("a connection that was lost comes back and brings what was missed, once and in order", async () => {
+    await using server = await startedServer();
+    await using cable = new Cable(server.port);
+    await cable.open();
+    await using ada = await newPage();
+    using cy = await RawClient.join(server.port, "lobby", "cy");
+    await enter(ada, `http://${HOST}:${cable.port}/#lobby`, "ada");
+    await say(ada, "before");
+    await cy.hears({ type: "chat", message: "before" });
+
+    await cable.cut();
+    await ada.getByText("Offline.").waitFor();
+    cy.send({ type: "chat", message: "missed 1" });
+    cy.send({ type: "chat", message: "missed 2" });
+    await say(ada, "written meanwhile");
+    await ada.locator(".is-pending").waitFor();
+    await cable.open();
+    await ada.getByRole("button", { name: "Retry now" }).click();
+
+    await cy.hears({ type: "chat", username: "ada", message: "written meanwhile" });
+    await ada.locator(".is-pending").waitFor({ state: "detached" });
+    await ada.locator(".banner").waitFor({ state: "hidden" });
+    const texts = await ada.getByRole("log").locator(".text").allInnerTexts();
+    assert.deepEqual(texts, ["before", "missed 1", "missed 2", "written meanwhile"]);
+  });
+
+  test("a server that starts again is joined again, and gets what was written meanwhile", async () => {
+    const first = await startedServer();
+    const { port } = first;
+    await using cable = new Cable(port);
+    await cable.open();
+    await using ada = await newPage();
+    try {
+      await enter(ada, `http://${HOST}:${cable.port}/#lobby`, "ada");
+    } finally {
+      await first.close();
+    }
+    await ada.locator(".banner").waitFor();
+    await cable.cut();
+    await say(ada, "are you back?");
+    await using _second = await startedServer(port);
+    using cy = await RawClient.join(port, "lobby", "cy");
+    await cable.open();
+    await cy.hears({ type: "chat", username: "ada", message: "are you back?" });
+    cy.send({ type: "chat", message: "I am" });
+    await shows(ada, "I am");
+    assert.equal(await countOf(ada, "are you back?"), 1);
+  });
+
+  test("a page whose connection was opened early and stayed silent still gets its page", async () => {
+    await using server = await startedServer();
+    await using cable = new Cable(server.port);
+    await cable.open();
+    await using stranger = await strangersPage(`<link rel="preconnect" href="http://${HOST}:${cable.port}/">`);
+    // Only a profile of its own makes Chromium open connections early; contexts like the other tests' do not.
+    await using profile = await newProfile();
+    await using context = await chromium.launchPersistentContext(profile.path, launchOptions);
+    const page = await context.newPage();
+    await page.goto(stranger.url);
+    // The wait is the case: longer than the door waits for a client's first bytes.
+    await page.waitForTimeout(1_200);
+    assert.ok(cable.connections > 0, "Chromium opened a connection early");
+    const response = await page.goto(`http://${HOST}:${cable.port}/`);
+    assert.equal(response?.status(), 200);
+    await page.getByRole("button", { name: "Join" }).waitFor();
+  });
+
+  test("a stranger's page cannot speak for its visitor", async () => {
+    await using server = await startedServer();
+    const { port } = server;
+    using cy = await RawClient.join(port, "lobby", "cy");
+    await using stranger = await strangersPage("");
+    await using page = await newPage();
+    await page.goto(stranger.url);
+    await page.evaluate(async (target) => {
+      const lines = `{"type":"join","room":"lobby","username":"mallory"}\n{"type":"chat","message":"forged"}\n`;
+      for (const path of ["", "ws", "api/rooms/lobby/messages"]) {
+        for (const body of [lines, `\n${lines}`, new Blob([lines], { type: "text/plain" })]) {
+          const options = { method: "POST", mode: "no-cors", headers: { "content-type": "text/plain" }, body } as const;
+          await fetch(target + path, options).catch(() => undefined);
+        }
+      }
+    }, `http://${HOST}:${port}/`);
+
+    using dee = await RawClient.join(port, "lobby", "dee");
+    dee.send({ type: "chat", message: "that was all" });
+    await cy.hears({ type: "chat", message: "that was all" });
+    assert.deepEqual(
+      cy.heard.filter(({ type }) => type !== "welcome").map(({ message }) => message),
+      ["cy joined lobby", "dee joined lobby", "that was all"],
+    );
+  });
+});

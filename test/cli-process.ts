@@ -1,0 +1,133 @@
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+const BIN = fileURLToPath(new URL("../packages/cli/bin/landline.mjs", import.meta.url));
+/** Longest wait for an output, in milliseconds; far beyond what any takes. */
+const WAIT_MS = 20_000;
+
+/** Runs a command on a pseudo-terminal: our input is what is typed, our output is what the screen gets. */
+const ON_A_TERMINAL = `
+import os, pty, select, sys
+child, screen = pty.fork()
+if child == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+sources = [screen, 0]
+while True:
+    for source in select.select(sources, [], [])[0]:
+        try:
+            data = os.read(source, 65536)
+        except OSError:
+            data = b""
+        if source == 0 and data:
+            os.write(screen, data)
+        elif source == 0:
+            sources.remove(0)
+        elif data:
+            os.write(1, data)
+        else:
+            os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 255)
+`;
+
+/** How a process ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command that runs as a process of its own, whose output can be waited for. */
+export class CliProcess implements AsyncDisposable {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly ended: Promise<Ended>;
+  #stdout = "";
+  #stderr = "";
+  #changed = Promise.withResolvers<void>();
+
+  constructor(command: string, args: readonly string[]) {
+    const { NO_COLOR: _, npm_lifecycle_event: __, ...env } = process.env;
+    this.child = spawn(command, args, {
+      env: { ...env, TERM: "xterm" },
+      timeout: 2 * WAIT_MS,
+      killSignal: "SIGKILL",
+    });
+    this.child.stdout.setEncoding("utf8").on("data", (text) => this.#add({ stdout: text }));
+    this.child.stderr.setEncoding("utf8").on("data", (text) => this.#add({ stderr: text }));
+    // A command that has ended does not read its input.
+    this.child.stdin.on("error", () => undefined);
+    this.ended = once(this.child, "close").then(([code]) => {
+      this.#changed.resolve();
+      return { code, stdout: this.#stdout, stderr: this.#stderr };
+    });
+  }
+
+  get stdout(): string {
+    return this.#stdout;
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** Writes into its input, which stays open. */
+  type(text: string | Uint8Array): void {
+    this.child.stdin.write(text);
+  }
+
+  /** Waits until its output matches. @returns the match, with its groups. */
+  async until(pattern: RegExp, stream: "stdout" | "stderr" = "stdout"): Promise<RegExpExecArray> {
+    const signal = AbortSignal.timeout(WAIT_MS);
+    for (;;) {
+      const changed = this.#changed.promise;
+      const match = pattern.exec(stream === "stdout" ? this.#stdout : this.#stderr);
+      if (match !== null) return match;
+      if (signal.aborted || this.child.exitCode !== null) throw new Error(this.#describe(pattern));
+      await Promise.race([changed, once(signal, "abort")]);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill("SIGKILL");
+    await this.ended;
+  }
+
+  #add({ stdout = "", stderr = "" }: { stdout?: string; stderr?: string }): void {
+    this.#stdout += stdout;
+    this.#stderr += stderr;
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+
+  #describe(pattern: RegExp): string {
+    return `No ${pattern} in\n${this.#stdout}\n--- stderr:\n${this.#stderr}`;
+  }
+}
+
+/** Starts `landline` with these arguments. */
+export function landline(...args: readonly string[]): CliProcess {
+  return new CliProcess(process.execPath, [BIN, ...args]);
+}
+
+/** Runs `landline` with this input to its end. */
+export function runLandline(args: readonly string[], input: string | Uint8Array = ""): Promise<Ended> {
+  const command = landline(...args);
+  command.child.stdin.end(input);
+  return command.ended;
+}
+
+/** Starts `landline` on a pseudo-terminal, which Python makes. */
+export function landlineOnTerminal(...args: readonly string[]): CliProcess {
+  return python(ON_A_TERMINAL, process.execPath, BIN, ...args);
+}
+
+/** Starts a Python program. */
+export function python(program: string, ...args: readonly string[]): CliProcess {
+  return new CliProcess("python3", ["-u", "-c", program, ...args]);
+}
+
+/** Why tests with Python are skipped; `false` where they run. CI must have it. */
+export function skipWithoutPython(): string | false {
+  if (spawnSync("python3", ["--version"]).status === 0) return false;
+  if (process.env.CI) throw new Error("python3 is needed");
+  return "python3 is not installed";
+}

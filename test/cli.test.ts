@@ -1,0 +1,550 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { describe, test } from "node:test";
+import { connect, listen, type Server, serve } from "@landline/sockets";
+import {
+  type CliProcess,
+  landline,
+  landlineOnTerminal,
+  python,
+  runLandline,
+  skipWithoutPython,
+} from "./cli-process.ts";
+
+const TIMEOUT = { timeout: 60_000 };
+const skip = skipWithoutPython();
+
+/** Ports of `landline echo`, or `serve --echo`, from what it prints. */
+async function echoPorts(command: CliProcess): Promise<{ tcp: string; udp: string; events: string }> {
+  const port = async (name: string) => (await command.until(new RegExp(`:(\\d+)\\s+${name} echo`)))[1] ?? "";
+  return { tcp: await port("TCP"), udp: await port("UDP"), events: await port("events") };
+}
+
+function startEcho(...args: readonly string[]): CliProcess {
+  return landline("echo", "--tcp", "0", "--udp", "0", "--events", "0", ...args);
+}
+
+async function listeningPort(command: CliProcess): Promise<number> {
+  return Number((await command.until(/Listening on \S+:(\d+)/, "stderr"))[1]);
+}
+
+function portOf(server: Server): string {
+  return String(server.address.port);
+}
+
+describe("landline echo", TIMEOUT, () => {
+  const ASK_BY_TCP = `
+import socket, sys
+with socket.create_connection(("localhost", int(sys.argv[1]))) as phone:
+    for text in ["first", "zweites, größer", "last"]:
+        phone.sendall(text.encode("utf-8"))
+        print(phone.recv(1024).decode("utf-8"))
+`;
+  const ASK_BY_UDP = `
+import socket, sys
+phone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+phone.settimeout(10)
+for text in ["one", "zwölf"]:
+    phone.sendto(text.encode("utf-8"), ("localhost", int(sys.argv[1])))
+    answer, sender = phone.recvfrom(1024)
+    print(answer.decode("utf-8"))
+`;
+
+  test("answers the tutorial's Python clients", { skip }, async () => {
+    await using echo = startEcho();
+    const ports = await echoPorts(echo);
+    assert.equal(
+      (await python(ASK_BY_TCP, ports.tcp).ended).stdout,
+      "Echo: first\nEcho: zweites, größer\nEcho: last\n",
+    );
+    assert.equal((await python(ASK_BY_UDP, ports.udp).ended).stdout, "UDP Echo: one\nUDP Echo: zwölf\n");
+    const byEvents = await python(ASK_BY_TCP, ports.events).ended;
+    assert.equal(
+      byEvents.stdout,
+      "Non-blocking echo: first\nNon-blocking echo: zweites, größer\nNon-blocking echo: last\n",
+    );
+  });
+
+  test("cuts no character, whatever the chunks", async () => {
+    await using echo = startEcho();
+    const ports = await echoPorts(echo);
+    for (const [port, prefix] of [
+      [ports.tcp, "Echo: "],
+      [ports.events, "Non-blocking echo: "],
+    ] as const) {
+      await using connection = await connect({ port: Number(port) });
+      const bytes = Buffer.from("aé");
+      await connection.write(bytes.subarray(0, 2));
+      const first = await connection.readExactly(prefix.length + 1, { timeoutMs: 10_000 });
+      assert.equal(Buffer.from(first).toString(), `${prefix}a`);
+      await connection.write(bytes.subarray(2));
+      connection.closeWrite();
+      const second = await connection.readExactly(prefix.length + 2, { timeoutMs: 10_000 });
+      assert.equal(Buffer.from(second).toString(), `${prefix}é`);
+      assert.equal(await connection.read(), null);
+    }
+  });
+
+  test("closes its connections on Ctrl-C and exits with 0", async () => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      await using echo = startEcho();
+      const ports = await echoPorts(echo);
+      const connections = [await connect({ port: Number(ports.tcp) }), await connect({ port: Number(ports.events) })];
+      echo.child.kill(signal);
+      for (const connection of connections) {
+        assert.equal(await connection.read(), null, "the server finished; it did not reset");
+        await connection.close();
+      }
+      const { code, stderr } = await echo.ended;
+      assert.equal(code, 0);
+      assert.equal(stderr, "");
+    }
+  });
+
+  test("ends at once on the second Ctrl-C", async () => {
+    await using echo = startEcho();
+    const ports = await echoPorts(echo);
+    await using connection = await connect({ port: Number(ports.tcp) });
+    echo.child.kill("SIGINT");
+    // The server waits for our end, which does not come.
+    assert.equal(await connection.read(), null);
+    echo.child.kill("SIGINT");
+    assert.equal((await echo.ended).code, 130);
+  });
+
+  test("says when a port is in use, and leaves nothing listening", async () => {
+    await using taken = await serve({ port: 0 }, () => undefined);
+    const { code, stdout, stderr } = await runLandline(["echo", "--tcp", "0", "--udp", "0", "--events", portOf(taken)]);
+    assert.equal(code, 1);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^landline: Cannot listen on \S+:\d+: the address is already in use .*\n$/);
+  });
+});
+
+describe("landline serve", TIMEOUT, () => {
+  test("says where the page, the chat and the echo servers are", async () => {
+    await using server = landline("serve", "--port", "0", "--echo", "--tcp", "0", "--udp", "0", "--events", "0");
+    await server.until(/events echo.*\n/);
+    const lines = server.stdout.trimEnd().split("\n");
+    assert.equal(lines.length, 4);
+    const [, port = ""] = /^http:\/\/localhost:(\d+)\/ .*nc localhost \d+$/.exec(lines[0] ?? "") ?? [];
+    assert.ok(lines.every((line) => line.includes("try: landline ")));
+    const page = await runLandline(["get", `localhost:${port}/healthz`]);
+    assert.equal(page.code, 0);
+    server.child.kill("SIGTERM");
+    assert.equal((await server.ended).code, 0);
+  });
+
+  test("says when its port is in use", async () => {
+    await using taken = await serve({ port: 0 }, () => undefined);
+    const { code, stderr } = await runLandline(["serve", "--port", portOf(taken)]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^landline: Cannot listen on .*already in use.*\n$/);
+  });
+});
+
+describe("landline connect", TIMEOUT, () => {
+  const TCP_ECHO = `
+import socket, threading
+def talk(caller):
+    with caller:
+        while True:
+            data = caller.recv(1024)
+            if not data:
+                break
+            caller.sendall(("Echo: " + data.decode("utf-8")).encode("utf-8"))
+phone = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+phone.bind(("localhost", 0))
+phone.listen(5)
+print(phone.getsockname()[1])
+while True:
+    caller, address = phone.accept()
+    threading.Thread(target=talk, args=(caller,), daemon=True).start()
+`;
+  const UDP_ECHO = `
+import socket
+phone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+phone.bind(("localhost", 0))
+print(phone.getsockname()[1])
+while True:
+    data, sender = phone.recvfrom(1024)
+    phone.sendto(("UDP Echo: " + data.decode("utf-8")).encode("utf-8"), sender)
+`;
+
+  test("talks to the tutorial's TCP server", { skip }, async () => {
+    await using server = python(TCP_ECHO);
+    const [port = ""] = await server.until(/\d+/);
+    const { code, stdout, stderr } = await runLandline(["connect", "localhost", port], "grüß dich");
+    assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: "Echo: grüß dich", stderr: "" });
+  });
+
+  test("talks to the tutorial's UDP server, a datagram per line", { skip }, async () => {
+    await using server = python(UDP_ECHO);
+    const [port = ""] = await server.until(/\d+/);
+    const args = ["connect", "--udp", "--wait", "300ms", "localhost", port];
+    const { code, stdout, stderr } = await runLandline(args, "one\n\nzwölf");
+    assert.deepEqual(
+      { code, stdout, stderr },
+      { code: 0, stdout: "UDP Echo: one\nUDP Echo: \nUDP Echo: zwölf\n", stderr: "" },
+    );
+  });
+
+  test("asks for lines at a terminal until 'quit'", { skip }, async () => {
+    await using server = python(TCP_ECHO);
+    const [port = ""] = await server.until(/\d+/);
+    await using client = landlineOnTerminal("connect", "localhost", port);
+    await client.until(/Connected to localhost:\d+[\s\S]*Enter message \(or 'quit' to exit\): /);
+    client.type("hello\r");
+    await client.until(/Echo: hello\r\n[\s\S]*Enter message/);
+    client.type("Quit\r");
+    const { code, stdout } = await client.ended;
+    assert.equal(code, 0);
+    assert.match(stdout, /Disconnected from localhost:\d+/);
+  });
+
+  test("shows what arrives while a line is typed, and keeps the line", { skip }, async () => {
+    const hasTyped = Promise.withResolvers<void>();
+    await using server = await serve({}, async (connection) => {
+      await hasTyped.promise;
+      await connection.write("news\n");
+      const line = await connection.readUntil("\n");
+      await connection.write(["got ", line]);
+      for await (const _ of connection);
+    });
+    await using client = landlineOnTerminal("connect", "localhost", portOf(server));
+    await client.until(/exit\): /);
+    client.type("half");
+    await client.until(/half/);
+    hasTyped.resolve();
+    await client.until(/news\r\n[\s\S]*exit\): half/);
+    client.type(" and half\r");
+    await client.until(/got half and half/);
+    client.type("\x03");
+    assert.equal((await client.ended).code, 130);
+  });
+
+  test("never writes a peer's escape to a terminal, and always to a pipe", { skip }, async () => {
+    const evil = "\x1b]0;pwned\x07\x9b2J\x1b[2J\x7f\n";
+    await using server = await serve({}, (connection) => connection.write(evil));
+    await using client = landlineOnTerminal("connect", "localhost", portOf(server));
+    await client.until(/Connection closed by/);
+    assert.match(client.stdout, /␛\]0;pwned␇\\x9b2J␛\[2J␡\r\n/);
+    assert.ok(!client.stdout.includes("\x1b]0;pwned") && !client.stdout.includes("\x1b[2J"));
+    assert.equal((await runLandline(["connect", "localhost", portOf(server)])).stdout, evil);
+  });
+
+  test("finishes with its input and reads until the peer has finished", async () => {
+    await using server = await serve({}, async (connection) => {
+      let length = 0;
+      for await (const chunk of connection) length += chunk.length;
+      await connection.write(`got ${length}`);
+    });
+    const { code, stdout } = await runLandline(["connect", "localhost", portOf(server)], Buffer.alloc(1_000_000));
+    assert.deepEqual({ code, stdout }, { code: 0, stdout: "got 1000000" });
+  });
+
+  test("ends with the peer, although its input goes on", async () => {
+    await using server = await serve({}, (connection) => connection.write("bye"));
+    await using client = landline("connect", "localhost", portOf(server));
+    client.type("still here");
+    const { code, stdout } = await client.ended;
+    assert.deepEqual({ code, stdout }, { code: 0, stdout: "bye" });
+  });
+
+  test("copies bytes as they are", async () => {
+    await using server = await serve({}, async (connection) => {
+      for await (const chunk of connection) await connection.write(chunk);
+    });
+    const bytes = Buffer.from(Array.from({ length: 256 }, (_, value) => value));
+    const client = landline("connect", "localhost", portOf(server));
+    client.child.stdout.setEncoding("latin1");
+    client.child.stdin.end(bytes);
+    assert.equal((await client.ended).stdout, bytes.toString("latin1"));
+  });
+
+  test("finishes its connection on Ctrl-C and exits with 130", async () => {
+    const ended = Promise.withResolvers<Uint8Array | null>();
+    await using server = await serve({}, async (connection) => {
+      await connection.write("hello");
+      await connection.read().then(ended.resolve, ended.reject);
+    });
+    await using client = landline("connect", "localhost", portOf(server));
+    await client.until(/hello/);
+    client.child.kill("SIGINT");
+    assert.equal(await ended.promise, null, "a FIN came, no RST");
+    assert.deepEqual(await client.ended, { code: 130, stdout: "hello", stderr: "" });
+  });
+
+  test("tells of a peer that resets", async () => {
+    await using server = await serve({}, async (connection) => {
+      await connection.read();
+      connection.reset();
+    });
+    const { code, stderr } = await runLandline(["connect", "localhost", portOf(server)], "x");
+    assert.equal(code, 1);
+    assert.match(stderr, /^landline: .*reset by the peer\n$/);
+  });
+
+  test("says in one line why it cannot connect", async () => {
+    const gone = await serve({}, () => undefined);
+    const port = portOf(gone);
+    await gone.close();
+    const refused = await runLandline(["connect", "localhost", port]);
+    assert.equal(refused.code, 1);
+    assert.equal(
+      refused.stderr,
+      `landline: Cannot connect to localhost:${port}: connection refused (is the server running?)\n`,
+    );
+    const nowhere = await runLandline(["connect", "nope.invalid", "80"]);
+    assert.equal(nowhere.code, 1);
+    assert.match(nowhere.stderr, /^landline: Cannot connect to nope\.invalid:80: .*name.*\n$/);
+    const byUdp = await runLandline(["connect", "-u", "nope.invalid", "80"]);
+    assert.equal(byUdp.code, 1);
+    assert.match(byUdp.stderr, /^landline: Cannot connect to nope\.invalid:80: .*name.*\n$/);
+    const udpRefused = await runLandline(["connect", "-u", "--wait", "5s", "localhost", port], "x\n");
+    assert.equal(udpRefused.code, 1);
+    assert.match(udpRefused.stderr, /^landline: .*connection refused.*\n$/);
+  });
+
+  test("ends quietly when nobody reads its output", async () => {
+    await using server = await serve({}, async (connection) => {
+      const block = Buffer.alloc(65_536, "a");
+      try {
+        for (;;) await connection.write(block);
+      } catch {
+        // The client has gone.
+      }
+    });
+    await using client = landline("connect", "localhost", portOf(server));
+    await client.until(/a/);
+    client.child.stdout.destroy();
+    const [code] = await once(client.child, "exit");
+    assert.equal(code, 0);
+    assert.equal(client.stderr, "");
+  });
+});
+
+describe("landline listen", TIMEOUT, () => {
+  test("takes one connection and copies both ways", async () => {
+    const listener = landline("listen", "0");
+    listener.child.stdin.end("from here");
+    const port = await listeningPort(listener);
+    const { code, stdout } = await runLandline(["connect", "localhost", String(port)], "from there");
+    assert.deepEqual({ code, stdout }, { code: 0, stdout: "from here" });
+    const ended = await listener.ended;
+    assert.equal(ended.code, 0);
+    assert.equal(ended.stdout, "from there");
+    await assert.rejects(connect({ port }), { code: "refused" });
+  });
+
+  test("takes many with --keep-open, until Ctrl-C", async () => {
+    await using listener = landline("listen", "--keep-open", "0");
+    const port = await listeningPort(listener);
+    const callers = [await connect({ port }), await connect({ port })];
+    for (const [index, caller] of callers.entries()) {
+      await caller.write(`caller ${index}\n`);
+      await listener.until(new RegExp(`caller ${index}`));
+    }
+    listener.type("to all");
+    for (const caller of callers) assert.equal(Buffer.from(await caller.readExactly(6)).toString(), "to all");
+    await callers[0]?.close();
+    await callers[1]?.write("still here");
+    await listener.until(/still here/);
+    listener.child.kill("SIGINT");
+    assert.equal(await callers[1]?.read(), null);
+    await callers[1]?.close();
+    assert.equal((await listener.ended).code, 0);
+  });
+
+  test("answers datagrams with --udp", async () => {
+    await using listener = landline("listen", "--udp", "0");
+    const port = await listeningPort(listener);
+    listener.type("waits for the first sender\n");
+    await using client = landline("connect", "--udp", "localhost", String(port));
+    client.type("hello\n");
+    await listener.until(/^hello\n/);
+    await client.until(/^waits for the first sender\n/);
+    listener.type("and an answer\n");
+    await client.until(/and an answer\n/);
+    client.child.stdin.end();
+    assert.equal((await client.ended).code, 0);
+    listener.child.kill("SIGTERM");
+    assert.equal((await listener.ended).code, 0);
+  });
+
+  test("exits with 130 when it is interrupted before anybody came", async () => {
+    await using listener = landline("listen", "0");
+    await listeningPort(listener);
+    listener.child.kill("SIGINT");
+    assert.equal((await listener.ended).code, 130);
+  });
+});
+
+describe("landline get", TIMEOUT, () => {
+  const WEB_SERVER = `
+import functools, http.server, sys
+handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[1])
+with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    print(server.server_address[1])
+    server.serve_forever()
+`;
+
+  test("gets files from a Python web server", { skip }, async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "landline-cli-"));
+    const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, index) => (index * 7) % 256));
+    await writeFile(path.join(folder, "data.bin"), bytes);
+    await writeFile(path.join(folder, "text.txt"), "plain text");
+    await using server = python(WEB_SERVER, folder);
+    const [port = ""] = await server.until(/\d+/);
+    const base = `http://127.0.0.1:${port}`;
+
+    assert.deepEqual(await runLandline(["get", `${base}/text.txt`]), { code: 0, stdout: "plain text", stderr: "" });
+    const included = await runLandline(["get", "-i", `127.0.0.1:${port}/text.txt`]);
+    assert.match(included.stdout, /^HTTP\/1\.0 200 OK\r\n(?:.+\r\n)*content-length: 10\r\n(?:.+\r\n)*\r\nplain text$/);
+
+    const saved = path.join(folder, "saved.bin");
+    assert.equal((await runLandline(["get", "-o", saved, `${base}/data.bin`])).code, 0);
+    assert.deepEqual(await readFile(saved), bytes);
+    const piped = landline("get", `${base}/data.bin`);
+    piped.child.stdout.setEncoding("latin1");
+    assert.equal((await piped.ended).stdout, bytes.toString("latin1"));
+
+    assert.equal((await runLandline(["get", `${base}/missing`])).code, 0);
+    const failed = await runLandline(["get", "--fail", `${base}/missing`]);
+    assert.equal(failed.code, 1);
+    assert.equal(failed.stdout, "");
+    assert.match(failed.stderr, /^landline: 127\.0\.0\.1:\d+ answered 404 .*\n$/);
+    const unwritable = await runLandline(["get", "-o", path.join(folder, "no", "such"), `${base}/text.txt`]);
+    assert.equal(unwritable.code, 1);
+    assert.match(unwritable.stderr, /^landline: ENOENT.*\n$/);
+    await rm(folder, { recursive: true });
+  });
+
+  test("sends headers, keeps the time, follows redirects", async () => {
+    await using server = await serve({}, async (connection, signal) => {
+      const head = Buffer.from(await connection.readUntil("\r\n\r\n")).toString("latin1");
+      if (head.startsWith("GET /silent ")) await connection.read({ signal });
+      else if (head.startsWith("GET /away ")) {
+        await connection.write("HTTP/1.1 302 Found\r\nLocation: /home\r\nContent-Length: 0\r\n\r\n");
+      } else await connection.write(`HTTP/1.1 200 OK\r\nContent-Length: ${head.length}\r\n\r\n${head}`);
+    });
+    const base = `localhost:${server.address.port}`;
+    const { stdout } = await runLandline(["get", "-H", "X-One: 1", "-H", "Accept: text/x", `${base}/away`]);
+    assert.match(stdout, /^GET \/home HTTP\/1\.1\r\n/);
+    assert.match(stdout, /\r\nx-one: 1\r\n/);
+    assert.match(stdout, /\r\naccept: text\/x\r\n/);
+    const slow = await runLandline(["get", "--max-time", "200ms", `${base}/silent`]);
+    assert.equal(slow.code, 1);
+    assert.match(slow.stderr, /^landline: Cannot get from localhost:\d+: timed out after 200 ms\n$/);
+    const refused = await runLandline(["get", "--redirects", "0", "-i", `${base}/away`]);
+    assert.match(refused.stdout, /^HTTP\/1\.1 302 Found\r\n/);
+  });
+});
+
+describe("landline chat", TIMEOUT, () => {
+  test("says the lines of a pipe and shows a person what others say", { skip }, async () => {
+    await using server = landline("serve", "--port", "0");
+    const [, port = ""] = await server.until(/:(\d+)\//);
+    await using ada = landlineOnTerminal("chat", `localhost:${port}`, "--room", "builds", "--name", "ada");
+    await ada.until(/In builds: ada/);
+
+    const lines = Array.from({ length: 200 }, (_, index) => `line ${index}`).join("\n");
+    const bob = await runLandline(
+      ["chat", `localhost:${port}`, "--room", "builds", "--name", "bob"],
+      `${lines}\nred \x1b[31m`,
+    );
+    assert.deepEqual(bob, { code: 0, stdout: "", stderr: "" });
+    await ada.until(
+      /\d\d:\d\d <bob> line 0\r\n[\s\S]*<bob> line 199\r\n[\s\S]*<bob> red ␛\[31m\r\n[\s\S]*bob left builds/,
+    );
+
+    ada.type("hello myself\r");
+    await ada.until(/\d\d:\d\d <ada> hello myself\r\n/);
+    ada.type("/join other\r");
+    await ada.until(/In other: ada\r\n[\s\S]*other> /);
+    ada.type("/rooms\r");
+    await ada.until(/Rooms: .*builds \(1\)/);
+    ada.type("/quit\r");
+    assert.equal((await ada.ended).code, 0);
+  });
+
+  test("says why it cannot talk", async () => {
+    const gone = await serve({}, () => undefined);
+    await gone.close();
+    const refused = await runLandline(["chat", `localhost:${gone.address.port}`]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /^landline: Cannot connect to localhost:\d+: connection refused.*\n$/);
+  });
+
+  test("leaves on Ctrl-C with 130", { skip }, async () => {
+    await using server = landline("serve", "--port", "0");
+    const [, port = ""] = await server.until(/:(\d+)\//);
+    await using ada = landlineOnTerminal("chat", `localhost:${port}`, "--name", "ada");
+    await ada.until(/In lobby: ada/);
+    ada.type("\x03");
+    assert.equal((await ada.ended).code, 130);
+  });
+});
+
+describe("landline", TIMEOUT, () => {
+  test("shows every change of state with --trace", async () => {
+    await using listener = await listen();
+    const accepted = listener.accept();
+    const client = landline("connect", "--trace", "localhost", String(listener.address.port));
+    client.child.stdin.end("x");
+    await using connection = await accepted;
+    assert.equal(Buffer.from(await connection.readExactly(1)).toString(), "x");
+    connection.closeWrite();
+    const { code, stderr } = await client.ended;
+    assert.equal(code, 0);
+    const changes = stderr.trimEnd().split("\n");
+    const states = changes.map((line) => /^\d\d:\d\d:\d\d\.\d{3} {2}connection #\d+ +(\S+ -> \S+)/.exec(line)?.[1]);
+    assert.deepEqual(states, [
+      "created -> connecting",
+      "connecting -> established",
+      "established -> half-closed-local",
+      "half-closed-local -> closing",
+      "closing -> closed",
+    ]);
+    assert.match(changes[1] ?? "", /\S+:\d+ -> \S+:\d+$/);
+    assert.match(changes[3] ?? "", /\(the peer finished\)$/);
+  });
+
+  test("exits with 2 and a short help on wrong usage", async () => {
+    for (const args of [
+      [],
+      ["nonsense"],
+      ["connect", "localhost"],
+      ["connect", "localhost", "http"],
+      ["connect", "localhost", "0"],
+      ["listen", "99999"],
+      ["echo", "--tcp"],
+      ["get", "https://localhost/"],
+      ["get", "-H", "no colon", "http://localhost/"],
+      ["get", "http://localhost/", "--max-time", "soon"],
+      ["chat", "::1"],
+      ["serve", "--bogus"],
+    ]) {
+      const { code, stdout, stderr } = await runLandline(args);
+      assert.equal(code, 2, args.join(" "));
+      assert.equal(stdout, "");
+      assert.match(stderr, /Usage: landline/, args.join(" "));
+      assert.ok(args.length === 0 || stderr.trimEnd().split("\n").length <= 4, stderr);
+    }
+  });
+
+  test("helps with examples and tells its version", async () => {
+    for (const name of ["serve", "chat", "connect", "listen", "echo", "get"]) {
+      const { code, stdout, stderr } = await runLandline([name, "--help"]);
+      assert.equal(code, 0);
+      assert.equal(stderr, "");
+      assert.match(stdout, new RegExp(`Examples:\\n.*landline ${name}`));
+    }
+    const { code, stdout } = await runLandline(["--version"]);
+    assert.equal(code, 0);
+    assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+});
