@@ -93,8 +93,8 @@ export class ByteQueue {
   indexOf(delimiter: Uint8Array, from = 0): number {
     const [head] = delimiter;
     if (head === undefined) return from;
-    let base = -this.#offset;
-    for (let i = this.#first; i < this.#chunks.length; i += 1) {
+    let [i, base] = this.#chunkAt(from);
+    for (; i < this.#chunks.length; i += 1) {
       const chunk = this.#chunks[i] as Buffer;
       let at = chunk.indexOf(head, Math.max(from - base, i === this.#first ? this.#offset : 0));
       while (at !== -1) {
@@ -111,6 +111,33 @@ export class ByteQueue {
     this.#first = 0;
     this.#offset = 0;
     this.#length = 0;
+  }
+
+  /**
+   * The chunk that holds the byte at this index, and the index of the chunk's own first byte. It is looked for from the
+   * nearer end: who searches on in what grows byte by byte must not pass by all chunks again.
+   */
+  #chunkAt(index: number): [chunkIndex: number, base: number] {
+    let i = this.#first;
+    let base = -this.#offset;
+    if (index * 2 < this.#length) {
+      for (let end = base + this.#chunkLength(i); end <= index; end += this.#chunkLength(i)) {
+        base = end;
+        i += 1;
+      }
+      return [i, base];
+    }
+    i = this.#chunks.length;
+    base = this.#length;
+    while (i > this.#first && base > index) {
+      i -= 1;
+      base -= this.#chunkLength(i);
+    }
+    return [i, base];
+  }
+
+  #chunkLength(chunkIndex: number): number {
+    return (this.#chunks[chunkIndex] as Buffer).length;
   }
 
   #hasAt(delimiter: Uint8Array, chunkIndex: number, at: number): boolean {

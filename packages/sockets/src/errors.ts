@@ -86,28 +86,30 @@ export class SocketError extends Error {
   }
 }
 
-const CODES: Readonly<Record<string, SocketErrorCode>> = {
-  ECONNREFUSED: "refused",
-  ENOENT: "refused",
-  EHOSTUNREACH: "unreachable",
-  ENETUNREACH: "unreachable",
-  EHOSTDOWN: "unreachable",
-  ENETDOWN: "unreachable",
-  ENOTFOUND: "name-not-found",
-  ENODATA: "name-not-found",
-  EAI_AGAIN: "name-lookup-failed",
-  EAI_FAIL: "name-lookup-failed",
-  ETIMEDOUT: "timeout",
-  ERR_SOCKET_CONNECTION_TIMEOUT: "timeout",
-  ECONNRESET: "reset",
-  ECONNABORTED: "reset",
-  EPIPE: "reset",
-  EADDRINUSE: "address-in-use",
-  EADDRNOTAVAIL: "address-not-available",
-  EACCES: "permission",
-  EPERM: "permission",
-  EMSGSIZE: "message-too-long",
-};
+const CODES: ReadonlyMap<string, SocketErrorCode> = new Map<string, SocketErrorCode>(
+  Object.entries({
+    ECONNREFUSED: "refused",
+    ENOENT: "refused",
+    EHOSTUNREACH: "unreachable",
+    ENETUNREACH: "unreachable",
+    EHOSTDOWN: "unreachable",
+    ENETDOWN: "unreachable",
+    ENOTFOUND: "name-not-found",
+    ENODATA: "name-not-found",
+    EAI_AGAIN: "name-lookup-failed",
+    EAI_FAIL: "name-lookup-failed",
+    ETIMEDOUT: "timeout",
+    ERR_SOCKET_CONNECTION_TIMEOUT: "timeout",
+    ECONNRESET: "reset",
+    ECONNABORTED: "reset",
+    EPIPE: "reset",
+    EADDRINUSE: "address-in-use",
+    EADDRNOTAVAIL: "address-not-available",
+    EACCES: "permission",
+    EPERM: "permission",
+    EMSGSIZE: "message-too-long",
+  } as const),
+);
 
 const TEXTS: Readonly<Partial<Record<SocketErrorCode, string>>> = {
   refused: "connection refused (is the server running?)",
@@ -126,7 +128,7 @@ const TEXTS: Readonly<Partial<Record<SocketErrorCode, string>>> = {
 export function fromNodeError(error: unknown, action: string, fields: SocketErrorFields = {}): SocketError {
   if (error instanceof SocketError) return error;
   const nodeCode = nodeErrorCode(error);
-  const code = CODES[nodeCode] ?? (/^ERR_(TLS|SSL)|CERT|SELF_SIGNED|UNABLE_TO/.test(nodeCode) ? "tls" : "system");
+  const code = CODES.get(nodeCode) ?? (/^ERR_(TLS|SSL)|CERT|SELF_SIGNED|UNABLE_TO/.test(nodeCode) ? "tls" : "system");
   const text = TEXTS[code] ?? (error instanceof Error ? error.message : String(error));
   return new SocketError(code, `${action}: ${text}`, { ...fields, cause: error });
 }

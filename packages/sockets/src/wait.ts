@@ -68,7 +68,19 @@ export class Wait<T> {
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** @throws {RangeError} when the time is no time. */
-export function checkTimeout(timeoutMs: number): void {
+export function checkTimeout(timeoutMs: number, name = "timeoutMs"): void {
   if (timeoutMs >= 0 && (timeoutMs <= TIMER_MS_MAX || timeoutMs === Number.POSITIVE_INFINITY)) return;
-  throw new RangeError(`timeoutMs must be 0 to ${TIMER_MS_MAX} or Infinity: ${timeoutMs}`);
+  throw new RangeError(`${name} must be 0 to ${TIMER_MS_MAX} or Infinity: ${timeoutMs}`);
+}
+
+/** Why an operation is not even begun: its signal is aborted already, or its time is no time. */
+export function refusalOf(options: WaitOptions | undefined): Promise<never> | undefined {
+  if (options === undefined) return undefined;
+  if (options.signal?.aborted) return Promise.reject(options.signal.reason);
+  try {
+    checkTimeout(options.timeoutMs ?? 0);
+    return undefined;
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }

@@ -81,7 +81,7 @@ test("Framed gives an error of the codec once, after the frames before it, then 
   const channel = framed(pair.server, lengthPrefixed({ bytesMax: 5 }));
   // The peer sends no more after that: the error must not wait for another chunk.
   await pair.client.write(Buffer.from("00000001610000000600000001", "hex"));
-  assert.deepEqual((await channel.read()).map(String), ["97"]);
+  assert.deepEqual((await channel.read()).map(String), ["a"]);
   await assert.rejects(channel.read(), { code: "frame-too-long" });
   assert.deepEqual(await channel.read(), []);
   assert.deepEqual(await Array.fromAsync(channel), []);
@@ -108,7 +108,7 @@ test("Framed reports an end inside a frame, after the frames before it", async (
     },
     { code: "frame-truncated", partial: Buffer.from("000000046162", "hex") },
   );
-  assert.deepEqual(frames.map(String), ["97"]);
+  assert.deepEqual(frames.map(String), ["a"]);
   assert.deepEqual(await channel.read(), []);
 });
 
@@ -133,7 +133,7 @@ test("Framed reports a connection that the peer broke", async () => {
 test("framed() on a connection that broke before gives what had arrived, then the error", async () => {
   await using pair = await connectionPair();
   await pair.client.write("one\ntw");
-  assert.equal(String(await pair.server.readExactly(1)), "111");
+  assert.equal(String(await pair.server.readExactly(1)), "o");
   pair.client.reset();
   await pair.server.closed;
   pair.server.unread(Buffer.from("o"));

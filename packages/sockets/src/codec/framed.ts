@@ -1,11 +1,13 @@
 import { SocketError } from "../errors.ts";
 import type { Connection } from "../tcp/connection.ts";
 import type { WriteData } from "../tcp/write-side.ts";
-import { Wait, type WaitOptions } from "../wait.ts";
+import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import type { Codec, Decoder } from "./codec.ts";
 
-/** Frames that may wait to be taken before the connection is no longer read. */
+/** Frames that may wait to be taken before the connection is no longer read, */
 const FRAMES_MAX = 1_024;
+/** or the bytes that they came in. */
+const BYTES_MAX = 64 * 1_024;
 const EMPTY = new Uint8Array(0);
 
 /**
@@ -18,6 +20,8 @@ export class Framed<In, Out = In> implements AsyncDisposable {
   readonly #codec: Codec<In, Out>;
   readonly #decoder: Decoder<In>;
   #ready: readonly In[] = [];
+  /** Bytes that arrived since frames were taken. */
+  #readyBytes = 0;
   #error: unknown;
   #hasEnded = false;
   #isPaused = false;
@@ -29,13 +33,21 @@ export class Framed<In, Out = In> implements AsyncDisposable {
     this.#codec = codec;
     this.#decoder = codec.decoder();
     connection.handle({
-      data: (_, chunk) => this.#decode(() => this.#decoder.decode(chunk, FRAMES_MAX)),
+      data: (_, chunk) => {
+        this.#readyBytes += chunk.length;
+        this.#decode(() => this.#decoder.decode(chunk, FRAMES_MAX));
+      },
       // Our side stays open: who reads frames may still want to answer the last one.
       end: () => {
         this.#decode(() => this.#decoder.end());
+        // Once more for the error that comes after these frames.
+        this.#decode(() => this.#decoder.end());
         this.#finish(undefined);
       },
-      close: (_, error) => this.#finish(error),
+      close: (_, error) => {
+        if (this.#isPaused) this.#decode(() => this.#decoder.decode(EMPTY));
+        this.#finish(error);
+      },
     });
   }
 
@@ -45,7 +57,8 @@ export class Framed<In, Out = In> implements AsyncDisposable {
    * @throws {SocketError} the codec's or the connection's, once; `busy` while another read waits; `timeout`.
    */
   read(options?: WaitOptions): Promise<readonly In[]> {
-    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    const refusal = refusalOf(options);
+    if (refusal !== undefined) return refusal;
     if (this.#wait !== undefined) {
       return Promise.reject(new SocketError("busy", "Cannot read frames: another read is waiting"));
     }
@@ -97,21 +110,27 @@ export class Framed<In, Out = In> implements AsyncDisposable {
 
   #decode(decode: () => readonly In[]): void {
     if (this.#hasEnded) return;
+    let frames: readonly In[];
     try {
-      const frames = decode();
-      if (frames.length === 0) return;
-      this.#ready = this.#ready.length === 0 ? frames : [...this.#ready, ...frames];
-      this.#settle();
-      // As many as were allowed: there may be more in what the decoder holds.
-      if (frames.length >= FRAMES_MAX) this.#pause();
+      frames = decode();
     } catch (error) {
       this.#finish(error);
+      return;
     }
+    if (frames.length === 0) return;
+    this.#ready = this.#ready.length === 0 ? frames : [...this.#ready, ...frames];
+    // As many as were allowed: there may be more in what the decoder holds, and who takes these asks for them.
+    if (frames.length >= FRAMES_MAX) this.#pause();
+    this.#settle();
+    if (this.#ready.length >= FRAMES_MAX || (this.#ready.length > 0 && this.#readyBytes >= BYTES_MAX)) this.#pause();
+    // The error after these frames is here already and must not wait for another chunk.
+    if (frames.length < FRAMES_MAX) this.#decode(() => this.#decoder.decode(EMPTY, FRAMES_MAX));
   }
 
   #take(): readonly In[] {
     const frames = this.#ready;
     this.#ready = [];
+    this.#readyBytes = 0;
     if (this.#isPaused) queueMicrotask(() => this.#resume());
     return frames;
   }

@@ -162,8 +162,20 @@ test("json() refuses a value past the limit before it ends, and stores nothing o
 test("json() takes nesting at the limit and refuses one level more", () => {
   const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
   const depthOf = (value: unknown): number => (Array.isArray(value) ? 1 + depthOf(value[0]) : 0);
-  assert.deepEqual(json().decoder().decode(Buffer.from(nested(128))).map(depthOf), [128]);
-  assert.throws(() => json().decoder().decode(Buffer.from(nested(129))), { code: "malformed" });
+  assert.deepEqual(
+    json()
+      .decoder()
+      .decode(Buffer.from(nested(128)))
+      .map(depthOf),
+    [128],
+  );
+  assert.throws(
+    () =>
+      json()
+        .decoder()
+        .decode(Buffer.from(nested(129))),
+    { code: "malformed" },
+  );
   assertDecodes(json({ depthMax: 2 }), '[{}][{"a":[]}]', [[{}], { error: "malformed" }] as never);
   assertDecodes(json({ depthMax: 2 }), "[[]][[]][[]]", [[[]], [[]], [[]]]);
 });
@@ -333,14 +345,35 @@ test("json() agrees with JSON.parse on what is one value", () => {
 
 test("json() makes the same of any bytes however they are cut, and throws nothing but its errors", () => {
   const piece = fc.oneof(
-    fc.constantFrom('{"a":', "{", "}", "[", "]", '"', "\\", "\n", " ", "1", "-", ".", "e", "tru", "true", "x", ",", ":"),
+    fc.constantFrom(
+      '{"a":',
+      "{",
+      "}",
+      "[",
+      "]",
+      '"',
+      "\\",
+      "\n",
+      " ",
+      "1",
+      "-",
+      ".",
+      "e",
+      "tru",
+      "true",
+      "x",
+      ",",
+      ":",
+    ),
     fc.constantFrom("é", "€", "😀", '{"ü":"ß"}', '{"a":1}\n', "[[", "\\u12", "\x01"),
     fc.json({ maxDepth: 2 }),
   );
   const noise = fc
     .array(fc.oneof({ weight: 8, arbitrary: piece }, fc.constantFrom("\u{fffd}bad")), { maxLength: 12 })
     // Half a character: what is not UTF-8.
-    .map((pieces) => Buffer.concat(pieces.map((text) => (text.endsWith("bad") ? Buffer.of(0xe2, 0x82) : Buffer.from(text)))));
+    .map((pieces) =>
+      Buffer.concat(pieces.map((text) => (text.endsWith("bad") ? Buffer.of(0xe2, 0x82) : Buffer.from(text)))),
+    );
   const options = fc.record({
     bytesMax: fc.constantFrom(3, 10, 1_000),
     depthMax: fc.constantFrom(1, 3, 128),

@@ -8,7 +8,9 @@ import { type LengthPrefixedOptions, lengthPrefixed } from "./length-prefixed.ts
 /** Bytes as the table in our notes writes them: words of hex, and text in quotes. */
 function bytes(notation: string): Buffer {
   const words = notation.match(/"[^"]*"|[0-9a-f]+/g) ?? [];
-  return Buffer.concat(words.map((word) => (word[0] === '"' ? Buffer.from(word.slice(1, -1)) : Buffer.from(word, "hex"))));
+  return Buffer.concat(
+    words.map((word) => (word[0] === '"' ? Buffer.from(word.slice(1, -1)) : Buffer.from(word, "hex"))),
+  );
 }
 
 /** Frames come out of the comparison as hex. */

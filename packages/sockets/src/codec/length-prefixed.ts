@@ -39,7 +39,8 @@ type Layout = Required<LengthPrefixedOptions>;
  *
  * const decoder = lengthPrefixed().decoder();
  * assert.deepEqual(decoder.decode(Buffer.from("0000000361", "hex")), []);
- * assert.equal(String(decoder.decode(Buffer.from("bc"))), "97,98,99");
+ * const [frame] = decoder.decode(Buffer.from("bc"));
+ * assert.deepEqual(frame, Buffer.from("abc"));
  * ```
  */
 export function lengthPrefixed(options: LengthPrefixedOptions = {}): Codec<Uint8Array> {

@@ -61,8 +61,19 @@ test("lines() names the limit and the option in its error", () => {
 
 test("lines() has a limit of 64 KiB of its own", () => {
   const line = "x".repeat(65_536);
-  assert.deepEqual(lines().decoder().decode(Buffer.from(`${line}\n`)), [line]);
-  assert.throws(() => lines().decoder().decode(Buffer.from(`${line}x\n`)), { code: "frame-too-long" });
+  assert.deepEqual(
+    lines()
+      .decoder()
+      .decode(Buffer.from(`${line}\n`)),
+    [line],
+  );
+  assert.throws(
+    () =>
+      lines()
+        .decoder()
+        .decode(Buffer.from(`${line}x\n`)),
+    { code: "frame-too-long" },
+  );
 });
 
 test("lines() stores nothing past the limit", () => {

@@ -58,16 +58,17 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     () => socket.destroy(),
   );
   connection.opened("connecting");
-  socket.once("connect", () => {
+  const established = (): void => {
     if (options.noDelay ?? true) socket.setNoDelay(true);
     if (keepAliveMs !== undefined) socket.setKeepAlive(true, keepAliveMs);
     connection.opened("established", addressesOf(socket));
     wait.resolve(connection);
-  });
-  socket.once("error", (error) => {
+  };
+  const failed = (error: Error): void => {
     wait.reject(fromNodeError(error, action, { operation: "connect", remote: target }));
-  });
-  socket.once("close", () => wait.reject(new SocketError("closed", `${action}: closed`, { operation: "connect" })));
+  };
+  const closed = (): void => wait.reject(new SocketError("closed", `${action}: closed`, { operation: "connect" }));
+  socket.once("connect", established).once("error", failed).once("close", closed);
   try {
     socket.connect({
       ...(target.path !== undefined ? { path: target.path } : { host: target.host, port: target.port }),
@@ -80,7 +81,11 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     socket.destroy();
     wait.reject(error);
   }
-  return await wait.promise;
+  try {
+    return await wait.promise;
+  } finally {
+    socket.off("connect", established).off("error", failed).off("close", closed);
+  }
 }
 
 function checkPort(port: number | undefined): number {

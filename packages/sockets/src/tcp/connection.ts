@@ -3,8 +3,9 @@ import type { Duplex } from "node:stream";
 import { type Address, formatAddress } from "../address.ts";
 import { fromNodeError, SocketError, toOrFrom } from "../errors.ts";
 import { type ConnectionState, nextSocketId, publishStateChange } from "../state.ts";
-import type { WaitOptions } from "../wait.ts";
+import { checkTimeout, type WaitOptions } from "../wait.ts";
 import { ReadSide } from "./read-side.ts";
+import { resetStream } from "./reset-stream.ts";
 import { type WriteData, WriteSide } from "./write-side.ts";
 
 /**
@@ -80,12 +81,14 @@ export class Connection implements AsyncDisposable {
   #isDetached = false;
   #discardedBytes = 0;
   #lingerTimer: NodeJS.Timeout | undefined;
+  #onIdle: (() => void) | undefined;
 
   /** For the toolkit and its tests; others call {@link connect}, {@link listen} or {@link serve}. */
   constructor(stream: Duplex, options: ConnectionOptions = {}, addresses: { local?: Address; remote?: Address } = {}) {
     const high = options.writeHighWaterMark ?? 65_536;
     this.#stream = stream;
     this.#lingerMs = options.lingerMs ?? 2_000;
+    checkTimeout(this.#lingerMs, "lingerMs");
     this.#readSide = new ReadSide(
       {
         pause: () => stream.pause(),
@@ -184,10 +187,10 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Reads by events from now on; what is stored is delivered first, and an end that has passed. Calling it again
-   * changes the handlers.
+   * Reads by events from now on; what is stored is delivered first, and an end or a break that has passed.
+   * Calling it again changes the handlers.
    *
-   * @throws {SocketError} `busy` while a read waits; `closed` when the connection is closing.
+   * @throws {SocketError} `busy` while a read waits; `closed` after `close()`.
    */
   handle(handlers: ConnectionHandlers): void {
     if (this.#isClosing || this.#isDetached) throw this.#closedError("handle");
@@ -196,10 +199,12 @@ export class Connection implements AsyncDisposable {
     }
     const isFirst = this.#handlers === undefined;
     this.#handlers = handlers;
+    // Before what is stored, so that its handler can pause.
+    if (isFirst) this.#stream.resume();
     const stored = this.#readSide.takeAll();
     if (stored.length > 0) this.#data(stored);
     if (this.#stream.readableEnded) this.#ended();
-    if (isFirst) this.#stream.resume();
+    if (this.#state === "closed") this.#tellClosed();
   }
 
   /** Whether the connection is read by handlers. */
@@ -207,14 +212,14 @@ export class Connection implements AsyncDisposable {
     return this.#handlers !== undefined;
   }
 
-  /** Stops the `data` events; the kernel then slows the peer down. */
+  /** Stops the `data` events; the kernel then slows the peer down. Who reads by pulling has no need of it. */
   pause(): void {
-    this.#stream.pause();
+    if (this.#isPushing) this.#stream.pause();
   }
 
   /** Lets the `data` events go on. */
   resume(): void {
-    if (!this.#isDetached) this.#stream.resume();
+    if (this.#isPushing) this.#stream.resume();
   }
 
   /**
@@ -274,9 +279,7 @@ export class Connection implements AsyncDisposable {
   reset(): void {
     if (this.#state === "closed" || this.#isDetached) return;
     this.#isClosing = true;
-    const socket = this.#stream as Partial<Socket>;
-    if (typeof socket.resetAndDestroy === "function") socket.resetAndDestroy();
-    else this.#stream.destroy();
+    resetStream(this.#stream);
     this.#readSide.fail(this.#closedError("read"), false);
   }
 
@@ -292,6 +295,7 @@ export class Connection implements AsyncDisposable {
     stream.pause();
     stream.off("data", Connection.#onData).off("end", Connection.#onEnd);
     stream.off("error", Connection.#onError).off("close", Connection.#onClose);
+    if (this.#onIdle !== undefined) (stream as unknown as Socket).setTimeout(0, this.#onIdle);
     delete stream[owner];
     const unread = this.#readSide.takeAll();
     this.#finish("detached");
@@ -319,6 +323,12 @@ export class Connection implements AsyncDisposable {
     this.#moveTo(state, undefined);
   }
 
+  /** @internal {@link handle} for a connection that was just accepted: calls `open` too. */
+  handleOpen(handlers: ConnectionHandlers): void {
+    this.handle(handlers);
+    this.#run("open", handlers, undefined);
+  }
+
   /** @internal Told of what a handler throws, beside the connection's own `close` handler. */
   onHandlerError(report: (error: SocketError) => void): void {
     this.#reportHandlerError = report;
@@ -326,10 +336,11 @@ export class Connection implements AsyncDisposable {
 
   /** @internal Closes the connection with a `timeout` error when nothing moved for this long. */
   closeWhenIdle(socket: Socket, idleTimeoutMs: number): void {
-    socket.setTimeout(idleTimeoutMs, () => {
+    this.#onIdle = () => {
       const text = `Connection${toOrFrom("with", this.#remote)} timed out: nothing moved for ${idleTimeoutMs} ms`;
       this.fail(new SocketError("timeout", text, { operation: "idle", ...this.#facts() }));
-    });
+    };
+    socket.setTimeout(idleTimeoutMs, this.#onIdle);
   }
 
   /** @internal Breaks the connection with this error. */
@@ -357,6 +368,10 @@ export class Connection implements AsyncDisposable {
   static #onClose(this: OwnedStream): void {
     const connection = this[owner];
     if (connection !== undefined) connection.#finish(connection.#error?.message);
+  }
+
+  get #isPushing(): boolean {
+    return this.#handlers !== undefined && !this.#isClosing && !this.#isDetached;
   }
 
   #pull(): Promise<never> | undefined {
@@ -395,13 +410,17 @@ export class Connection implements AsyncDisposable {
   }
 
   /** Calls a handler; what it throws, now or later, breaks this connection alone. */
-  #run(name: "data" | "end" | "drain", handlers: ConnectionHandlers, chunk: Uint8Array | undefined): void {
+  #run(name: "open" | "data" | "end" | "drain", handlers: ConnectionHandlers, chunk: Uint8Array | undefined): void {
     try {
-      const result: unknown = handlers[name]?.(this, chunk as Uint8Array);
-      if (result instanceof Promise) result.catch((error) => this.#handlerFailed(name, error));
+      this.#watch(name, handlers[name]?.(this, chunk as Uint8Array));
     } catch (error) {
       this.#handlerFailed(name, error);
     }
+  }
+
+  /** A handler may be an async function, although nobody waits for it. */
+  #watch(name: string, result: unknown): void {
+    if (result instanceof Promise) result.catch((error: unknown) => this.#handlerFailed(name, error));
   }
 
   #handlerFailed(name: string, cause: unknown): void {
@@ -414,6 +433,7 @@ export class Connection implements AsyncDisposable {
 
   /** Destroys the stream once a whole linger time has passed without a byte leaving. */
   #linger(bufferedBefore: number): void {
+    if (this.#lingerMs === Number.POSITIVE_INFINITY) return;
     this.#lingerTimer = setTimeout(() => {
       const buffered = this.bufferedBytes;
       if (buffered < bufferedBefore) this.#linger(buffered);
@@ -429,15 +449,16 @@ export class Connection implements AsyncDisposable {
     // After a peer's reset, what had arrived can still be read.
     this.#readSide.fail(error, !this.#isClosing);
     this.#writeSide.fail(error);
-    const handlers = this.#handlers;
-    if (handlers?.close !== undefined && !this.#isDetached) {
-      try {
-        handlers.close(this, this.#isClosing ? undefined : this.#error);
-      } catch (failure) {
-        this.#handlerFailed("close", failure);
-      }
-    }
+    if (!this.#isDetached) this.#tellClosed();
     this.#resolveClosed();
+  }
+
+  #tellClosed(): void {
+    try {
+      this.#watch("close", this.#handlers?.close?.(this, this.#isClosing ? undefined : this.#error));
+    } catch (failure) {
+      this.#handlerFailed("close", failure);
+    }
   }
 
   #closedError(operation: string): SocketError {

@@ -16,7 +16,7 @@ import type { ListenOptions } from "./server-sockets.ts";
  * await using client = await connect(listener.address);
  * await using connection = await listener.accept();
  * await client.write("hello");
- * assert.equal(String(await connection.readExactly(5)), "104,101,108,108,111");
+ * assert.equal(Buffer.from(await connection.readExactly(5)).toString(), "hello");
  * ```
  */
 export function listen(options: ListenOptions = {}): Promise<Listener> {

@@ -1,7 +1,7 @@
 import type { Address } from "../address.ts";
 import { SocketError } from "../errors.ts";
 import type { ListenerState } from "../state.ts";
-import { Wait, type WaitOptions } from "../wait.ts";
+import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import type { Connection } from "./connection.ts";
 import { type ListenOptions, ServerSockets } from "./server-sockets.ts";
 
@@ -94,7 +94,8 @@ export class Listener implements AsyncDisposable {
   }
 
   #next(options?: WaitOptions): Promise<Connection | undefined> {
-    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    const refusal = refusalOf(options);
+    if (refusal !== undefined) return refusal;
     let ready = this.#accepted.shift();
     while (ready?.state === "closed") ready = this.#accepted.shift();
     if (ready !== undefined) return Promise.resolve(ready);

@@ -1,6 +1,6 @@
 import { ByteQueue } from "../byte-queue.ts";
 import { SocketError } from "../errors.ts";
-import { Wait, type WaitOptions } from "../wait.ts";
+import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 
 /** What a read waits for; it is asked again whenever bytes arrive. `undefined`: not yet. */
 type Take = () => Uint8Array | null | undefined;
@@ -53,14 +53,18 @@ export class ReadSide {
 
   /** The peer finished; what is stored can still be read. */
   end(): void {
-    this.#hasEnded = true;
+    // An end that comes while we close is not news: reads go on to say that it is closed.
+    if (this.#error === undefined) this.#hasEnded = true;
     this.#settle();
   }
 
   /** Nothing more will come; what is stored can still be read if `keep`. */
   fail(error: SocketError, keep: boolean): void {
     this.#error ??= error;
-    if (!keep) this.#queue.clear();
+    if (!keep) {
+      this.#queue.clear();
+      this.#hasEnded = false;
+    }
     this.#settle();
   }
 
@@ -114,7 +118,8 @@ export class ReadSide {
         new SocketError("busy", `Cannot read${this.#owner.from()}: another read is waiting`, { operation }),
       );
     }
-    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    const refusal = refusalOf(options);
+    if (refusal !== undefined) return refusal;
     try {
       const bytes = take();
       if (bytes !== undefined) {

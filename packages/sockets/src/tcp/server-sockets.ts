@@ -2,8 +2,10 @@ import net from "node:net";
 import { type Address, formatAddress } from "../address.ts";
 import { fromNodeError, type SocketError } from "../errors.ts";
 import { type ListenerState, nextSocketId, publishStateChange } from "../state.ts";
+import { checkTimeout } from "../wait.ts";
 import { addressesOf } from "./addresses-of.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import { resetStream } from "./reset-stream.ts";
 
 /** Where a listener or server listens, and what it takes. */
 export interface ListenOptions extends ConnectionOptions {
@@ -32,6 +34,8 @@ export interface ListenOptions extends ConnectionOptions {
   readonly onError?: ((error: Error) => void) | undefined;
 }
 
+type OnConnection = (connection: Connection, sockets: ServerSockets) => void;
+
 /** How often a free port for both loopback addresses is looked for. */
 const PORT_ATTEMPTS = 16;
 const ACCEPT_REPORT_MS = 1_000;
@@ -42,7 +46,7 @@ const ACCEPT_REPORT_MS = 1_000;
  */
 export class ServerSockets {
   readonly #options: ListenOptions;
-  readonly #onConnection: (connection: Connection) => void;
+  readonly #onConnection: OnConnection;
   readonly #servers: net.Server[] = [];
   readonly #connections = new Set<Connection>();
   readonly #id: number = nextSocketId();
@@ -52,13 +56,17 @@ export class ServerSockets {
   #acceptErrors = 0;
   #reportedAt = Number.NEGATIVE_INFINITY;
 
-  private constructor(options: ListenOptions, onConnection: (connection: Connection) => void) {
+  private constructor(options: ListenOptions, onConnection: OnConnection) {
     this.#options = options;
     this.#onConnection = onConnection;
   }
 
-  /** @throws {SocketError} `address-in-use`, `address-not-available`, `permission`. */
-  static async open(options: ListenOptions, onConnection: (connection: Connection) => void): Promise<ServerSockets> {
+  /**
+   * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`.
+   * @throws {RangeError} when an option is no port, no time or no number of connections.
+   */
+  static async open(options: ListenOptions, onConnection: OnConnection): Promise<ServerSockets> {
+    checkOptions(options);
     const sockets = new ServerSockets(options, onConnection);
     await sockets.#open();
     sockets.#moveTo("listening");
@@ -139,10 +147,9 @@ export class ServerSockets {
         await this.#listen({ host: "::1", port: bound.port });
         return;
       } catch (error) {
-        const { code } = error as SocketError;
         // A machine without IPv6 has one loopback address.
-        if (code === "address-not-available" || code === "system") return;
-        if (code !== "address-in-use" || port !== 0 || attempt === PORT_ATTEMPTS) {
+        if (isWithoutIpv6(error as SocketError)) return;
+        if ((error as SocketError).code !== "address-in-use" || port !== 0 || attempt === PORT_ATTEMPTS) {
           await this.close();
           throw error;
         }
@@ -177,11 +184,11 @@ export class ServerSockets {
   }
 
   #accept(socket: net.Socket): void {
-    const { connectionsMax = Number.POSITIVE_INFINITY, idleTimeoutMs } = this.#options;
+    const { connectionsMax = Number.POSITIVE_INFINITY, idleTimeoutMs = Number.POSITIVE_INFINITY } = this.#options;
     if (this.#connections.size >= connectionsMax || this.#state === "closing") {
       this.#dropped += 1;
       socket.on("error", () => undefined);
-      socket.resetAndDestroy();
+      resetStream(socket);
       return;
     }
     // Gone before it was accepted: a connection without a peer is of no use to anyone.
@@ -193,9 +200,9 @@ export class ServerSockets {
     const connection = new Connection(socket, this.#options, addressesOf(socket));
     this.#connections.add(connection);
     void connection.closed.then(() => this.#connections.delete(connection));
-    if (idleTimeoutMs !== undefined) connection.closeWhenIdle(socket, idleTimeoutMs);
+    if (idleTimeoutMs !== Number.POSITIVE_INFINITY) connection.closeWhenIdle(socket, idleTimeoutMs);
     connection.opened("established");
-    this.#onConnection(connection);
+    this.#onConnection(connection, this);
   }
 
   #acceptFailed(error: Error): void {
@@ -220,4 +227,16 @@ export class ServerSockets {
       reason: undefined,
     }));
   }
+}
+
+/** What Node would only notice in an event, when a connection comes: too late to tell the caller. */
+function checkOptions({ connectionsMax = 0, idleTimeoutMs = 0, lingerMs = 0 }: ListenOptions): void {
+  checkTimeout(idleTimeoutMs, "idleTimeoutMs");
+  checkTimeout(lingerMs, "lingerMs");
+  if (!(connectionsMax >= 0)) throw new RangeError(`connectionsMax must be 0 or more: ${connectionsMax}`);
+}
+
+function isWithoutIpv6(error: SocketError): boolean {
+  if (error.code === "address-not-available") return true;
+  return (error.cause as NodeJS.ErrnoException | undefined)?.code === "EAFNOSUPPORT";
 }

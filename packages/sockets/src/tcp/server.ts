@@ -1,6 +1,7 @@
 import type { Address } from "../address.ts";
 import { SocketError } from "../errors.ts";
 import type { ListenerState } from "../state.ts";
+import { checkTimeout } from "../wait.ts";
 import type { Connection, ConnectionHandlers } from "./connection.ts";
 import { type ListenOptions, ServerSockets } from "./server-sockets.ts";
 
@@ -20,21 +21,25 @@ const CLOSE_TIMEOUT_MS = 1_000;
 export class Server implements AsyncDisposable {
   readonly #sockets: ServerSockets;
   readonly #controller: AbortController;
+  /** Whether a function serves each connection: it is told by its signal, and closes its connection by returning. */
+  readonly #hasFunction: boolean;
   #shutdown: Promise<ShutdownCounts> | undefined;
 
-  private constructor(sockets: ServerSockets, controller: AbortController) {
+  private constructor(sockets: ServerSockets, controller: AbortController, hasFunction: boolean) {
     this.#sockets = sockets;
     this.#controller = controller;
+    this.#hasFunction = hasFunction;
   }
 
   /** @internal See {@link serve}. */
   static async open(options: ListenOptions, handler: ConnectionHandler | ConnectionHandlers): Promise<Server> {
     const controller = new AbortController();
-    const sockets: ServerSockets = await ServerSockets.open(options, (connection) => {
+    // A connection may come while the second of two addresses is still being opened, before there is a server.
+    const sockets = await ServerSockets.open(options, (connection, sockets) => {
       if (typeof handler === "function") void run(handler, connection, controller.signal, sockets);
       else attach(handler, connection, sockets);
     });
-    return new Server(sockets, controller);
+    return new Server(sockets, controller, typeof handler === "function");
   }
 
   /** Where it listens: the address, or for `localhost` that name, and the port. */
@@ -64,9 +69,13 @@ export class Server implements AsyncDisposable {
   /**
    * Stops accepting, aborts the handlers' signal and lets them finish. Handlers of events have no such signal: their
    * connections are closed at once. What is left after `timeoutMs` (default 5000) is reset. Idempotent.
+   *
+   * @throws {RangeError} when `timeoutMs` is no time.
    */
   shutdown(options: { readonly timeoutMs?: number } = {}): Promise<ShutdownCounts> {
-    this.#shutdown ??= this.#stop(options.timeoutMs ?? 5_000);
+    const { timeoutMs = 5_000 } = options;
+    checkTimeout(timeoutMs);
+    this.#shutdown ??= this.#stop(timeoutMs);
     return this.#shutdown;
   }
 
@@ -93,16 +102,17 @@ export class Server implements AsyncDisposable {
     const closed = this.#sockets.close();
     const open = [...this.#sockets.connections];
     let forced = 0;
-    const timer = setTimeout(() => {
+    const force = (): void => {
       for (const connection of open) {
         if (connection.state === "closed") continue;
         // Everything sent and our FIN on its way: only the peer's own end was missing.
         if (connection.state !== "closing" || connection.bufferedBytes > 0) forced += 1;
         connection.reset();
       }
-    }, timeoutMs);
+    };
+    const timer = timeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(force, timeoutMs);
     this.#controller.abort(new SocketError("closed", "The server is shutting down"));
-    for (const connection of open) if (connection.isHandled) void connection.close();
+    if (!this.#hasFunction) for (const connection of open) void connection.close();
     await Promise.all(open.map((connection) => connection.closed));
     clearTimeout(timer);
     await closed;
@@ -127,13 +137,7 @@ async function run(
 
 function attach(handlers: ConnectionHandlers, connection: Connection, sockets: ServerSockets): void {
   connection.onHandlerError((error) => sockets.report(error));
-  connection.handle(handlers);
-  try {
-    handlers.open?.(connection);
-  } catch (error) {
-    sockets.report(toError(error));
-    void connection.close();
-  }
+  connection.handleOpen(handlers);
 }
 
 /** A peer that broke the connection, or our own shutdown: the handler did nothing wrong. */

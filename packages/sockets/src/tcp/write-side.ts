@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { SocketError } from "../errors.ts";
-import { Wait, type WaitOptions } from "../wait.ts";
+import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 
 /** What can be written: bytes, text (sent as UTF-8), or several of them in order. */
 export type WriteData = Uint8Array | string | readonly (Uint8Array | string)[];
@@ -24,6 +24,18 @@ export interface WriteSideOwner {
 interface Waiting {
   readonly wait: Wait<void>;
   readonly accept: () => void;
+}
+
+/** As much as this leaves at once, without waiting for what else the tick brings. */
+const DIRECT_LENGTH_MIN = 2_048;
+
+/** The writing halves that were written to in this tick: one tick callback serves them all. */
+let corked: WriteSide[] = [];
+
+function uncorkAll(): void {
+  const sides = corked;
+  corked = [];
+  for (const side of sides) side.uncork();
 }
 
 /**
@@ -57,13 +69,13 @@ export class WriteSide {
   send(data: WriteData): boolean {
     const stream = this.#stream;
     if (this.#error !== undefined || !stream.writable) return false;
-    if (!this.#isCorked) {
-      this.#isCorked = true;
-      stream.cork();
-      process.nextTick(uncork, this);
+    if (typeof data === "string" || data instanceof Uint8Array) {
+      if (!this.#isCorked && data.length < DIRECT_LENGTH_MIN) this.#cork();
+      this.#put(data);
+    } else {
+      this.#cork();
+      for (const part of data) this.#put(part);
     }
-    if (typeof data === "string" || data instanceof Uint8Array) this.#put(data);
-    else for (const part of data) this.#put(part);
     if (stream.writableLength < this.#marks.high) return true;
     this.#isFull = true;
     return false;
@@ -90,8 +102,10 @@ export class WriteSide {
     return this.#enqueue("flush", options, (wait) => {
       this.#flushes.add(wait);
       this.#stream.write("", () => {
+        // A stream that broke calls too; `fail` then rejects.
+        if (this.#stream.errored !== null || this.#stream.destroyed) return;
         this.#flushes.delete(wait);
-        if (this.#stream.errored === null && !this.#stream.destroyed) wait.resolve();
+        wait.resolve();
       });
     });
   }
@@ -114,7 +128,17 @@ export class WriteSide {
     this.#stream.uncork();
   }
 
-  #put(part: Uint8Array | string): void {
+  #cork(): void {
+    if (this.#isCorked) return;
+    this.#isCorked = true;
+    this.#stream.cork();
+    if (corked.length === 0) process.nextTick(uncorkAll);
+    corked.push(this);
+  }
+
+  #put(data: Uint8Array | string): void {
+    // Node counts a string by its characters; the marks are in bytes.
+    const part = typeof data === "string" ? Buffer.from(data) : data;
     // A callback costs, so only what is written above the mark has one: it is how the low mark is noticed.
     const isBelow = !this.#isFull && this.#stream.writableLength + part.length < this.#marks.high;
     if (isBelow) this.#stream.write(part);
@@ -122,8 +146,7 @@ export class WriteSide {
   }
 
   #refuse(options: WaitOptions | undefined): Promise<void> | undefined {
-    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
-    return this.#error === undefined ? undefined : Promise.reject(this.#error);
+    return refusalOf(options) ?? (this.#error === undefined ? undefined : Promise.reject(this.#error));
   }
 
   #enqueue(verb: string, options: WaitOptions | undefined, accept: (wait: Wait<void>) => void): Promise<void> {
@@ -156,8 +179,4 @@ export class WriteSide {
 function remove(list: Waiting[], item: Waiting): void {
   const index = list.indexOf(item);
   if (index !== -1) list.splice(index, 1);
-}
-
-function uncork(side: WriteSide): void {
-  side.uncork();
 }

@@ -4,7 +4,7 @@ import { isIP, isIPv6 } from "node:net";
 import { formatAddress } from "../address.ts";
 import { fromNodeError, SocketError } from "../errors.ts";
 import { type DatagramSocketState, nextSocketId, publishStateChange } from "../state.ts";
-import { Wait, type WaitOptions } from "../wait.ts";
+import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import type { Datagram } from "./datagram.ts";
 
 /** Where a datagram socket is or sends to. */
@@ -40,6 +40,8 @@ export class UdpSocket implements AsyncDisposable {
   readonly #queueMax: number;
   readonly #queue: Datagram[] = [];
   readonly #waits: Wait<Datagram | undefined>[] = [];
+  /** Reject what is being sent or connected. */
+  readonly #abandons = new Set<() => void>();
   readonly #closed = Promise.withResolvers<void>();
   readonly #family: 4 | 6;
   #address: UdpAddress = { host: "", port: 0 };
@@ -61,6 +63,7 @@ export class UdpSocket implements AsyncDisposable {
   /** @internal See {@link bind}. */
   static async open(options: UdpSocketOptions): Promise<UdpSocket> {
     const { host = "localhost", port = 0, reuseAddress = false } = options;
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new RangeError(`port must be 0 to 65535: ${port}`);
     const action = `Cannot bind ${formatAddress({ host, port })}`;
     const { address, family } = await resolve(host, 0, action);
     const socket = dgram.createSocket({ type: family === 6 ? "udp6" : "udp4", reuseAddr: reuseAddress });
@@ -130,7 +133,10 @@ export class UdpSocket implements AsyncDisposable {
     }
     const host = to === undefined ? undefined : (await resolve(to.host, this.#family, action)).address;
     this.#checkOpen("send");
-    await this.#send(bytes, host === undefined ? undefined : { host, port: target.port }, action);
+    await this.#call("send", action, target, (done) => {
+      if (host === undefined) this.#socket.send(bytes, done);
+      else this.#socket.send(bytes, target.port, host, done);
+    });
     this.#sends += 1;
     if (this.#sends % SENDS_PER_TURN === 0) await new Promise((next) => setImmediate(next));
   }
@@ -151,17 +157,17 @@ export class UdpSocket implements AsyncDisposable {
     for (let next = await this.#next(); next !== undefined; next = await this.#next()) yield next;
   }
 
-  /** Fixes the peer: `send` needs no address any more and only its datagrams are received. */
+  /** Fixes the peer, or another one: `send` needs no address any more and only its datagrams are received. */
   async connect(to: UdpAddress): Promise<void> {
     this.#checkOpen("connect");
     const action = `Cannot connect to ${formatAddress(to)}`;
     const { address } = await resolve(to.host, this.#family, action);
-    const { promise, resolve: connected, reject } = Promise.withResolvers<void>();
-    this.#socket.connect(to.port, address, (error?: Error) => {
-      if (error === undefined) connected();
-      else reject(fromNodeError(error, action, { operation: "connect", remote: to }));
-    });
-    await promise;
+    this.#checkOpen("connect");
+    if (this.#remote !== undefined) {
+      this.#remote = undefined;
+      this.#socket.disconnect();
+    }
+    await this.#call("connect", action, to, (done) => this.#socket.connect(to.port, address, done));
     this.#remote = { host: address, port: to.port };
   }
 
@@ -202,7 +208,8 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   #next(options?: WaitOptions): Promise<Datagram | undefined> {
-    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    const refusal = refusalOf(options);
+    if (refusal !== undefined) return refusal;
     const ready = this.#queue.shift();
     if (ready !== undefined) return Promise.resolve(ready);
     if (this.#error !== undefined) {
@@ -220,14 +227,21 @@ export class UdpSocket implements AsyncDisposable {
     return wait.promise;
   }
 
-  #send(bytes: Uint8Array, to: UdpAddress | undefined, action: string): Promise<void> {
-    const { promise, resolve: sent, reject } = Promise.withResolvers<void>();
-    const done = (error: Error | null): void => {
-      if (error === null) sent();
-      else reject(fromNodeError(error, action, { operation: "send", ...(to === undefined ? {} : { remote: to }) }));
-    };
-    if (to === undefined) this.#socket.send(bytes, done);
-    else this.#socket.send(bytes, to.port, to.host, done);
+  /** A call of dgram's. Closing settles it too, as dgram then forgets the callbacks of what has not begun. */
+  #call(
+    operation: "send" | "connect",
+    action: string,
+    remote: UdpAddress,
+    start: (done: (error?: Error | null) => void) => void,
+  ): Promise<void> {
+    const { promise, resolve: succeed, reject } = Promise.withResolvers<void>();
+    const abandon = (): void => reject(this.#closedError(operation));
+    start((error) => {
+      this.#abandons.delete(abandon);
+      if (error === undefined || error === null) succeed();
+      else reject(fromNodeError(error, action, { operation, remote }));
+    });
+    this.#abandons.add(abandon);
     return promise;
   }
 
@@ -243,6 +257,8 @@ export class UdpSocket implements AsyncDisposable {
   #finish(): void {
     this.#moveTo("closed");
     for (const wait of this.#waits.splice(0)) wait.resolve(undefined);
+    for (const abandon of this.#abandons) abandon();
+    this.#abandons.clear();
     this.#closed.resolve();
   }
 

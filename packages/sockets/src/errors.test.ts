@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fromNodeError, SocketError, toOrFrom } from "./errors.ts";
+
+function nodeError(code: string, message = `connect ${code}`): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+test("SocketError carries its code, its facts and its cause", () => {
+  const cause = new Error("why");
+  const error = new SocketError("end-of-stream", "Cannot read 4 bytes", {
+    operation: "read",
+    expected: 4,
+    partial: Uint8Array.of(1),
+    remote: { host: "::1", port: 1 },
+    cause,
+  });
+  assert.ok(error instanceof Error);
+  assert.equal(error.name, "SocketError");
+  assert.equal(error.code, "end-of-stream");
+  assert.equal(error.operation, "read");
+  assert.equal(error.expected, 4);
+  assert.deepEqual(error.partial, Uint8Array.of(1));
+  assert.deepEqual(error.remote, { host: "::1", port: 1 });
+  assert.equal(error.cause, cause);
+  assert.match(String(error), /^SocketError: Cannot read 4 bytes/);
+});
+
+test("SocketError has no cause where none is given", () => {
+  assert.equal("cause" in new SocketError("closed", "closed"), false);
+  assert.equal("cause" in new SocketError("closed", "closed", { cause: undefined }), true);
+});
+
+test("fromNodeError() gives every Node code its own stable code", () => {
+  const expected = {
+    ECONNREFUSED: "refused",
+    ENOENT: "refused",
+    EHOSTUNREACH: "unreachable",
+    ENETUNREACH: "unreachable",
+    ENOTFOUND: "name-not-found",
+    EAI_AGAIN: "name-lookup-failed",
+    ETIMEDOUT: "timeout",
+    ECONNRESET: "reset",
+    EPIPE: "reset",
+    EADDRINUSE: "address-in-use",
+    EADDRNOTAVAIL: "address-not-available",
+    EACCES: "permission",
+    EMSGSIZE: "message-too-long",
+    ERR_TLS_CERT_ALTNAME_INVALID: "tls",
+    DEPTH_ZERO_SELF_SIGNED_CERT: "tls",
+    UNABLE_TO_VERIFY_LEAF_SIGNATURE: "tls",
+    EMFILE: "system",
+    toString: "system",
+    constructor: "system",
+  };
+  for (const [nodeCode, code] of Object.entries(expected)) {
+    const cause = nodeError(nodeCode);
+    const error = fromNodeError(cause, "Cannot connect to localhost:8080", { operation: "connect" });
+    assert.equal(error.code, code, nodeCode);
+    assert.equal(error.cause, cause);
+    assert.equal(error.operation, "connect");
+    assert.match(error.message, /^Cannot connect to localhost:8080: ./);
+  }
+});
+
+test("fromNodeError() says what to do about a refused connection", () => {
+  const error = fromNodeError(nodeError("ECONNREFUSED"), "Cannot connect to localhost:8080");
+  assert.equal(error.message, "Cannot connect to localhost:8080: connection refused (is the server running?)");
+});
+
+test("fromNodeError() finds the code of several attempts", () => {
+  const attempts = [nodeError("ECONNREFUSED"), nodeError("ENETUNREACH")];
+  assert.equal(fromNodeError(new AggregateError(attempts), "Cannot connect").code, "refused");
+  assert.equal(fromNodeError(new AggregateError([new Error("no code"), ...attempts]), "x").code, "refused");
+  assert.equal(fromNodeError(new AggregateError([]), "x").code, "system");
+});
+
+test("fromNodeError() passes a SocketError on and takes what is no error at all", () => {
+  const own = new SocketError("busy", "busy");
+  assert.equal(fromNodeError(own, "Cannot read"), own);
+  assert.equal(fromNodeError("odd", "Cannot read").message, "Cannot read: odd");
+  assert.equal(fromNodeError(undefined, "Cannot read").code, "system");
+  assert.equal(fromNodeError({ code: 42 }, "Cannot read").code, "system");
+});
+
+test("toOrFrom() is empty where the address is not known", () => {
+  assert.equal(toOrFrom("from", undefined), "");
+  assert.equal(toOrFrom("from", { host: "::1", port: 7 }), " from [::1]:7");
+});

@@ -1,0 +1,1117 @@
+import assert from "node:assert/strict";
+import diagnostics from "node:diagnostics_channel";
+import { getEventListeners, once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Duplex } from "node:stream";
+import { test } from "node:test";
+import { connectionPair } from "../../../../test/connection-pair.ts";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import type { SocketError } from "../errors.ts";
+import type { StateChange } from "../state.ts";
+import { connect } from "./connect.ts";
+import { Connection, type ConnectionHandlers, type ConnectionOptions } from "./connection.ts";
+import { listen } from "./listen.ts";
+
+failOnLeaks();
+
+const text = (bytes: Uint8Array | null): string => (bytes === null ? "(end)" : Buffer.from(bytes).toString());
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** More than the kernel's buffers of both ends hold. */
+const FLOOD_BYTES = 48 * 1024 * 1024;
+
+/** A stream whose peer takes what is written only when told to, and which ends when told to. */
+class HeldStream extends Duplex {
+  /** What was taken. */
+  taken = "";
+  /** How often the kernel would have been asked. */
+  calls = 0;
+  hasFinished = false;
+  #pending: (() => void)[] = [];
+
+  constructor() {
+    super({ allowHalfOpen: true, writableHighWaterMark: 1 });
+  }
+
+  /** Takes what is pending, and what comes until nothing is pending any more. */
+  async takeAll(): Promise<void> {
+    await nextTurn();
+    while (this.#pending.length > 0) {
+      this.#pending.shift()?.();
+      await nextTurn();
+    }
+  }
+
+  /** Takes what the kernel was asked for last. */
+  async takeOne(): Promise<void> {
+    await nextTurn();
+    this.#pending.shift()?.();
+    await nextTurn();
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.#hold([chunk], done);
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: () => void): void {
+    this.#hold(
+      chunks.map(({ chunk }) => chunk),
+      done,
+    );
+  }
+
+  override _final(done: () => void): void {
+    this.hasFinished = true;
+    done();
+  }
+
+  #hold(chunks: readonly Buffer[], done: () => void): void {
+    this.calls += 1;
+    this.#pending.push(() => {
+      this.taken += Buffer.concat(chunks).toString();
+      done();
+    });
+  }
+}
+
+function heldConnection(options?: ConnectionOptions): { stream: HeldStream; connection: Connection } {
+  const stream = new HeldStream();
+  const connection = new Connection(stream, options);
+  connection.opened("established");
+  return { stream, connection };
+}
+
+// Reading by pulling
+
+test("Connection.read() gives what is there and null when the peer finished", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write("hello");
+  assert.equal(text(await pair.server.read()), "hello");
+  pair.client.closeWrite();
+  assert.equal(await pair.server.read(), null);
+  assert.equal(await pair.server.read(), null);
+});
+
+test("Connection.readExactly() waits for all and leaves what is more", async () => {
+  await using pair = await connectionPair();
+  const read = pair.server.readExactly(5);
+  await pair.client.write("he");
+  await pair.client.flush();
+  await pair.client.write("llo world");
+  assert.equal(text(await read), "hello");
+  assert.equal(text(await pair.server.readExactly(0)), "");
+  assert.equal(text(await pair.server.readExactly(6)), " world");
+  assert.equal(pair.server.unreadBytes, 0);
+});
+
+test("Connection.readExactly() reads more than the high-water mark", async () => {
+  await using pair = await connectionPair({ server: { readHighWaterMark: 1_000 } });
+  const bytes = Buffer.alloc(1_000_000, "abc");
+  const written = pair.client.write(bytes);
+  assert.ok(bytes.equals(await pair.server.readExactly(bytes.length)));
+  await written;
+});
+
+test("Connection.readExactly() rejects lengths that are none", async () => {
+  await using pair = await connectionPair();
+  for (const length of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+    await assert.rejects(pair.server.readExactly(length), RangeError);
+  }
+});
+
+test("Connection.readExactly() says what was wanted and what there was when the peer finishes", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write("ab");
+  pair.client.closeWrite();
+  const error: SocketError = await pair.server.readExactly(3).then(
+    () => assert.fail("it should reject"),
+    (reason: SocketError) => reason,
+  );
+  assert.equal(error.code, "end-of-stream");
+  assert.equal(error.expected, 3);
+  assert.equal(text(error.partial ?? null), "ab");
+  assert.equal(await pair.server.read(), null);
+  assert.equal(text(await pair.server.readExactly(0)), "");
+});
+
+test("Connection.readUntil() includes the delimiter, wherever it was cut", async () => {
+  await using pair = await connectionPair();
+  const read = pair.server.readUntil("\r\n\r\n");
+  for (const piece of ["head\r", "\n\r", "\n", "body"]) {
+    await pair.client.write(piece);
+    await pair.client.flush();
+    await nextTurn();
+  }
+  assert.equal(text(await read), "head\r\n\r\n");
+  assert.equal(text(await pair.server.readUntil(Uint8Array.of(0x64))), "bod");
+  await assert.rejects(pair.server.readUntil(""), RangeError);
+});
+
+test("Connection.readUntil() takes the delimiter at the limit, and past it leaves the bytes", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write("abcd\nabcde\n");
+  assert.equal(text(await pair.server.readUntil("\n", { bytesMax: 5 })), "abcd\n");
+  await assert.rejects(pair.server.readUntil("\n", { bytesMax: 5 }), { code: "limit" });
+  await assert.rejects(pair.server.readUntil("zz", { bytesMax: 5 }), { code: "limit" });
+  assert.equal(text(await pair.server.readUntil("\n", { bytesMax: 6 })), "abcde\n");
+});
+
+test("Connection.readUntil() reads beyond the high-water mark when its limit is higher", async () => {
+  await using pair = await connectionPair({ server: { readHighWaterMark: 10 } });
+  await pair.client.write(`${"x".repeat(10_000)}\n`);
+  assert.equal((await pair.server.readUntil("\n")).length, 10_001);
+});
+
+test("Connection.readUntil() carries what there was when the peer finishes", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write("no end");
+  pair.client.closeWrite();
+  await assert.rejects(pair.server.readUntil("\n"), (error: SocketError) => {
+    assert.equal(error.code, "end-of-stream");
+    assert.equal(error.expected, undefined);
+    assert.equal(text(error.partial ?? null), "no end");
+    return true;
+  });
+});
+
+test("Connection loses no byte when reads time out or are aborted", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  await using pair = await connectionPair();
+  const controller = new AbortController();
+  const { signal } = controller;
+  await pair.client.write("abc");
+  const reads = [
+    () => pair.server.readExactly(10, { timeoutMs: 5 }),
+    () => pair.server.readUntil("\n", { timeoutMs: 5 }),
+  ];
+  for (const read of reads) {
+    const timedOut = assert.rejects(read(), { code: "timeout", message: /timed out after 5 ms$/ });
+    for (let turn = 0; turn < 3; turn += 1) await nextTurn();
+    t.mock.timers.tick(5);
+    await timedOut;
+  }
+  const aborted = assert.rejects(pair.server.readExactly(10, { signal }), /stop/);
+  controller.abort(new Error("stop"));
+  await aborted;
+  await assert.rejects(pair.server.read({ signal }), /stop/);
+  assert.equal(pair.server.state, "established");
+  await pair.client.write("def\n");
+  assert.equal(text(await pair.server.readExactly(7)), "abcdef\n");
+});
+
+test("Connection.read() times out where nothing comes, and works afterwards", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  await using pair = await connectionPair();
+  const read = assert.rejects(pair.server.read({ timeoutMs: 1_000 }), { code: "timeout" });
+  t.mock.timers.tick(1_000);
+  await read;
+  await pair.client.write("x");
+  assert.equal(text(await pair.server.read()), "x");
+});
+
+test("Connection lets one reader wait at a time", async () => {
+  await using pair = await connectionPair();
+  const first = pair.server.read();
+  await assert.rejects(pair.server.read(), { code: "busy" });
+  await assert.rejects(pair.server.readExactly(1), { code: "busy" });
+  await assert.rejects(pair.server.readUntil("\n"), { code: "busy" });
+  assert.throws(() => pair.server.handle({}), { code: "busy" });
+  await pair.client.write("x");
+  assert.equal(text(await first), "x");
+});
+
+test("Connection iterates by chunk, and leaving the loop leaves it open", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write("one");
+  for await (const chunk of pair.server) {
+    assert.equal(text(chunk), "one");
+    break;
+  }
+  assert.equal(pair.server.state, "established");
+  await pair.client.write("two");
+  pair.client.closeWrite();
+  assert.deepEqual((await Array.fromAsync(pair.server)).map(text), ["two"]);
+});
+
+test("Connection.unread() puts bytes in front of what comes, and settles a read that waits", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write("cd");
+  const chunk = await pair.server.read();
+  assert.ok(chunk !== null);
+  pair.server.unread(chunk);
+  pair.server.unread(Buffer.from("ab"));
+  assert.equal(text(await pair.server.readExactly(4)), "abcd");
+  const read = pair.server.readExactly(2);
+  pair.server.unread(Buffer.from("ef"));
+  assert.equal(text(await read), "ef");
+});
+
+test("Connection stops reading from the socket above its high-water mark", async () => {
+  const { stream, connection } = heldConnection({ readHighWaterMark: 100 });
+  const first = connection.readExactly(1);
+  for (let i = 0; i < 50; i += 1) stream.push(Buffer.alloc(10, "x"));
+  assert.equal(text(await first), "x");
+  for (let turn = 0; turn < 5; turn += 1) await nextTurn();
+  assert.ok(connection.unreadBytes < 200, `${connection.unreadBytes} bytes are stored`);
+  assert.equal((await connection.readExactly(499)).length, 499);
+  connection.reset();
+});
+
+// Writing
+
+test("Connection.write() takes bytes, text and lists of them", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write(Uint8Array.of(0x61));
+  await pair.client.write("é");
+  await pair.client.write(["b", Buffer.from("c"), "", new Uint8Array(0), "😀"]);
+  await pair.client.write([]);
+  await pair.client.write("");
+  pair.client.closeWrite();
+  assert.equal(text(await pair.server.readExactly(9)), "aébc😀");
+  assert.equal(await pair.server.read(), null);
+});
+
+test("Connection keeps the order of write(), send() and flush()", async () => {
+  const { stream, connection } = heldConnection({ writeHighWaterMark: 4, writeLowWaterMark: 2 });
+  const settled: string[] = [];
+  const note = (name: string) => () => settled.push(name);
+  connection.send("12345");
+  const all = [
+    connection.write("a").then(note("a")),
+    connection.write(["b", "c"]).then(note("bc")),
+    connection.flush().then(note("flush")),
+    connection.write("d").then(note("d")),
+  ];
+  await nextTurn();
+  assert.deepEqual(settled, []);
+  await stream.takeAll();
+  await Promise.all(all);
+  assert.equal(stream.taken, "12345abcd");
+  assert.deepEqual(settled.slice(0, 2), ["a", "bc"]);
+  connection.reset();
+});
+
+test("Connection.write() is accepted at once below the high-water mark and waits at it", async () => {
+  const { stream, connection } = heldConnection({ writeHighWaterMark: 10, writeLowWaterMark: 5 });
+  await connection.write("123456789");
+  assert.equal(connection.canWrite, true);
+  await connection.write("0");
+  assert.equal(connection.canWrite, false);
+  assert.equal(connection.bufferedBytes, 10);
+  let isAccepted = false;
+  const write = connection.write("more").then(() => {
+    isAccepted = true;
+  });
+  await nextTurn();
+  assert.equal(isAccepted, false);
+  assert.equal(connection.bufferedBytes, 10);
+  await stream.takeAll();
+  await write;
+  await stream.takeAll();
+  assert.equal(stream.taken, "1234567890more");
+  connection.reset();
+});
+
+test("Connection.write() withdraws what is aborted or times out while it waits", async (t) => {
+  const { stream, connection } = heldConnection({ writeHighWaterMark: 2 });
+  const controller = new AbortController();
+  connection.send("xx");
+  const first = connection.write("A");
+  const aborted = assert.rejects(connection.write("B", { signal: controller.signal }), /no more/);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const timedOut = assert.rejects(connection.write("C", { timeoutMs: 7 }), { code: "timeout" });
+  const flushTimedOut = assert.rejects(connection.flush({ timeoutMs: 7 }), { code: "timeout" });
+  const last = connection.write("D");
+  controller.abort(new Error("no more"));
+  t.mock.timers.tick(7);
+  await Promise.all([aborted, timedOut, flushTimedOut]);
+  await assert.rejects(connection.write("E", { signal: controller.signal }), /no more/);
+  await stream.takeAll();
+  await Promise.all([first, last]);
+  await stream.takeAll();
+  assert.equal(stream.taken, "xxAD");
+  connection.reset();
+});
+
+test("Connection.write() waits for a peer that does not read, and all arrives in the end", async () => {
+  await using pair = await connectionPair();
+  assert.equal(pair.client.send(Buffer.alloc(FLOOD_BYTES)), false);
+  assert.equal(pair.client.canWrite, false);
+  const controller = new AbortController();
+  const aborted = assert.rejects(pair.client.write("lost", { signal: controller.signal }), { name: "AbortError" });
+  const kept = pair.client.write("kept");
+  for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+  assert.ok(pair.client.bufferedBytes > 0);
+  controller.abort();
+  await aborted;
+  await pair.server.readExactly(FLOOD_BYTES);
+  await kept;
+  pair.client.closeWrite();
+  assert.deepEqual((await Array.fromAsync(pair.server)).map(text).join(""), "kept");
+});
+
+test("Connection.send() says no above the mark, queues all the same, and tells when to go on", async () => {
+  const { stream, connection } = heldConnection({ writeHighWaterMark: 10, writeLowWaterMark: 5 });
+  let drains = 0;
+  connection.handle({
+    drain: () => {
+      drains += 1;
+    },
+  });
+  assert.equal(connection.send("123456789"), true);
+  assert.equal(connection.send("0"), false);
+  assert.equal(connection.send("abc"), false);
+  await nextTurn();
+  assert.equal(drains, 0);
+  await stream.takeAll();
+  assert.equal(stream.taken, "1234567890abc");
+  assert.equal(drains, 1);
+  assert.equal(connection.canWrite, true);
+  connection.reset();
+});
+
+test("Connection goes on writing at the low-water mark, not before it and not after", async () => {
+  for (const [waiting, isAtOnce] of [
+    ["12345", true],
+    ["123456", false],
+  ] as const) {
+    const { stream, connection } = heldConnection({ writeHighWaterMark: 10, writeLowWaterMark: 5 });
+    let drains = 0;
+    connection.handle({
+      drain: () => {
+        drains += 1;
+      },
+    });
+    connection.send("0123456789");
+    await nextTurn();
+    connection.send(waiting);
+    await stream.takeOne();
+    assert.equal(connection.bufferedBytes, waiting.length);
+    assert.equal(drains, isAtOnce ? 1 : 0);
+    await stream.takeAll();
+    assert.equal(drains, 1);
+    connection.reset();
+  }
+});
+
+test("Connection counts the bytes of text, not its characters", async () => {
+  const { stream, connection } = heldConnection({ writeHighWaterMark: 100, writeLowWaterMark: 50 });
+  let drains = 0;
+  connection.handle({
+    drain: () => {
+      drains += 1;
+    },
+  });
+  // 40 characters, 120 bytes.
+  assert.equal(connection.send("€".repeat(40)), false);
+  assert.equal(connection.bufferedBytes, 120);
+  await stream.takeAll();
+  assert.equal(drains, 1);
+  connection.reset();
+
+  await using pair = await connectionPair();
+  pair.client.send("€".repeat(10));
+  assert.equal(pair.client.bufferedBytes, 30);
+});
+
+test("Connection sends what is small and of one tick in one write", async () => {
+  const { stream, connection } = heldConnection();
+  for (let i = 0; i < 10; i += 1) connection.send(String(i));
+  await connection.write(["a", "b"]);
+  await stream.takeAll();
+  assert.equal(stream.calls, 1);
+  assert.equal(stream.taken, "0123456789ab");
+  connection.reset();
+});
+
+test("Connection.send() never throws: false once it cannot be written", async () => {
+  await using pair = await connectionPair();
+  pair.client.closeWrite();
+  assert.equal(pair.client.send("x"), false);
+  pair.server.reset();
+  await pair.server.closed;
+  assert.equal(pair.server.send("x"), false);
+  assert.equal(pair.server.canWrite, false);
+});
+
+test("Connection.flush() resolves when all is with the kernel", async () => {
+  const { stream, connection } = heldConnection();
+  await connection.flush();
+  connection.send("abc");
+  let isFlushed = false;
+  const flush = connection.flush().then(() => {
+    isFlushed = true;
+  });
+  await nextTurn();
+  assert.equal(isFlushed, false);
+  await stream.takeAll();
+  await flush;
+  assert.equal(connection.bufferedBytes, 0);
+  connection.reset();
+});
+
+test("Connection rejects writes and flushes that wait when it breaks", async () => {
+  await using pair = await connectionPair();
+  pair.client.send(Buffer.alloc(FLOOD_BYTES));
+  const write = assert.rejects(pair.client.write("x"), { code: "reset" });
+  const flush = assert.rejects(pair.client.flush(), { code: "reset" });
+  await nextTurn();
+  pair.server.reset();
+  await Promise.all([write, flush]);
+  await assert.rejects(pair.client.write("y"), { code: "reset" });
+  await assert.rejects(pair.client.flush(), { code: "reset" });
+});
+
+test("Connection rejects, rather than throws, a timeout that is none", async () => {
+  const { connection } = heldConnection({ writeHighWaterMark: 1 });
+  connection.send("xx");
+  for (const timeoutMs of [-1, Number.NaN]) {
+    await assert.rejects(connection.write("y", { timeoutMs }), RangeError);
+    await assert.rejects(connection.flush({ timeoutMs }), RangeError);
+    await assert.rejects(connection.read({ timeoutMs }), RangeError);
+  }
+  connection.reset();
+});
+
+// Half-close and close
+
+test("Connection.closeWrite() half-closes: the peer sees the end and can still answer", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write("question");
+  pair.client.closeWrite();
+  pair.client.closeWrite();
+  assert.equal(pair.client.state, "half-closed-local");
+  await assert.rejects(pair.client.write("x"), { code: "closed" });
+  assert.equal(text(await pair.server.readExactly(8)), "question");
+  assert.equal(await pair.server.read(), null);
+  assert.equal(pair.server.state, "half-closed-remote");
+  await pair.server.write("answer");
+  pair.server.closeWrite();
+  assert.equal(pair.server.state, "closing");
+  assert.equal(text(await pair.client.readExactly(6)), "answer");
+  assert.equal(await pair.client.read(), null);
+  await Promise.all([pair.client.closed, pair.server.closed]);
+  assert.equal(pair.client.state, "closed");
+  assert.equal(pair.server.state, "closed");
+  assert.equal(await pair.client.read(), null);
+});
+
+test("Connection.close() flushes, finishes and is gone when the peer finishes too", async () => {
+  await using pair = await connectionPair();
+  const bytes = Buffer.alloc(4 * 1024 * 1024, "x");
+  pair.client.send(bytes);
+  const closed = pair.client.close();
+  assert.equal(pair.client.close(), closed);
+  assert.equal(pair.client.state, "closing");
+  assert.ok(bytes.equals(await pair.server.readExactly(bytes.length)));
+  assert.equal(await pair.server.read(), null);
+  await pair.server.close();
+  await closed;
+  assert.equal(pair.client.state, "closed");
+  await pair.client.close();
+});
+
+test("Connection.close() rejects what waits, and what comes, with closed", async () => {
+  await using pair = await connectionPair();
+  pair.client.send(Buffer.alloc(FLOOD_BYTES));
+  const waiting = [
+    assert.rejects(pair.client.read(), { code: "closed" }),
+    assert.rejects(pair.client.write("x"), { code: "closed" }),
+  ];
+  void pair.client.close();
+  await Promise.all(waiting);
+  await assert.rejects(pair.client.read(), { code: "closed" });
+  await assert.rejects(pair.client.readExactly(1), { code: "closed" });
+  await assert.rejects(pair.client.write("x"), { code: "closed" });
+  await assert.rejects(pair.client.flush(), { code: "closed" });
+  assert.throws(() => pair.client.handle({}), { code: "closed" });
+  assert.throws(() => pair.client.detach(), { code: "closed" });
+});
+
+test("Connection.read() rejects with closed after close(), also when the peer finished", async () => {
+  await using pair = await connectionPair();
+  await pair.server.write("unread");
+  const closed = pair.client.close();
+  await pair.server.close();
+  await closed;
+  await assert.rejects(pair.client.read(), { code: "closed" });
+  await assert.rejects(pair.client.readExactly(1), { code: "closed" });
+
+  await using other = await connectionPair();
+  other.server.closeWrite();
+  assert.equal(await other.client.read(), null);
+  await other.client.close();
+  await assert.rejects(other.client.read(), { code: "closed" });
+
+  const { stream, connection } = heldConnection();
+  connection.send("on its way");
+  void connection.close();
+  stream.push(null);
+  for (let turn = 0; turn < 3; turn += 1) await nextTurn();
+  assert.equal(connection.state, "closing");
+  await assert.rejects(connection.read(), { code: "closed" });
+  connection.reset();
+  await connection.closed;
+});
+
+test("Connection.close() reads and discards what the peer still sends", async () => {
+  await using pair = await connectionPair();
+  const closed = pair.client.close();
+  await pair.server.write(Buffer.alloc(500_000));
+  await pair.server.close();
+  await closed;
+  assert.equal(pair.client.unreadBytes, 0);
+});
+
+test("Connection.close() cuts off a peer that sends on and on", async () => {
+  await using pair = await connectionPair();
+  const closed = pair.client.close();
+  pair.server.send(Buffer.alloc(FLOOD_BYTES));
+  await closed;
+  await assert.rejects(pair.server.flush(), { code: "reset" });
+});
+
+test("Connection.close() does not wait longer than lingerMs for the peer", async (t) => {
+  await using pair = await connectionPair({ client: { lingerMs: 2_000 } });
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let isClosed = false;
+  const closed = pair.client.close().then(() => {
+    isClosed = true;
+  });
+  for (let turn = 0; turn < 5; turn += 1) await nextTurn();
+  t.mock.timers.tick(1_999);
+  for (let turn = 0; turn < 5; turn += 1) await nextTurn();
+  assert.equal(isClosed, false);
+  t.mock.timers.tick(1);
+  await closed;
+});
+
+test("Connection.close() lingers on while its own bytes still leave", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { stream, connection } = heldConnection({ lingerMs: 100 });
+  connection.send("x".repeat(5_000));
+  connection.send("y".repeat(5_000));
+  void connection.close();
+  await nextTurn();
+  await stream.takeAll();
+  t.mock.timers.tick(100);
+  await nextTurn();
+  assert.equal(connection.state, "closing");
+  assert.equal(stream.hasFinished, true);
+  t.mock.timers.tick(100);
+  await connection.closed;
+});
+
+test("Connection.close() gives up on a peer that takes nothing", async (t) => {
+  await using pair = await connectionPair();
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  pair.client.send(Buffer.alloc(FLOOD_BYTES));
+  const closed = pair.client.close();
+  while (pair.client.state !== "closed") {
+    t.mock.timers.tick(2_000);
+    await nextTurn();
+  }
+  await closed;
+});
+
+test("Connection.reset() reaches the peer as reset, and this side as closed", async () => {
+  await using pair = await connectionPair();
+  const theirs = assert.rejects(pair.server.read(), { code: "reset" });
+  const ours = assert.rejects(pair.client.read(), { code: "closed" });
+  pair.client.reset();
+  pair.client.reset();
+  await Promise.all([theirs, ours, pair.client.closed, pair.server.closed]);
+  assert.equal(pair.client.state, "closed");
+  await assert.rejects(pair.client.write("x"), { code: "closed" });
+  await assert.rejects(pair.server.write("x"), { code: "reset" });
+});
+
+test("Connection.reset() and close() after the other are harmless", async () => {
+  await using pair = await connectionPair();
+  const closed = pair.client.close();
+  pair.client.reset();
+  await closed;
+  await pair.client.close();
+  pair.client.reset();
+  pair.client.closeWrite();
+});
+
+test("Connection.reset() right after closeWrite() is a reset all the same", async (t) => {
+  if (process.platform !== "linux") return t.skip("how much the kernel buffers is known of Linux alone");
+  await using pair = await connectionPair();
+  // The kernel takes it all, but cannot deliver it all to a peer that does not read.
+  await pair.client.write(Buffer.alloc(1024 * 1024));
+  await pair.client.flush();
+  pair.client.closeWrite();
+  pair.client.reset();
+  await pair.client.closed;
+  await assert.rejects(Array.fromAsync(pair.server), { code: "reset" });
+});
+
+test("Connection gives what had arrived before the peer broke it, then the error", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write("abc");
+  const first = await pair.server.readExactly(1);
+  pair.client.reset();
+  await pair.server.closed;
+  assert.equal(text(first), "a");
+  await assert.rejects(pair.server.readExactly(3), { code: "reset" });
+  assert.equal(text(await pair.server.readExactly(2)), "bc");
+  await assert.rejects(pair.server.read(), { code: "reset" });
+  await assert.rejects(pair.server.read(), { code: "reset" });
+});
+
+test("Connection.readExactly() rejects when the peer vanishes in mid-message", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write("half");
+  await pair.client.flush();
+  const read = assert.rejects(pair.server.readExactly(8), { code: "reset" });
+  await nextTurn();
+  pair.client.reset();
+  await read;
+});
+
+test("Connection carries the facts of a broken connection in its error", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write("12345");
+  await pair.server.readExactly(5);
+  const { remote } = pair.server;
+  const read = pair.server.read();
+  pair.client.reset();
+  await assert.rejects(read, (error: SocketError) => {
+    assert.deepEqual(error.remote, remote);
+    assert.equal(error.bytesRead, 5);
+    assert.equal((error.cause as NodeJS.ErrnoException).code, "ECONNRESET");
+    return true;
+  });
+});
+
+test("Connection is closed when its scope is left", async () => {
+  await using pair = await connectionPair();
+  pair.server.handle({});
+  {
+    await using client = pair.client;
+    await client.write("x");
+  }
+  assert.equal(pair.client.state, "closed");
+});
+
+// Events
+
+interface Log {
+  readonly events: string[];
+  readonly handlers: ConnectionHandlers;
+  readonly closed: Promise<SocketError | undefined>;
+}
+
+/** Handlers that write down what they are called with. */
+function logging(more: ConnectionHandlers = {}): Log {
+  const events: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<SocketError | undefined>();
+  const handlers: ConnectionHandlers = {
+    data: (_, chunk) => void events.push(text(chunk)),
+    end: () => void events.push("end"),
+    close: (_, error) => {
+      events.push(error === undefined ? "close" : `close: ${error.code}`);
+      resolve(error);
+    },
+    ...more,
+  };
+  return { events, handlers, closed: promise };
+}
+
+test("Connection.handle() delivers what is stored at once, then data, end and close", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write("abcdef");
+  await pair.server.readExactly(2);
+  const log = logging();
+  pair.server.handle(log.handlers);
+  assert.deepEqual(log.events, ["cdef"]);
+  assert.equal(pair.server.isHandled, true);
+  await assert.rejects(pair.server.read(), { code: "busy" });
+  pair.server.unread(Buffer.from("again"));
+  await pair.client.write("more");
+  pair.client.closeWrite();
+  for (let turn = 0; turn < 1_000 && log.events.at(-1) !== "end"; turn += 1) await nextTurn();
+  pair.server.closeWrite();
+  await log.closed;
+  assert.deepEqual(log.events, ["cdef", "again", "more", "end", "close"]);
+});
+
+test("Connection.handle() answers the peer's end with ours once all is flushed, without an end handler", async () => {
+  await using pair = await connectionPair();
+  pair.server.handle({ data: (connection, chunk) => void connection.send([chunk, chunk]) });
+  await pair.client.write("ab");
+  pair.client.closeWrite();
+  assert.equal((await Array.fromAsync(pair.client)).map(text).join(""), "abab");
+  await Promise.all([pair.client.closed, pair.server.closed]);
+});
+
+test("Connection.handle() lets our side write on after the peer's end, with an end handler", async () => {
+  await using pair = await connectionPair();
+  const log = logging();
+  pair.server.handle(log.handlers);
+  pair.client.closeWrite();
+  for (let turn = 0; turn < 20 && log.events.length === 0; turn += 1) await nextTurn();
+  assert.deepEqual(log.events, ["end"]);
+  await pair.server.write("still here");
+  assert.equal(text(await pair.client.readExactly(10)), "still here");
+});
+
+test("Connection.handle() tells of an end that came before it", async () => {
+  await using pair = await connectionPair();
+  pair.client.closeWrite();
+  assert.equal(await pair.server.read(), null);
+  const log = logging();
+  pair.server.handle(log.handlers);
+  assert.deepEqual(log.events, ["end"]);
+});
+
+test("Connection.handle() on a connection that is gone delivers what there was, and why it went", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write("abc");
+  await pair.server.readExactly(1);
+  pair.client.reset();
+  await pair.server.closed;
+  const log = logging();
+  pair.server.handle(log.handlers);
+  await log.closed;
+  assert.deepEqual(log.events, ["bc", "close: reset"]);
+
+  await using other = await connectionPair();
+  other.client.closeWrite();
+  assert.equal(await other.server.read(), null);
+  other.server.closeWrite();
+  await other.server.closed;
+  const late = logging();
+  other.server.handle(late.handlers);
+  await late.closed;
+  assert.deepEqual(late.events, ["end", "close"]);
+});
+
+test("Connection.handle() works on a connection from connect() too, and again with other handlers", async () => {
+  await using pair = await connectionPair();
+  const first = logging();
+  const second = logging();
+  pair.client.handle(first.handlers);
+  pair.server.send("one");
+  for (let turn = 0; turn < 100 && first.events.length === 0; turn += 1) await nextTurn();
+  pair.client.handle(second.handlers);
+  pair.server.send("two");
+  pair.server.closeWrite();
+  pair.client.closeWrite();
+  await second.closed;
+  assert.deepEqual(first.events, ["one"]);
+  assert.deepEqual(second.events, ["two", "end", "close"]);
+});
+
+test("Connection.handle() gives data synchronously, chunk by chunk, and close has no error after our close()", async () => {
+  await using pair = await connectionPair();
+  const log = logging({
+    data: (connection, chunk) => {
+      log.events.push(text(chunk));
+      void connection.close();
+    },
+  });
+  pair.server.handle(log.handlers);
+  await pair.client.write("bye");
+  assert.equal(await pair.client.read(), null);
+  await pair.client.close();
+  await log.closed;
+  assert.deepEqual(log.events, ["bye", "close"]);
+});
+
+test("Connection.handle() tells close why the connection broke", async () => {
+  await using pair = await connectionPair();
+  const log = logging();
+  pair.server.handle(log.handlers);
+  pair.client.reset();
+  await log.closed;
+  assert.deepEqual(log.events, ["close: reset"]);
+});
+
+test("Connection.pause() stops the data, resume() lets it go on", async () => {
+  await using pair = await connectionPair();
+  const log = logging();
+  pair.server.handle(log.handlers);
+  pair.server.pause();
+  await pair.client.write("held back");
+  await pair.client.flush();
+  for (let turn = 0; turn < 10; turn += 1) await nextTurn();
+  assert.deepEqual(log.events, []);
+  pair.server.resume();
+  pair.client.closeWrite();
+  for (let turn = 0; turn < 1_000 && log.events.length < 2; turn += 1) await nextTurn();
+  assert.deepEqual(log.events, ["held back", "end"]);
+});
+
+test("Connection.pause() in the handler of stored data holds", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write("ab");
+  await pair.server.readExactly(1);
+  const log = logging({
+    data: (connection, chunk) => {
+      log.events.push(text(chunk));
+      connection.pause();
+    },
+  });
+  pair.server.handle(log.handlers);
+  await pair.client.write("more");
+  await pair.client.flush();
+  for (let turn = 0; turn < 10; turn += 1) await nextTurn();
+  assert.deepEqual(log.events, ["b"]);
+});
+
+test("Connection.pause() and resume() do not disturb who reads by pulling", async () => {
+  const { stream, connection } = heldConnection({ readHighWaterMark: 100 });
+  connection.pause();
+  const read = connection.readExactly(2);
+  connection.pause();
+  stream.push("ab");
+  assert.equal(text(await read), "ab");
+  connection.resume();
+  for (let i = 0; i < 100; i += 1) stream.push(Buffer.alloc(10));
+  for (let turn = 0; turn < 5; turn += 1) await nextTurn();
+  assert.ok(connection.unreadBytes < 200, `${connection.unreadBytes} bytes are stored`);
+  connection.reset();
+});
+
+test("Connection.handle() breaks only the connection of a handler that fails, and says so", async () => {
+  await using healthy = await connectionPair();
+  const other = logging();
+  healthy.server.handle(other.handlers);
+  const failing: readonly ConnectionHandlers[] = [
+    {
+      data: () => {
+        throw new Error("my bug");
+      },
+    },
+    // A handler that is an async function: its type allows it, and its rejection must not end the process.
+    { data: async () => Promise.reject(new Error("my bug")) },
+    {
+      end: () => {
+        throw new Error("my bug");
+      },
+    },
+    { end: async () => Promise.reject(new Error("my bug")) },
+    {
+      data: () => {
+        throw "my bug";
+      },
+    },
+  ];
+  for (const handlers of failing) {
+    await using pair = await connectionPair();
+    const reports: SocketError[] = [];
+    pair.server.onHandlerError((error) => reports.push(error));
+    const log = logging(handlers);
+    pair.server.handle(log.handlers);
+    await pair.client.write("x");
+    pair.client.closeWrite();
+    const error = await log.closed;
+    assert.equal(error?.code, "system");
+    assert.match(error.message, /^The (data|end) handler of 127\.0\.0\.1:\d+ failed: my bug$/);
+    assert.deepEqual(reports, [error]);
+  }
+  await healthy.client.write("fine");
+  for (let turn = 0; turn < 1_000 && other.events.length === 0; turn += 1) await nextTurn();
+  assert.deepEqual(other.events, ["fine"]);
+});
+
+test("Connection survives a close handler and a drain handler that fail", async () => {
+  const failing: readonly ConnectionHandlers[] = [
+    {
+      close: () => {
+        throw new Error("my bug");
+      },
+    },
+    { close: async () => Promise.reject(new Error("my bug")) },
+    {
+      drain: () => {
+        throw new Error("my bug");
+      },
+    },
+  ];
+  for (const handlers of failing) {
+    const { stream, connection } = heldConnection({ writeHighWaterMark: 1 });
+    const reports: string[] = [];
+    connection.onHandlerError((error) => reports.push(error.message));
+    connection.handle(handlers);
+    connection.send("xx");
+    await stream.takeAll();
+    connection.reset();
+    await connection.closed;
+    await nextTurn();
+    assert.match(reports.join(), /^The (close|drain) handler failed: my bug$/);
+  }
+});
+
+// The socket underneath
+
+test("Connection.detach() gives the socket away with what was not read, and nothing of ours on it", async () => {
+  await using listener = await listen({ host: "127.0.0.1", idleTimeoutMs: 60_000 });
+  const client = await connect(listener.address);
+  const server = await listener.accept();
+  await client.write("GET / HTTP/1.1\r\n\r\nbody");
+  assert.equal(text(await server.readUntil("\r\n")), "GET / HTTP/1.1\r\n");
+  const waiting = assert.rejects(server.readUntil("never"), { code: "closed" });
+  const given = [server, client].map((connection) => {
+    const { socket, unread } = connection.detach();
+    assert.equal(connection.state, "closed");
+    assert.throws(() => connection.detach(), { code: "closed" });
+    assert.equal(connection.send("x"), false);
+    connection.reset();
+    assert.ok(socket instanceof net.Socket);
+    assert.equal(socket.timeout ?? 0, 0, "the idle timeout stays on the socket");
+    const fresh = new net.Socket();
+    for (const event of socket.eventNames()) {
+      assert.equal(socket.listenerCount(event), fresh.listenerCount(event), `a listener for ${String(event)} is left`);
+    }
+    return { socket, unread: text(unread) };
+  });
+  assert.deepEqual(
+    given.map(({ unread }) => unread),
+    ["\r\nbody", ""],
+  );
+  await Promise.all([server.closed, client.closed, server.close(), client.close()]);
+  const [ofServer, ofClient] = given;
+  ofServer?.socket.end("by hand");
+  ofClient?.socket.end();
+  assert.equal(Buffer.concat((await ofClient?.socket.toArray()) ?? []).toString(), "by hand");
+  assert.deepEqual(await ofServer?.socket.toArray(), []);
+  await waiting;
+});
+
+test("Connection.detach() loses nothing that its socket still holds", async () => {
+  await using pair = await connectionPair({ server: { readHighWaterMark: 4 } });
+  await pair.client.write("abcdefgh");
+  await pair.server.readExactly(1);
+  await pair.client.write("ijkl");
+  pair.client.closeWrite();
+  for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+  const { socket, unread } = pair.server.detach();
+  const rest = Buffer.concat([unread, ...(await socket.toArray())]);
+  assert.equal(rest.toString(), "bcdefghijkl");
+  socket.end();
+  await once(socket, "close");
+  await pair.client.close();
+});
+
+test("Connection survives any error of its stream", async () => {
+  const { stream, connection } = heldConnection();
+  const read = assert.rejects(connection.read(), { code: "system", message: /broke: odd$/ });
+  stream.destroy(new Error("odd"));
+  await read;
+  stream.emit("error", new Error("again"));
+  await connection.closed;
+});
+
+test("Connection works over a Unix socket, and reset() breaks it too", async (t) => {
+  if (process.platform === "win32") return t.skip("Windows has named pipes instead");
+  const folder = await mkdtemp(join(tmpdir(), "landline-"));
+  try {
+    await using pair = await connectionPair({ path: join(folder, "test.sock") });
+    await pair.client.write("hello");
+    assert.equal(text(await pair.server.readExactly(5)), "hello");
+    pair.server.reset();
+    await pair.server.closed;
+    assert.equal(await pair.client.read().catch((error: SocketError) => error.code), null);
+    pair.client.reset();
+    await pair.client.closed;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("Connection.ref() and unref() go to the socket", async () => {
+  await using pair = await connectionPair();
+  const count = (): number => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
+  const before = count();
+  pair.client.unref();
+  assert.equal(count(), before - 1);
+  pair.client.ref();
+  assert.equal(count(), before);
+  const { connection } = heldConnection();
+  connection.unref();
+  connection.ref();
+  connection.reset();
+});
+
+// States
+
+test("Connection publishes each change of its state", async () => {
+  const changes: StateChange[] = [];
+  const collect = (change: unknown): void => void changes.push(change as StateChange);
+  diagnostics.subscribe("landline:connection", collect);
+  try {
+    await using pair = await connectionPair();
+    pair.client.closeWrite();
+    assert.equal(await pair.server.read(), null);
+    pair.server.closeWrite();
+    assert.equal(await pair.client.read(), null);
+    await Promise.all([pair.client.closed, pair.server.closed]);
+    const broken = await connectionPair();
+    const read = broken.server.read();
+    broken.client.reset();
+    await assert.rejects(read, { code: "reset" });
+    await broken.server.closed;
+    const { port } = pair.client.local as { port: number };
+    const ofClient = changes.filter(({ id }) => id === changes.find(({ local }) => local?.port === port)?.id);
+    const lives = Object.values(Object.groupBy(changes, ({ id }) => id)).map((life = []) =>
+      [life[0]?.from, ...life.map(({ to }) => to)].join(" "),
+    );
+    assert.deepEqual(lives.sort(), [
+      "created connecting established closed",
+      "created connecting established half-closed-local closing closed",
+      "created established closed",
+      "created established half-closed-remote closing closed",
+    ]);
+    assert.ok(ofClient.length > 0);
+    for (const change of changes) assert.ok(Math.abs(change.at - Date.now()) < 3_600_000);
+    const reasons = new Set(changes.map(({ reason }) => reason));
+    assert.ok(reasons.has("the peer finished"));
+    assert.ok([...reasons].some((reason) => reason?.includes("reset by the peer")));
+  } finally {
+    diagnostics.unsubscribe("landline:connection", collect);
+  }
+});
+
+test("Connection knows both addresses", async () => {
+  await using pair = await connectionPair();
+  assert.deepEqual(pair.client.local, pair.server.remote);
+  assert.deepEqual(pair.client.remote, pair.server.local);
+  assert.equal(pair.client.remote?.host, "127.0.0.1");
+});
+
+// Leaks
+
+test("Connection carries 10,000 operations on one signal without a leak warning", async () => {
+  const { signal } = new AbortController();
+  const { stream, connection } = heldConnection({ writeHighWaterMark: 1, writeLowWaterMark: 0 });
+  for (let i = 0; i < 5_000; i += 1) {
+    const read = connection.readExactly(1, { signal });
+    connection.unread(Buffer.from("x"));
+    await read;
+  }
+  connection.send("xx");
+  const writes = Array.from({ length: 200 }, () => connection.write("x", { signal }));
+  const flush = connection.flush({ signal });
+  assert.equal(getEventListeners(signal, "abort").length, 201);
+  await stream.takeAll();
+  await Promise.all([...writes, flush]);
+  assert.equal(stream.taken.length, 202);
+  for (let i = 0; i < 5_000; i += 1) {
+    connection.unread(Buffer.from("x"));
+    await connection.read({ signal });
+  }
+  assert.equal(getEventListeners(signal, "abort").length, 0);
+  const left = [connection.read({ signal }), connection.write("x", { signal }), connection.write("x", { signal })];
+  connection.reset();
+  await Promise.allSettled(left);
+  assert.equal(getEventListeners(signal, "abort").length, 0);
+});

@@ -1,0 +1,320 @@
+import assert from "node:assert/strict";
+import dgram from "node:dgram";
+import diagnostics from "node:diagnostics_channel";
+import { getEventListeners } from "node:events";
+import { test } from "node:test";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import type { StateChange } from "../state.ts";
+import { bind } from "./bind.ts";
+import type { Datagram } from "./datagram.ts";
+import type { UdpSocket } from "./udp-socket.ts";
+
+failOnLeaks();
+
+const HOST = { host: "127.0.0.1" };
+const text = ({ data }: Datagram): string => Buffer.from(data).toString();
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+async function openEcho(socket: UdpSocket): Promise<void> {
+  for await (const { data, from } of socket) await socket.send(data, from);
+}
+
+/** Waits until everything sent so far has arrived: loopback keeps the order. */
+async function waitForArrival(socket: UdpSocket, count: number, seen: () => number): Promise<void> {
+  for (let turn = 0; seen() < count; turn += 1) {
+    assert.ok(turn < 20_000, `${seen()} of ${count} datagrams arrived at ${socket.address.port}`);
+    await nextTurn();
+  }
+}
+
+test("bind() takes a free port of localhost, IPv4 where there is a choice", async () => {
+  await using socket = await bind();
+  assert.equal(socket.state, "bound");
+  assert.equal(socket.address.host, "127.0.0.1");
+  assert.ok(socket.address.port > 0);
+  assert.equal(socket.remote, undefined);
+});
+
+test("UdpSocket echoes datagrams whole, with who sent them", async () => {
+  await using server = await bind(HOST);
+  const echoing = openEcho(server);
+  await using client = await bind(HOST);
+  for (const message of ["hello", "", "grüße", "x".repeat(9_000)]) {
+    await client.send(message, server.address);
+    const datagram = await client.receive({ timeoutMs: 5_000 });
+    assert.equal(text(datagram), message);
+    assert.deepEqual(datagram.from, server.address);
+  }
+  await client.send(Uint8Array.of(1, 2, 3).subarray(1), server.address);
+  assert.deepEqual([...(await client.receive()).data], [2, 3]);
+  await server.close();
+  await echoing;
+});
+
+test("UdpSocket sends to a name", async () => {
+  await using server = await bind();
+  await using client = await bind();
+  await client.send("hello", { host: "localhost", port: server.address.port });
+  assert.equal(text(await server.receive()), "hello");
+});
+
+test("UdpSocket speaks IPv6", async (t) => {
+  const server = await bind({ host: "::1" }).catch((error: Error) =>
+    t.skip(`no IPv6 loopback address: ${error.message}`),
+  );
+  if (server === undefined) return;
+  const echoing = openEcho(server);
+  await using client = await bind({ host: "::1" });
+  await client.send("six", server.address);
+  const { data, from } = await client.receive();
+  assert.equal(Buffer.from(data).toString(), "six");
+  assert.equal(from.host, "::1");
+  await client.connect(server.address);
+  await client.send("connected");
+  assert.equal(text(await client.receive()), "connected");
+  await server.close();
+  await echoing;
+});
+
+test("UdpSocket receives in order, waiting or not", async () => {
+  await using receiver = await bind(HOST);
+  await using sender = await bind(HOST);
+  const waiting = [receiver.receive(), receiver.receive()];
+  for (const message of ["a", "b", "c", "d"]) await sender.send(message, receiver.address);
+  const received = [...(await Promise.all(waiting)), await receiver.receive(), await receiver.receive()];
+  assert.deepEqual(received.map(text), ["a", "b", "c", "d"]);
+});
+
+test("UdpSocket drops the oldest datagrams above queueMax and counts them", async () => {
+  await using receiver = await bind({ ...HOST, queueMax: 3 });
+  await using sender = await bind(HOST);
+  for (let i = 1; i <= 5; i += 1) await sender.send(String(i), receiver.address);
+  await waitForArrival(receiver, 2, () => receiver.dropped);
+  assert.equal(receiver.dropped, 2);
+  const kept = [await receiver.receive(), await receiver.receive(), await receiver.receive()];
+  assert.deepEqual(kept.map(text), ["3", "4", "5"]);
+  const next = receiver.receive();
+  await sender.send("6", receiver.address);
+  assert.equal(text(await next), "6");
+  assert.equal(receiver.dropped, 2);
+});
+
+test("UdpSocket keeps 1,024 datagrams of its own accord", async () => {
+  await using receiver = await bind(HOST);
+  await using sender = await bind(HOST);
+  // In steps, so that the kernel's own buffer does not run over.
+  for (let i = 0; i < 1_030; i += 1) {
+    await sender.send(String(i), receiver.address);
+    if (i % 32 === 31) for (let turn = 0; turn < 3; turn += 1) await nextTurn();
+  }
+  await waitForArrival(receiver, 6, () => receiver.dropped);
+  assert.equal(receiver.dropped, 6);
+  assert.equal(text(await receiver.receive()), "6");
+});
+
+test("UdpSocket.send() takes 65,507 bytes and rejects one more", async () => {
+  await using receiver = await bind(HOST);
+  await using sender = await bind(HOST);
+  await sender.send(Buffer.alloc(65_507, "x"), receiver.address);
+  assert.equal((await receiver.receive()).data.length, 65_507);
+  await assert.rejects(sender.send(Buffer.alloc(65_508), receiver.address), {
+    code: "message-too-long",
+    message: `Cannot send to 127.0.0.1:${receiver.address.port}: 65508 bytes exceed the 65507 of a datagram`,
+  });
+  await assert.rejects(sender.send("é".repeat(32_754), receiver.address), { code: "message-too-long" });
+});
+
+test("UdpSocket.send() yields to the event loop every 64 datagrams", async () => {
+  await using receiver = await bind(HOST);
+  await using sender = await bind(HOST);
+  let turns = 0;
+  let isSending = true;
+  const count = (): void => {
+    turns += 1;
+    if (isSending) setImmediate(count);
+  };
+  setImmediate(count);
+  for (let i = 0; i < 640; i += 1) await sender.send("x", receiver.address);
+  isSending = false;
+  assert.ok(turns >= 9, `the event loop turned ${turns} times`);
+  await nextTurn();
+});
+
+test("UdpSocket.send() needs an address where the socket is not connected", async () => {
+  await using socket = await bind(HOST);
+  await assert.rejects(socket.send("x"), TypeError);
+});
+
+test("UdpSocket.send() rejects addresses that are none", async () => {
+  await using socket = await bind(HOST);
+  for (const port of [0, -1, 65_536, Number.NaN]) await assert.rejects(socket.send("x", { ...HOST, port }), RangeError);
+  for (const port of [0, 65_536]) await assert.rejects(socket.connect({ ...HOST, port }), RangeError);
+});
+
+test("bind() rejects ports that are none", async () => {
+  for (const port of [-1, 65_536, 0.5, Number.NaN]) await assert.rejects(bind({ ...HOST, port }), RangeError);
+});
+
+test("bind() rejects an address in use, and one that is not this machine's", async () => {
+  await using socket = await bind(HOST);
+  await assert.rejects(bind(socket.address), {
+    code: "address-in-use",
+    message: new RegExp(`^Cannot bind 127\\.0\\.0\\.1:${socket.address.port}: the address is already in use`),
+  });
+  await assert.rejects(bind({ host: "192.0.2.254" }), { code: "address-not-available" });
+});
+
+test("bind() with reuseAddress shares a port", async () => {
+  await using first = await bind({ ...HOST, reuseAddress: true });
+  await using second = await bind({ ...first.address, reuseAddress: true });
+  assert.deepEqual(second.address, first.address);
+});
+
+test("UdpSocket.receive() times out and is aborted without losing a datagram", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  await using receiver = await bind(HOST);
+  await using sender = await bind(HOST);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const timedOut = assert.rejects(receiver.receive({ timeoutMs: 100 }), { code: "timeout" });
+  const aborted = assert.rejects(receiver.receive({ signal }), /enough/);
+  const waiting = receiver.receive();
+  t.mock.timers.tick(100);
+  controller.abort(new Error("enough"));
+  await Promise.all([timedOut, aborted]);
+  await assert.rejects(receiver.receive({ signal }), /enough/);
+  await sender.send("first", receiver.address);
+  await sender.send("second", receiver.address);
+  assert.equal(text(await waiting), "first");
+  assert.equal(text(await receiver.receive()), "second");
+  assert.equal(getEventListeners(signal, "abort").length, 0);
+});
+
+test("UdpSocket.receive() refuses times that are none", async () => {
+  await using socket = await bind(HOST);
+  await assert.rejects(socket.receive({ timeoutMs: Number.NaN }), RangeError);
+});
+
+test("UdpSocket.close() rejects receive() with closed, ends iteration and is idempotent", async () => {
+  const socket = await bind(HOST);
+  const { address } = socket;
+  const received = assert.rejects(socket.receive(), { code: "closed" });
+  const other = await bind(HOST);
+  const iterated = Array.fromAsync(other);
+  await Promise.all([socket.close(), socket.close(), other.close()]);
+  await received;
+  assert.deepEqual(await iterated, []);
+  assert.equal(socket.state, "closed");
+  await assert.rejects(socket.receive(), { code: "closed" });
+  await assert.rejects(socket.send("x", address), { code: "closed", message: /the socket is closed$/ });
+  await assert.rejects(socket.connect(address), { code: "closed" });
+  assert.deepEqual(await Array.fromAsync(socket), []);
+  await socket.close();
+  await using again = await bind(address);
+  assert.deepEqual(again.address, address);
+});
+
+test("UdpSocket.close() settles what was being sent or connected at any moment", async () => {
+  for (let microtasks = 0; microtasks < 12; microtasks += 1) {
+    for (const isConnecting of [false, true]) {
+      const receiver = await bind(HOST);
+      const socket = await bind(HOST);
+      const operation = isConnecting ? socket.connect(receiver.address) : socket.send("x", receiver.address);
+      const settled = operation.then(
+        () => "done",
+        (error: { code: string }) => error.code,
+      );
+      for (let i = 0; i < microtasks; i += 1) await Promise.resolve();
+      await socket.close();
+      assert.match(String(await settled), /^(done|closed)$/, `closed after ${microtasks} microtasks`);
+      await receiver.close();
+    }
+  }
+});
+
+test("UdpSocket.connect() fixes the peer: others are not heard", async () => {
+  await using server = await bind(HOST);
+  await using stranger = await bind(HOST);
+  await using client = await bind(HOST);
+  await client.connect(server.address);
+  assert.deepEqual(client.remote, server.address);
+  await client.send("hello");
+  const { from } = await server.receive();
+  assert.deepEqual(from, client.address);
+  await stranger.send("not for you", client.address);
+  await server.send("for you", from);
+  assert.equal(text(await client.receive()), "for you");
+
+  await client.connect(stranger.address);
+  await client.send("now you");
+  assert.equal(text(await stranger.receive()), "now you");
+});
+
+test("UdpSocket.connect() learns from the kernel that nobody listens", async () => {
+  const gone = await bind(HOST);
+  const { address } = gone;
+  await gone.close();
+  await using client = await bind(HOST);
+  await client.connect(address);
+  const refused = assert.rejects(client.receive(), { code: "refused" });
+  await client.send("anybody?");
+  await refused;
+  // Nobody waits when the answer comes: the next one is told, once.
+  await client.send("anybody?");
+  for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+  await assert.rejects(client.receive(), { code: "refused" });
+  assert.equal(client.state, "bound");
+});
+
+test("UdpSocket survives an error that belongs to no call", async (t) => {
+  const sockets: dgram.Socket[] = [];
+  const { createSocket } = dgram;
+  t.mock.method(dgram, "createSocket", (options: dgram.SocketOptions) => {
+    const socket = createSocket(options);
+    sockets.push(socket);
+    return socket;
+  });
+  await using socket = await bind(HOST);
+  const received = assert.rejects(socket.receive(), { code: "system", message: /odd$/ });
+  sockets[0]?.emit("error", new Error("odd"));
+  await received;
+});
+
+test("UdpSocket carries 10,000 operations on one signal without a leak warning", async () => {
+  const { signal } = new AbortController();
+  await using receiver = await bind(HOST);
+  await using sender = await bind(HOST);
+  for (let round = 0; round < 100; round += 1) {
+    const waits = Array.from({ length: 50 }, () => receiver.receive({ signal }));
+    for (let i = 0; i < 50; i += 1) await sender.send("x", receiver.address);
+    await Promise.all(waits);
+  }
+  assert.equal(getEventListeners(signal, "abort").length, 0);
+});
+
+test("UdpSocket publishes its states", async () => {
+  const changes: StateChange[] = [];
+  const collect = (change: unknown): void => void changes.push(change as StateChange);
+  diagnostics.subscribe("landline:datagram", collect);
+  try {
+    const socket = await bind(HOST);
+    await socket.close();
+    assert.deepEqual(
+      changes.map(({ from, to }) => `${from} ${to}`),
+      ["created bound", "bound closing", "closing closed"],
+    );
+    assert.deepEqual(changes[0]?.local, socket.address);
+  } finally {
+    diagnostics.unsubscribe("landline:datagram", collect);
+  }
+});
+
+test("UdpSocket.unref() lets the process end, ref() does not", async () => {
+  await using socket = await bind(HOST);
+  const isHeld = (): boolean => process.getActiveResourcesInfo().some((name) => name.startsWith("UDP"));
+  assert.equal(isHeld(), true);
+  socket.unref();
+  assert.equal(isHeld(), false);
+  socket.ref();
+  assert.equal(isHeld(), true);
+});

@@ -1,0 +1,32 @@
+/**
+ * Two connected ends over loopback, for tests.
+ *
+ * @module
+ */
+import { type Connection, type ConnectionOptions, connect, listen } from "@landline/sockets";
+
+export interface ConnectionPair extends AsyncDisposable {
+  readonly client: Connection;
+  readonly server: Connection;
+}
+
+/** Both ends of one TCP connection, or with `path` of a Unix socket's; both are broken when the scope is left. */
+export async function connectionPair(
+  options: { readonly client?: ConnectionOptions; readonly server?: ConnectionOptions; readonly path?: string } = {},
+): Promise<ConnectionPair> {
+  const where = options.path === undefined ? { host: "127.0.0.1" } : { path: options.path };
+  await using listener = await listen({ ...where, ...options.server });
+  const [client, server] = await Promise.all([
+    connect({ ...listener.address, ...options.client }),
+    listener.accept({ timeoutMs: 10_000 }),
+  ]);
+  return {
+    client,
+    server,
+    async [Symbol.asyncDispose]() {
+      client.reset();
+      server.reset();
+      await Promise.all([client.closed, server.closed]);
+    },
+  };
+}
