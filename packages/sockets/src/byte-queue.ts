@@ -1,4 +1,8 @@
 const EMPTY = new Uint8Array(0);
+/** Chunks below this are copied together: kept apart, each would cost more than its bytes. */
+const SMALL_BYTES = 512;
+const MERGED_BYTES_MIN = 4_096;
+const MERGED_BYTES_MAX = 65_536;
 
 /**
  * Bytes that arrived and were not taken yet: a list of chunks with an offset into the first one.
@@ -11,6 +15,9 @@ export class ByteQueue {
   /** Offset of the first byte in the first chunk. */
   #offset = 0;
   #length = 0;
+  /** Memory that small chunks are copied into; the last chunk is its front, `#mergedLength` bytes. */
+  #merged: Buffer | undefined;
+  #mergedLength = 0;
 
   /** How many bytes are there. */
   get length(): number {
@@ -19,7 +26,12 @@ export class ByteQueue {
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
-    this.#chunks.push(asBuffer(chunk));
+    if (this.#length > 0 && chunk.length < SMALL_BYTES) {
+      this.#merge(chunk);
+    } else {
+      this.#merged = undefined;
+      this.#chunks.push(asBuffer(chunk));
+    }
     this.#length += chunk.length;
   }
 
@@ -107,10 +119,27 @@ export class ByteQueue {
   }
 
   clear(): void {
+    this.#merged = undefined;
     this.#chunks = [];
     this.#first = 0;
     this.#offset = 0;
     this.#length = 0;
+  }
+
+  /** Copies a small chunk behind the ones before it. What was taken of those shares the memory and is not touched. */
+  #merge(chunk: Uint8Array): void {
+    const end = this.#mergedLength + chunk.length;
+    if (this.#merged !== undefined && end <= this.#merged.length) {
+      this.#merged.set(chunk, this.#mergedLength);
+      this.#mergedLength = end;
+      this.#chunks[this.#chunks.length - 1] = this.#merged.subarray(0, end);
+      return;
+    }
+    const bytes = this.#merged === undefined ? MERGED_BYTES_MIN : this.#merged.length * 2;
+    this.#merged = Buffer.allocUnsafeSlow(Math.min(bytes, MERGED_BYTES_MAX));
+    this.#merged.set(chunk);
+    this.#mergedLength = chunk.length;
+    this.#chunks.push(this.#merged.subarray(0, chunk.length));
   }
 
   /**
@@ -165,6 +194,7 @@ export class ByteQueue {
     if (this.#first === this.#chunks.length) {
       this.#chunks.length = 0;
       this.#first = 0;
+      this.#merged = undefined;
     } else if (this.#first > 32 && this.#first * 2 > this.#chunks.length) {
       // Taken chunks leave the list in blocks, so that taking one stays cheap.
       this.#chunks = this.#chunks.slice(this.#first);

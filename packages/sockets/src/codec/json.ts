@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { asBuffer } from "../byte-queue.ts";
+import { asBuffer, ByteQueue } from "../byte-queue.ts";
 import { SocketError } from "../errors.ts";
 import { checkLimit } from "./check-limit.ts";
 import type { Codec, Decoder } from "./codec.ts";
@@ -21,6 +21,7 @@ export interface JsonOptions {
   readonly invalid?: "fail" | "skip";
 }
 
+const NO_BYTES = Buffer.alloc(0);
 const LF = 0x0a;
 const BRACE = 0x7b;
 
@@ -61,11 +62,10 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
   readonly #skipsInvalid: boolean;
   readonly #scanner: JsonScanner;
   /** The chunk in work and where it goes on. */
-  #chunk: Buffer = Buffer.alloc(0);
+  #chunk: Buffer = NO_BYTES;
   #position = 0;
-  /** Parts of the value in work from the chunks before. */
-  #parts: Buffer[] = [];
-  #partsBytes = 0;
+  /** What the chunks before had of the value in work. */
+  readonly #begun: ByteQueue = new ByteQueue();
   /** Chunks that came while `framesMax` kept earlier ones from being decoded. */
   #later: Buffer[] = [];
   #isSkipping = false;
@@ -99,9 +99,10 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
           this.#step(frames);
         }
         const next = this.#later.shift();
-        if (next === undefined) break;
-        this.#chunk = next;
+        // A chunk that is done with is let go at once, not with the next one.
+        this.#chunk = next ?? NO_BYTES;
         this.#position = 0;
+        if (next === undefined) break;
       }
     } catch (error) {
       this.#isOver = true;
@@ -112,7 +113,7 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
   }
 
   end(): readonly (JsonValue | SocketError)[] {
-    const frames = [...this.decode(Buffer.alloc(0))];
+    const frames = [...this.decode(NO_BYTES)];
     if (this.#isOver) return frames;
     try {
       if (this.#scanner.isWholeAtEnd) this.#value(frames, this.#chunk.length);
@@ -132,8 +133,7 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
   }
 
   rest(): Uint8Array {
-    const rest = Buffer.concat([...this.#parts, this.#chunk.subarray(this.#position), ...this.#later]);
-    this.#parts = [];
+    const rest = Buffer.concat([this.#takeBegun(), this.#chunk.subarray(this.#position), ...this.#later]);
     this.#later = [];
     this.#position = this.#chunk.length;
     return rest;
@@ -151,15 +151,14 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
     }
     const result = this.#scanner.scan(this.#chunk, this.#position);
     const end = this.#scanner.position;
-    this.#checkLength(this.#partsBytes + end - this.#position);
+    this.#checkLength(this.#begun.length + end - this.#position);
     if (result === "value") {
       this.#value(frames, end);
     } else if (result === "invalid") {
       this.#position = end;
       this.#refuse(frames, "Cannot read JSON: what arrived is not JSON", undefined);
     } else {
-      this.#parts.push(this.#chunk.subarray(this.#position));
-      this.#partsBytes += end - this.#position;
+      this.#begun.push(this.#chunk.subarray(this.#position));
       this.#position = end;
     }
   }
@@ -170,8 +169,9 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
     let bytes = this.#chunk;
     let start = this.#position;
     let stop = end;
-    if (this.#parts.length > 0) {
-      bytes = Buffer.concat([...this.#parts, this.#chunk.subarray(start, end)]);
+    if (this.#begun.length > 0) {
+      this.#begun.push(this.#chunk.subarray(start, end));
+      bytes = asBuffer(this.#takeBegun());
       start = 0;
       stop = bytes.length;
     }
@@ -185,11 +185,13 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
       frames.push(
         JSON.parse(hasHighBytes ? bytes.toString("utf8", start, stop) : bytes.toString("latin1", start, stop)),
       );
-      this.#parts = [];
-      this.#partsBytes = 0;
     } catch (error) {
       this.#refuse(frames, "Cannot read JSON: what arrived is not JSON", error);
     }
+  }
+
+  #takeBegun(): Uint8Array {
+    return this.#begun.take(this.#begun.length);
   }
 
   #refuse(frames: (JsonValue | SocketError)[], text: string, cause: unknown): void {
@@ -198,8 +200,7 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
       ...(cause === undefined ? {} : { cause }),
     });
     this.#scanner.reset();
-    this.#parts = [];
-    this.#partsBytes = 0;
+    this.#begun.clear();
     if (!this.#skipsInvalid) throw error;
     this.#isSkipping = true;
     frames.push(error);
@@ -226,7 +227,7 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
 
   #checkLength(bytes: number): void {
     if (bytes <= this.#bytesMax) return;
-    this.#parts = [];
+    this.#begun.clear();
     throw new SocketError(
       "frame-too-long",
       `Cannot read JSON: a value exceeds limit ${this.#bytesMax} bytes (option bytesMax)`,
