@@ -15,6 +15,8 @@ export interface ServerConfig {
   readonly silentMs: number;
   /** How long a client that has begun to speak may leave it open what it speaks, in milliseconds. @default 250 */
   readonly sniffMs: number;
+  /** How long an HTTP client may take for the head of a request, in milliseconds. @default 10000 */
+  readonly headersTimeoutMs: number;
   /** How long closing waits for clients to go, in milliseconds. @default 5000 */
   readonly drainMs: number;
 }
@@ -26,5 +28,6 @@ export const DEFAULT_CONFIG: ServerConfig = {
   connectionsMax: 10_000,
   silentMs: 2_000,
   sniffMs: 250,
+  headersTimeoutMs: 10_000,
   drainMs: 5_000,
 };

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { type Address, json, lengthPrefixed, SocketError } from "@landline/sockets";
@@ -64,6 +65,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
   const http = new HttpGateway({
     assets: await loadAssets(WEB_FOLDER),
     hosts: config.hosts.map((host) => host.toLowerCase()),
+    headersTimeoutMs: config.headersTimeoutMs,
     health: () => ({ status: "ok" }),
     upgrade: (request, socket, head) => webSocket.accept(request, socket, head),
   });
@@ -77,7 +79,10 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
       silent: (connection) => stream.acceptSilent(connection, lines),
       http: (socket) => http.accept(socket),
     },
-  );
+  ).catch(async (error) => {
+    await http.close(0);
+    throw error;
+  });
   const sweeper = setInterval(() => hub.sweep(), SWEEP_MS);
   sweeper.unref();
 
@@ -108,7 +113,10 @@ function jsonPrefixed(limits: ChatLimits): StreamDialect {
   return {
     codec: lengthPrefixed({ bytesMax: limits.frameBytesMax }),
     formats: jsonFormats(prefixFraming),
-    read: (frame) => readText(Buffer.from(frame as Uint8Array).toString("utf8")),
+    read: (frame) => {
+      const bytes = Buffer.from(frame as Uint8Array);
+      return isUtf8(bytes) ? readText(bytes.toString()) : INVALID_JSON;
+    },
   };
 }
 

@@ -12,6 +12,8 @@ const PERSON_CHARS_MAX = 32;
 const PERSON_BYTES_MAX = 64;
 const ROOM_CHARS_MAX = 64;
 const ROOM_BYTES_MAX = 128;
+/** Longest name that is composed at all, in UTF-16 units: a character has at most four parts of two units. */
+const RAW_LENGTH_MAX = 8 * ROOM_CHARS_MAX;
 
 /**
  * Control characters, white space, half surrogates, and what changes the direction of text or takes no room: such names
@@ -45,7 +47,8 @@ export function roomKey(text: string): string {
 }
 
 function normalize(text: string): Name {
-  const composed = text.normalize("NFC");
+  // Composing a long run of accents takes quadratic time, and whatever is this long breaks the rules in any form.
+  const composed = text.length > RAW_LENGTH_MAX ? text : text.normalize("NFC");
   return { text: composed, key: composed.toLowerCase() };
 }
 

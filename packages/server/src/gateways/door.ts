@@ -85,7 +85,7 @@ class Visitor implements ConnectionHandlers {
     this.#doorways = doorways;
     this.#detached = detached;
     this.#sniffMs = sniffMs;
-    this.#timer = setTimeout(() => doorways.silent(connection), silentMs);
+    this.#timer = handOnAfter(silentMs, connection, () => doorways.silent(connection));
   }
 
   data(connection: Connection, chunk: Uint8Array): void {
@@ -95,7 +95,7 @@ class Visitor implements ConnectionHandlers {
     if (speech === undefined && !isFirst) return;
     clearTimeout(this.#timer);
     if (speech === undefined) {
-      this.#timer = setTimeout(() => this.#doorways.json(connection, this.#firstBytes), this.#sniffMs);
+      this.#timer = handOnAfter(this.#sniffMs, connection, () => this.#doorways.json(connection, this.#firstBytes));
       return;
     }
     if (speech === "http") this.#giveAway(connection);
@@ -122,4 +122,11 @@ class Visitor implements ConnectionHandlers {
     netSocket.unshift(this.#firstBytes);
     this.#doorways.http(netSocket);
   }
+}
+
+/** Hands a connection on after a while, unless the door is closing it by then. */
+function handOnAfter(ms: number, connection: Connection, handOn: () => void): NodeJS.Timeout {
+  return setTimeout(() => {
+    if (connection.state !== "closing") handOn();
+  }, ms);
 }

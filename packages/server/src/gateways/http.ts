@@ -8,6 +8,8 @@ export interface HttpGatewayOptions {
   readonly assets: ReadonlyMap<string, Asset>;
   /** Names under which the server is reached, beside addresses and localhost. */
   readonly hosts: readonly string[];
+  /** How long a client may take for the head of a request, in milliseconds. */
+  readonly headersTimeoutMs: number;
   /** Answers `/healthz`. */
   readonly health: () => unknown;
   /** Takes a WebSocket handshake over. */
@@ -36,10 +38,12 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
 };
 
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
+/** How long it may take for all of it, beyond its head. */
+const BODY_TIMEOUT_MS = 20_000;
 const HEADER_BYTES_MAX = 16_384;
 const HEADERS_MAX = 100;
+/** How long a refused peer has to end its side, in milliseconds. */
+const LINGER_MS = 2_000;
 
 /** Browsers: the page, `/healthz`, and the way to WebSocket. It has no port of its own; the door hands it connections. */
 export class HttpGateway {
@@ -51,12 +55,14 @@ export class HttpGateway {
     this.#options = options;
     this.#server = createServer(
       {
-        headersTimeout: HEADERS_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
+        headersTimeout: options.headersTimeoutMs,
+        requestTimeout: options.headersTimeoutMs + BODY_TIMEOUT_MS,
         keepAliveTimeout: 5_000,
-        connectionsCheckingInterval: 5_000,
+        connectionsCheckingInterval: Math.ceil(options.headersTimeoutMs / 2),
         maxHeaderSize: HEADER_BYTES_MAX,
         noDelay: true,
+        // Any other offer, such as HTTP/2's of `curl`, is declined by answering as if it were not there.
+        shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
       },
       (request, response) => this.#answer(request, response),
     );
@@ -126,11 +132,10 @@ export class HttpGateway {
     const { hosts, upgrade } = this.#options;
     const { host, origin } = request.headers;
     const path = pathOf(request);
-    if (request.headers.upgrade?.toLowerCase() !== "websocket") refuseUpgrade(socket, 400);
-    else if (path !== "/" && path !== "/ws") refuseUpgrade(socket, 404);
-    else if (!isOwnHost(host, hosts)) refuseUpgrade(socket, 421);
+    if (path !== "/" && path !== "/ws") refuse(socket, 404);
+    else if (host === undefined || !isOwnHost(host, hosts)) refuse(socket, 421);
     // No Origin: a program, not a page.
-    else if (origin !== undefined && !isOwnOrigin(origin, hosts)) refuseUpgrade(socket, 403);
+    else if (origin !== undefined && !isOwnOrigin(origin, host, hosts)) refuse(socket, 403);
     else upgrade(request, socket, head);
   }
 }
@@ -151,8 +156,13 @@ function send(response: ServerResponse, status: number, type: string, bytes: Buf
   response.end(bytes);
 }
 
-function refuseUpgrade(socket: Duplex, status: number): void {
+/** Answers where `node:http` does not, and ends the connection even if the peer does not. */
+function refuse(socket: Duplex, status: number): void {
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  // What the peer still sends is read and thrown away, so that it gets to read the answer.
+  socket.resume();
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once("close", () => clearTimeout(timer));
 }
 
 function refuseBadRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
@@ -161,5 +171,5 @@ function refuseBadRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
     return;
   }
   const status = error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : error.code === "HPE_HEADER_OVERFLOW" ? 431 : 400;
-  refuseUpgrade(socket, status);
+  refuse(socket, status);
 }

@@ -18,8 +18,8 @@ export function sniff(bytes: Uint8Array): Speech | undefined {
   if (first === undefined) return undefined;
   if (first === 0) return "json-prefixed";
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, SNIFF_BYTES_MAX)).toString("latin1");
-  // RFC 9112, section 2.2: an empty line in front of a request is to be ignored.
-  const start = head.replace(/^(?:\r?\n)+/, "");
+  // RFC 9112, section 2.2: an empty line in front of a request is to be ignored; `node:http` is lenient about its form.
+  const start = head.replace(/^[\r\n]+/, "");
   const space = start.indexOf(" ");
   const method = space === -1 ? start : start.slice(0, space);
   if (start !== "" && !TOKEN.test(method)) return "json";

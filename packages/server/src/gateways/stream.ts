@@ -14,8 +14,14 @@ export interface StreamDialect {
 
 const NO_BYTES = new Uint8Array(0);
 
-/** Looks like the first line of an HTTP request, or its end. */
-const HTTP_LINE = /\sHTTP\/\d/;
+/** A line that is no request but ends like the first one of HTTP. Linear in its length, as `^` is where it was not. */
+const HTTP_LINE = /^[^{\r\n][^\r\n]*\sHTTP\/\d/m;
+const HTTP_LINE_END = /^[^\r\n]*\sHTTP\/\d/;
+/** As many characters of that end may have come with earlier bytes. */
+const HTTP_LINE_END_LENGTH = 7;
+
+/** Requests that are read at once: a client that is made to wait in between is not read on. */
+const FRAMES_PER_STEP = 64;
 
 /** Chat clients over TCP. */
 export class StreamGateway {
@@ -34,9 +40,7 @@ export class StreamGateway {
 
   /** Serves a connection that is silent: it is welcomed, but its first bytes are still watched. */
   acceptSilent(connection: Connection, dialect: StreamDialect): void {
-    const visitor = new StreamVisitor(this.#hub, connection, dialect);
-    visitor.watch();
-    visitor.attach(connection);
+    new StreamVisitor(this.#hub, connection, dialect).attach(connection);
   }
 }
 
@@ -46,14 +50,19 @@ class StreamVisitor implements ConnectionHandlers {
   readonly #client: Client;
   readonly #dialect: StreamDialect;
   readonly #decoder: Decoder<unknown>;
-  /** The first bytes, while it is not clear that they are no HTTP. */
-  #watched: Uint8Array | undefined;
+  /** The first bytes, while it is not clear that they are no HTTP: a browser may use a connection it opened early. */
+  #watched: Uint8Array | undefined = NO_BYTES;
+  /** What arrived last, as long as it was not looked at for HTTP. */
+  #chunk: Uint8Array = NO_BYTES;
+  /** The last characters of a line that is no request and goes on; of any other line nothing is kept. */
+  #badLineEnd = "";
+  #isPaused = false;
 
   constructor(hub: Hub, connection: Connection, dialect: StreamDialect) {
     this.#hub = hub;
     this.#dialect = dialect;
     this.#decoder = dialect.codec.decoder();
-    this.#client = hub.connect(new StreamLink(connection), dialect.formats);
+    this.#client = hub.connect(new StreamLink(connection, this), dialect.formats);
     this.#client.answer({ type: "welcome" });
   }
 
@@ -61,28 +70,49 @@ class StreamVisitor implements ConnectionHandlers {
     if (!this.#client.isGone) connection.handle(this);
   }
 
-  /** Looks at the first bytes, however late they come: a browser may use a connection that it opened early. */
-  watch(): void {
-    this.#watched = NO_BYTES;
-  }
-
   data(_: Connection, chunk: Uint8Array): void {
     this.#hub.heard(this.#client);
     if (this.#watched !== undefined && this.#isHttp(this.#watched, chunk)) {
-      this.#dismiss("protocol-error", "This is a chat connection, not HTTP");
+      this.#dismissHttp();
       return;
     }
+    if (this.#badLineEnd !== "" && this.#endsHttpLine(chunk)) {
+      this.#dismissHttp();
+      return;
+    }
+    this.#chunk = chunk;
+    this.#read(chunk);
+  }
+
+  /** The client keeps up again. */
+  drain(): void {
+    this.#client.drained();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /** Reads what was left when it was paused; true if it can be read on from the connection. */
+  resume(): boolean {
+    this.#isPaused = false;
+    this.#read(NO_BYTES);
+    return !this.#isPaused;
+  }
+
+  #read(chunk: Uint8Array): void {
     try {
-      const frames = this.#decoder.decode(chunk);
-      // A page can make its visitor's browser send anything, but not leave out the first line of the request.
-      if (
-        frames.some((frame) => frame instanceof SocketError) &&
-        HTTP_LINE.test(Buffer.from(chunk).toString("latin1"))
-      ) {
-        this.#dismiss("protocol-error", "This is a chat connection, not HTTP");
-        return;
+      for (let bytes = chunk; ; bytes = NO_BYTES) {
+        const frames = this.#decoder.decode(bytes, FRAMES_PER_STEP);
+        if (frames.length === 0) break;
+        // A page can make its visitor's browser send anything, but not leave out the first line of the request.
+        if (frames.some((frame) => frame instanceof SocketError) && this.#hasHttpLine()) {
+          this.#dismissHttp();
+          return;
+        }
+        for (const frame of frames) this.#client.receive(this.#dialect.read(frame));
+        if (this.#isPaused || this.#client.isGone) return;
       }
-      for (const frame of frames) this.#client.receive(this.#dialect.read(frame));
     } catch (error) {
       if (!(error instanceof SocketError)) throw error;
       const isTooLong = error.code === "frame-too-long";
@@ -93,6 +123,8 @@ class StreamVisitor implements ConnectionHandlers {
   }
 
   end(): void {
+    // Nothing comes that could pause it again.
+    while (this.#isPaused && !this.#client.isGone) this.resume();
     this.#client.finish();
   }
 
@@ -107,6 +139,27 @@ class StreamVisitor implements ConnectionHandlers {
     return speech === "http";
   }
 
+  /** Whether a line that is no request goes on as HTTP's first. */
+  #endsHttpLine(chunk: Uint8Array): boolean {
+    const text = this.#badLineEnd + latin1(chunk);
+    this.#badLineEnd = text.includes("\n") ? "" : text.slice(-HTTP_LINE_END_LENGTH);
+    return HTTP_LINE_END.test(text);
+  }
+
+  /** Whether HTTP's first line is among what arrived last. */
+  #hasHttpLine(): boolean {
+    const text = latin1(this.#chunk);
+    this.#chunk = NO_BYTES;
+    if (text === "") return false;
+    const lastLine = text.slice(text.lastIndexOf("\n") + 1);
+    this.#badLineEnd = lastLine.startsWith("{") ? "" : lastLine.slice(-HTTP_LINE_END_LENGTH);
+    return HTTP_LINE.test(text);
+  }
+
+  #dismissHttp(): void {
+    this.#dismiss("protocol-error", "This is a chat connection, not HTTP");
+  }
+
   #dismiss(code: Goodbye["code"], message: string): void {
     this.#hub.dismiss(this.#client, { code, message, reconnect: false });
   }
@@ -115,9 +168,11 @@ class StreamVisitor implements ConnectionHandlers {
 class StreamLink implements Link {
   readonly ping: undefined = undefined;
   readonly #connection: Connection;
+  readonly #visitor: StreamVisitor;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, visitor: StreamVisitor) {
     this.#connection = connection;
+    this.#visitor = visitor;
   }
 
   get bufferedBytes(): number {
@@ -129,14 +184,19 @@ class StreamLink implements Link {
   }
 
   pause(): void {
+    this.#visitor.pause();
     this.#connection.pause();
   }
 
   resume(): void {
-    this.#connection.resume();
+    if (this.#visitor.resume()) this.#connection.resume();
   }
 
   close(): void {
     void this.#connection.close();
   }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }

@@ -50,7 +50,9 @@ export class WebSocketGateway {
       else client.receive(this.#dialect.read(data.toString()));
     });
     webSocket.on("pong", heard);
+    // `ws` answers it, and cuts off a peer that does not read the answers.
     webSocket.on("ping", heard);
+    socket.on("drain", () => client.drained());
     // Frames that break the protocol or the limit: `ws` has closed the connection with the right code already.
     webSocket.on("error", () => undefined);
     webSocket.on("close", () => client.gone());

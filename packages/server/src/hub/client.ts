@@ -12,6 +12,9 @@ import type { Link } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import type { WireFormat, WireFormats } from "./wire-format.ts";
 
+/** While this many bytes wait for a client, its next request waits too; links tell when they have become fewer. */
+const ANSWER_BYTES_MAX = 65_536;
+
 /** What a client asks of the hub it is connected to. */
 export interface ClientOwner {
   readonly limits: ChatLimits;
@@ -25,9 +28,9 @@ export interface ClientOwner {
 }
 
 /**
- * One connected client: its session, its outbox, and its requests in order. Chat messages follow each other without
- * waiting; any other request, and any refusal, waits until the messages before it have passed, so that answers leave in
- * the order of the requests.
+ * One connected client: its session, its outbox, and its requests in order. Chat messages for one room follow each other
+ * without waiting; one for another room, any other request, and any refusal wait until the messages before them have
+ * passed, so that answers leave in the order of the requests.
  */
 export class Client {
   /** Owns the client's name in the registry; kept when its session is taken back. */
@@ -45,9 +48,12 @@ export class Client {
   readonly #formats: WireFormats;
   readonly #requests: (Command | Refusal)[] = [];
   #inFlight = 0;
+  /** The room of the messages in flight. */
+  #inFlightRoom = "";
   #isBusy = false;
   #isPaused = false;
   #isGone = false;
+  #isFinishing = false;
   #onIdle: (() => void)[] = [];
 
   constructor(owner: ClientOwner, link: Link, formats: WireFormats, id: string, now: number) {
@@ -84,11 +90,19 @@ export class Client {
   /** This many of its chat messages were committed or refused. */
   passed(messages: number): void {
     this.#inFlight -= messages;
-    this.#proceed();
+    // Later, as a fan-out is under way, and the next request may begin another one.
+    if (this.#requests.length > 0 || this.#onIdle.length > 0) queueMicrotask(() => this.#proceed());
+  }
+
+  /** What waited for it has left. */
+  drained(): void {
+    if (this.#requests.length > 0) this.#proceed();
   }
 
   /** The client will ask nothing more: what it asked is carried out, and then it is let go. */
   finish(): void {
+    this.#isFinishing = true;
+    this.#proceed();
     void this.#idle().then(() => {
       this.link.close({ reconnect: false, message: "" });
       this.gone();
@@ -117,9 +131,7 @@ export class Client {
     while (this.#requests.length > 0 && !this.#isBusy) {
       const request = this.#requests[0] as Command | Refusal;
       const decision = request.type === "refusal" ? request : decide(this.session, request, this.#owner.limits);
-      const isReady =
-        decision.type === "append" ? this.#inFlight < this.#owner.limits.inFlightMax : this.#inFlight === 0;
-      if (!isReady) break;
+      if (!this.#isReady(decision)) break;
       this.#requests.shift();
       this.#carryOut(request, decision);
     }
@@ -127,8 +139,19 @@ export class Client {
     if (this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
+  #isReady(decision: Decision): boolean {
+    if (decision.type === "append") {
+      if (this.#inFlight === 0) return true;
+      return decision.room.key === this.#inFlightRoom && this.#inFlight < this.#owner.limits.inFlightMax;
+    }
+    return this.#inFlight === 0 && (this.#isFinishing || this.link.bufferedBytes < ANSWER_BYTES_MAX);
+  }
+
   #carryOut(request: Command | Refusal, decision: Decision): void {
-    if (decision.type === "append") this.#inFlight += 1;
+    if (decision.type === "append") {
+      this.#inFlight += 1;
+      this.#inFlightRoom = decision.room.key;
+    }
     if (decision.type === "refusal") {
       this.answer({ ...decision, id: request.id });
       return;
@@ -147,6 +170,8 @@ export class Client {
       this.outbox.release(undefined);
       this.answer({ type: "refusal", code: "internal", message: "The server failed; try again", id });
     }
+    // One such request a turn, so that a client which asks much does not keep the others waiting.
+    if (this.#requests.length > 0) await new Promise((resolve) => setImmediate(resolve));
     this.#isBusy = false;
     this.#proceed();
   }

@@ -9,6 +9,9 @@ import type { WireFormat } from "./wire-format.ts";
  */
 const WRITES_PER_SLICE = 64;
 
+/** Events of one room that wait; above, its members are told at once, so that no batch grows without end. */
+const PENDING_MAX = 1_024;
+
 /** What one member gets for its own events, beside the others' bytes. */
 type OwnEvents = Map<Client, number[]>;
 
@@ -22,16 +25,17 @@ export class FanOut {
 
   add(room: Room, event: RoomEvent): void {
     room.pending.push(event);
-    if (room.pending.length > 1) return;
+    if (room.pending.length >= PENDING_MAX) this.flush(room);
+    if (room.pending.length !== 1) return;
     this.#dirty.push(room);
     this.#schedule();
   }
 
-  /** Tells the room's members all that is pending, now. */
-  flush(room: Room): number {
-    const events = room.pending;
-    if (events.length === 0) return 0;
-    room.pending = [];
+  /** Tells the room's members all that is pending, now, or this much of it. */
+  flush(room: Room, count: number = room.pending.length): number {
+    if (count === 0) return 0;
+    const events = count === room.pending.length ? room.pending : room.pending.slice(0, count);
+    room.pending = count === room.pending.length ? [] : room.pending.slice(count);
     const own = ownEvents(events);
     let writes = 0;
     for (const [format, members] of room.groups) {
@@ -96,12 +100,17 @@ function sendAround(
   let from = 0;
   for (const index of indexes) {
     const start = index === 0 ? 0 : (ends[index - 1] as number);
-    if (start > from) client.outbox.send(bytes.subarray(from, start));
+    if (start > from) client.outbox.send(piece(bytes, from, start));
     const own = format.own(events[index] as RoomEvent, room.name.text);
     if (own !== undefined) client.outbox.send(own);
     from = ends[index] as number;
   }
-  if (from < bytes.length) client.outbox.send(bytes.subarray(from));
+  if (from < bytes.length) client.outbox.send(piece(bytes, from, bytes.length));
+}
+
+/** A stretch of a batch; a short one of a long batch is copied, as it would keep all of it alive while it waits. */
+function piece(bytes: Uint8Array, from: number, to: number): Uint8Array {
+  return bytes.length > 8 * (to - from) ? Uint8Array.prototype.slice.call(bytes, from, to) : bytes.subarray(from, to);
 }
 
 /** The client's own messages have passed; commands that waited for that can go on. */

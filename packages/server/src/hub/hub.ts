@@ -8,13 +8,13 @@ import {
   refuse,
 } from "../core/mod.ts";
 import { Client, type ClientOwner } from "./client.ts";
-import type { RoomEvent } from "./events.ts";
+import type { Answer, RoomEvent } from "./events.ts";
 import { FanOut } from "./fan-out.ts";
 import type { Link } from "./link.ts";
 import type { Presence, PresenceChange } from "./presence.ts";
 import { missedEntries } from "./recovery.ts";
 import type { Registry } from "./registry.ts";
-import type { AppendResult, Entry, NewEntry, RoomLog } from "./room-log.ts";
+import type { AppendResult, Entry, NewEntry, Page, RoomLog } from "./room-log.ts";
 import { Rooms } from "./rooms.ts";
 import type { WireFormats } from "./wire-format.ts";
 
@@ -62,7 +62,7 @@ export class Hub implements ClientOwner {
     this.#registry = options.registry;
     this.#now = options.now;
     this.#newSecret = options.newSecret;
-    this.#rooms = new Rooms(options.log);
+    this.#rooms = new Rooms(options.log, options.report);
     this.#log.follow((entries) => this.#committed(entries));
     this.#presence.follow((change) => this.#changed(change));
   }
@@ -167,9 +167,11 @@ export class Hub implements ClientOwner {
     this.#appends = [];
     try {
       const results = await this.#log.append(entries);
+      if (results.every(({ type }) => type === "appended")) return;
+      const nextSeqs = nextOwnSeqs(entries, results);
       for (let i = 0; i < results.length; i += 1) {
         const result = results[i] as AppendResult;
-        if (result.type !== "appended") this.#notAppended(entries[i] as NewEntry, result);
+        if (result.type !== "appended") this.#notAppended(entries[i] as NewEntry, result, nextSeqs[i]);
       }
     } catch (error) {
       this.report(error);
@@ -181,12 +183,19 @@ export class Hub implements ClientOwner {
     }
   }
 
-  #notAppended(entry: NewEntry, result: Exclude<AppendResult, { type: "appended" }>): void {
+  #notAppended(
+    entry: NewEntry,
+    result: Exclude<AppendResult, { type: "appended" }>,
+    nextSeq: number | undefined,
+  ): void {
     const client = entry.origin as Client;
     const { id } = entry;
-    // The acknowledgements of the messages before it stand in the room's order, and come first.
+    // The acknowledgements of the messages before it stand in the room's order, and come first; those after it, later.
     const room = this.#rooms.get(entry.room);
-    if (room !== undefined) this.#fanOut.flush(room);
+    if (room !== undefined) {
+      const next = room.pending.findIndex((event) => event.type === "entry" && event.entry.seq === nextSeq);
+      this.#fanOut.flush(room, next === -1 ? undefined : next);
+    }
     if (result.type === "duplicate") {
       const name = room?.name.text ?? entry.room;
       client.answer({ type: "ack", id, room: name, seq: result.seq, at: result.at, duplicate: true });
@@ -254,6 +263,9 @@ export class Hub implements ClientOwner {
     if (old.isGone) return false;
     await old.retire();
     this.#clients.delete(old);
+    // The name that this connection may have had before goes with its own id.
+    const before = client.session.person;
+    if (before !== undefined) await this.#registry.release(before.key, client.id);
     client.id = old.id;
     client.session = old.session;
     for (const name of old.session.rooms.values()) {
@@ -286,17 +298,21 @@ export class Hub implements ClientOwner {
     if (isNew) await this.#presence.enter(room.name.key, person.text, client);
     const { names, count } = await this.#presence.members(room.name.key, this.limits.membersMax);
     const missed = await missedEntries(this.#log, room.name.key, position, decision.after, decision.history);
+    const answer = {
+      type: "joined",
+      id: command.id,
+      room: room.name.text,
+      username: person.text,
+      position: { epoch: position.epoch, seq: position.seq },
+      members: names,
+      count,
+    } as const;
     client.outbox.release(
-      client.format.answer({
-        type: "joined",
-        id: command.id,
-        room: room.name.text,
-        username: person.text,
-        position: { epoch: position.epoch, seq: position.seq },
-        members: names,
-        count,
-        ...missed,
-      }),
+      this.#encodePage(client, missed, "newest", (page, isCut) => ({
+        ...answer,
+        ...page,
+        recovered: isCut && missed.recovered ? false : missed.recovered,
+      })),
     );
   }
 
@@ -324,7 +340,8 @@ export class Hub implements ClientOwner {
     if (!client.session.rooms.delete(name.key)) return;
     const room = this.#rooms.get(name.key);
     if (room === undefined) return;
-    this.#fanOut.flush(room);
+    // Whoever is gone hears nothing any more; the others hear of many that go at once in one batch.
+    if (!client.isGone) this.#fanOut.flush(room);
     room.remove(client);
     const person = client.session.person as Name;
     await this.#presence.leave(name.key, person.text, client);
@@ -348,7 +365,27 @@ export class Hub implements ClientOwner {
   async #history(client: Client, id: string | undefined, decision: DecisionOf<"history">): Promise<void> {
     const { room, before, after, limit } = decision;
     const page = await this.#log.read(room.key, { before, after, limit });
-    client.answer({ type: "history", id, room: room.text, ...page });
+    const keep = after === undefined ? "newest" : "oldest";
+    const answer = { type: "history", id, room: room.text } as const;
+    const bytes = this.#encodePage(client, page, keep, (cut) => ({ ...answer, ...cut }));
+    if (bytes !== undefined) client.outbox.send(bytes);
+  }
+
+  /** Encodes an answer with as many of the entries as half an outbox takes: nobody is let go for what it asked. */
+  #encodePage(
+    client: Client,
+    { entries, more }: Page,
+    keep: "newest" | "oldest",
+    answer: (page: Page, isCut: boolean) => Answer,
+  ): Uint8Array | undefined {
+    let bytes = client.format.answer(answer({ entries, more }, false));
+    let kept = entries;
+    while (bytes !== undefined && bytes.length > this.limits.outboxBytesMax / 2 && kept.length > 1) {
+      const half = kept.length >>> 1;
+      kept = keep === "newest" ? kept.slice(-half) : kept.slice(0, half);
+      bytes = client.format.answer(answer({ entries: kept, more: true }, true));
+    }
+    return bytes;
   }
 
   #ping(client: Client, now: number): void {
@@ -357,4 +394,17 @@ export class Hub implements ClientOwner {
     else return;
     client.pingedAt = now;
   }
+}
+
+/** For each entry, the `seq` of its author's next one that was appended together with it. */
+function nextOwnSeqs(entries: readonly NewEntry[], results: readonly AppendResult[]): readonly (number | undefined)[] {
+  const next = new Map<unknown, number>();
+  const seqs: (number | undefined)[] = [];
+  for (let i = entries.length - 1; i >= 0; i -= 1) {
+    const { origin } = entries[i] as NewEntry;
+    const result = results[i] as AppendResult;
+    seqs[i] = next.get(origin);
+    if (result.type === "appended") next.set(origin, result.seq);
+  }
+  return seqs;
 }

@@ -1,6 +1,6 @@
 /** Where a client's bytes go. A gateway implements it for its kind of connection. */
 export interface Link {
-  /** Bytes accepted and not yet given to the kernel. */
+  /** Bytes accepted and not yet given to the kernel. The gateway calls `client.drained()` when they have become few. */
   readonly bufferedBytes: number;
   /** Whether the peer answers transport pings of its own (WebSocket). */
   readonly ping: (() => void) | undefined;

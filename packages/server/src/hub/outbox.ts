@@ -19,14 +19,13 @@ export class Outbox {
   }
 
   send(bytes: Uint8Array): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || !this.#hasRoom()) return;
     if (this.#held === undefined) {
       this.#link.send(bytes);
     } else {
       this.#held.push(bytes);
       this.#heldBytes += bytes.length;
     }
-    if (this.#link.bufferedBytes + this.#heldBytes > this.#bytesMax) this.#onFull();
   }
 
   /** From now on everything waits. */
@@ -49,5 +48,12 @@ export class Outbox {
     this.#isClosed = true;
     this.#held = undefined;
     if (last !== undefined) this.#link.send(last);
+  }
+
+  /** Whether the client keeps up; if not, it is let go. One batch, however long, says nothing about its reader. */
+  #hasRoom(): boolean {
+    if (this.#link.bufferedBytes + this.#heldBytes <= this.#bytesMax) return true;
+    this.#onFull();
+    return false;
   }
 }

@@ -12,10 +12,12 @@ interface OpenRoom {
 /** The rooms that this server has members in; each is followed in the log from its first use to its last. */
 export class Rooms {
   readonly #log: RoomLog;
+  readonly #report: (error: unknown) => void;
   readonly #open = new Map<string, OpenRoom>();
 
-  constructor(log: RoomLog) {
+  constructor(log: RoomLog, report: (error: unknown) => void) {
     this.#log = log;
+    this.#report = report;
   }
 
   get(key: string): Room | undefined {
@@ -48,7 +50,7 @@ export class Rooms {
     open.uses -= 1;
     if (open.uses > 0) return;
     this.#open.delete(key);
-    void this.#log.release(key);
+    void this.#log.release(key).catch(this.#report);
   }
 
   async #follow(room: Room): Promise<void> {

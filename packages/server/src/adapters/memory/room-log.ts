@@ -12,6 +12,7 @@ const AUTHORS_MAX = 1_024;
 const EMPTY_ROOMS_MAX = 10_000;
 
 interface StoredRoom {
+  readonly epoch: string;
   /** Oldest first. */
   entries: Entry[];
   lastSeq: number;
@@ -22,9 +23,12 @@ interface StoredRoom {
 
 /** The rooms' logs in memory: for tests and throw-away servers, and the clearest reading of the contract. */
 export class MemoryRoomLog implements RoomLog {
-  readonly #epoch: string = randomBytes(8).toString("hex");
+  /** Of rooms that are not stored yet. */
+  #epoch: string = newEpoch();
   readonly #rooms = new Map<string, StoredRoom>();
   readonly #open = new Set<string>();
+  /** The stored rooms that are not open, the longest empty first. */
+  readonly #empty = new Set<string>();
   readonly #now: () => number;
   #listener: ((entries: readonly Entry[]) => void) | undefined;
 
@@ -34,22 +38,21 @@ export class MemoryRoomLog implements RoomLog {
 
   async open(room: string): Promise<Position> {
     this.#open.add(room);
-    return { epoch: this.#epoch, seq: this.#rooms.get(room)?.lastSeq ?? 0 };
+    this.#empty.delete(room);
+    const { epoch, lastSeq: seq } = this.#rooms.get(room) ?? { epoch: this.#epoch, lastSeq: 0 };
+    return { epoch, seq };
   }
 
   async release(room: string): Promise<void> {
     this.#open.delete(room);
-    const stored = this.#rooms.get(room);
-    if (stored === undefined) return;
-    // Moved to the end, so that the first empty room of the map is the longest empty one.
-    this.#rooms.delete(room);
-    this.#rooms.set(room, stored);
-    if (this.#rooms.size - this.#open.size <= EMPTY_ROOMS_MAX) return;
-    for (const key of this.#rooms.keys()) {
-      if (this.#open.has(key)) continue;
-      this.#rooms.delete(key);
-      break;
-    }
+    if (!this.#rooms.has(room)) return;
+    this.#empty.add(room);
+    if (this.#empty.size <= EMPTY_ROOMS_MAX) return;
+    const forgotten = this.#empty.values().next().value as string;
+    this.#empty.delete(forgotten);
+    this.#rooms.delete(forgotten);
+    // Its numbers begin again: whoever has a position in it must not take the new entries for those that followed.
+    this.#epoch = newEpoch();
   }
 
   async append(entries: readonly NewEntry[]): Promise<readonly AppendResult[]> {
@@ -66,10 +69,7 @@ export class MemoryRoomLog implements RoomLog {
     const to = before === undefined ? entries.length : indexAfter(entries, before - 1);
     const count = Math.max(0, Math.min(limit, to - from));
     const start = after === undefined ? to - count : from;
-    const isCut = count < to - from;
-    // Whatever was forgotten is older than all that is kept.
-    const hasOlder = (entries[start]?.prev ?? 0) > 0;
-    return { entries: entries.slice(start, start + count), more: after === undefined ? isCut || hasOlder : isCut };
+    return { entries: entries.slice(start, start + count), more: count < to - from };
   }
 
   follow(listener: (entries: readonly Entry[]) => void): void {
@@ -90,7 +90,7 @@ export class MemoryRoomLog implements RoomLog {
     }
     const stored: Entry = {
       room: entry.room,
-      epoch: this.#epoch,
+      epoch: room.epoch,
       seq: room.lastSeq + 1,
       prev: room.lastSeq,
       id: entry.id,
@@ -116,14 +116,19 @@ export class MemoryRoomLog implements RoomLog {
   #room(key: string): StoredRoom {
     let room = this.#rooms.get(key);
     if (room === undefined) {
-      room = { entries: [], lastSeq: 0, lastAt: 0, ids: new Map() };
+      room = { epoch: this.#epoch, entries: [], lastSeq: 0, lastAt: 0, ids: new Map() };
       this.#rooms.set(key, room);
     }
     return room;
   }
 }
 
-function idsOf(room: StoredRoom, author: string): Map<string, Entry> {
+function newEpoch(): string {
+  return randomBytes(8).toString("hex");
+}
+
+function idsOf(room: StoredRoom, from: string): Map<string, Entry> {
+  const author = from.toLowerCase();
   let ids = room.ids.get(author);
   if (ids === undefined) {
     ids = new Map();

@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { BYE_CODES, ERROR_CODES } from "./codes.ts";
+import { parseRequest, parseServerMessage } from "./parse.ts";
+
+/** A valid request of each type with each of its fields, and the type that the field must have. */
+const REQUESTS = {
+  hello: { fields: { version: 2, username: "ada", session: "s" }, required: ["version"] },
+  join: {
+    fields: { room: "lobby", username: "ada", after: { epoch: "e", seq: 3 }, history: 10 },
+    required: ["room"],
+  },
+  chat: { fields: { room: "lobby", message: "hi" }, required: ["message"] },
+  leave: { fields: { room: "lobby" }, required: [] },
+  who: { fields: { room: "lobby" }, required: ["room"] },
+  rooms: { fields: {}, required: [] },
+  history: { fields: { room: "lobby", before: 9, limit: 5 }, required: ["room"] },
+  ping: { fields: {}, required: [] },
+  pong: { fields: {}, required: [] },
+} as const;
+
+const VALUES: readonly unknown[] = [null, true, false, 0, 1, 2, -1, 1.5, 1e300, "", "x", [], ["x"], {}, { seq: 1 }];
+
+/** What may stand in a field in place of its valid value. */
+function isRight(field: string, valid: unknown, value: unknown): boolean {
+  if (field === "after" && typeof valid === "object") return false;
+  if (["history", "before", "limit", "after"].includes(field)) return Number.isSafeInteger(value) && Number(value) >= 0;
+  if (field === "room" || field === "username") return typeof value === typeof valid;
+  return typeof value === typeof valid;
+}
+
+describe("parseRequest()", () => {
+  for (const [type, { fields, required }] of Object.entries(REQUESTS)) {
+    test(`takes ${type} with all fields, and with the required ones only`, () => {
+      const whole = { type, id: "1", ...fields };
+      assert.equal(parseRequest(whole), whole);
+      const least = { type, ...Object.fromEntries(required.map((name) => [name, Reflect.get(fields, name)])) };
+      assert.equal(parseRequest(least), least);
+    });
+
+    for (const [field, valid] of Object.entries(fields) as [string, unknown][]) {
+      test(`refuses ${type} with a "${field}" of a wrong type`, () => {
+        for (const value of VALUES) {
+          const request = { type, id: "7", ...fields, [field]: value };
+          const parsed = parseRequest(request);
+          // An empty name is answered in the seed's words.
+          const isEmptyName = type === "join" && (field === "room" || field === "username") && value === "";
+          if (isRight(field, valid, value) && !isEmptyName) {
+            assert.equal(parsed, request, JSON.stringify(value));
+          } else {
+            assert.equal(parsed.type, "invalid", `${type}.${field} = ${JSON.stringify(value)}`);
+            assert.equal("code" in parsed && parsed.code, "invalid-request");
+            assert.equal(parsed.id, "7");
+          }
+        }
+      });
+    }
+
+    for (const field of required) {
+      test(`refuses ${type} without "${field}"`, () => {
+        const { [field]: _, ...rest } = fields as Record<string, unknown>;
+        assert.equal(parseRequest({ type, ...rest }).type, "invalid");
+      });
+    }
+
+    test(`checks the id of ${type}`, () => {
+      for (const id of ["1", "x".repeat(64), "__proto__", "é"]) {
+        assert.equal(parseRequest({ type, ...fields, id }).type, type);
+      }
+      for (const id of ["", "x".repeat(65), 1, null, true, [], {}, ["1"]]) {
+        assert.deepEqual(parseRequest({ type, ...fields, id }), {
+          type: "invalid",
+          code: "invalid-request",
+          message: '"id" must be a string of 1 to 64 characters',
+        });
+      }
+    });
+  }
+
+  test("refuses what is no object", () => {
+    for (const value of [null, true, 0, "x", [], [{ type: "ping" }]]) {
+      assert.deepEqual(parseRequest(value), {
+        type: "invalid",
+        code: "invalid-request",
+        message: "A message must be a JSON object",
+      });
+    }
+  });
+
+  test("refuses a type that is missing, no string, or not known", () => {
+    assert.equal(codeOf({}), "invalid-request");
+    assert.equal(codeOf({ type: 1 }), "invalid-request");
+    for (const type of ["", "JOIN", "welcome", "__proto__", "constructor", "toString", "hasOwnProperty"]) {
+      assert.equal(codeOf({ type }), "unknown-type", type);
+    }
+  });
+
+  test("answers join without room or name in the seed's words", () => {
+    for (const fields of [{}, { room: "" }, { room: null }, { username: "ada" }, { room: "x", username: "" }]) {
+      const parsed = parseRequest({ type: "join", ...fields });
+      assert.equal("message" in parsed && parsed.message, "Room and username required", JSON.stringify(fields));
+    }
+  });
+
+  test("refuses a position that is none", () => {
+    const join = { type: "join", room: "lobby", username: "ada" };
+    for (const after of [{ epoch: 1, seq: 1 }, { epoch: "e" }, { seq: 1 }, { epoch: "e", seq: -1 }, [], "e", 1.5]) {
+      assert.equal(codeOf({ ...join, after }), "invalid-request", JSON.stringify(after));
+    }
+    assert.equal(parseRequest({ ...join, after: { epoch: "", seq: 0 } }).type, "join");
+    assert.equal(codeOf({ ...join, after: { epoch: "e", seq: 2 ** 53 } }), "invalid-request");
+  });
+
+  test("refuses history with both bounds", () => {
+    assert.equal(codeOf({ type: "history", room: "lobby", before: 1, after: 1 }), "invalid-request");
+    assert.equal(parseRequest({ type: "history", room: "lobby", before: 0 }).type, "history");
+  });
+
+  test("takes nothing from __proto__", () => {
+    assert.equal(codeOf(JSON.parse('{"__proto__":{"type":"ping"}}')), "invalid-request");
+    assert.equal(codeOf(JSON.parse('{"type":"chat","__proto__":{"message":"x"}}')), "invalid-request");
+    assert.equal(parseRequest(JSON.parse('{"type":"join","room":"__proto__","username":"__proto__"}')).type, "join");
+  });
+
+  test("never throws, whatever JSON arrives, and gives the request itself or an error with a known code", () => {
+    const field = fc.oneof(fc.jsonValue(), fc.string(), fc.nat());
+    const almost = fc.record(
+      {
+        type: fc.oneof(fc.constantFrom(...Object.keys(REQUESTS)), fc.string()),
+        id: field,
+        room: field,
+        username: field,
+        message: field,
+        version: field,
+        after: fc.oneof(field, fc.record({ epoch: field, seq: field }, { requiredKeys: [] })),
+        before: field,
+        limit: field,
+        history: field,
+        session: field,
+      },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(fc.oneof(fc.jsonValue(), almost), (value) => {
+        const parsed = parseRequest(value);
+        if (parsed.type !== "invalid") assert.equal(parsed, value);
+        else assert.ok(ERROR_CODES.includes(parsed.code));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe("parseServerMessage()", () => {
+  test("reads a message of a known type", () => {
+    assert.deepEqual(parseServerMessage('{"type":"pong","id":"1"}'), { type: "pong", id: "1" });
+  });
+
+  test("passes over types that it does not know", () => {
+    for (const type of ["topic", "", "__proto__", "constructor"]) {
+      assert.equal(parseServerMessage(JSON.stringify({ type })), undefined);
+    }
+  });
+
+  test("throws a SyntaxError for anything else", () => {
+    for (const text of ["", "{", "null", "1", "[]", '"x"', "{}", '{"type":1}']) {
+      assert.throws(() => parseServerMessage(text), SyntaxError, text);
+    }
+  });
+});
+
+test("ERROR_CODES and BYE_CODES have no code in common", () => {
+  assert.equal(new Set([...ERROR_CODES, ...Object.keys(BYE_CODES)]).size, ERROR_CODES.length + 8);
+});
+
+function codeOf(value: unknown): string | undefined {
+  const parsed = parseRequest(value);
+  return parsed.type === "invalid" ? parsed.code : undefined;
+}

@@ -1,0 +1,208 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Command } from "./command.ts";
+import { decide } from "./decide.ts";
+import type { Decision } from "./decision.ts";
+import { type ChatLimits, DEFAULT_LIMITS } from "./limits.ts";
+import type { Name } from "./names.ts";
+import { newSession, type Session } from "./session.ts";
+
+const LIMITS: ChatLimits = { ...DEFAULT_LIMITS, messageBytesMax: 8, roomsMax: 2, historyMax: 20, historyDefault: 5 };
+const ADA: Name = { text: "Ada", key: "ada" };
+const LOBBY: Name = { text: "Lobby", key: "lobby" };
+const KITCHEN: Name = { text: "kitchen", key: "kitchen" };
+
+function session(version: 1 | 2, person?: Name, ...rooms: readonly Name[]): Session {
+  return { ...newSession(), version, person, rooms: new Map(rooms.map((room) => [room.key, room])) };
+}
+
+function codeOf(by: Session, command: Command): string | undefined {
+  const decision = decide(by, command, LIMITS);
+  return decision.type === "refusal" ? decision.code : undefined;
+}
+
+function made(by: Session, command: Command): Decision {
+  return decide(by, command, LIMITS);
+}
+
+describe("decide()", () => {
+  test("asks for hello before anything that only version 2 has", () => {
+    const commands: Command[] = [{ type: "who", room: "lobby" }, { type: "rooms" }, { type: "history", room: "lobby" }];
+    for (const command of commands) {
+      assert.equal(codeOf(session(1, ADA, LOBBY), command), "version-required");
+      assert.equal(codeOf(session(2, ADA, LOBBY), command), undefined);
+    }
+  });
+
+  test("changes nothing of the session", () => {
+    const by = session(1, ADA, LOBBY);
+    const before = structuredClone(by);
+    decide(by, { type: "join", room: "kitchen", username: "bob" }, LIMITS);
+    decide(by, { type: "leave" }, LIMITS);
+    decide(session(1), { type: "hello", version: 2 }, LIMITS);
+    assert.deepEqual(by, before);
+  });
+
+  test("answers ping, and pong with nothing", () => {
+    assert.deepEqual(made(session(1), { type: "ping" }), { type: "pong" });
+    assert.deepEqual(made(session(2), { type: "pong" }), { type: "nothing" });
+  });
+});
+
+describe("hello", () => {
+  test("greets, with a name or a session", () => {
+    assert.deepEqual(made(session(1), { type: "hello", version: 2 }), {
+      type: "greet",
+      person: undefined,
+      session: undefined,
+    });
+    assert.deepEqual(made(session(1), { type: "hello", version: 2, username: "Ada", session: "s" }), {
+      type: "greet",
+      person: ADA,
+      session: "s",
+    });
+  });
+
+  test("is refused in another version, twice, in a room, and with a wrong name", () => {
+    for (const version of [1, 3, 0, -2, 2.5, Number.NaN]) {
+      assert.equal(codeOf(session(1), { type: "hello", version }), "unsupported-version");
+    }
+    assert.equal(codeOf(session(2), { type: "hello", version: 2 }), "invalid-request");
+    assert.equal(codeOf(session(1, ADA, LOBBY), { type: "hello", version: 2 }), "invalid-request");
+    assert.equal(codeOf(session(1), { type: "hello", version: 2, username: "a b" }), "name-invalid");
+  });
+});
+
+describe("join", () => {
+  const lobby = { type: "join", room: "Lobby", username: "Ada" } as const;
+
+  test("enters a room under a name", () => {
+    assert.deepEqual(made(session(1), lobby), {
+      type: "join",
+      room: LOBBY,
+      person: ADA,
+      leave: [],
+      after: undefined,
+      history: 0,
+    });
+  });
+
+  test("needs a name the first time only", () => {
+    assert.deepEqual(made(session(1), { type: "join", room: "lobby" }), {
+      type: "refusal",
+      code: "invalid-request",
+      message: "Room and username required",
+    });
+    assert.equal(made(session(2, ADA), { type: "join", room: "lobby" }).type, "join");
+  });
+
+  test("refuses names that break the rules", () => {
+    assert.equal(codeOf(session(1), { ...lobby, room: "#lobby" }), "room-invalid");
+    assert.equal(codeOf(session(1), { ...lobby, username: "a,b" }), "name-invalid");
+  });
+
+  test("leaves the other room in version 1, but not the same one", () => {
+    const leaveOf = (by: Session, command: Command) => {
+      const decision = made(by, command);
+      return decision.type === "join" ? decision.leave : decision;
+    };
+    assert.deepEqual(leaveOf(session(1, ADA, KITCHEN), lobby), [KITCHEN]);
+    assert.deepEqual(leaveOf(session(1, ADA, LOBBY), { ...lobby, room: "LOBBY" }), []);
+    assert.deepEqual(leaveOf(session(1, ADA, LOBBY), { ...lobby, username: "bob" }), [LOBBY]);
+    assert.deepEqual(leaveOf(session(2, ADA, KITCHEN), lobby), []);
+  });
+
+  test("keeps the name as it was first written", () => {
+    const decision = made(session(2, ADA), { ...lobby, username: "ADA" });
+    assert.equal(decision.type === "join" && decision.person, ADA);
+  });
+
+  test("refuses another name in version 2", () => {
+    assert.equal(codeOf(session(2, ADA), { ...lobby, username: "bob" }), "name-fixed");
+  });
+
+  test("refuses one room too many in version 2, but not one that was joined", () => {
+    const full = session(2, ADA, LOBBY, KITCHEN);
+    assert.equal(codeOf(full, { type: "join", room: "cellar" }), "too-many-rooms");
+    assert.equal(codeOf(full, { type: "join", room: "lobby" }), undefined);
+    assert.equal(codeOf(session(2, ADA, LOBBY), { type: "join", room: "cellar" }), undefined);
+  });
+
+  test("gives no more history than the limit", () => {
+    const historyOf = (command: Partial<Command>) => {
+      const decision = made(session(2, ADA), { ...lobby, ...command } as Command);
+      return decision.type === "join" ? decision.history : undefined;
+    };
+    const after = { epoch: "e", seq: 1 };
+    assert.equal(historyOf({}), 0);
+    assert.equal(historyOf({ history: 20 }), 20);
+    assert.equal(historyOf({ history: 21 }), 20);
+    assert.equal(historyOf({ after }), 20);
+    assert.equal(historyOf({ after, history: 3 }), 3);
+  });
+});
+
+describe("chat", () => {
+  test("goes to the room, or without one to the only one", () => {
+    const append = { type: "append", room: LOBBY, person: ADA, message: "hi" };
+    assert.deepEqual(made(session(1, ADA, LOBBY), { type: "chat", message: "hi" }), append);
+    assert.deepEqual(made(session(2, ADA, KITCHEN, LOBBY), { type: "chat", room: "LOBBY", message: "hi" }), append);
+  });
+
+  test("is refused where nothing was joined, or more than one", () => {
+    assert.equal(codeOf(session(1), { type: "chat", message: "hi" }), "not-joined");
+    assert.equal(codeOf(session(1, ADA), { type: "chat", message: "hi" }), "not-joined");
+    assert.equal(codeOf(session(1, ADA, LOBBY), { type: "chat", room: "kitchen", message: "hi" }), "not-joined");
+    assert.equal(codeOf(session(2, ADA, LOBBY, KITCHEN), { type: "chat", message: "hi" }), "not-joined");
+    for (const room of ["__proto__", "constructor", ""]) {
+      assert.equal(codeOf(session(2, ADA, LOBBY), { type: "chat", room, message: "hi" }), "not-joined");
+    }
+  });
+
+  test("is refused one byte over the limit", () => {
+    const by = session(1, ADA, LOBBY);
+    for (const message of ["", "12345678", "éééé", "語語é"]) {
+      assert.equal(codeOf(by, { type: "chat", message }), undefined);
+    }
+    for (const message of ["123456789", "ééééx", "語語éx", "😀😀x"]) {
+      assert.equal(codeOf(by, { type: "chat", message }), "message-too-long");
+    }
+  });
+});
+
+describe("leave", () => {
+  test("leaves the room, or without one the only one", () => {
+    assert.deepEqual(made(session(1, ADA, LOBBY), { type: "leave" }), { type: "leave", room: LOBBY });
+    assert.deepEqual(made(session(2, ADA, LOBBY, KITCHEN), { type: "leave", room: "LOBBY" }), {
+      type: "leave",
+      room: LOBBY,
+    });
+  });
+
+  test("is refused where nothing was joined, or more than one", () => {
+    assert.equal(codeOf(session(1), { type: "leave" }), "not-joined");
+    assert.equal(codeOf(session(2, ADA, LOBBY), { type: "leave", room: "kitchen" }), "not-joined");
+    assert.equal(codeOf(session(2, ADA, LOBBY, KITCHEN), { type: "leave" }), "not-joined");
+  });
+});
+
+describe("who and history", () => {
+  test("who takes any room that can be one", () => {
+    assert.deepEqual(made(session(2), { type: "who", room: "Lobby" }), { type: "who", room: LOBBY });
+    assert.equal(codeOf(session(2), { type: "who", room: "" }), "room-invalid");
+  });
+
+  test("history needs a room that was joined, and keeps to the limits", () => {
+    const by = session(2, ADA, LOBBY);
+    assert.equal(codeOf(by, { type: "history", room: "kitchen" }), "not-joined");
+    const page = { type: "history", room: LOBBY, before: undefined, after: undefined };
+    assert.deepEqual(made(by, { type: "history", room: "lobby" }), { ...page, limit: 5 });
+    assert.deepEqual(made(by, { type: "history", room: "lobby", limit: 0 }), { ...page, limit: 0 });
+    assert.deepEqual(made(by, { type: "history", room: "lobby", limit: 21, before: 9 }), {
+      ...page,
+      before: 9,
+      limit: 20,
+    });
+    assert.deepEqual(made(by, { type: "history", room: "lobby", after: 3 }), { ...page, after: 3, limit: 5 });
+  });
+});

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { describe, test } from "node:test";
+import { startServer } from "@landline/server";
+import { WebSocket } from "ws";
+import { portOf, TestServer } from "../../../../test/chat-server.ts";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import { RawClient, turns } from "../../../../test/raw-client.ts";
+
+failOnLeaks();
+
+const LIMIT = { timeout: 20_000 };
+/** Longer than any test takes. */
+const NEVER_MS = 1_000_000;
+const GET = "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+
+describe("the door", LIMIT, () => {
+  test("welcomes a client that waits for the server to speak first", async () => {
+    await using server = await TestServer.start({ silentMs: 1, sniffMs: NEVER_MS });
+    const client = await server.connect();
+    assert.equal((await client.next()).type, "welcome");
+    client.send({ type: "ping" });
+    assert.equal((await client.next()).type, "pong");
+  });
+
+  test("says nothing on a connection that a browser opened early, and answers its request later", async () => {
+    await using server = await TestServer.start();
+    const early = await server.connect();
+    await turns(50);
+    early.send(GET);
+    assert.match(await early.textUntil("\r\n\r\n"), /^HTTP\/1\.1 200 OK\r\n/);
+  });
+
+  test("takes a client for JSON that has not shown what it speaks in time", async () => {
+    await using server = await TestServer.start({ sniffMs: 1 });
+    const client = await server.connect();
+    client.send("tr");
+    assert.equal((await client.next()).type, "welcome");
+    client.send("ue ");
+    assert.equal((await client.next()).code, "invalid-request");
+  });
+
+  test("knows HTTP by its first line, however it is cut", async () => {
+    await using server = await TestServer.start({ sniffMs: NEVER_MS });
+    for (let cut = 1; cut < 10; cut += 1) {
+      const client = await server.connect();
+      await client.sendApart([GET.slice(0, cut), GET.slice(cut)]);
+      assert.match(await client.textUntil("\r\n\r\n"), /^HTTP\/1\.1 200 OK\r\n/, `cut at ${cut}`);
+    }
+    const slow = await server.connect();
+    await slow.sendApart(GET);
+    assert.match(await slow.textUntil("\r\n\r\n"), /^HTTP\/1\.1 200 OK\r\n/);
+  });
+
+  test("closes a connection that ends without a word", async () => {
+    await using server = await TestServer.start();
+    const client = await server.connect();
+    client.finish();
+    assert.equal(await client.restText(), "");
+    await client.closed;
+  });
+
+  test("answers one that ends before it has shown what it speaks", async () => {
+    await using server = await TestServer.start({ sniffMs: NEVER_MS });
+    const client = await server.connect();
+    client.send("nonsense").finish();
+    assert.deepEqual(
+      (await client.rest()).map(({ message, type }) => (type === "welcome" ? type : message)),
+      ["welcome", "Invalid JSON"],
+    );
+  });
+
+  test("lets in no more than connectionsMax, whatever they speak, and others when these have gone", async () => {
+    await using server = await TestServer.start({ connectionsMax: 2 });
+    const chat = await server.seedMember("Ada", "lobby");
+    const http = await server.connect();
+    http.send(GET);
+    await http.textUntil("\r\n\r\n");
+    // It may be reset before it has noticed that it was connected.
+    const third = await server.connect().catch(() => undefined);
+    assert.equal((await third?.restText()) ?? "", "");
+    await http.reset();
+    await chat.reset();
+    await turns(50);
+    await server.seedMember("Ada", "lobby");
+  });
+
+  test("a connection that is reset at any moment leaves nothing behind", async () => {
+    await using server = await TestServer.start();
+    for (const text of ["", "G", "GET ", GET.slice(0, 30), GET, "{", '{"type":"ping"}', "\0\0\0\u0002{"]) {
+      const client = await server.connect();
+      await client.sendApart([text]);
+      await client.reset();
+    }
+    await server.seedMember("Ada", "lobby");
+  });
+});
+
+describe("close()", LIMIT, () => {
+  test("says goodbye to every kind of client and leaves no connection", async () => {
+    await using server = await TestServer.start();
+    const seed = await server.seedMember("Ada", "lobby");
+    const member = await server.member("Bob", "lobby");
+    const prefixed = await server.connect();
+    prefixed.sendPrefixed({ type: "ping" });
+    await prefixed.nextWith("type", "pong", "prefixed");
+    const idle = await server.connect();
+    idle.send(GET);
+    await idle.textUntil("\r\n\r\n");
+    const webSocket = new WebSocket(`ws://127.0.0.1:${server.port}/`);
+    const heard: string[] = [];
+    webSocket.on("message", (data) => heard.push(String(data)));
+    await once(webSocket, "open");
+    const closed = once(webSocket, "close");
+
+    const done = server.close();
+    assert.equal(server.close(), done);
+    const bye = { code: "shutdown", message: "The server is shutting down" };
+    assert.deepEqual((await seed.rest()).at(-1), { type: "error", ...bye });
+    assert.deepEqual((await member.rest()).at(-1), { type: "bye", ...bye, reconnect: true });
+    assert.deepEqual((await prefixed.rest("prefixed")).at(-1), { type: "error", ...bye });
+    const [code, reason] = await closed;
+    assert.deepEqual([code, String(reason)], [1013, "The server is shutting down"]);
+    assert.deepEqual(JSON.parse(heard.at(-1) as string), { type: "error", ...bye });
+    for (const client of [seed, member, prefixed, idle]) client.finish();
+    await done;
+    await Promise.all([seed, member, prefixed, idle].map((client) => client.closed));
+    await assert.rejects(RawClient.open(server.port));
+  });
+
+  test("cuts off those that do not go", async () => {
+    await using server = await TestServer.start({ drainMs: 50, headersTimeoutMs: NEVER_MS });
+    const stubborn = await server.seedMember("Ada", "lobby");
+    const half = await server.connect();
+    half.send("GET / HTTP/1.1\r\n");
+    const undecided = await server.connect();
+    undecided.send("G");
+    await turns(20);
+    // None of them ever finishes its own side.
+    await server.close();
+    for (const client of [stubborn, half, undecided]) {
+      await client.ended();
+      await client.close();
+    }
+  });
+
+  test("a silent client whose welcome falls due meanwhile gets none, and harms nobody", async (context) => {
+    context.mock.timers.enable({ apis: ["setTimeout"] });
+    const server = await startServer({ host: "127.0.0.1", port: 0, silentMs: 10, sniffMs: 10, drainMs: 1_000 });
+    const port = portOf(server.address);
+    const silent = await RawClient.open(port);
+    const undecided = await RawClient.open(port);
+    undecided.send("G");
+    await turns(20);
+    const closed = server.close();
+    await turns(20);
+    context.mock.timers.tick(20);
+    context.mock.timers.tick(1_000);
+    await closed;
+    assert.equal(await silent.restText(), "");
+    assert.equal(await undecided.restText(), "");
+    for (const client of [silent, undecided]) {
+      client.finish();
+      await client.closed;
+    }
+  });
+
+  test("without any client is done at once, twice", async () => {
+    const server = await startServer({ host: "127.0.0.1", port: 0 });
+    await server.close();
+    await server.close();
+  });
+
+  test("a server that cannot listen leaves nothing open", async () => {
+    await using server = await TestServer.start();
+    await assert.rejects(startServer({ host: "127.0.0.1", port: server.port }), { code: "address-in-use" });
+  });
+});

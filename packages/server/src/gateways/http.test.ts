@@ -1,0 +1,273 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import http from "node:http";
+import net from "node:net";
+import type { Duplex } from "node:stream";
+import { describe, test } from "node:test";
+import { portOf } from "../../../../test/chat-server.ts";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import { RawClient, turns } from "../../../../test/raw-client.ts";
+import type { Asset } from "./assets.ts";
+import { Door } from "./door.ts";
+import { HttpGateway } from "./http.ts";
+
+failOnLeaks();
+
+const LIMIT = { timeout: 20_000 };
+const HEAD = "Host: 127.0.0.1\r\n";
+
+const ASSETS: ReadonlyMap<string, Asset> = new Map([
+  [
+    "/",
+    { bytes: Buffer.from("<!doctype html>"), type: "text/html; charset=utf-8", etag: '"page"', isImmutable: false },
+  ],
+  ["/assets/a.js", { bytes: Buffer.from("0"), type: "text/javascript", etag: '"a"', isImmutable: true }],
+]);
+
+/** The HTTP gateway behind a door, as in the server, with what it was asked to upgrade. */
+class Site implements AsyncDisposable {
+  readonly port: number;
+  readonly upgraded: string[] = [];
+  readonly reported: unknown[] = [];
+  readonly #door: Door;
+  readonly #gateway: HttpGateway;
+
+  private constructor(door: Door, gateway: HttpGateway, upgraded: string[], reported: unknown[]) {
+    this.port = portOf(door.address);
+    this.#door = door;
+    this.#gateway = gateway;
+    this.upgraded = upgraded;
+    this.reported = reported;
+  }
+
+  static async open(headersTimeoutMs = 10_000): Promise<Site> {
+    const upgraded: string[] = [];
+    const reported: unknown[] = [];
+    const gateway = new HttpGateway({
+      assets: ASSETS,
+      hosts: ["chat.example"],
+      headersTimeoutMs,
+      health: () => ({ status: "ok" }),
+      upgrade: (request: http.IncomingMessage, socket: Duplex) => {
+        upgraded.push(request.url ?? "");
+        socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\n", () => socket.destroy());
+      },
+    });
+    const nobody = () => assert.fail("taken for chat");
+    const door = await Door.open(
+      { host: "127.0.0.1", port: 0, connectionsMax: 100, silentMs: 1e6, sniffMs: 1e6, report: (e) => reported.push(e) },
+      { json: nobody, jsonPrefixed: nobody, silent: nobody, http: (socket) => gateway.accept(socket) },
+    );
+    return new Site(door, gateway, upgraded, reported);
+  }
+
+  get connections(): number {
+    return this.#door.connections;
+  }
+
+  async request(
+    path: string,
+    options: http.RequestOptions = {},
+  ): Promise<{ response: http.IncomingMessage; body: string }> {
+    const request = http.request({ host: "127.0.0.1", port: this.port, path, agent: false, ...options });
+    request.end(options.method === "POST" ? "body" : undefined);
+    const [response] = (await once(request, "response")) as [http.IncomingMessage];
+    let body = "";
+    for await (const chunk of response) body += chunk;
+    return { response, body };
+  }
+
+  async raw(...parts: readonly string[]): Promise<RawClient> {
+    const client = await RawClient.open(this.port);
+    return client.sendApart(parts);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#door.close(100), this.#gateway.close(100)]);
+    assert.equal(this.connections, 0);
+    assert.deepEqual(this.reported, []);
+  }
+}
+
+describe("HttpGateway", LIMIT, () => {
+  test("serves the page with a strict policy", async () => {
+    await using site = await Site.open();
+    const { response, body } = await site.request("/?room=lobby");
+    assert.equal(response.statusCode, 200);
+    assert.equal(body, "<!doctype html>");
+    assert.equal(response.headers["content-type"], "text/html; charset=utf-8");
+    assert.equal(response.headers["cache-control"], "no-cache");
+    assert.match(response.headers["content-security-policy"] as string, /^default-src 'none'; script-src 'self';/);
+    assert.doesNotMatch(response.headers["content-security-policy"] as string, /unsafe/);
+    assert.equal(response.headers["x-content-type-options"], "nosniff");
+    assert.equal(response.headers["referrer-policy"], "no-referrer");
+    assert.equal(response.headers["cross-origin-resource-policy"], "same-origin");
+  });
+
+  test("serves files that never change, and answers 304 to who has them", async () => {
+    await using site = await Site.open();
+    const { response } = await site.request("/assets/a.js");
+    assert.match(response.headers["cache-control"] as string, /immutable/);
+    const again = await site.request("/assets/a.js", { headers: { "if-none-match": '"a"' } });
+    assert.deepEqual([again.response.statusCode, again.body], [304, ""]);
+    const other = await site.request("/", { headers: { "if-none-match": '"a"' } });
+    assert.equal(other.response.statusCode, 200);
+  });
+
+  test("answers /healthz, and 404 to what is not there", async () => {
+    await using site = await Site.open();
+    const { response, body } = await site.request("/healthz");
+    assert.deepEqual([response.statusCode, body], [200, '{"status":"ok"}\n']);
+    assert.equal(response.headers["cache-control"], "no-store");
+    for (const path of ["/nothing", "/index.html", "/../package.json", "/assets/../", "/%2e%2e/", "//", "/__proto__"]) {
+      assert.equal((await site.request(path)).response.statusCode, 404, path);
+    }
+  });
+
+  test("answers HEAD without a body", async () => {
+    await using site = await Site.open();
+    const client = await site.raw(`HEAD / HTTP/1.1\r\n${HEAD}Connection: close\r\n\r\n`);
+    const text = await client.restText();
+    assert.match(text, /^HTTP\/1\.1 200 OK\r\n/);
+    assert.match(text, /content-length: 15\r\n/i);
+    assert.ok(text.endsWith("\r\n\r\n"));
+    await client.close();
+  });
+
+  test("refuses other methods, reads their body as nothing, and goes on with the connection", async () => {
+    await using site = await Site.open();
+    const client = await site.raw(
+      `POST / HTTP/1.1\r\n${HEAD}Content-Length: 5\r\n\r\nhello`,
+      `DELETE /healthz HTTP/1.1\r\n${HEAD}\r\n`,
+      `GET /healthz HTTP/1.1\r\n${HEAD}\r\n`,
+    );
+    assert.match(await client.textUntil("Only GET and HEAD\n"), /^HTTP\/1\.1 405 [\s\S]*allow: GET, HEAD\r\n/);
+    assert.match(await client.textUntil("Only GET and HEAD\n"), /^HTTP\/1\.1 405 /);
+    assert.match(await client.textUntil('"}\n'), /^HTTP\/1\.1 200 /);
+    await client.close();
+  });
+
+  test("answers to its own host names only", async () => {
+    await using site = await Site.open();
+    const statusOf = async (host: string) =>
+      (await site.request("/healthz", { headers: { host } })).response.statusCode;
+    for (const host of ["localhost", "127.0.0.1:1", "[::1]", "chat.example", "CHAT.EXAMPLE:443"]) {
+      assert.equal(await statusOf(host), 200, host);
+    }
+    for (const host of ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io"]) {
+      assert.equal(await statusOf(host), 421, host);
+    }
+    const none = await site.raw("GET / HTTP/1.0\r\n\r\n");
+    assert.match(await none.restText(), /^HTTP\/1\.1 421 /);
+    await none.close();
+  });
+
+  test("answers what is no HTTP with 400 or 431, and ends the connection", async () => {
+    await using site = await Site.open();
+    const cases: Readonly<Record<string, string>> = {
+      "GET / HTTP/9.9\r\n\r\n": "400",
+      "GET /\0 HTTP/1.1\r\n\r\n": "400",
+      [`GET / HTTP/1.1\r\n${HEAD}Content-Length: x\r\n\r\n`]: "400",
+      [`GET / HTTP/1.1\r\n${HEAD}a: ${"b".repeat(20_000)}\r\n\r\n`]: "431",
+    };
+    for (const [text, status] of Object.entries(cases)) {
+      const client = await site.raw(text);
+      assert.match(await client.restText(), new RegExp(`^HTTP/1\\.1 ${status} `), text.slice(0, 40));
+      await client.close();
+    }
+  });
+
+  test("hands a WebSocket handshake over on / and /ws, from its own pages and from programs", async () => {
+    await using site = await Site.open();
+    const upgrade = "Connection: Upgrade\r\nUpgrade: WebSocket\r\n";
+    const statusOf = async (path: string, headers: string) => {
+      const client = await site.raw(`GET ${path} HTTP/1.1\r\n${upgrade}${headers}\r\n`);
+      const [, status] = /^HTTP\/1\.1 (\d+)/.exec(await client.restText()) ?? [];
+      await client.close();
+      return Number(status);
+    };
+    assert.equal(await statusOf("/", HEAD), 101);
+    assert.equal(await statusOf("/ws?x", `${HEAD}Origin: http://127.0.0.1:${site.port}\r\n`), 101);
+    assert.equal(await statusOf("/ws", `${HEAD}Origin: https://chat.example\r\n`), 101);
+    assert.equal(await statusOf("/other", HEAD), 404);
+    assert.equal(await statusOf("/", `${HEAD}Origin: http://evil.example\r\n`), 403);
+    assert.equal(await statusOf("/", `${HEAD}Origin: http://203.0.113.6\r\n`), 403);
+    assert.equal(await statusOf("/", `${HEAD}Origin: null\r\n`), 403);
+    assert.equal(await statusOf("/", "Host: evil.example\r\nOrigin: http://evil.example\r\n"), 421);
+    assert.deepEqual(site.upgraded, ["/", "/ws?x", "/ws"]);
+  });
+
+  test("answers a request that offers another protocol as if it did not", async () => {
+    await using site = await Site.open();
+    const client = await site.raw(
+      `GET /healthz HTTP/1.1\r\n${HEAD}Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n`,
+    );
+    assert.match(await client.restText(), /^HTTP\/1\.1 200 OK\r\n/);
+    await client.close();
+  });
+
+  test("a refused handshake does not keep its connection, and survives a reset", async (context) => {
+    await using site = await Site.open();
+    const refused = `GET / HTTP/1.1\r\n${HEAD}Origin: http://evil.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+    const polite = await site.raw(refused);
+    await polite.ended();
+    await polite.close();
+    const rude = await site.raw(refused);
+    await rude.reset();
+    await turns(50);
+    assert.equal(site.connections, 0);
+
+    context.mock.timers.enable({ apis: ["setTimeout"] });
+    const stubborn = await site.raw(refused);
+    await stubborn.ended();
+    stubborn.send("and goes on sending");
+    await turns(20);
+    assert.equal(site.connections, 1);
+    context.mock.timers.tick(2_000);
+    context.mock.timers.reset();
+    await turns(20);
+    assert.equal(site.connections, 0);
+    await stubborn.close();
+  });
+
+  test("a client that does not end the head of its request is cut off, also on a connection used before", async () => {
+    await using site = await Site.open(40);
+    const slow = await site.raw("GET / HTTP/1.1\r\n");
+    const second = await site.raw(`GET /healthz HTTP/1.1\r\n${HEAD}\r\n`);
+    await second.textUntil('"}\n');
+    second.send("GET / HT");
+    assert.match(await slow.restText(), /^HTTP\/1\.1 408 /);
+    assert.match(await second.restText(), /^HTTP\/1\.1 408 /);
+    await Promise.all([slow.close(), second.close()]);
+  });
+
+  test("an idle connection outlives a slow check, and is closed with the gateway", async () => {
+    await using site = await Site.open();
+    const client = await site.raw(`GET /healthz HTTP/1.1\r\n${HEAD}\r\n`);
+    await client.textUntil('"}\n');
+    client.finish();
+    await client.closed;
+  });
+});
+
+test("HttpGateway serves connections of any server, with bytes put back in front", LIMIT, async () => {
+  const gateway = new HttpGateway({
+    assets: new Map(),
+    hosts: [],
+    headersTimeoutMs: 10_000,
+    health: () => ({}),
+    upgrade: () => undefined,
+  });
+  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+    socket.unshift(Buffer.from("GET / HT"));
+    gateway.accept(socket);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = await RawClient.open((server.address() as net.AddressInfo).port);
+  client.send(`TP/1.1\r\n${HEAD}Connection: close\r\n\r\n`);
+  assert.match(await client.restText(), /^HTTP\/1\.1 404 [\s\S]*npm run build:web/);
+  await client.close();
+  server.close();
+  await gateway.close(100);
+});

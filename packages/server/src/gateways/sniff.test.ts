@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { SNIFF_BYTES_MAX, type Speech, sniff } from "./sniff.ts";
+
+const SAMPLES: readonly (readonly [string, Speech])[] = [
+  ['{"type":"join","room":"lobby","username":"ada"}', "json"],
+  [' {"type":"ping"}', "json"],
+  ['\t\n{"type":"ping"}', "json"],
+  ['[{"type":"ping"}]', "json"],
+  ['"text"', "json"],
+  ["\0\0\0\u000f{}", "json-prefixed"],
+  ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "http"],
+  ["\r\nGET / HTTP/1.1\r\n", "http"],
+  ["\r\n\r\n\nPOST /api HTTP/1.1\r\n", "http"],
+  ["\r\rPOST / HTTP/1.1\r\n", "http"],
+  ["OPTIONS * HTTP/1.1\r\n", "http"],
+  ["CONNECT example.com:443 HTTP/1.1\r\n", "http"],
+  ["GET http://127.0.0.1:8083/ HTTP/1.1\r\n", "http"],
+  ["GET ws+unix://x HTTP/1.1\r\n", "http"],
+  ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "http"],
+  ["X-ODD!#$%&'*+.^_`|~9 / HTTP/1.1\r\n", "http"],
+  ["true, false", "json"],
+  ["NICK ada\r\n", "json"],
+  ["GET  / HTTP/1.1\r\n", "json"],
+  ["hello there, how are you", "json"],
+  ["\x16\x03\x01\x02\0", "json"],
+  ["é", "json"],
+];
+
+describe("sniff()", () => {
+  for (const [text, speech] of SAMPLES) {
+    test(`takes ${JSON.stringify(text)} for ${speech}, and no beginning of it for anything else`, () => {
+      const bytes = Buffer.from(text, "latin1");
+      assert.equal(sniff(bytes), speech);
+      let decided: Speech | undefined;
+      for (let end = 0; end <= bytes.length; end += 1) {
+        const judged = sniff(bytes.subarray(0, end));
+        if (decided !== undefined) assert.equal(judged, decided, `changed its mind at ${end}`);
+        decided = judged;
+      }
+    });
+  }
+
+  test("knows nothing of nothing", () => {
+    assert.equal(sniff(new Uint8Array(0)), undefined);
+  });
+
+  test("sees HTTP at the first byte of its target, and JSON at its first byte", () => {
+    assert.equal(sniff(Buffer.from("GET ")), undefined);
+    assert.equal(sniff(Buffer.from("GET /")), "http");
+    assert.equal(sniff(Buffer.from("GET ht")), undefined);
+    assert.equal(sniff(Buffer.from("GET http://")), "http");
+    assert.equal(sniff(Buffer.from("{")), "json");
+  });
+
+  test("decides after 1024 bytes, and looks at no more", () => {
+    for (const text of ["a", "\r\n", "GET h"]) {
+      const long = Buffer.alloc(SNIFF_BYTES_MAX, text === "GET h" ? "h" : text);
+      if (text === "GET h") long.write("GET ");
+      assert.equal(sniff(long.subarray(0, SNIFF_BYTES_MAX - 1)), undefined, text);
+      assert.equal(sniff(long), "json", text);
+    }
+    const late = Buffer.concat([Buffer.alloc(SNIFF_BYTES_MAX, "a"), Buffer.from(" / HTTP/1.1\r\n")]);
+    assert.equal(sniff(late), "json");
+  });
+
+  test("looks at the bytes it is given, wherever they lie in their memory", () => {
+    const shared = Buffer.from("{{{{GET / HTTP/1.1");
+    assert.equal(sniff(shared.subarray(4)), "http");
+  });
+
+  test("never changes its mind, whatever comes", () => {
+    const byte = fc.oneof(fc.constantFrom(...Buffer.from("GET /h:.\r\n {\0")), fc.nat(255));
+    fc.assert(
+      fc.property(fc.array(byte, { maxLength: 40 }), (values) => {
+        const bytes = Uint8Array.from(values);
+        let decided: Speech | undefined;
+        for (let end = 0; end <= bytes.length; end += 1) {
+          const judged = sniff(bytes.subarray(0, end));
+          if (decided !== undefined) assert.equal(judged, decided);
+          decided = judged;
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,300 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { TestServer } from "../../../../test/chat-server.ts";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import { type RawClient, turns } from "../../../../test/raw-client.ts";
+
+failOnLeaks();
+
+const LIMIT = { timeout: 20_000 };
+const JOIN = { type: "join", room: "lobby", username: "Ada" } as const;
+const ECHO = '{"type":"notification","message":"Ada joined lobby"}\n';
+
+describe("requests over TCP", LIMIT, () => {
+  const bytes = Buffer.from('{"type":"join","room":"küche","username":"Zoë 😀"}'.replace(" ", ""));
+  const expected = { type: "notification", message: "Zoë😀 joined küche" };
+
+  const ways: Readonly<Record<string, readonly (string | Uint8Array)[]>> = {
+    "as a line": [bytes, "\n"],
+    "without a line's end": [bytes],
+    "with CRLF and blank lines": ["\r\n\r\n", bytes, "\r\n"],
+    "cut in three": [bytes.subarray(0, 9), bytes.subarray(9, 30), bytes.subarray(30)],
+    "cut in a character of two bytes": [
+      bytes.subarray(0, bytes.indexOf("ü") + 1),
+      bytes.subarray(bytes.indexOf("ü") + 1),
+    ],
+    "cut in a character of four bytes": [
+      bytes.subarray(0, bytes.indexOf("😀") + 3),
+      bytes.subarray(bytes.indexOf("😀") + 3),
+    ],
+    "byte by byte": Array.from(bytes, (byte) => Uint8Array.of(byte)),
+  };
+  for (const [way, parts] of Object.entries(ways)) {
+    test(`are read ${way}`, async () => {
+      await using server = await TestServer.start();
+      const client = await server.connect();
+      await client.sendApart(parts);
+      assert.equal((await client.next()).type, "welcome");
+      assert.deepEqual(await client.next(), expected);
+    });
+  }
+
+  test("are read back to back in one segment, without anything between", async () => {
+    await using server = await TestServer.start();
+    const reader = await server.seedMember("Bob", "lobby");
+    const client = await server.connect();
+    client.send(`${JSON.stringify(JOIN)}{"type":"chat","message":"one"}{"type":"chat","message":"two"}`);
+    assert.deepEqual(await reader.next(), { type: "notification", message: "Ada joined lobby" });
+    assert.deepEqual(await reader.next(), { type: "chat", username: "Ada", room: "lobby", message: "one" });
+    assert.deepEqual(await reader.next(), { type: "chat", username: "Ada", room: "lobby", message: "two" });
+  });
+
+  test("go on after what is not JSON, nor an object, nor UTF-8", async () => {
+    await using server = await TestServer.start();
+    const client = await server.connect();
+    client.send(JOIN);
+    await client.nextWith("type", "notification");
+    for (const wrong of ["hello\n", "{'a':1}\n", '{"a":}\n', Buffer.from('{"a":"\xff"}\n', "latin1"), "}\n"]) {
+      client.send(wrong);
+      assert.deepEqual(await client.next(), { type: "error", message: "Invalid JSON" }, String(wrong));
+    }
+    client.send("[1]\n7\n");
+    for (let i = 0; i < 2; i += 1) assert.equal((await client.next()).code, "invalid-request");
+    client.send({ type: "ping", id: "p" });
+    assert.deepEqual(await client.next(), { type: "pong", id: "p" });
+  });
+
+  test("are answered when the client finishes its side right after them", async () => {
+    await using server = await TestServer.start();
+    const client = await server.connect();
+    client.send({ type: "hello", version: 2, username: "Ada" }, { type: "join", room: "lobby", id: "j" });
+    client.send({ type: "chat", message: "last", id: "c" }, { type: "history", room: "lobby", id: "h" });
+    client.send({ type: "ping", id: "p" });
+    client.finish();
+    const answers = await client.rest();
+    assert.deepEqual(
+      answers.map(({ type, id }) => id ?? type),
+      ["welcome", "hello", "j", "c", "h", "p"],
+    );
+  });
+
+  test("that are cut off by the end are not guessed at", async () => {
+    await using server = await TestServer.start();
+    const client = await server.connect();
+    client.send(JOIN, '{"type":"chat","mess').finish();
+    assert.deepEqual(
+      (await client.rest()).map(({ type }) => type),
+      ["welcome", "notification"],
+    );
+  });
+
+  test("one byte over the limit ends the connection with its reason; the limit itself does not", async () => {
+    await using server = await TestServer.start({ limits: { frameBytesMax: 200 } });
+    const fits = await server.connect();
+    const request = (length: number) => `{"type":"ping","x":"${"x".repeat(length - 22)}"}`;
+    assert.equal(request(200).length, 200);
+    fits.send(request(200));
+    assert.equal((await fits.nextWith("type", "pong")).type, "pong");
+    for (const parts of [
+      [request(201)],
+      [`${request(100)}${request(201)}`],
+      [request(201).slice(0, 150), "x".repeat(99)],
+    ]) {
+      const client = await server.connect();
+      await client.sendApart(parts);
+      assert.deepEqual((await client.rest()).at(-1), {
+        type: "error",
+        code: "frame-too-long",
+        message: "A request has at most 200 bytes",
+      });
+    }
+  });
+
+  test("a message over its limit is an error, and the connection goes on", async () => {
+    await using server = await TestServer.start();
+    const client = await server.member("Ada", "lobby");
+    client.send(
+      { type: "chat", id: "1", message: "x".repeat(16_385) },
+      { type: "chat", id: "2", message: "x".repeat(16_384) },
+    );
+    assert.equal((await client.next()).code, "message-too-long");
+    assert.deepEqual((await client.next()).id, "2");
+  });
+});
+
+describe("length-prefixed requests", LIMIT, () => {
+  test("are answered in kind", async () => {
+    await using server = await TestServer.start();
+    const lines = await server.seedMember("Bob", "lobby");
+    const client = await server.connect();
+    client.sendPrefixed(JOIN, { type: "chat", message: "é😀" });
+    assert.equal((await client.next("prefixed")).type, "welcome");
+    assert.deepEqual(await client.next("prefixed"), { type: "notification", message: "Ada joined lobby" });
+    assert.deepEqual((await lines.nextWith("type", "chat")).message, "é😀");
+    lines.send({ type: "chat", message: "ü" });
+    assert.deepEqual(await client.next("prefixed"), { type: "chat", username: "Bob", room: "lobby", message: "ü" });
+  });
+
+  test("are read byte by byte", async () => {
+    await using server = await TestServer.start();
+    const client = await server.connect();
+    const body = Buffer.from(JSON.stringify(JOIN));
+    await client.sendApart(
+      Array.from(Buffer.concat([Buffer.from([0, 0, 0, body.length]), body]), (b) => Uint8Array.of(b)),
+    );
+    assert.equal((await client.nextWith("type", "notification", "prefixed")).message, "Ada joined lobby");
+  });
+
+  test("go on after what is not JSON or not UTF-8, and after nothing", async () => {
+    await using server = await TestServer.start();
+    const client = await server.connect();
+    const notUtf8 = Buffer.from('{"type":"ping","x":"\xff"}', "latin1");
+    client.sendPrefixed("nonsense", "", notUtf8, { type: "ping" });
+    await client.next("prefixed");
+    for (let i = 0; i < 3; i += 1) {
+      assert.deepEqual(await client.next("prefixed"), { type: "error", message: "Invalid JSON" });
+    }
+    assert.deepEqual(await client.next("prefixed"), { type: "pong" });
+  });
+
+  test("end the connection when a length is over the limit, before its bytes come", async () => {
+    await using server = await TestServer.start();
+    const client = await server.connect();
+    client.sendPrefixed({ type: "ping" }).send(Buffer.from([0, 1, 0, 1]));
+    const messages = await client.rest("prefixed");
+    assert.deepEqual(
+      messages.map(({ type, code }) => code ?? type),
+      ["welcome", "pong", "frame-too-long"],
+    );
+  });
+});
+
+describe("HTTP on a chat connection", LIMIT, () => {
+  const attack = `POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n\r\n${JSON.stringify({ ...JOIN, username: "Mallory" })}\n`;
+
+  const starts: Readonly<Record<string, (server: TestServer) => Promise<RawClient>>> = {
+    "after the welcome": async (server) => {
+      const client = await server.connect();
+      await client.next();
+      return client;
+    },
+    "after a request": async (server) => {
+      const client = await server.connect();
+      client.send({ type: "ping" });
+      await client.nextWith("type", "pong");
+      return client;
+    },
+    "after something that was not JSON": async (server) => {
+      const client = await server.connect();
+      client.send("{nonsense}\n");
+      await client.nextWith("type", "error");
+      return client;
+    },
+    "after a first byte that left it open": async (server) => {
+      const client = await server.connect();
+      client.send("\r");
+      await client.next();
+      return client;
+    },
+  };
+  const cuts: Readonly<Record<string, (bytes: string) => readonly string[]>> = {
+    "in one piece": (text) => [text],
+    "byte by byte": (text) => [...text],
+    "cut in its first line": (text) => [text.slice(0, 3), text.slice(3, 9), text.slice(9)],
+    "behind other requests": (text) => [`${'{"type":"ping"}\n'.repeat(200)}${text}`],
+    "behind an empty line": (text) => [`\r\n${text}`],
+  };
+  for (const [when, start] of Object.entries(starts)) {
+    for (const [how, cut] of Object.entries(cuts)) {
+      test(`closes it ${when}, ${how}, and no body is read as chat`, async () => {
+        await using server = await TestServer.start({ silentMs: 1, sniffMs: 1 });
+        const witness = await server.member("Bob", "lobby");
+        const client = await start(server);
+        await client.sendApart(cut(attack));
+        const last = (await client.rest()).at(-1);
+        assert.deepEqual([last?.type, last?.code], ["error", "protocol-error"]);
+        witness.send({ type: "ping" });
+        assert.deepEqual(await witness.next(), { type: "pong" }, "nobody joined");
+      });
+    }
+  }
+
+  test("is not seen in a chat message that speaks of it", async () => {
+    await using server = await TestServer.start();
+    const client = await server.member("Ada", "lobby");
+    client.send("nonsense\n");
+    assert.equal((await client.next()).code, "invalid-json");
+    const message = "GET / HTTP/1.1";
+    client.send(`nonsense\n{"type":"chat","id":"1","message":"${message}"}\n`);
+    assert.equal((await client.next()).code, "invalid-json");
+    assert.equal((await client.next()).id, "1");
+    await client.sendApart(["nonsense", "\n", '{"type":"chat","id":"2",', `"message":"${message}"}`]);
+    assert.equal((await client.next()).code, "invalid-json");
+    assert.equal((await client.next()).id, "2");
+  });
+});
+
+describe("a client that sends without end", LIMIT, () => {
+  test("what it may not send is answered as fast as it reads, and it is not let go for it", async () => {
+    await using server = await TestServer.start();
+    const witness = await server.member("Bob", "lobby");
+    const client = await server.connect();
+    const errors = 30_000;
+    client.send("{".repeat(errors + 1));
+    let seen = 0;
+    let pongs = 0;
+    await client.next();
+    while (seen < errors) {
+      assert.equal((await client.next()).message, "Invalid JSON");
+      seen += 1;
+      if (seen % 1_000 === 0) {
+        witness.send({ type: "ping" });
+        assert.equal((await witness.next()).type, "pong");
+        pongs += 1;
+      }
+    }
+    assert.equal(pongs, 30);
+    client.send('"type":"ping"}');
+    assert.deepEqual(await client.next(), { type: "pong" });
+  });
+
+  test("gets all that it asked for, however late it reads", async () => {
+    await using server = await TestServer.start();
+    const client = await server.member("Ada", "lobby");
+    for (let i = 0; i < 20; i += 1) client.send({ type: "chat", id: `c${i}`, message: "x".repeat(10_000) });
+    await client.nextWith("id", "c19");
+    client.socket.pause();
+    // More than the kernel's buffers and the outbox hold together.
+    const requests = 150;
+    for (let i = 0; i < requests; i += 1) client.send({ type: "history", id: `${i}`, room: "lobby" });
+    await turns(2_000);
+    client.socket.resume();
+    for (let i = 0; i < requests; i += 1) assert.equal((await client.next()).id, `${i}`);
+    client.send({ type: "ping" });
+    assert.equal((await client.next()).type, "pong");
+  });
+});
+
+test("a client that vanishes in the middle of a message has left", LIMIT, async () => {
+  await using server = await TestServer.start();
+  const witness = await server.seedMember("Bob", "lobby");
+  for (const end of ["reset", "close"] as const) {
+    const client = await server.seedMember("Ada", "lobby");
+    assert.equal((await witness.next()).message, "Ada joined lobby");
+    client.send('{"type":"chat","message":"half of');
+    await client[end]();
+    assert.deepEqual(await witness.next(), { type: "notification", message: "Ada left lobby" });
+  }
+});
+
+test("what the seed's client reads is the seed's, byte for byte", LIMIT, async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  client.send(JOIN, "x\n", { type: "join" }, { type: "leave" });
+  client.finish();
+  assert.equal(
+    await client.restText(),
+    '{"type":"welcome","message":"Welcome! Send {\\"type\\": \\"join\\", \\"room\\": \\"roomname\\", \\"username\\": \\"your_name\\"}"}\n' +
+      `${ECHO}{"type":"error","message":"Invalid JSON"}\n{"type":"error","message":"Room and username required"}\n`,
+  );
+});

@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { describe, test } from "node:test";
+import { type ClientOptions, WebSocket } from "ws";
+import { TestServer } from "../../../../test/chat-server.ts";
+import type { Message } from "../../../../test/hub-fixture.ts";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import { turns } from "../../../../test/raw-client.ts";
+
+failOnLeaks();
+
+const LIMIT = { timeout: 20_000 };
+
+/** A WebSocket client that keeps what it hears. */
+class WebClient {
+  readonly socket: WebSocket;
+  readonly closed: Promise<readonly [number, string]>;
+  readonly #heard: Message[] = [];
+  #wake: () => void = () => undefined;
+
+  constructor(port: number, options: ClientOptions = {}) {
+    this.socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, options);
+    this.closed = new Promise((resolve) => {
+      this.socket.on("close", (code, reason) => resolve([code, String(reason)]));
+    });
+    this.socket.on("message", (data, isBinary) => {
+      assert.equal(isBinary, false);
+      this.#heard.push(JSON.parse(String(data)));
+      this.#wake();
+    });
+  }
+
+  send(...values: readonly (object | string)[]): this {
+    for (const value of values) this.socket.send(typeof value === "string" ? value : JSON.stringify(value));
+    return this;
+  }
+
+  async next(): Promise<Message> {
+    for (;;) {
+      const message = this.#heard.shift();
+      if (message !== undefined) return message;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  async nextWith(field: string, value: unknown): Promise<Message> {
+    for (;;) {
+      const message = await this.next();
+      if (message[field] === value) return message;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.socket.close();
+    await this.closed;
+  }
+}
+
+describe("WebSocket clients", LIMIT, () => {
+  test("speak both versions, with clients over TCP in the same room", async () => {
+    await using server = await TestServer.start();
+    const seed = await server.seedMember("Ada", "lobby");
+    const web = new WebClient(server.port);
+    await once(web.socket, "open");
+    assert.equal((await web.next()).type, "welcome");
+    web.send({ type: "hello", id: "h", version: 2, username: "Bob" }, { type: "join", id: "j", room: "lobby" });
+    assert.equal((await web.next()).id, "h");
+    assert.deepEqual((await web.next()).members, ["Ada", "Bob"]);
+    assert.deepEqual(await seed.next(), { type: "notification", message: "Bob joined lobby" });
+    web.send({ type: "chat", id: "c", message: "é😀" });
+    assert.equal((await web.next()).type, "ack");
+    assert.equal((await seed.next()).message, "é😀");
+    seed.send({ type: "chat", message: "x".repeat(300) }, { type: "chat", message: "short" });
+    assert.equal((await web.next()).message, "x".repeat(300));
+    assert.equal((await web.next()).message, "short");
+    await web.close();
+    assert.deepEqual(await seed.next(), { type: "notification", message: "Bob left lobby" });
+  });
+
+  test("answers of every length arrive whole", async () => {
+    await using server = await TestServer.start();
+    const web = new WebClient(server.port);
+    await once(web.socket, "open");
+    web.send({ type: "hello", version: 2, username: "Bob" }, { type: "join", room: "lobby" });
+    const lengths = [0, 1, 100, 125, 126, 1_000, 16_000];
+    for (const length of lengths) web.send({ type: "chat", message: "x".repeat(length) });
+    web.send({ type: "history", id: "all", room: "lobby" });
+    const history = await web.nextWith("id", "all");
+    assert.deepEqual(
+      (history.entries as readonly { message: string }[]).map(({ message }) => message.length),
+      lengths,
+    );
+    await web.close();
+  });
+
+  test("go on after what is not JSON", async () => {
+    await using server = await TestServer.start();
+    const web = new WebClient(server.port);
+    await once(web.socket, "open");
+    web.send("nonsense", "", '{"type":"ping"}{"type":"ping"}', { type: "ping", id: "p" });
+    await web.next();
+    for (let i = 0; i < 3; i += 1) assert.deepEqual(await web.next(), { type: "error", message: "Invalid JSON" });
+    assert.deepEqual(await web.next(), { type: "pong", id: "p" });
+    await web.close();
+  });
+
+  test("are let in from the server's own pages and without an Origin, and from nowhere else", async () => {
+    await using server = await TestServer.start({ hosts: ["chat.example"] });
+    for (const origin of [
+      undefined,
+      `http://127.0.0.1:${server.port}`,
+      "http://localhost:5173",
+      "https://chat.example",
+    ]) {
+      const web = new WebClient(server.port, origin === undefined ? {} : { origin });
+      await once(web.socket, "open");
+      await web.close();
+    }
+    for (const origin of ["http://evil.example", "null", "http://203.0.113.6", "http://localhost.evil.example"]) {
+      const web = new WebClient(server.port, { origin });
+      const [error] = (await once(web.socket, "error")) as [Error];
+      assert.match(error.message, /403/, origin);
+      await web.closed;
+    }
+  });
+
+  test("binary frames, frames over the limit and broken ones end the connection with the right code", async () => {
+    await using server = await TestServer.start();
+    const witness = await server.member("Ada", "lobby");
+    const cases: readonly (readonly [number, (web: WebClient) => void])[] = [
+      [1003, (web) => web.socket.send(Buffer.from('{"type":"ping"}'))],
+      [1009, (web) => web.send("x".repeat(65_537))],
+      // A client must mask, no reserved bit may be set, and text must be UTF-8.
+      [1002, (web) => tcpOf(web).write(Buffer.from([0x81, 0x00]))],
+      [1002, (web) => tcpOf(web).write(Buffer.from([0xf1, 0x80, 0, 0, 0, 0]))],
+      [1007, (web) => tcpOf(web).write(Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0xff]))],
+    ];
+    for (const [code, misbehave] of cases) {
+      const web = new WebClient(server.port);
+      web.socket.on("error", () => undefined);
+      await once(web.socket, "open");
+      web.send({ type: "join", room: "lobby", username: "Bob" });
+      await web.nextWith("type", "notification");
+      assert.equal((await witness.next()).state, "joined");
+      misbehave(web);
+      assert.equal((await web.closed)[0], code);
+      assert.equal((await witness.next()).state, "left");
+    }
+    // The limit itself is none.
+    const web = new WebClient(server.port);
+    await once(web.socket, "open");
+    web.send(`{"type":"ping","x":"${"x".repeat(65_536 - 22)}"}`);
+    assert.equal((await web.nextWith("type", "pong")).type, "pong");
+    await web.close();
+  });
+
+  test("that vanish have left", async () => {
+    await using server = await TestServer.start();
+    const witness = await server.seedMember("Ada", "lobby");
+    const web = new WebClient(server.port);
+    web.socket.on("error", () => undefined);
+    await once(web.socket, "open");
+    web.send({ type: "join", room: "lobby", username: "Bob" });
+    assert.equal((await witness.next()).message, "Bob joined lobby");
+    web.socket.terminate();
+    assert.equal((await witness.next()).message, "Bob left lobby");
+    await web.closed;
+  });
+
+  test("get all that they asked for, however late they read", async () => {
+    await using server = await TestServer.start();
+    const web = new WebClient(server.port);
+    await once(web.socket, "open");
+    web.send({ type: "hello", version: 2, username: "Ada" }, { type: "join", room: "lobby" });
+    for (let i = 0; i < 20; i += 1) web.send({ type: "chat", id: `c${i}`, message: "x".repeat(10_000) });
+    await web.nextWith("id", "c19");
+    web.socket.pause();
+    const requests = 150;
+    for (let i = 0; i < requests; i += 1) web.send({ type: "history", id: `${i}`, room: "lobby" });
+    await turns(2_000);
+    web.socket.resume();
+    for (let i = 0; i < requests; i += 1) assert.equal((await web.next()).id, `${i}`);
+    await web.close();
+  });
+
+  test("that ping without reading the pongs are cut off", async () => {
+    await using server = await TestServer.start();
+    const witness = await server.seedMember("Ada", "lobby");
+    const web = new WebClient(server.port);
+    web.socket.on("error", () => undefined);
+    await once(web.socket, "open");
+    web.send({ type: "join", room: "lobby", username: "Bob" });
+    assert.equal((await witness.next()).message, "Bob joined lobby");
+    const socket = tcpOf(web);
+    socket.pause();
+    const ping = Buffer.concat([Buffer.from([0x89, 0xfd, 0, 0, 0, 0]), Buffer.alloc(125)]);
+    const pings = Buffer.concat(Array.from({ length: 1_000 }, () => ping));
+    while (!socket.destroyed) {
+      socket.write(pings);
+      await turns(1);
+    }
+    assert.equal((await witness.next()).message, "Bob left lobby");
+    await web.closed;
+  });
+});
+
+/** The TCP connection below. */
+function tcpOf(web: WebClient): import("node:net").Socket {
+  return (web.socket as unknown as { _socket: import("node:net").Socket })._socket;
+}

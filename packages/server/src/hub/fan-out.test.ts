@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type FakeClient, HubFixture, settle } from "../../../../test/hub-fixture.ts";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import type { WireFormat } from "./wire-format.ts";
+
+failOnLeaks();
+
+const chat = (message: string, id?: string) =>
+  ({ type: "chat", message, ...(id === undefined ? {} : { id }) }) as const;
+
+describe("FanOut", () => {
+  test("encodes once per format, and every member of a format is sent the same Buffer", async (context) => {
+    const fixture = new HubFixture();
+    const author = await fixture.member("Author", "lobby");
+    const seeds = await many(3, (i) => fixture.seedMember(`seed${i}`, "lobby"));
+    const others = await many(3, (i) => fixture.member(`other${i}`, "lobby"));
+    await settle();
+    const batches = ([1, 2] as const).map((version) => {
+      const format: WireFormat = fixture.formats[version];
+      return context.mock.method(format, "batch").mock;
+    });
+    author.ask(chat("one"), chat("two"), chat("three"));
+    await settle();
+    assert.deepEqual(
+      batches.map((batch) => batch.callCount()),
+      [1, 1],
+    );
+    for (const [index, group] of [seeds, others].entries()) {
+      const sent = group.map((member) => member.link.sent.at(-1));
+      assert.equal(new Set(sent).size, 1);
+      assert.equal(sent[0], batches[index]?.calls[0]?.result?.bytes);
+    }
+  });
+
+  test("writes once per member, however many messages a turn brings", async () => {
+    const fixture = new HubFixture();
+    const author = await fixture.member("Author", "lobby");
+    const reader = await fixture.member("Reader", "lobby");
+    await settle();
+    const before = reader.link.sent.length;
+    author.ask(...Array.from({ length: 100 }, (_, i) => chat(`${i}`)));
+    await settle();
+    assert.equal(reader.link.sent.length, before + 1);
+    assert.equal(reader.take().filter(({ type }) => type === "chat").length, 100);
+  });
+
+  test("leaves an author's own messages out by slicing, wherever they stand", async () => {
+    // a: the author's, b: another's
+    for (const pattern of ["a", "ab", "ba", "aab", "abab", "baab", "bbabb", "aaaa", "babbbabab"]) {
+      const fixture = new HubFixture();
+      const a = await fixture.seedMember("Ada", "lobby");
+      const b = await fixture.seedMember("Bob", "lobby");
+      const both = { a, b };
+      await settle();
+      for (const member of [a, b]) member.take();
+      for (const [i, who] of [...pattern].entries()) both[who as "a" | "b"].ask(chat(`${who}${i} é語😀`));
+      await settle();
+      for (const [own, member] of [
+        ["a", a],
+        ["b", b],
+      ] as const) {
+        const expected = [...pattern].map((who, i) => `${who}${i} é語😀`).filter((text) => !text.startsWith(own));
+        assert.deepEqual(textsOf(member), expected, `${pattern} for ${own}`);
+      }
+    }
+  });
+
+  test("a short stretch does not keep a long batch alive, a long one shares its memory", async () => {
+    const fixture = new HubFixture();
+    const author = await fixture.seedMember("Author", "lobby");
+    const other = await fixture.seedMember("Other", "lobby");
+    const reader = await fixture.seedMember("Reader", "lobby");
+    await settle();
+    author.ask(...Array.from({ length: 8 }, () => chat("x".repeat(10_000))));
+    other.ask(chat("short"));
+    await settle();
+    const whole = reader.link.sent.at(-1) as Uint8Array;
+    const short = author.link.sent.at(-1) as Uint8Array;
+    assert.deepEqual(textsOf(author).at(-1), "short");
+    assert.notEqual(short.buffer, whole.buffer);
+    assert.equal((other.link.sent.at(-1) as Uint8Array).buffer, whole.buffer);
+  });
+
+  test("tells all rooms, also when there are more members than one turn serves", async () => {
+    const fixture = new HubFixture();
+    const rooms = Array.from({ length: 20 }, (_, i) => `room${i}`);
+    const author = await fixture.member("Author", ...rooms);
+    const readers = await many(20, (i) => fixture.member(`reader${i}`, ...rooms));
+    await settle();
+    for (const reader of readers) reader.take();
+    const before = readers[0]?.link.sent.length ?? 0;
+    author.ask(...rooms.map((room) => ({ type: "chat", room, message: room }) as const));
+    await settle(100);
+    for (const reader of readers) assert.deepEqual([...textsOf(reader)].sort(), [...rooms].sort());
+    assert.equal(readers[0]?.link.sent.length, before + rooms.length);
+  });
+
+  test("serves a limited number of members in one turn, and lets the loop read in between", async (context) => {
+    const fixture = new HubFixture();
+    const authors = await many(10, (i) => fixture.member(`author${i}`, `room${i}`));
+    const readers = await many(10, (i) => many(30, (j) => fixture.member(`reader${i}-${j}`, `room${i}`)));
+    await settle(100);
+    const sends: number[] = [];
+    let sendsOfTurn = 0;
+    for (const reader of readers.flat()) context.mock.method(reader.link, "send", () => (sendsOfTurn += 1));
+    for (const author of authors) author.ask(chat("hi"));
+    for (let turn = 0; turn < 20; turn += 1) {
+      await settle(1);
+      sends.push(sendsOfTurn);
+      sendsOfTurn = 0;
+    }
+    assert.equal(
+      sends.reduce((a, b) => a + b),
+      300,
+    );
+    assert.ok(Math.max(...sends) < 64 + 31, `${sends}`);
+  });
+
+  test("a room that is talked to without a pause is told before its batch grows without end", async () => {
+    const fixture = new HubFixture({ limits: { inFlightMax: 5_000 } });
+    const author = await fixture.seedMember("Author", "lobby");
+    const reader = await fixture.seedMember("Reader", "lobby");
+    await settle();
+    reader.take();
+    const before = reader.link.sent.length;
+    author.ask(...Array.from({ length: 2_500 }, (_, i) => chat(`${i}`)));
+    await settle();
+    assert.equal(reader.link.sent.length, before + 3);
+    assert.deepEqual(
+      textsOf(reader),
+      Array.from({ length: 2_500 }, (_, i) => `${i}`),
+    );
+  });
+
+  test("a member that is let go on the way does not keep the others from hearing", async () => {
+    const fixture = new HubFixture({ limits: { outboxBytesMax: 100 } });
+    const author = await fixture.member("Author", "lobby");
+    const members = await many(9, (i) => fixture.member(`m${i}`, "lobby"));
+    await settle();
+    for (const [i, member] of members.entries()) {
+      member.take();
+      if (i % 2 === 0) member.link.bufferedBytes = 1_000;
+    }
+    author.ask(chat("hi"));
+    await settle();
+    assert.deepEqual(
+      members.map((member) => member.client.isGone),
+      members.map((_, i) => i % 2 === 0),
+    );
+    for (const [i, member] of members.entries()) if (i % 2 === 1) assert.deepEqual(textsOf(member), ["hi"]);
+  });
+});
+
+/** One after the other, so that each hears of the next. */
+async function many<T>(count: number, make: (index: number) => Promise<T>): Promise<readonly T[]> {
+  const all: T[] = [];
+  for (let i = 0; i < count; i += 1) all.push(await make(i));
+  return all;
+}
+
+function textsOf(member: FakeClient): readonly string[] {
+  return member
+    .take()
+    .filter(({ type }) => type === "chat")
+    .map(({ message }) => message as string);
+}

@@ -1,0 +1,930 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { FakeLink, HubFixture, type Message, pick, settle } from "../../../../test/hub-fixture.ts";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import { MemoryRegistry, MemoryRoomLog } from "../adapters/memory/mod.ts";
+import { type Command, refuse } from "../core/mod.ts";
+import type { AppendResult, NewEntry } from "./room-log.ts";
+
+failOnLeaks();
+
+const chat = (message: string, id?: string, room = "lobby"): Command =>
+  ({ type: "chat", message, room, ...(id === undefined ? {} : { id }) }) as const;
+
+describe("joining and leaving", () => {
+  test("the newcomer of version 1 and everyone in the room are told, and nobody else", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.seedMember("Ada", "lobby");
+    const elsewhere = await fixture.seedMember("Eve", "kitchen");
+    const bob = fixture.connect();
+    assert.deepEqual(await bob.hear({ type: "join", room: "lobby", username: "Bob" }), [
+      { type: "notification", message: "Bob joined lobby" },
+    ]);
+    assert.deepEqual(ada.take(), [{ type: "notification", message: "Bob joined lobby" }]);
+    assert.deepEqual(elsewhere.take(), []);
+  });
+
+  test("the newcomer hears nothing of what was said before", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = fixture.connect();
+    ada.ask(chat("before"));
+    bob.ask({ type: "join", room: "lobby", username: "Bob" });
+    await settle();
+    assert.deepEqual(pick(bob.take(), "type", "message"), [["notification", "Bob joined lobby"]]);
+    assert.deepEqual(pick(ada.take(), "type"), [["ack"], ["presence"]]);
+  });
+
+  test("who joins another room of version 1 leaves the first", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.seedMember("Ada", "lobby");
+    const bob = await fixture.seedMember("Bob", "lobby");
+    ada.take();
+    assert.deepEqual(pick(await bob.hear({ type: "join", room: "kitchen", username: "Bob" }), "message"), [
+      ["Bob joined kitchen"],
+    ]);
+    assert.deepEqual(pick(ada.take(), "message"), [["Bob left lobby"]]);
+    ada.ask({ type: "chat", message: "hi" });
+    await settle();
+    assert.deepEqual(bob.take(), []);
+  });
+
+  test("a client of version 1 that comes back under another name leaves under the old one", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.seedMember("Ada", "lobby");
+    const bob = await fixture.seedMember("Bob", "lobby");
+    ada.take();
+    await bob.hear({ type: "join", room: "lobby", username: "Rob" });
+    assert.deepEqual(pick(ada.take(), "message"), [["Bob left lobby"], ["Rob joined lobby"]]);
+    // The old name is free again.
+    await fixture.seedMember("Bob", "lobby");
+  });
+
+  test("leaving is acknowledged in version 2, and the rest are told", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    ada.take();
+    assert.deepEqual(await bob.hear({ type: "leave", id: "l", room: "lobby" }), [
+      { type: "ack", id: "l", room: "lobby" },
+    ]);
+    assert.deepEqual(ada.take(), [{ type: "presence", room: "lobby", username: "Bob", state: "left" }]);
+    assert.deepEqual(pick(await bob.hear(chat("hi", "c")), "type", "id", "code"), [["error", "c", "not-joined"]]);
+  });
+
+  test("a connection that is gone has left every room, and its name is free", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby", "kitchen");
+    const bob = await fixture.member("Bob", "lobby", "kitchen");
+    ada.take();
+    await bob.vanish();
+    assert.deepEqual(pick(ada.take(), "room", "username", "state"), [
+      ["lobby", "Bob", "left"],
+      ["kitchen", "Bob", "left"],
+    ]);
+    await fixture.member("BOB", "lobby");
+  });
+
+  test("many that go at once are told of in one write", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const others = await Promise.all(Array.from({ length: 20 }, (_, i) => fixture.member(`user${i}`, "lobby")));
+    ada.take();
+    const writes = ada.link.sent.length;
+    for (const other of others) other.client.gone();
+    await settle();
+    assert.equal(ada.take().length, 20);
+    assert.equal(ada.link.sent.length, writes + 1);
+  });
+
+  test("joining a room again changes nothing and tells nobody", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    ada.take();
+    const [again] = await bob.hear({ type: "join", id: "j", room: "LOBBY", username: "BOB" });
+    assert.deepEqual([again?.type, again?.room, again?.count], ["joined", "lobby", 2]);
+    assert.deepEqual(ada.take(), []);
+    await bob.hear({ type: "leave", room: "lobby" });
+    assert.equal(pick(ada.take(), "state").length, 1);
+    await ada.vanish();
+    // Nobody uses the room any more: the next one opens it anew, under its own spelling.
+    const [joined] = await fixture.connect().hear({ type: "join", room: "Lobby", username: "Eve" });
+    assert.equal(joined?.message, "Eve joined Lobby");
+  });
+
+  test("a connection that is gone in the middle of joining leaves nothing behind", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = fixture.connect();
+    bob.ask({ type: "join", room: "lobby", username: "Bob" });
+    await bob.vanish();
+    const states = pick(ada.take(), "state");
+    assert.ok(states.length === 0 || states.length === 2, JSON.stringify(states));
+    assert.deepEqual(await fixture.presence.members("lobby", 9), { names: ["Ada"], count: 1 });
+    assert.equal(await fixture.registry.claim("bob", "someone"), true);
+  });
+
+  test("names in use are refused, however they are written, and the room hears nothing", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const second = fixture.connect();
+    assert.deepEqual(pick(await second.hear({ type: "join", room: "lobby", username: "ADA" }), "type", "code"), [
+      ["error", "name-in-use"],
+    ]);
+    const greeted = await fixture.connect().hear({ type: "hello", id: "h", version: 2, username: "ada" });
+    assert.deepEqual(pick(greeted, "type", "id", "code"), [["error", "h", "name-in-use"]]);
+    assert.deepEqual(ada.take(), []);
+    // It may still come in under another name.
+    assert.deepEqual(pick(await second.hear({ type: "join", room: "lobby", username: "Eve" }), "message"), [
+      ["Eve joined lobby"],
+    ]);
+  });
+
+  test("of two that ask for one name at once, one gets it", async () => {
+    const fixture = new HubFixture();
+    const clients = [fixture.connect(), fixture.connect(), fixture.connect()];
+    for (const client of clients) client.ask({ type: "join", room: "lobby", username: "Ada" });
+    await settle();
+    const types = clients.map((client) => client.take()[0]?.type);
+    assert.deepEqual(types, ["notification", "error", "error"]);
+  });
+
+  test("__proto__ is a name and a room like any other", async () => {
+    const fixture = new HubFixture();
+    const proto = await fixture.member("__proto__", "__proto__", "constructor");
+    const bob = await fixture.member("Bob", "__proto__");
+    bob.take();
+    await proto.hear(chat("hi", "1", "__proto__"));
+    assert.deepEqual(pick(bob.take(), "room", "username", "message"), [["__proto__", "__proto__", "hi"]]);
+    const [who] = await bob.hear({ type: "who", room: "__proto__" });
+    assert.deepEqual(who?.members, ["__proto__", "Bob"]);
+    const [rooms] = await bob.hear({ type: "rooms" });
+    assert.deepEqual(rooms?.rooms, [
+      { room: "__proto__", count: 2 },
+      { room: "constructor", count: 1 },
+    ]);
+  });
+});
+
+describe("messages", () => {
+  test("are heard by the others in one order, and acknowledged to their author in that order", async () => {
+    const fixture = new HubFixture();
+    const members = await Promise.all(["Ada", "Bob", "Eve"].map((name) => fixture.member(name, "lobby")));
+    await settle();
+    for (const member of members) member.take();
+    for (let i = 0; i < 50; i += 1) {
+      for (const [m, member] of members.entries()) member.ask(chat(`${m}.${i}`, `${i}`));
+      if (i % 7 === 0) await settle(1);
+    }
+    await settle();
+    const orders = members.map((member) => member.take().map(({ seq }) => seq));
+    assert.deepEqual(
+      orders[0],
+      Array.from({ length: 150 }, (_, i) => i + 1),
+    );
+    assert.deepEqual(orders[1], orders[0]);
+    assert.deepEqual(orders[2], orders[0]);
+  });
+
+  test("an acknowledgement stands where its message stands among the others'", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    ada.take();
+    bob.ask(chat("one"));
+    ada.ask(chat("two", "a"));
+    bob.ask(chat("three"));
+    await settle();
+    assert.deepEqual(pick(ada.take(), "type", "seq", "prev", "message", "id"), [
+      ["chat", 1, 0, "one", undefined],
+      ["ack", 2, undefined, undefined, "a"],
+      ["chat", 3, 2, "three", undefined],
+    ]);
+    assert.deepEqual(pick(bob.take(), "type", "seq"), [
+      ["ack", 1],
+      ["chat", 2],
+      ["ack", 3],
+    ]);
+  });
+
+  test("a repeat is acknowledged with the first place, and told to nobody again", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    ada.take();
+    const [first] = await ada.hear(chat("hi", "x"));
+    const [second, third] = await ada.hear(chat("hi", "x"), chat("other", "y"));
+    assert.deepEqual(second, { ...first, duplicate: true });
+    assert.deepEqual([third?.id, third?.seq], ["y", 2]);
+    assert.deepEqual(pick(bob.take(), "message"), [["hi"], ["other"]]);
+  });
+
+  test("a repeat within one read comes after the first one's acknowledgement", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const told = await ada.hear(chat("hi", "x"), chat("hi", "x"), chat("no", "x"));
+    assert.deepEqual(pick(told, "type", "id", "duplicate", "code"), [
+      ["ack", "x", undefined, undefined],
+      ["ack", "x", true, undefined],
+      ["error", "x", undefined, "id-reused"],
+    ]);
+  });
+
+  test("repeats among new messages are answered in their places", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    await ada.hear(chat("a", "1"), chat("b", "2"), chat("c", "3"));
+    bob.take();
+    bob.ask(chat("first"));
+    ada.ask(chat("d", "4"), chat("a", "1"), chat("e", "5"), chat("x", "2"), chat("c", "3"), chat("f", "6"));
+    await settle();
+    const own = ada.take().filter(({ type }) => type !== "chat" && type !== "presence");
+    assert.deepEqual(pick(own, "type", "id", "seq"), [
+      ["ack", "4", 5],
+      ["ack", "1", 1],
+      ["ack", "5", 6],
+      ["error", "2", undefined],
+      ["ack", "3", 3],
+      ["ack", "6", 7],
+    ]);
+    assert.deepEqual(pick(bob.take(), "seq"), [[4], [5], [6], [7]]);
+  });
+
+  test("an id of version 1 means nothing", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.seedMember("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    await ada.hear(chat("hi", "1"), chat("hi", "1"), chat("ho", "1"));
+    assert.deepEqual(pick(bob.take(), "message"), [["hi"], ["hi"], ["ho"]]);
+  });
+
+  test("a log that fails is an error to those who wrote, in their order, and the server goes on", async (context) => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const failure = new Error("disk full");
+    context.mock.method(fixture.log, "append", () => Promise.reject(failure), { times: 1 });
+    const told = await ada.hear(chat("a", "1"), chat("b", "2"), { type: "ping", id: "3" });
+    assert.deepEqual(pick(told, "type", "id", "code"), [
+      ["error", "1", "internal"],
+      ["error", "2", "internal"],
+      ["pong", "3", undefined],
+    ]);
+    assert.deepEqual(fixture.reported, [failure]);
+    assert.deepEqual(pick(await ada.hear(chat("c", "4")), "type", "seq"), [["ack", 1]]);
+  });
+
+  test("what cannot be read back is an error, and what was held comes after it", async (context) => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    context.mock.method(fixture.log, "read", () => Promise.reject(new Error("no")), { times: 1 });
+    const told = await ada.hear({ type: "history", id: "h", room: "lobby" }, { type: "ping", id: "p" });
+    assert.deepEqual(pick(told, "type", "id", "code"), [
+      ["error", "h", "internal"],
+      ["pong", "p", undefined],
+    ]);
+    assert.equal(fixture.reported.length, 1);
+  });
+
+  test("a room that cannot be let go of is reported", async (context) => {
+    const fixture = new HubFixture();
+    const failure = new Error("no");
+    context.mock.method(fixture.log, "release", () => Promise.reject(failure));
+    const ada = await fixture.member("Ada", "lobby");
+    await ada.vanish();
+    assert.deepEqual(fixture.reported, [failure]);
+  });
+});
+
+describe("answers", () => {
+  test("come in the order of the requests", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby", "kitchen");
+    const told = await ada.hear(
+      chat("one", "1"),
+      { type: "history", id: "2", room: "lobby" },
+      chat("two", "3"),
+      { type: "who", id: "4", room: "lobby" },
+      refuse("invalid-json", "Invalid JSON"),
+      { type: "join", id: "5", room: "cellar", history: 5 },
+      chat("three", "6", "cellar"),
+      chat("four", "7", "kitchen"),
+      chat("five", "8", "lobby"),
+      { type: "leave", id: "9", room: "kitchen" },
+      chat("six", "10", "kitchen"),
+      { type: "rooms", id: "11" },
+      { type: "ping", id: "12" },
+    );
+    assert.deepEqual(
+      told.map(({ id }) => id),
+      ["1", "2", "3", "4", undefined, "5", "6", "7", "8", "9", "10", "11", "12"],
+    );
+  });
+
+  test("come in that order also for messages to several rooms, one of which others write to", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "kitchen", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    ada.take();
+    // The lobby has something to tell before the kitchen has.
+    bob.ask(chat("first"));
+    ada.ask(chat("a", "1", "kitchen"), chat("b", "2", "lobby"), chat("a", "1", "kitchen"), chat("c", "4", "lobby"));
+    await settle();
+    const own = ada.take().filter(({ type }) => type === "ack");
+    assert.deepEqual(pick(own, "id", "room", "duplicate"), [
+      ["1", "kitchen", undefined],
+      ["2", "lobby", undefined],
+      ["1", "kitchen", true],
+      ["4", "lobby", undefined],
+    ]);
+  });
+
+  test("what a room says while somebody joins comes after the join's answer", async () => {
+    const log = new MemoryRoomLog();
+    const gate = Promise.withResolvers<void>();
+    const read = log.read.bind(log);
+    log.read = async (room, options) => {
+      await gate.promise;
+      return read(room, options);
+    };
+    const fixture = new HubFixture({ log });
+    const ada = await fixture.seedMember("Ada", "lobby");
+    const bob = fixture.connect();
+    await bob.hear({ type: "hello", version: 2, username: "Bob" });
+    bob.ask({ type: "join", room: "lobby", history: 5 });
+    await settle();
+    ada.ask({ type: "chat", message: "while" });
+    await settle();
+    assert.deepEqual(bob.take(), []);
+    gate.resolve();
+    await settle();
+    const [joined, said] = bob.take();
+    assert.deepEqual(
+      [joined?.type, joined?.entries, joined?.position],
+      ["joined", [], { epoch: positionEpoch(joined), seq: 0 }],
+    );
+    assert.deepEqual([said?.type, said?.message, said?.seq], ["chat", "while", 1]);
+  });
+
+  test("a client that asks much is answered one request a turn, and others in between", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    await settle();
+    ada.take();
+    ada.ask(...Array.from({ length: 200 }, () => ({ type: "rooms" }) as const));
+    await settle(1);
+    bob.ask({ type: "who", id: "b", room: "lobby" });
+    await settle(2);
+    assert.equal(bob.take().length, 1);
+    assert.ok(ada.take().length < 10);
+    await settle(400);
+    assert.ok(ada.take().length >= 190);
+  });
+
+  test("requests that no longer fit in the queue pause the link, and it goes on when they are answered", async () => {
+    const fixture = new HubFixture({ limits: { requestQueueMax: 4 } });
+    const ada = await fixture.member("Ada", "lobby");
+    ada.ask({ type: "rooms" }, ...Array.from({ length: 4 }, () => ({ type: "ping" }) as const));
+    assert.equal(ada.link.isPaused, false);
+    ada.ask({ type: "ping" });
+    assert.equal(ada.link.isPaused, true);
+    await settle();
+    assert.equal(ada.link.isPaused, false);
+    assert.equal(ada.take().length, 6);
+  });
+
+  test("messages above inFlightMax wait until others have passed", async () => {
+    const fixture = new HubFixture({ limits: { inFlightMax: 2, requestQueueMax: 3 } });
+    const ada = await fixture.member("Ada", "lobby");
+    ada.ask(...Array.from({ length: 6 }, (_, i) => chat(`${i}`, `${i}`)));
+    assert.equal(ada.link.isPaused, true);
+    await settle();
+    assert.deepEqual(
+      ada.take().map(({ id }) => id),
+      ["0", "1", "2", "3", "4", "5"],
+    );
+    assert.equal(ada.link.isPaused, false);
+  });
+});
+
+describe("history", () => {
+  test("a join gives the newest entries, and says whether there are more", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    await ada.hear(chat("one"), chat("two"), chat("three"));
+    const bob = await fixture.member("Bob");
+    const [joined] = await bob.hear({ type: "join", room: "lobby", history: 2 });
+    assert.deepEqual(pick(joined?.entries as never, "message", "seq", "prev"), [
+      ["two", 2, 1],
+      ["three", 3, 2],
+    ]);
+    assert.equal(joined?.more, true);
+    assert.equal("recovered" in (joined ?? {}), false);
+  });
+
+  test("a join after a position gives all that was missed, or says that it does not", async () => {
+    const fixture = new HubFixture({ limits: { historyMax: 3 } });
+    const ada = await fixture.member("Ada", "lobby");
+    const [first] = await (await fixture.member("Eve")).hear({ type: "join", room: "lobby" });
+    const epoch = positionEpoch(first);
+    await ada.hear(...Array.from({ length: 5 }, (_, i) => chat(`m${i + 1}`)));
+    const resume = async (after: { epoch: string; seq: number }, history?: number) => {
+      const bob = await fixture.member(`Bob${Math.random()}`);
+      const ask = { type: "join", room: "lobby", after, ...(history === undefined ? {} : { history }) } as const;
+      const [joined] = await bob.hear(ask);
+      await bob.vanish();
+      const entries = joined?.entries as readonly { seq: number }[];
+      return [joined?.recovered, entries.map(({ seq }) => seq)];
+    };
+    assert.deepEqual(await resume({ epoch, seq: 5 }), [true, []]);
+    assert.deepEqual(await resume({ epoch, seq: 2 }), [true, [3, 4, 5]]);
+    assert.deepEqual(await resume({ epoch, seq: 2 }, 2), [false, [4, 5]]);
+    assert.deepEqual(await resume({ epoch, seq: 1 }), [false, [3, 4, 5]]);
+    assert.deepEqual(await resume({ epoch, seq: 6 }), [false, [3, 4, 5]]);
+    assert.deepEqual(await resume({ epoch: "other", seq: 5 }), [false, [3, 4, 5]]);
+  });
+
+  test("pages run both ways", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    await ada.hear(...Array.from({ length: 6 }, (_, i) => chat(`m${i + 1}`)));
+    const page = async (bounds: { before?: number; after?: number; limit?: number }) => {
+      const [answer] = await ada.hear({ type: "history", room: "lobby", ...bounds });
+      return [seqsOf(answer), answer?.more];
+    };
+    assert.deepEqual(await page({}), [[1, 2, 3, 4, 5, 6], false]);
+    assert.deepEqual(await page({ limit: 2 }), [[5, 6], true]);
+    assert.deepEqual(await page({ before: 3, limit: 2 }), [[1, 2], false]);
+    assert.deepEqual(await page({ before: 4, limit: 2 }), [[2, 3], true]);
+    assert.deepEqual(await page({ after: 2, limit: 2 }), [[3, 4], true]);
+    assert.deepEqual(await page({ after: 4, limit: 2 }), [[5, 6], false]);
+    assert.deepEqual(await page({ after: 6 }), [[], false]);
+    assert.deepEqual(await page({ before: 1 }), [[], false]);
+    assert.deepEqual(await page({ limit: 0 }), [[], true]);
+  });
+
+  test("a page that no outbox takes is cut, and says so", async () => {
+    const fixture = new HubFixture({ limits: { outboxBytesMax: 4_000 } });
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    const [position] = pick(await bob.hear({ type: "join", room: "lobby" }), "position") as [[{ epoch: string }]];
+    await ada.hear(...Array.from({ length: 8 }, () => chat("x".repeat(500))));
+    bob.take();
+    bob.link.isStalled = true;
+    const [newest] = await bob.hear({ type: "history", room: "lobby" });
+    assert.deepEqual([seqsOf(newest), newest?.more], [[7, 8], true]);
+    bob.link.bufferedBytes = 0;
+    const [oldest] = await bob.hear({ type: "history", room: "lobby", after: 0 });
+    assert.deepEqual([seqsOf(oldest), oldest?.more], [[1, 2], true]);
+    bob.link.bufferedBytes = 0;
+    const after = { epoch: position[0].epoch, seq: 0 };
+    const [joined] = await bob.hear({ type: "join", room: "lobby", after });
+    assert.deepEqual([seqsOf(joined), joined?.more, joined?.recovered], [[7, 8], true, false]);
+    assert.equal(bob.client.isGone, false);
+  });
+});
+
+describe("sessions", () => {
+  test("take back name and rooms; nobody is told, and the old connection ends", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby", "kitchen");
+    const old = fixture.connect();
+    const [hello] = await old.hear({ type: "hello", version: 2, username: "Bob" });
+    await old.hear({ type: "join", room: "lobby" }, { type: "join", room: "kitchen" });
+    ada.take();
+    const fresh = fixture.connect();
+    const [taken, ...rest] = await fresh.hear({
+      type: "hello",
+      id: "h",
+      version: 2,
+      session: hello?.session as string,
+    });
+    assert.deepEqual(
+      [taken?.type, taken?.id, taken?.username, taken?.rooms],
+      ["hello", "h", "Bob", ["lobby", "kitchen"]],
+    );
+    assert.notEqual(taken?.session, hello?.session);
+    assert.deepEqual(rest, []);
+    assert.deepEqual(old.take().at(-1)?.code, "replaced");
+    assert.deepEqual(old.link.closes, [{ reconnect: false, message: "replaced" }]);
+    assert.deepEqual(ada.take(), []);
+
+    await ada.hear(chat("hi"));
+    assert.deepEqual(pick(fresh.take(), "message"), [["hi"]]);
+    assert.deepEqual(old.take(), []);
+    assert.deepEqual(pick(await fresh.hear(chat("ho", "1", "kitchen")), "type", "seq"), [["ack", 1]]);
+
+    // The gateway notices later that the old connection is gone: nothing happens.
+    await old.vanish();
+    assert.deepEqual(pick(ada.take(), "type", "message"), [["chat", "ho"]]);
+    const [who] = await ada.hear({ type: "who", room: "lobby" });
+    assert.deepEqual(who?.members, ["Ada", "Bob"]);
+
+    await fresh.vanish();
+    assert.deepEqual(pick(ada.take(), "username", "state"), [
+      ["Bob", "left"],
+      ["Bob", "left"],
+    ]);
+    await fixture.member("Bob", "lobby");
+  });
+
+  test("what the old connection had sent is stored once and finished before", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const old = fixture.connect();
+    const [hello] = await old.hear({ type: "hello", version: 2, username: "Bob" }, { type: "join", room: "lobby" });
+    ada.take();
+    old.ask(chat("doubtful", "d"));
+    const fresh = fixture.connect();
+    fresh.ask({ type: "hello", version: 2, session: hello?.session as string }, chat("doubtful", "d"));
+    await settle();
+    assert.deepEqual(pick(ada.take(), "type", "message"), [["chat", "doubtful"]]);
+    assert.deepEqual(pick(fresh.take(), "type", "duplicate"), [
+      ["hello", undefined],
+      ["ack", true],
+    ]);
+  });
+
+  test("are taken once, and not from a connection that has gone", async () => {
+    const fixture = new HubFixture();
+    const old = fixture.connect();
+    const [hello] = await old.hear({ type: "hello", version: 2, username: "Bob" });
+    const ask = { type: "hello", version: 2, session: hello?.session as string } as const;
+    const [first, second] = [fixture.connect(), fixture.connect()];
+    first.ask(ask);
+    second.ask(ask);
+    await settle();
+    assert.equal(first.take()[0]?.type, "hello");
+    assert.equal(second.take()[0]?.code, "session-unknown");
+    assert.equal((await fixture.connect().hear({ ...ask, session: "" }))[0]?.code, "session-unknown");
+
+    const third = fixture.connect();
+    const [gone] = await third.hear({ type: "hello", version: 2 });
+    await third.vanish();
+    const [refused] = await fixture.connect().hear({ ...ask, session: gone?.session as string });
+    assert.equal(refused?.code, "session-unknown");
+  });
+
+  test("give the name back that the connection had before", async () => {
+    const fixture = new HubFixture();
+    const old = fixture.connect();
+    const [hello] = await old.hear({ type: "hello", version: 2, username: "Bob" });
+    const fresh = await fixture.seedMember("Rob", "lobby");
+    await fresh.hear({ type: "leave" });
+    const [taken] = await fresh.hear({ type: "hello", version: 2, session: hello?.session as string });
+    assert.equal(taken?.username, "Bob");
+    assert.equal(await fixture.registry.claim("rob", "someone"), true);
+  });
+
+  test("stay with the connection that vanishes while it takes one back", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const old = fixture.connect();
+    const [hello] = await old.hear({ type: "hello", version: 2, username: "Bob" }, { type: "join", room: "lobby" });
+    ada.take();
+    const fresh = fixture.connect();
+    fresh.ask({ type: "hello", version: 2, session: hello?.session as string });
+    await fresh.vanish();
+    await old.vanish();
+    assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "left"]]);
+    await fixture.member("Bob", "lobby");
+  });
+
+  test("hello greets once, before anything was joined", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    assert.equal((await ada.hear({ type: "hello", version: 2 }))[0]?.code, "invalid-request");
+    const bob = await fixture.seedMember("Bob", "lobby");
+    assert.equal((await bob.hear({ type: "hello", version: 2 }))[0]?.code, "invalid-request");
+    await bob.hear({ type: "leave" });
+    const [hello] = await bob.hear({ type: "hello", version: 2 });
+    assert.deepEqual([hello?.type, hello?.username], ["hello", "Bob"]);
+  });
+});
+
+describe("finish()", () => {
+  test("answers what was asked, then closes, and the room is told", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    ada.take();
+    bob.ask(chat("last", "1"), { type: "history", id: "2", room: "lobby" }, { type: "ping", id: "3" });
+    bob.client.finish();
+    await settle();
+    assert.deepEqual(
+      bob.take().map(({ id }) => id),
+      ["1", "2", "3"],
+    );
+    assert.equal(bob.link.closes.length, 1);
+    bob.client.gone();
+    await settle();
+    assert.deepEqual(pick(ada.take(), "type"), [["chat"], ["presence"]]);
+  });
+
+  test("does not wait for a reader who reads nothing", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    ada.link.bufferedBytes = 100_000;
+    ada.ask({ type: "ping" }, { type: "ping" });
+    ada.client.finish();
+    await settle();
+    assert.equal(ada.link.closes.length, 1);
+  });
+});
+
+describe("a slow reader", () => {
+  test("is let go above the bound and may come back; the others hear everything", async () => {
+    const fixture = new HubFixture({ limits: { outboxBytesMax: 10_000 } });
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    const slow = await fixture.member("Slow", "lobby");
+    await settle();
+    for (const member of [ada, bob, slow]) member.take();
+    slow.link.isStalled = true;
+    for (let i = 0; i < 40; i += 1) {
+      ada.ask(chat("x".repeat(500)));
+      await settle(2);
+    }
+    await settle();
+    assert.equal(bob.take().filter(({ type }) => type === "chat").length, 40);
+    const told = slow.take();
+    assert.deepEqual([told.at(-1)?.type, told.at(-1)?.code, told.at(-1)?.reconnect], ["bye", "slow-consumer", true]);
+    assert.equal(slow.link.closes.length, 1);
+    assert.ok(slow.link.bufferedBytes < 11_000);
+    assert.deepEqual(
+      pick(
+        ada.take().filter(({ type }) => type === "presence"),
+        "username",
+        "state",
+      ),
+      [["Slow", "left"]],
+    );
+  });
+
+  test("is not taken for one by a single long batch", async () => {
+    const fixture = new HubFixture({ limits: { outboxBytesMax: 10_000 } });
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    bob.link.isStalled = true;
+    await ada.hear(...Array.from({ length: 40 }, () => chat("x".repeat(500))));
+    assert.equal(bob.client.isGone, false);
+    assert.equal(bob.take().length, 40);
+  });
+
+  test("hurts only itself when it is the author", async () => {
+    const fixture = new HubFixture({ limits: { outboxBytesMax: 2_000 } });
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    await settle();
+    bob.take();
+    ada.link.isStalled = true;
+    for (let i = 0; i < 100; i += 1) ada.ask(chat(`${i}`, `${i}`));
+    await settle();
+    ada.ask(chat("more"));
+    await settle();
+    assert.equal(ada.client.isGone, true);
+    assert.deepEqual(pick(bob.take(), "type", "message").at(-1), ["presence", undefined]);
+    assert.equal(fixture.reported.length, 0);
+  });
+
+  test("is not answered before it has read, and then goes on where it was", async () => {
+    const fixture = new HubFixture({ limits: { requestQueueMax: 2 } });
+    const ada = await fixture.member("Ada", "lobby");
+    ada.link.bufferedBytes = 65_536;
+    ada.ask(...Array.from({ length: 4 }, (_, i) => ({ type: "ping", id: `${i}` }) as const));
+    await settle();
+    assert.deepEqual(ada.take(), []);
+    assert.equal(ada.link.isPaused, true);
+    ada.link.bufferedBytes = 65_535;
+    ada.client.drained();
+    assert.deepEqual(pick(ada.take(), "id"), [["0"], ["1"], ["2"], ["3"]]);
+    assert.equal(ada.link.isPaused, false);
+  });
+});
+
+describe("sweep()", () => {
+  const PING = { pingMs: 25_000, pongMs: 10_000, joinTimeoutMs: 60_000 };
+
+  test("pings a silent client of version 2, and lets it go when it stays silent", async () => {
+    const fixture = new HubFixture({ limits: PING });
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    ada.take();
+    const hear = () => fixture.hub.heard(bob.client);
+    fixture.now += 24_999;
+    hear();
+    fixture.hub.sweep();
+    assert.deepEqual(ada.take(), []);
+    fixture.now += 1;
+    hear();
+    fixture.hub.sweep();
+    assert.deepEqual(ada.take(), [{ type: "ping" }]);
+    fixture.now += 9_999;
+    hear();
+    fixture.hub.sweep();
+    assert.equal(ada.client.isGone, false);
+    fixture.now += 1;
+    hear();
+    fixture.hub.sweep();
+    assert.deepEqual(pick(ada.take(), "type", "code", "reconnect"), [["bye", "ping-timeout", true]]);
+    await settle();
+    assert.deepEqual(pick(bob.take(), "username", "state"), [["Ada", "left"]]);
+  });
+
+  test("keeps a client that answers anything", async () => {
+    const fixture = new HubFixture({ limits: PING });
+    const ada = await fixture.member("Ada", "lobby");
+    for (let i = 0; i < 10; i += 1) {
+      fixture.now += 25_000;
+      fixture.hub.sweep();
+      fixture.now += 9_999;
+      fixture.hub.heard(ada.client);
+      fixture.hub.sweep();
+    }
+    assert.equal(ada.take().filter(({ type }) => type === "ping").length, 10);
+    assert.equal(ada.client.isGone, false);
+  });
+
+  test("pings the links that have pings of their own, and leaves the seed's clients alone", async () => {
+    const fixture = new HubFixture({ limits: PING });
+    const seed = await fixture.seedMember("Ada", "lobby");
+    const link = new FakeLink();
+    link.ping = () => {
+      link.pings += 1;
+    };
+    const web = fixture.connect(link);
+    await web.hear({ type: "join", room: "lobby", username: "Bob" });
+    fixture.now += 25_000;
+    fixture.hub.sweep();
+    fixture.now += 10_000;
+    fixture.hub.sweep();
+    assert.equal(link.pings, 1);
+    assert.equal(web.client.isGone, true);
+    fixture.now += 1_000_000;
+    fixture.hub.sweep();
+    assert.equal(seed.client.isGone, false);
+    await settle();
+  });
+
+  test("lets a connection go that joins nothing in time", async () => {
+    const fixture = new HubFixture({ limits: PING });
+    const ada = fixture.connect();
+    await fixture.seedMember("Bob", "lobby");
+    fixture.now += 59_999;
+    fixture.hub.heard(ada.client);
+    fixture.hub.sweep();
+    assert.equal(ada.client.isGone, false);
+    fixture.now += 1;
+    fixture.hub.sweep();
+    assert.deepEqual(ada.take(), [{ type: "error", code: "join-timeout", message: "Nothing was joined in time" }]);
+    assert.deepEqual(
+      ada.link.closes.map(({ reconnect }) => reconnect),
+      [false],
+    );
+  });
+});
+
+describe("close()", () => {
+  test("says goodbye to everyone, each in its own words, and nothing after it", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.seedMember("Bob", "lobby");
+    ada.take();
+    await fixture.hub.close({ code: "shutdown", message: "Bye", reconnect: true, afterMs: 5 });
+    await settle();
+    assert.deepEqual(ada.take(), [{ type: "bye", code: "shutdown", message: "Bye", reconnect: true, afterMs: 5 }]);
+    assert.deepEqual(bob.take(), [{ type: "error", code: "shutdown", message: "Bye" }]);
+    assert.deepEqual(fixture.reported, []);
+  });
+
+  test("requests after the goodbye are ignored", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    fixture.hub.dismiss(ada.client, { code: "shutdown", message: "Bye", reconnect: true });
+    ada.take();
+    assert.deepEqual(await ada.hear(chat("hi"), { type: "ping" }), []);
+  });
+});
+
+describe("many at once", () => {
+  test("a chain of rooms whose members leave the next one does not grow the stack", async () => {
+    const fixture = new HubFixture();
+    const count = 1_500;
+    const members = Array.from({ length: count }, () => fixture.connect());
+    for (const [i, member] of members.entries()) {
+      member.ask(
+        { type: "hello", version: 2, username: `user${i}` },
+        { type: "join", room: `room${i}` },
+        { type: "join", room: `room${i + 1}` },
+      );
+    }
+    await settle(100);
+    for (const [i, member] of members.entries()) {
+      member.take();
+      member.ask(chat("hi", "c", `room${i}`), { type: "leave", id: "l", room: `room${i + 1}` });
+    }
+    await settle(200);
+    for (const member of members) {
+      const own = member.take().filter(({ id }) => id !== undefined);
+      assert.deepEqual(pick(own, "type", "id"), [
+        ["ack", "c"],
+        ["ack", "l"],
+      ]);
+    }
+    assert.deepEqual(fixture.reported, []);
+  });
+
+  test("random joins, leaves, chats, deaths and takeovers leave rooms, names and presence in order", async () => {
+    for (let seed = 1; seed <= 5; seed += 1) await storm(seed);
+  });
+});
+
+/** Clients that do anything at any moment, over adapters that take their time. */
+async function storm(seed: number): Promise<void> {
+  const random = mulberry32(seed);
+  const pickOne = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  const fixture = new HubFixture({ log: slowLog(random), registry: new MemoryRegistry() });
+  const names = ["Ada", "Bob", "Eve", "Kim", "Lea", "Max"];
+  const rooms = ["red", "green", "blue"];
+  const alive = new Set<ReturnType<HubFixture["connect"]>>();
+  const sessions: string[] = [];
+  for (let step = 0; step < 600; step += 1) {
+    const action = random();
+    const client = pickOne([...alive]);
+    if (action < 0.15 || client === undefined) {
+      const fresh = fixture.connect();
+      alive.add(fresh);
+      const way = random();
+      if (way < 0.5) fresh.ask({ type: "hello", version: 2, username: pickOne(names) });
+      else if (way < 0.75 && sessions.length > 0) fresh.ask({ type: "hello", version: 2, session: pickOne(sessions) });
+    } else if (action < 0.4) client.ask({ type: "join", room: pickOne(rooms), username: pickOne(names) });
+    else if (action < 0.55) client.ask({ type: "leave", room: pickOne(rooms) });
+    else if (action < 0.85) client.ask({ type: "chat", room: pickOne(rooms), message: `m${step}`, id: `i${step}` });
+    else if (action < 0.93) client.client.gone();
+    else client.client.finish();
+    if (random() < 0.3) await settle(1);
+    for (const each of alive) {
+      for (const message of each.take()) if (message.type === "hello") sessions.push(message.session as string);
+      if (each.client.isGone) alive.delete(each);
+    }
+  }
+  await settle(200);
+  assert.deepEqual(fixture.reported, [], `seed ${seed}`);
+  // Whoever says they are in a room hears what is said in it, and presence knows exactly these.
+  for (const room of rooms) {
+    const inside = [...alive].filter(({ client }) => !client.isGone && client.session.rooms.has(room));
+    const { names: present } = await fixture.presence.members(room, 100);
+    const expected = inside.map(({ client }) => client.session.person?.text);
+    assert.deepEqual([...present].sort(), expected.sort(), `seed ${seed}, room ${room}`);
+  }
+  for (const each of alive) each.client.gone();
+  await settle(100);
+  assert.deepEqual(await fixture.presence.rooms(10), [], `seed ${seed}`);
+  for (const name of names) {
+    assert.equal(
+      await fixture.registry.claim(name.toLowerCase(), "after"),
+      true,
+      `seed ${seed}: ${name} is still taken`,
+    );
+  }
+}
+
+/** A log whose calls take some turns of the loop, in order. */
+function slowLog(random: () => number): MemoryRoomLog {
+  const log = new MemoryRoomLog();
+  let last: Promise<unknown> = Promise.resolve();
+  const later = <T>(work: () => Promise<T>): Promise<T> => {
+    const turns = Math.floor(random() * 3);
+    const done = last.then(() => settle(turns)).then(work);
+    last = done.catch(() => undefined);
+    return done;
+  };
+  const append = log.append.bind(log);
+  log.append = (entries: readonly NewEntry[]): Promise<readonly AppendResult[]> => later(() => append(entries));
+  const open = log.open.bind(log);
+  log.open = (room) => later(() => open(room));
+  const release = log.release.bind(log);
+  log.release = (room) => later(() => release(room));
+  return log;
+}
+
+function mulberry32(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+function positionEpoch(joined: Message | undefined): string {
+  return (joined as { readonly position: { readonly epoch: string } } & Message).position.epoch;
+}
+
+/** The places of the entries that an answer has. */
+function seqsOf(answer: Message | undefined): readonly number[] {
+  return ((answer as Message).entries as readonly { readonly seq: number }[]).map(({ seq }) => seq);
+}

@@ -1,0 +1,224 @@
+/**
+ * The seed's clients are Python: these talk to the server with nothing but Python's standard library, in a process of
+ * their own, so that no assumption of ours about sockets is on both sides.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { execFile, spawnSync } from "node:child_process";
+import { describe, test } from "node:test";
+import { promisify } from "node:util";
+import { TestServer } from "./chat-server.ts";
+
+const run = promisify(execFile);
+const python = spawnSync("python3", ["--version"]);
+const skip = python.error === undefined && python.status === 0 ? false : "python3 is not installed";
+
+/** What every script begins with: a client that sends as it is told and reads one JSON object after the other. */
+const PREAMBLE = `
+import json, socket, struct, sys
+
+PORT = int(sys.argv[1])
+decoder = json.JSONDecoder()
+
+class Caller:
+    def __init__(self):
+        self.line = socket.create_connection(("127.0.0.1", PORT), timeout=15)
+        self.line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.heard = ""
+        self.undecoded = b""
+
+    def say(self, value):
+        # As the seed sends: one object, no line end after it.
+        self.line.sendall(json.dumps(value).encode())
+
+    def raw(self, data):
+        self.line.sendall(data)
+
+    def hear(self):
+        while True:
+            text = self.heard.lstrip()
+            if text:
+                try:
+                    value, end = decoder.raw_decode(text)
+                    self.heard = text[end:]
+                    return value
+                except json.JSONDecodeError:
+                    pass
+            data = self.line.recv(1024)
+            if not data:
+                raise SystemExit("the server hung up; unread: " + repr(text))
+            self.undecoded += data
+            try:
+                self.heard = text + self.undecoded.decode()
+                self.undecoded = b""
+            except UnicodeDecodeError:
+                self.heard = text
+
+    def vanish(self):
+        self.line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.line.close()
+
+def expect(caller, value):
+    got = caller.hear()
+    if got != value:
+        raise SystemExit("expected " + repr(value) + " but heard " + repr(got))
+
+def notice(text):
+    return {"type": "notification", "message": text}
+
+def chat(name, room, text):
+    return {"type": "chat", "username": name, "room": room, "message": text}
+
+def enter(name, room):
+    caller = Caller()
+    caller.say({"type": "join", "room": room, "username": name})
+    welcome = caller.hear()
+    if welcome["type"] != "welcome":
+        raise SystemExit("no welcome: " + repr(welcome))
+    expect(caller, notice(name + " joined " + room))
+    return caller
+`;
+
+/** Runs a script against a fresh server; whatever it finds wrong is its exit. */
+async function converse(script: string): Promise<void> {
+  await using server = await TestServer.start({ silentMs: 50, sniffMs: 50 });
+  await run("python3", ["-c", `${PREAMBLE}\n${script}`, String(server.port)], { timeout: 30_000 });
+}
+
+test("python3 is there where it must be", () => {
+  assert.ok(!skip || process.env.CI === undefined, skip || "");
+});
+
+describe("the seed's clients", { skip, timeout: 60_000 }, () => {
+  test("wait for the welcome before they say anything", () =>
+    converse(`
+caller = Caller()
+expect(caller, {"type": "welcome", "message": 'Welcome! Send {"type": "join", "room": "roomname", "username": "your_name"}'})
+caller.say({"type": "join", "room": "lobby", "username": "ada"})
+expect(caller, notice("ada joined lobby"))
+`));
+
+  test("join, talk, move to another room, leave, and go", () =>
+    converse(`
+ada, bob = enter("ada", "lobby"), enter("bob", "lobby")
+expect(ada, notice("bob joined lobby"))
+ada.say({"type": "chat", "message": "hello"})
+expect(bob, chat("ada", "lobby", "hello"))
+bob.say({"type": "chat", "message": "h\\u00e9llo \\U0001f600"})
+expect(ada, chat("bob", "lobby", "h\\u00e9llo \\U0001f600"))
+
+bob.say({"type": "join", "room": "kitchen", "username": "bob"})
+expect(bob, notice("bob joined kitchen"))
+expect(ada, notice("bob left lobby"))
+ada.say({"type": "chat", "message": "alone"})
+ada.say({"type": "ping"})
+expect(ada, {"type": "pong"})
+bob.say({"type": "join", "room": "lobby", "username": "bob"})
+expect(bob, notice("bob joined lobby"))
+expect(ada, notice("bob joined lobby"))
+
+bob.say({"type": "leave"})
+expect(ada, notice("bob left lobby"))
+bob.say({"type": "chat", "message": "anyone?"})
+answer = bob.hear()
+assert answer["type"] == "error" and answer["code"] == "not-joined", answer
+bob.say({"type": "join", "room": "lobby", "username": "bob"})
+expect(bob, notice("bob joined lobby"))
+expect(ada, notice("bob joined lobby"))
+bob.line.close()
+expect(ada, notice("bob left lobby"))
+`));
+
+  test("send two objects in one segment, and one object in three", () =>
+    converse(`
+ada, bob = enter("ada", "lobby"), enter("bob", "lobby")
+expect(ada, notice("bob joined lobby"))
+one, two = ({"type": "chat", "message": text} for text in ("one", "two"))
+ada.raw((json.dumps(one) + json.dumps(two)).encode())
+expect(bob, chat("ada", "lobby", "one"))
+expect(bob, chat("ada", "lobby", "two"))
+whole = json.dumps({"type": "chat", "message": "caf\\u00e9"}, ensure_ascii=False).encode()
+cut = whole.index(b"\\xc3") + 1
+for part in (whole[:9], whole[9:cut]):
+    ada.raw(part)
+    # The next part is sent when the server has read this one: by then it answers the other caller.
+    for _ in range(3):
+        bob.say({"type": "ping"})
+        expect(bob, {"type": "pong"})
+ada.raw(whole[cut:])
+expect(bob, chat("ada", "lobby", "caf\\u00e9"))
+`));
+
+  test("send what is not JSON, and go on", () =>
+    converse(`
+ada, bob = enter("ada", "lobby"), enter("bob", "lobby")
+expect(ada, notice("bob joined lobby"))
+ada.raw(b"this is no json\\n")
+expect(ada, {"type": "error", "message": "Invalid JSON"})
+ada.raw(b'{"type": "chat", "message": }\\n')
+expect(ada, {"type": "error", "message": "Invalid JSON"})
+ada.raw(b'{"type": "chat", "message": "\\xff"}\\n')
+expect(ada, {"type": "error", "message": "Invalid JSON"})
+ada.say({"type": "chat", "message": "still here"})
+expect(bob, chat("ada", "lobby", "still here"))
+`));
+
+  test("join without a room or a name", () =>
+    converse(`
+caller = Caller()
+wrong = ({"type": "join"}, {"type": "join", "room": "lobby"}, {"type": "join", "username": "ada"},
+         {"type": "join", "room": "", "username": "ada"}, {"type": "join", "room": None, "username": "ada"})
+caller.say(wrong[0])
+assert caller.hear()["type"] == "welcome"
+expect(caller, {"type": "error", "message": "Room and username required"})
+for request in wrong[1:]:
+    caller.say(request)
+    expect(caller, {"type": "error", "message": "Room and username required"})
+caller.say({"type": "join", "room": "lobby", "username": "ada"})
+expect(caller, notice("ada joined lobby"))
+`));
+
+  test("vanish, with a reset and without, and their names are free again", () =>
+    converse(`
+ada = enter("ada", "lobby")
+for _ in range(2):
+    bob = enter("bob", "lobby")
+    expect(ada, notice("bob joined lobby"))
+    bob.vanish()
+    expect(ada, notice("bob left lobby"))
+    bob = enter("bob", "lobby")
+    expect(ada, notice("bob joined lobby"))
+    bob.line.close()
+    expect(ada, notice("bob left lobby"))
+`));
+
+  test("put the length in front of each message", () =>
+    converse(`
+def send(line, value):
+    body = json.dumps(value).encode()
+    line.sendall(struct.pack("!I", len(body)) + body)
+
+def receive(line):
+    def exactly(count):
+        data = b""
+        while len(data) < count:
+            part = line.recv(count - len(data))
+            if not part:
+                raise SystemExit("the server hung up")
+            data += part
+        return data
+    return json.loads(exactly(struct.unpack("!I", exactly(4))[0]).decode())
+
+ada = enter("ada", "lobby")
+bob = socket.create_connection(("127.0.0.1", PORT), timeout=15)
+send(bob, {"type": "join", "room": "lobby", "username": "bob"})
+assert receive(bob)["type"] == "welcome"
+assert receive(bob) == notice("bob joined lobby")
+expect(ada, notice("bob joined lobby"))
+send(bob, {"type": "chat", "message": "counted"})
+expect(ada, chat("bob", "lobby", "counted"))
+ada.say({"type": "chat", "message": "\\u00e9" * 300})
+assert receive(bob) == chat("ada", "lobby", "\\u00e9" * 300)
+`));
+});

@@ -1,0 +1,88 @@
+/**
+ * What every `Presence` keeps to.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import type { Presence, PresenceChange } from "../../packages/server/src/hub/mod.ts";
+
+export function presenceSuite(name: string, factory: () => Presence | Promise<Presence>): void {
+  describe(`${name} as a Presence`, () => {
+    let presence: Presence;
+    let changes: PresenceChange[];
+
+    beforeEach(async () => {
+      presence = await factory();
+      changes = [];
+      presence.follow((change) => changes.push(change));
+    });
+    afterEach(() => presence.close());
+
+    test("lists members in the order of entering, at most so many, and counts all", async () => {
+      for (const person of ["Ada", "Bob", "Eve"]) await presence.enter("lobby", person);
+      assert.deepEqual(await presence.members("lobby", 10), { names: ["Ada", "Bob", "Eve"], count: 3 });
+      assert.deepEqual(await presence.members("lobby", 2), { names: ["Ada", "Bob"], count: 3 });
+      assert.deepEqual(await presence.members("lobby", 0), { names: [], count: 3 });
+      assert.deepEqual(await presence.members("kitchen", 10), { names: [], count: 0 });
+    });
+
+    test("tells of each change with its maker's mark, before the call resolves", async () => {
+      const origin = {};
+      let told = 0;
+      await presence.enter("lobby", "Ada", origin).then(() => {
+        told = changes.length;
+      });
+      assert.equal(told, 1);
+      await presence.leave("lobby", "Ada", origin);
+      assert.deepEqual(changes, [
+        { room: "lobby", name: "Ada", state: "joined", origin },
+        { room: "lobby", name: "Ada", state: "left", origin },
+      ]);
+      assert.ok(changes.every((change) => change.origin === origin));
+    });
+
+    test("who is in enters once, and who is out does not leave, however the name is written", async () => {
+      await presence.enter("lobby", "Ada");
+      await presence.enter("lobby", "ADA");
+      await presence.leave("lobby", "Bob");
+      await presence.leave("kitchen", "Ada");
+      assert.equal(changes.length, 1);
+      assert.deepEqual(await presence.members("lobby", 10), { names: ["Ada"], count: 1 });
+      await presence.leave("lobby", "ada");
+      assert.equal((await presence.members("lobby", 10)).count, 0);
+      await presence.leave("lobby", "Ada");
+      assert.equal(changes.length, 2);
+    });
+
+    test("lists the rooms with the most members first, equal ones by name, and none without", async () => {
+      for (const [room, people] of Object.entries({ b: 2, a: 2, c: 3, d: 1 })) {
+        for (let i = 0; i < people; i += 1) await presence.enter(room, `p${i}`);
+      }
+      await presence.leave("d", "p0");
+      const all = [
+        { room: "c", count: 3 },
+        { room: "a", count: 2 },
+        { room: "b", count: 2 },
+      ];
+      assert.deepEqual(await presence.rooms(10), all);
+      assert.deepEqual(await presence.rooms(2), all.slice(0, 2));
+      assert.deepEqual(await presence.rooms(0), []);
+    });
+
+    test("takes any name for what it is", async () => {
+      for (const key of ["__proto__", "constructor", "toString"]) {
+        await presence.enter(key, key);
+        assert.deepEqual(await presence.members(key, 10), { names: [key], count: 1 });
+      }
+      assert.equal((await presence.rooms(10)).length, 3);
+    });
+
+    test("a list that was given is not changed by what happens later", async () => {
+      await presence.enter("lobby", "Ada");
+      const before = await presence.members("lobby", 10);
+      await presence.enter("lobby", "Bob");
+      assert.deepEqual(before, { names: ["Ada"], count: 1 });
+    });
+  });
+}
