@@ -1,13 +1,13 @@
 import { SocketError } from "../errors.ts";
 import { checkLimit } from "./check-limit.ts";
 import type { Codec } from "./codec.ts";
-import { QueueDecoder } from "./queue-decoder.ts";
+import { frameTooLong, SizedDecoder, type SizedOptions } from "./sized-decoder.ts";
 
 /**
  * The layout of a frame: `offset` bytes of a header of its own, a length of `lengthBytes`, then length + `adjustment`
  * bytes. The defaults are a 4-byte length in network order in front of the payload.
  */
-export interface LengthPrefixedOptions {
+export interface LengthPrefixedOptions extends SizedOptions {
   /** Bytes of the length field. @default 4 */
   readonly lengthBytes?: 1 | 2 | 3 | 4 | 8;
   /** @default "big" */
@@ -20,8 +20,6 @@ export interface LengthPrefixedOptions {
   readonly skip?: number;
   /** Largest value + adjustment accepted, in bytes. @default 8388608 */
   readonly bytesMax?: number;
-  /** A longer frame is an error that ends the stream, or it is left out. @default "fail" */
-  readonly tooLong?: "fail" | "skip";
 }
 
 type Layout = Required<LengthPrefixedOptions>;
@@ -51,77 +49,39 @@ export function lengthPrefixed(options: LengthPrefixedOptions = {}): Codec<Uint8
   };
 }
 
-class LengthPrefixedDecoder extends QueueDecoder<Uint8Array> {
+class LengthPrefixedDecoder extends SizedDecoder {
   readonly #layout: Layout;
   readonly #headerBytes: number;
-  /** Bytes of the frame whose header was read; 0: no header yet. */
-  #frameBytes = 0;
-  /** Bytes of a frame that is too long and still to be left out. */
-  #skipBytes = 0;
 
   constructor(layout: Layout) {
-    super();
+    super(layout);
     this.#layout = layout;
     this.#headerBytes = layout.offset + layout.lengthBytes;
   }
 
-  protected override next(frames: Uint8Array[]): boolean {
-    if (this.#skipBytes > 0) {
-      const skipped = Math.min(this.#skipBytes, this.queue.length);
-      this.queue.drop(skipped);
-      this.#skipBytes -= skipped;
-      return this.#skipBytes === 0;
-    }
-    if (this.#frameBytes === 0) {
-      if (this.queue.length < this.#headerBytes) return false;
-      const bodyBytes = this.#readLength() + this.#layout.adjustment;
-      if (bodyBytes < 0 || this.#headerBytes + bodyBytes < this.#layout.skip) {
-        throw new SocketError("malformed", `Cannot read frame: length ${bodyBytes} is below its own header`, {
-          operation: "decode",
-        });
-      }
-      if (bodyBytes > this.#layout.bytesMax) return this.#tooLong(bodyBytes);
-      this.#frameBytes = this.#headerBytes + bodyBytes;
-    }
-    if (this.queue.length < this.#frameBytes) return false;
-    this.queue.drop(this.#layout.skip);
-    frames.push(this.queue.take(this.#frameBytes - this.#layout.skip));
-    this.#frameBytes = 0;
-    return true;
-  }
-
-  protected override last(): void {
-    const missing = this.#skipBytes > 0 || this.queue.length > 0;
-    if (!missing) return;
-    const part = this.#frameBytes === 0 && this.#skipBytes === 0 ? "header" : "payload";
-    throw new SocketError("frame-truncated", `Cannot read frame: the stream ended inside its ${part}`, {
-      operation: "decode",
-      partial: this.rest(),
-    });
-  }
-
-  #tooLong(bodyBytes: number): boolean {
-    const { bytesMax, tooLong } = this.#layout;
-    if (tooLong === "skip") {
-      this.#skipBytes = this.#headerBytes + bodyBytes;
-      return true;
-    }
-    throw new SocketError(
-      "frame-too-long",
-      `Cannot read frame: length ${bodyBytes} exceeds limit ${bytesMax} bytes (option bytesMax)`,
-      { operation: "decode" },
-    );
-  }
-
-  #readLength(): number {
-    const { offset, lengthBytes, endian } = this.#layout;
+  protected override readHeader(): number {
+    if (this.queue.length < this.#headerBytes) return 0;
+    const { offset, lengthBytes, endian, adjustment, skip } = this.#layout;
     let length = 0;
     for (let i = 0; i < lengthBytes; i += 1) {
       const byte = this.queue.at(offset + (endian === "big" ? i : lengthBytes - 1 - i)) as number;
       // Not shifts: they are 32 bits wide, and a length may have 53.
       length = length * 256 + byte;
     }
-    return length;
+    this.bodyBytes = length + adjustment;
+    if (this.bodyBytes < 0 || this.#headerBytes + this.bodyBytes < skip) {
+      throw new SocketError("malformed", `Cannot read frame: length ${this.bodyBytes} is below its own header`, {
+        operation: "decode",
+      });
+    }
+    return this.#headerBytes;
+  }
+
+  /** What is left out at the front may be more or less than the header. */
+  protected override takeFrame(headerBytes: number): Uint8Array {
+    const { skip } = this.#layout;
+    this.queue.drop(skip);
+    return this.queue.take(headerBytes + this.bodyBytes - skip);
   }
 }
 
@@ -137,11 +97,7 @@ function encode(layout: Layout, frame: Uint8Array): readonly Uint8Array[] {
     );
   }
   if (frame.length > bytesMax || value >= 256 ** lengthBytes) {
-    throw new SocketError(
-      "frame-too-long",
-      `Cannot write frame: length ${frame.length} exceeds limit ${bytesMax} bytes (option bytesMax)`,
-      { operation: "encode" },
-    );
+    throw frameTooLong("write", frame.length, bytesMax);
   }
   const header = Buffer.allocUnsafe(lengthBytes);
   for (let i = 0, rest = value; i < lengthBytes; i += 1, rest = Math.floor(rest / 256)) {

@@ -1,0 +1,153 @@
+import { SocketError } from "../errors.ts";
+import { checkLimit } from "./check-limit.ts";
+import type { Codec } from "./codec.ts";
+import { QueueDecoder } from "./queue-decoder.ts";
+
+/** Options for {@link delimited}. */
+export interface DelimitedOptions {
+  /** Longest frame accepted, in bytes, without its delimiter. @default 65536 */
+  readonly bytesMax?: number;
+  /** A longer frame is an error that ends the stream, or it is left out. @default "fail" */
+  readonly tooLong?: "fail" | "skip";
+}
+
+/**
+ * Frames that end in a delimiter, or in one of several: the earliest counts, and of those that begin at one place the
+ * longest. So a delimiter that begins another one waits for the next byte. A last frame without its delimiter is a frame.
+ * Frames are bytes, without the delimiter, and share memory with what arrived. Written is the first delimiter.
+ *
+ * The decoder throws `frame-too-long` when a frame exceeds `bytesMax`, and nothing past the limit is stored.
+ *
+ * @throws {TypeError} without a delimiter, or with an empty one.
+ *
+ * @example
+ * ```ts
+ * import { delimited } from "@landline/sockets";
+ * import assert from "node:assert/strict";
+ *
+ * const decoder = delimited(["\0", "\r\n"]).decoder();
+ * const frames = decoder.decode(Buffer.from("one\0two\r\nthr"));
+ * assert.deepEqual(frames.map(String), ["one", "two"]);
+ * ```
+ */
+export function delimited(
+  delimiters: Uint8Array | string | readonly (Uint8Array | string)[],
+  options: DelimitedOptions = {},
+): Codec<Uint8Array> {
+  const { bytesMax = 65_536, tooLong = "fail" } = options;
+  checkLimit("bytesMax", bytesMax);
+  const list = typeof delimiters === "string" || delimiters instanceof Uint8Array ? [delimiters] : delimiters;
+  const bytes = list.map((delimiter) => (typeof delimiter === "string" ? Buffer.from(delimiter) : delimiter));
+  const [first] = bytes;
+  if (first === undefined || bytes.some((delimiter) => delimiter.length === 0)) {
+    throw new TypeError("delimiters must be at least one, and none of them empty");
+  }
+  return {
+    decoder: () => new DelimitedDecoder(bytes, bytesMax, tooLong === "skip"),
+    encode: (frame) => [frame, first],
+  };
+}
+
+class DelimitedDecoder extends QueueDecoder<Uint8Array> {
+  readonly #delimiters: readonly Uint8Array[];
+  readonly #bytesMax: number;
+  readonly #skipsTooLong: boolean;
+  /** Before this place of the queue no delimiter begins. */
+  #searched = 0;
+  #isSkipping = false;
+  #hasEnded = false;
+
+  constructor(delimiters: readonly Uint8Array[], bytesMax: number, skipsTooLong: boolean) {
+    super();
+    this.#delimiters = delimiters;
+    this.#bytesMax = bytesMax;
+    this.#skipsTooLong = skipsTooLong;
+  }
+
+  protected override next(frames: Uint8Array[]): boolean {
+    const { at, length } = this.#find();
+    if (length === 0) {
+      this.#searched = at;
+      return this.#withoutDelimiter(at);
+    }
+    this.#searched = 0;
+    if (this.#isSkipping) {
+      this.#isSkipping = false;
+      this.queue.drop(at + length);
+    } else if (at > this.#bytesMax) {
+      this.#refuse();
+      this.queue.drop(at + length);
+    } else {
+      frames.push(this.queue.take(at));
+      this.queue.drop(length);
+    }
+    return true;
+  }
+
+  protected override last(frames: Uint8Array[]): void {
+    this.#hasEnded = true;
+    // What waited for a longer delimiter no longer does.
+    while (this.next(frames));
+    if (this.#isSkipping || this.queue.length === 0) return;
+    if (this.queue.length > this.#bytesMax) this.#refuse();
+    else frames.push(this.rest());
+  }
+
+  /** Where the next delimiter begins and how long it is; without one (`length` 0) where one may still begin. */
+  #find(): { at: number; length: number } {
+    let at = this.queue.length;
+    let length = 0;
+    let isOpen = false;
+    for (const delimiter of this.#delimiters) {
+      const found = this.#place(delimiter);
+      if (found > at || found === this.queue.length) continue;
+      const isWhole = found + delimiter.length <= this.queue.length;
+      if (found < at) {
+        at = found;
+        length = 0;
+        isOpen = false;
+      }
+      if (isWhole) length = Math.max(length, delimiter.length);
+      // One that is not whole lies across the end, so it is longer than any whole one at the same place.
+      else isOpen = true;
+    }
+    return { at, length: isOpen ? 0 : length };
+  }
+
+  /** Where a delimiter begins, or may begin at the end of what is there. */
+  #place(delimiter: Uint8Array): number {
+    const { length } = this.queue;
+    const found = this.queue.indexOf(delimiter, this.#searched);
+    if (found !== -1 || this.#hasEnded) return found === -1 ? length : found;
+    let at = Math.max(this.#searched, length - delimiter.length + 1);
+    while (at < length && !this.#endsWithStart(delimiter, at)) at += 1;
+    return at;
+  }
+
+  #endsWithStart(delimiter: Uint8Array, at: number): boolean {
+    for (let i = at; i < this.queue.length; i += 1) if (this.queue.at(i) !== delimiter[i - at]) return false;
+    return true;
+  }
+
+  /** No frame before `at`: too much may have come already. */
+  #withoutDelimiter(at: number): boolean {
+    if (!this.#isSkipping && at > this.#bytesMax) {
+      this.#refuse();
+      this.#isSkipping = true;
+    }
+    if (this.#isSkipping && at > 0) {
+      this.queue.drop(at);
+      this.#searched = 0;
+    }
+    return false;
+  }
+
+  #refuse(): void {
+    if (this.#skipsTooLong) return;
+    throw new SocketError(
+      "frame-too-long",
+      `Cannot read frame: it exceeds limit ${this.#bytesMax} bytes (option bytesMax)`,
+      { operation: "decode" },
+    );
+  }
+}

@@ -1,0 +1,67 @@
+import { SocketError } from "../errors.ts";
+import type { Codec } from "./codec.ts";
+import { frameTooLong, SizedDecoder, type SizedOptions, sizedOptions } from "./sized-decoder.ts";
+
+const COLON = 0x3a;
+const COMMA = Buffer.from(",");
+
+/**
+ * Netstrings (D. J. Bernstein, 1997): the length in decimal digits, a colon, the bytes, a comma. Received frames share
+ * memory with what arrived.
+ *
+ * The decoder throws `frame-too-long` at the length, before anything of the frame is stored; `malformed` for a length
+ * that is none or begins with a zero, and for a missing comma; `frame-truncated` with `partial` when the stream ends
+ * inside a frame.
+ *
+ * @example
+ * ```ts
+ * import { netstrings } from "@landline/sockets";
+ * import assert from "node:assert/strict";
+ *
+ * const [frame] = netstrings().decoder().decode(Buffer.from("5:hello,"));
+ * assert.equal(String(frame), "hello");
+ * ```
+ */
+export function netstrings(options: SizedOptions = {}): Codec<Uint8Array> {
+  const sized = sizedOptions(options);
+  return {
+    decoder: () => new NetstringsDecoder(sized),
+    encode: (frame) => {
+      if (frame.length > sized.bytesMax) throw frameTooLong("write", frame.length, sized.bytesMax);
+      return [Buffer.from(`${frame.length}:`), frame, COMMA];
+    },
+  };
+}
+
+class NetstringsDecoder extends SizedDecoder {
+  protected override get trailerBytes(): number {
+    return COMMA.length;
+  }
+
+  protected override readHeader(): number {
+    let length = 0;
+    for (let i = 0; ; i += 1) {
+      const byte = this.queue.at(i);
+      if (byte === undefined) return 0;
+      if (byte === COLON && i > 0) {
+        this.bodyBytes = length;
+        return i + 1;
+      }
+      const isDigit = byte >= 0x30 && byte <= 0x39;
+      const isAfterZero = i > 0 && length === 0;
+      length = length * 10 + (byte - 0x30);
+      if (!isDigit || isAfterZero || !Number.isSafeInteger(length)) throw malformed("a bad length");
+    }
+  }
+
+  protected override takeFrame(headerBytes: number): Uint8Array {
+    if (this.queue.at(headerBytes + this.bodyBytes) !== COMMA[0]) throw malformed("no comma behind the bytes");
+    const frame = super.takeFrame(headerBytes);
+    this.queue.drop(COMMA.length);
+    return frame;
+  }
+}
+
+function malformed(what: string): SocketError {
+  return new SocketError("malformed", `Cannot read netstring: ${what}`, { operation: "decode" });
+}
