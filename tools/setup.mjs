@@ -20,7 +20,11 @@ function installPackages() {
   const packages = hash(["package.json", "package-lock.json", ".npmrc"].map((name) => join(root, name)));
   if (isFresh(stamp, packages)) return;
   say("installing packages");
-  npm(["ci", "--no-audit", "--no-fund"], "the packages could not be installed; is the package registry reachable?");
+  // Warnings are about the machine's own Node, which nothing here runs on.
+  npm(
+    ["ci", "--no-audit", "--no-fund", "--loglevel=error"],
+    "the packages could not be installed; is the package registry reachable?",
+  );
   writeFileSync(stamp, packages);
 }
 

@@ -249,6 +249,11 @@ test("Connection.unread() puts bytes in front of what comes, and settles a read 
   const read = pair.server.readExactly(2);
   pair.server.unread(Buffer.from("ef"));
   assert.equal(text(await read), "ef");
+  const line = pair.server.readUntil("\n");
+  await pair.client.write("three");
+  while (pair.server.unreadBytes < 5) await nextTurn();
+  pair.server.unread(Buffer.from("two\n"));
+  assert.equal(text(await line), "two\n");
 });
 
 test("Connection stops reading from the socket above its high-water mark", async () => {
@@ -616,6 +621,27 @@ test("Connection.close() gives up on a peer that takes nothing", async (t) => {
     t.mock.timers.tick(2_000);
     await nextTurn();
   }
+  await closed;
+  // What was cut off does not look like an end.
+  await assert.rejects(Array.fromAsync(pair.server), { code: "reset" });
+});
+
+test("Connection.close() waits for a peer that takes a large write slowly", async (t) => {
+  await using pair = await connectionPair();
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  pair.client.send(Buffer.alloc(FLOOD_BYTES));
+  const closed = pair.client.close();
+  let [received, sinceTick] = [0, 0];
+  for await (const chunk of pair.server) {
+    received += chunk.length;
+    sinceTick += chunk.length;
+    // More than the kernel's buffers have taken in meanwhile, so that some of the rest has left.
+    if (sinceTick < FLOOD_BYTES / 4) continue;
+    sinceTick = 0;
+    t.mock.timers.tick(2_000);
+  }
+  assert.equal(received, FLOOD_BYTES);
+  pair.server.closeWrite();
   await closed;
 });
 

@@ -69,7 +69,7 @@ export class Connection implements AsyncDisposable {
   readonly #stream: OwnedStream;
   readonly #readSide: ReadSide;
   readonly #writeSide: WriteSide;
-  readonly #lingerMs: number;
+  #lingerMs: number;
   readonly #resolveClosed: () => void;
   #state: ConnectionState = "created";
   #handlers: ConnectionHandlers | undefined;
@@ -269,7 +269,7 @@ export class Connection implements AsyncDisposable {
       else {
         this.#stream.end();
         this.#stream.resume();
-        this.#linger(this.bufferedBytes);
+        this.#linger(this.#unsentBytes);
       }
     }
     return this.closed;
@@ -343,10 +343,18 @@ export class Connection implements AsyncDisposable {
     socket.setTimeout(idleTimeoutMs, this.#onIdle);
   }
 
+  /** @internal Waits no longer than this for the peer's end, now or when it is closed. */
+  shortenLinger(lingerMs: number): void {
+    this.#lingerMs = Math.min(this.#lingerMs, lingerMs);
+    if (this.#lingerTimer === undefined) return;
+    clearTimeout(this.#lingerTimer);
+    this.#linger(this.#unsentBytes);
+  }
+
   /** @internal Breaks the connection with this error. */
   fail(error: SocketError): void {
     this.#error ??= error;
-    this.#stream.destroy();
+    this.#destroy();
   }
 
   // One function per event for all connections, not one closure per connection.
@@ -384,7 +392,7 @@ export class Connection implements AsyncDisposable {
   #data(chunk: Uint8Array): void {
     if (this.#isClosing) {
       this.#discardedBytes += chunk.length;
-      if (this.#discardedBytes > DISCARD_BYTES_MAX) this.#stream.destroy();
+      if (this.#discardedBytes > DISCARD_BYTES_MAX) this.#destroy();
     } else if (this.#handlers === undefined) {
       this.#readSide.push(chunk);
     } else {
@@ -432,13 +440,25 @@ export class Connection implements AsyncDisposable {
   }
 
   /** Destroys the stream once a whole linger time has passed without a byte leaving. */
-  #linger(bufferedBefore: number): void {
+  #linger(unsentBefore: number): void {
     if (this.#lingerMs === Number.POSITIVE_INFINITY) return;
     this.#lingerTimer = setTimeout(() => {
-      const buffered = this.bufferedBytes;
-      if (buffered < bufferedBefore) this.#linger(buffered);
-      else this.#stream.destroy();
+      const unsent = this.#unsentBytes;
+      if (unsent < unsentBefore) this.#linger(unsent);
+      else this.#destroy();
     }, this.#lingerMs);
+  }
+
+  /** Falls with every byte that leaves. Node's own count stands still while one write is on its way; libuv's does not. */
+  get #unsentBytes(): number {
+    const { _handle: handle } = this.#stream as { _handle?: { writeQueueSize?: number } | null };
+    return this.bufferedBytes + (handle?.writeQueueSize ?? 0);
+  }
+
+  /** Ends it now; what is cut off must not look like an end to the peer. */
+  #destroy(): void {
+    if (this.bufferedBytes > 0) resetStream(this.#stream);
+    else this.#stream.destroy();
   }
 
   #finish(reason: string | undefined): void {

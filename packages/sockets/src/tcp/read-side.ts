@@ -22,6 +22,8 @@ export class ReadSide {
   readonly #highWaterMark: number;
   readonly #queue = new ByteQueue();
   #take: Take | undefined;
+  /** How far `readUntil` has looked for its delimiter. */
+  #searched = 0;
   #wait: Wait<Uint8Array | null> | undefined;
   #hasEnded = false;
   #error: SocketError | undefined;
@@ -48,6 +50,7 @@ export class ReadSide {
 
   unread(bytes: Uint8Array): void {
     this.#queue.unshift(bytes);
+    this.#searched = 0;
     this.#settle();
   }
 
@@ -94,9 +97,9 @@ export class ReadSide {
 
   async readUntil(delimiter: Uint8Array, bytesMax: number, options: WaitOptions | undefined): Promise<Uint8Array> {
     if (delimiter.length === 0) throw new RangeError("delimiter must not be empty");
-    let searched = 0;
+    if (this.#wait === undefined) this.#searched = 0;
     const bytes = await this.#read("read", options, () => {
-      const at = this.#queue.indexOf(delimiter, searched);
+      const at = this.#queue.indexOf(delimiter, this.#searched);
       if (at !== -1 && at + delimiter.length <= bytesMax) return this.#queue.take(at + delimiter.length);
       if (at !== -1 || this.#queue.length >= bytesMax) {
         throw new SocketError(
@@ -106,7 +109,7 @@ export class ReadSide {
         );
       }
       if (this.#hasEnded) throw this.#endOfStream("the delimiter", undefined);
-      searched = Math.max(0, this.#queue.length - delimiter.length + 1);
+      this.#searched = Math.max(0, this.#queue.length - delimiter.length + 1);
       return undefined;
     });
     return bytes as Uint8Array;

@@ -96,9 +96,13 @@ export class ServerSockets {
   }
 
   report(error: Error): void {
-    const { onError } = this.#options;
-    if (onError === undefined) process.emitWarning(error);
-    else onError(error);
+    const { onError = (error: Error) => process.emitWarning(error) } = this.#options;
+    try {
+      onError(error);
+    } catch (failure) {
+      // Who reports must go on; what the reporter itself threw is not lost either.
+      process.emitWarning(failure instanceof Error ? failure : String(failure));
+    }
   }
 
   /** Counts a connection that its taker had no room for. */

@@ -296,6 +296,18 @@ test("Server.shutdown() resets what is left after its time, and counts it", asyn
   await discard(silent);
 });
 
+test("Server.shutdown() waits only briefly for a peer that was told all and stays", async (t) => {
+  const server = await serve(HOST, pushEcho);
+  await using connection = await connect({ ...server.address, lingerMs: 0 });
+  await connection.write("x");
+  assert.equal(text(await connection.read()), "x");
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const counts = server.shutdown({ timeoutMs: 60_000 });
+  assert.equal(await connection.read(), null);
+  t.mock.timers.tick(250);
+  assert.deepEqual(await counts, { graceful: 1, forced: 0 });
+});
+
 test("Server.shutdown() counts what could not be flushed as forced", async (t) => {
   const server = await serve(HOST, { open: (connection) => void connection.send(Buffer.alloc(48 * 1024 * 1024)) });
   const client = await connect(server.address);

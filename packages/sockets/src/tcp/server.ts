@@ -17,6 +17,9 @@ export interface ShutdownCounts {
 /** How long `await using` and `close()` wait for the handlers, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
+/** How long a connection that said its last waits for the peer's end while the server shuts down, in milliseconds. */
+const SHUTDOWN_LINGER_MS = 250;
+
 /** A listening server with one function, or one set of event handlers, for every connection. */
 export class Server implements AsyncDisposable {
   readonly #sockets: ServerSockets;
@@ -111,6 +114,7 @@ export class Server implements AsyncDisposable {
       }
     };
     const timer = timeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(force, timeoutMs);
+    for (const connection of open) connection.shortenLinger(SHUTDOWN_LINGER_MS);
     this.#controller.abort(new SocketError("closed", "The server is shutting down"));
     if (!this.#hasFunction) for (const connection of open) void connection.close();
     await Promise.all(open.map((connection) => connection.closed));
