@@ -1,0 +1,28 @@
+// A member of a room that answers, on a server of its own. Run: npm run example examples/chat-bot.ts
+import { ChatClient } from "@landline/client";
+import { tcpLink } from "@landline/client/tcp";
+import { startServer } from "@landline/server";
+
+await using server = await startServer({ port: 0 });
+const { host = "localhost", port = 0 } = server.address;
+
+await using bot = new ChatClient(tcpLink({ host, port }), { username: "bot" });
+let answer: Promise<unknown> = Promise.resolve();
+bot.on((event) => {
+  if (event.type === "message") answer = bot.chat(event.message.room, `You said: ${event.message.message}`);
+});
+await bot.connect();
+await bot.join("lobby");
+
+await using ann = new ChatClient(tcpLink({ host, port }), { username: "ann" });
+const answered = new Promise<string>((resolve) => {
+  ann.on((event) => {
+    if (event.type === "message") resolve(event.message.message);
+  });
+});
+await ann.connect();
+await ann.join("lobby");
+await ann.chat("lobby", "hello");
+console.log(await answered);
+// Resolves when the server has stored it; a client that is closed before would reject it.
+await answer;
