@@ -1,6 +1,7 @@
 import { type HelloMessage, parseServerMessage, type Request, type ServerMessage } from "@landline/protocol";
 import { asError, ChatError } from "./chat-error.ts";
 import type { Link, OpenLink } from "./link.ts";
+import { TIMER_MS_MAX } from "./retry-timer.ts";
 
 /** What a connection tells its owner. */
 export interface ChatConnectionHandlers {
@@ -62,7 +63,7 @@ export class ChatConnection {
       if (this.#isClosed) link.close();
       else this.#sayHello();
     } catch (error) {
-      this.fail(new ChatError("disconnected", cannotConnect(error), { cause: error }));
+      this.fail(cannotOpen(error));
     }
   }
 
@@ -99,7 +100,7 @@ export class ChatConnection {
       if (message?.type === "ping") this.send({ type: "pong" });
       else if (message !== undefined) this.#dispatch(message);
     } catch (error) {
-      this.fail(new ChatError("disconnected", "Cannot read the server's message", { cause: error }));
+      this.fail(this.#isGreeted ? unreadable(error) : noChatServer(error));
     }
   }
 
@@ -111,9 +112,10 @@ export class ChatConnection {
   }
 
   #greeted(hello: HelloMessage): void {
+    // An echo server gives our own hello back, which has no limits.
+    const { pingMs } = hello.limits;
     this.#isGreeted = true;
     clearTimeout(this.#timer);
-    const { pingMs } = hello.limits;
     if (pingMs > 0) this.#watchSilence(pingMs + this.#options.graceMs);
     this.#handlers.hello(hello);
   }
@@ -130,7 +132,7 @@ export class ChatConnection {
     const restMs = this.#heardAtMs + silenceMs - Date.now();
     if (restMs <= 0)
       this.fail(new ChatError("disconnected", `Connection lost: the server was silent for ${silenceMs} ms`));
-    else this.#timer = setTimeout(() => this.#watchSilence(silenceMs), restMs);
+    else this.#timer = setTimeout(() => this.#watchSilence(silenceMs), Math.min(restMs, TIMER_MS_MAX));
   }
 }
 
@@ -142,6 +144,15 @@ function lost(error: Error | undefined): string {
   return `Connection lost: ${error?.message ?? "the server ended it"}`;
 }
 
-function cannotConnect(error: unknown): string {
-  return `Cannot connect: ${error instanceof Error ? error.message : String(error)}`;
+function unreadable(cause: unknown): ChatError {
+  return new ChatError("disconnected", "Cannot read the server's message", { cause });
+}
+
+function noChatServer(cause: unknown): ChatError {
+  return new ChatError("not-a-chat-server", "Cannot connect: the server does not speak the chat's wire", { cause });
+}
+
+/** A link that failed to open says itself what it could not do. */
+function cannotOpen(error: unknown): ChatError {
+  return new ChatError("disconnected", error instanceof Error ? error.message : String(error), { cause: error });
 }

@@ -2,12 +2,14 @@ import type { ErrorMessage } from "@landline/protocol";
 
 /**
  * What a client's call can fail with: the server's own codes, and
- * `disconnected` (the link broke, or there is none), `timeout` (no answer came), `queue-full` (too many calls
- * wait), `closed` (by {@link ChatClient.close}) and `bye` (the server ended it for good).
+ * `disconnected` (the link broke, or there is none), `not-a-chat-server` (what answers speaks another wire),
+ * `timeout` (no answer came), `queue-full` (too many calls wait), `closed` (by {@link ChatClient.close}) and `bye`
+ * (the server ended it for good).
  */
 export type ChatErrorCode =
   | NonNullable<ErrorMessage["code"]>
   | "disconnected"
+  | "not-a-chat-server"
   | "timeout"
   | "queue-full"
   | "closed"

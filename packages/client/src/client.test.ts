@@ -157,12 +157,23 @@ describe("ChatClient.connect()", () => {
   });
 
   test("rejects when the link cannot be opened, and can be called again", async () => {
-    server.refusal = new Error("refused");
-    await assert.rejects(client.connect(), failsWith("disconnected"));
+    server.refusal = new Error("Cannot connect to localhost:1: refused");
+    await assert.rejects(client.connect(), { code: "disconnected", message: server.refusal.message });
     assert.equal(client.state, "offline");
     server.refusal = undefined;
     await online();
     assert.equal(client.state, "online");
+  });
+
+  test("rejects with not-a-chat-server when the first answer is not the chat's", async () => {
+    const echoedHello = JSON.stringify({ type: "hello", id: "x", version: 2 });
+    for (const answer of ["HTTP/1.1 400 Bad Request", "Echo: {}", "[]", echoedHello]) {
+      const connecting = client.connect();
+      await settled();
+      server.link.handlers.message(answer);
+      await assert.rejects(connecting, failsWith("not-a-chat-server"), answer);
+      assert.equal(server.link.isClosed, true);
+    }
   });
 
   test("rejects with the server's code when hello is refused", async () => {
@@ -293,6 +304,14 @@ describe("ChatClient requests", () => {
     assert.equal(server.link.received.at(-1)?.type, "leave");
     server.link.say(said(4));
     assert.deepEqual(eventsOf("message"), []);
+  });
+
+  test("rejects with the signal's reason on abort, whatever it is", async () => {
+    await online();
+    const controller = new AbortController();
+    const asking = client.rooms({ signal: controller.signal });
+    controller.abort("enough");
+    await assert.rejects(asking, (reason) => reason === "enough");
   });
 
   test("one request over queueMax is refused, and room is made by an answer", async () => {
@@ -531,6 +550,13 @@ describe("ChatClient and the server's goodbye", () => {
     assert.equal(server.links.length, 1);
     await elapse(1);
     assert.equal(server.links.length, 2);
+  });
+
+  test("asks for more time than a timer has: does not come back at once", async () => {
+    await inLobby();
+    server.link.say({ type: "bye", code: "shutdown", message: "Restarting", reconnect: true, afterMs: 1e12 });
+    await elapse(60_000);
+    assert.equal(server.links.length, 1);
   });
 
   test("for good: closes, and what waits and follows rejects with bye", async () => {

@@ -93,7 +93,8 @@ export class ChatClient implements AsyncDisposable {
    * Connects. Called once, or again after it failed.
    *
    * @returns when the server answered `hello`; later breaks are the client's own business.
-   * @throws {ChatError} `disconnected`, `timeout`, `bye`, or the server's code, when the first attempt fails.
+   * @throws {ChatError} `disconnected`, `not-a-chat-server`, `timeout`, `bye`, or the server's code, when the first
+   * attempt fails.
    * @throws {TypeError} when the client is connecting or online already.
    */
   async connect({ signal }: WaitOptions = {}): Promise<void> {
@@ -103,6 +104,7 @@ export class ChatClient implements AsyncDisposable {
     const connecting = Promise.withResolvers<void>();
     this.#connecting = connecting;
     const abort = () => {
+      if (this.#connecting !== connecting) return; // It is over, and the caller will hear so.
       this.#connection?.close();
       this.#connectFailed(connecting, signal?.reason);
     };

@@ -15,7 +15,8 @@ export interface LinkHandlers {
 }
 
 /**
- * Opens a link. Resolves when messages can be sent; rejects when that failed, with `signal.reason` on abort.
+ * Opens a link. Resolves when messages can be sent; rejects when that failed, with a text that says so in full
+ * (`Cannot connect to …: …`), and with `signal.reason` on abort.
  * The signal counts until then: an open link is ended with {@link Link.close}.
  */
 export type OpenLink = (handlers: LinkHandlers, signal: AbortSignal) => Promise<Link>;

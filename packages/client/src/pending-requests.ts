@@ -33,7 +33,8 @@ export type AskedChat = Asked<"chat"> & { readonly room: string };
 
 interface Pending {
   readonly request: Asked;
-  settle(result: Answer | Error): void;
+  resolve(answer: Answer): void;
+  reject(reason: unknown): void;
 }
 
 /** See {@link PendingRequests}. */
@@ -71,16 +72,25 @@ export class PendingRequests {
   /** Waits for the answer to a request. An abort gives up waiting; whether the request was heard stays open. */
   add<Type extends keyof Answers>(request: Asked<Type>, signal?: AbortSignal): Promise<Answers[Type]> {
     const { promise, resolve, reject } = Promise.withResolvers<Answers[Type]>();
-    const settle = (result: Answer | Error) => {
+    const forget = () => {
       signal?.removeEventListener("abort", abort);
       this.#pending.delete(request.id);
-      if (result instanceof Error) reject(result);
-      else resolve(result as Answers[Type]);
       this.#restartTimer();
     };
-    const abort = () => settle(signal?.reason);
+    const pending: Pending = {
+      request: request as Asked,
+      resolve: (answer) => {
+        forget();
+        resolve(answer as Answers[Type]);
+      },
+      reject: (reason) => {
+        forget();
+        reject(reason);
+      },
+    };
+    const abort = () => pending.reject(signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
-    this.#pending.set(request.id, { request: request as Asked, settle });
+    this.#pending.set(request.id, pending);
     if (this.#timer === undefined) this.#restartTimer();
     return promise;
   }
@@ -89,13 +99,14 @@ export class PendingRequests {
   answer(message: Answer | ErrorMessage): boolean {
     const pending = message.id === undefined ? undefined : this.#pending.get(message.id);
     if (pending === undefined) return false;
-    pending.settle(message.type === "error" ? asError(message) : message);
+    if (message.type === "error") pending.reject(asError(message));
+    else pending.resolve(message);
     return true;
   }
 
   /** Fails one request. */
   fail(id: string, error: ChatError): void {
-    this.#pending.get(id)?.settle(error);
+    this.#pending.get(id)?.reject(error);
   }
 
   /** The link is up: what waits can be answered. */
@@ -108,13 +119,13 @@ export class PendingRequests {
   pause(error: ChatError): void {
     this.#isOnline = false;
     this.#restartTimer();
-    for (const { request, settle } of [...this.#pending.values()]) if (!isChat(request)) settle(error);
+    for (const pending of [...this.#pending.values()]) if (!isChat(pending.request)) pending.reject(error);
   }
 
   /** Fails all of them. */
   close(error: ChatError): void {
     this.#isOnline = false;
-    for (const { settle } of [...this.#pending.values()]) settle(error);
+    for (const pending of [...this.#pending.values()]) pending.reject(error);
   }
 
   #restartTimer(): void {

@@ -1,5 +1,8 @@
 import { type Backoff, backoffMs } from "./resume.ts";
 
+/** Timers fire at once when they are set to more. */
+export const TIMER_MS_MAX: number = 2 ** 31 - 1;
+
 /** See {@link RetryTimer}. */
 export interface RetryTimerOptions extends Backoff {
   /** From 0 to 1. */
@@ -35,7 +38,7 @@ export class RetryTimer {
     const lastedMs = this.#connectedAtMs === undefined ? 0 : Date.now() - this.#connectedAtMs;
     if (lastedMs >= maxMs) this.#attempts = 0;
     this.#connectedAtMs = undefined;
-    const delayMs = Math.max(afterMs, backoffMs(this.#attempts, this.#options, random()));
+    const delayMs = Math.min(TIMER_MS_MAX, Math.max(afterMs, backoffMs(this.#attempts, this.#options, random())));
     this.#attempts += 1;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {

@@ -82,7 +82,7 @@ describe("websocketLink()", () => {
     server.close();
     await new Promise((resolve) => http.close(resolve));
     const record = recorder();
-    await assert.rejects(websocketLink(url)(record.handlers, never), /code 1006/);
+    await assert.rejects(websocketLink(url)(record.handlers, never), /: Cannot connect to ws:.*: .*code 1006/);
     assert.equal(record.closes(), 0);
   });
 

@@ -24,7 +24,7 @@ export function websocketLink(url: string | URL): OpenLink {
       signal.removeEventListener("abort", abort);
       socket.close();
       if (isOpen) handlers.close(error);
-      else reject(error ?? new Error(`${socket.url} closed the connection`));
+      else reject(signal.aborted ? error : cannotConnect(socket.url, error));
     };
     const abort = () => end(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
@@ -51,6 +51,10 @@ export function websocketLink(url: string | URL): OpenLink {
     socket.addEventListener("close", ({ code, reason }) => end(closeError(code, reason)), on);
     return promise;
   };
+}
+
+function cannotConnect(url: string, cause: Error | undefined): Error {
+  return new Error(`Cannot connect to ${url}: ${cause?.message ?? "the server closed the connection"}`, { cause });
 }
 
 /** 1000 and 1001 are normal ends (RFC 6455, section 7.4.1). */

@@ -51,6 +51,16 @@ test("ByteQueue.unshift() puts bytes in front of a half taken chunk", () => {
   assert.equal(text(queue.takeChunk()), "z");
 });
 
+test("ByteQueue.unshift() does not bring back bytes that were taken of small chunks copied together", () => {
+  const queue = queueOf("ab", "c");
+  queue.drop(2);
+  queue.push(Buffer.from("d"));
+  queue.drop(1);
+  queue.unshift(Buffer.from("x"));
+  queue.push(Buffer.from("e"));
+  assert.equal(text(queue.take(queue.length)), "xde");
+});
+
 test("ByteQueue.at() sees every byte and nothing beyond them", () => {
   const queue = queueOf("ab", "c");
   queue.drop(1);

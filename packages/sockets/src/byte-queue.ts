@@ -39,7 +39,11 @@ export class ByteQueue {
   unshift(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
     const rest = this.#chunks.slice(this.#first);
-    if (rest[0] !== undefined) rest[0] = rest[0].subarray(this.#offset);
+    if (rest[0] !== undefined && this.#offset > 0) {
+      rest[0] = rest[0].subarray(this.#offset);
+      // If this is the chunk that small ones are copied behind, its front is no longer the memory's.
+      if (rest.length === 1) this.#merged = undefined;
+    }
     this.#chunks = [asBuffer(chunk), ...rest];
     this.#first = 0;
     this.#offset = 0;

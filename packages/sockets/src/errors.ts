@@ -6,7 +6,8 @@ import { type Address, formatAddress } from "./address.ts";
  * - `refused`: nobody listens there. `unreachable`: no way to the host. `address-in-use`, `address-not-available`,
  *   `permission`: the local address cannot be had.
  * - `name-not-found`: the name has no address. `name-lookup-failed`: the lookup failed; try again.
- * - `timeout`: the wait's `timeoutMs` or a deadline passed. The connection stays open.
+ * - `timeout`: a wait's `timeoutMs` passed, and the connection stays open; or it was idle, or its peer dead, for too
+ *   long, and it is gone.
  * - `reset`: the peer broke the connection. `closed`: this side closed it.
  * - `busy`: another read is already waiting.
  * - `end-of-stream`: the peer finished before all was there; see `expected` and `partial`.

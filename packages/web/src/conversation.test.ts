@@ -11,8 +11,8 @@ function said(seq: number, username = "bob", at = NOON): ChatMessage {
   return { type: "chat", room: "lobby", username, message: `m${seq}`, seq, prev: seq - 1, at };
 }
 
-function joined(entries: readonly ChatMessage[], members = ["ada", "bob"]): JoinedMessage {
-  const position = { epoch: "e", seq: entries.length };
+function joined(entries: readonly ChatMessage[], members = ["ada", "bob"], epoch = "e"): JoinedMessage {
+  const position = { epoch, seq: entries.length };
   return { type: "joined", room: "lobby", position, members, count: members.length, entries };
 }
 
@@ -41,6 +41,25 @@ test("rejoined() shows a hole where not all was recovered", () => {
   const state = conversation.rejoined(conversation.entered(joined([said(1)])), joined([], ["ada"]), [said(9)], false);
   assert.deepEqual(textsOf(state), ["m1", "gap", "m9"]);
   assert.deepEqual(state.members, ["ada"]);
+});
+
+test("sent() shows a message that has the seq of one from before the server's restart", () => {
+  let state = conversation.sending(conversation.entered(joined([said(1), said(2)])), 1, "mine");
+  state = conversation.rejoined(state, joined([], ["ada"], "restarted"), [], false);
+  state = conversation.sent(state, 1, "ada", { type: "ack", room: "lobby", seq: 1, at: NOON });
+  state = conversation.messageArrived(state, said(2));
+  assert.deepEqual(textsOf(state), ["m1", "m2", "gap", "mine", "m2"]);
+  const keys = state.lines.flatMap((line) => (line.kind === "message" ? [conversation.lineKey(line)] : []));
+  assert.equal(new Set(keys).size, 4, `lines cannot be told apart: ${keys}`);
+});
+
+test("rejoined() offers no older messages of a log that is gone", () => {
+  let state = conversation.entered({ ...joined([said(5), said(6)]), more: true });
+  assert.deepEqual([state.hasOlder, conversation.oldestSeq(state)], [true, 5]);
+  state = conversation.rejoined(state, joined([]), [said(7)], true);
+  assert.deepEqual([state.hasOlder, conversation.oldestSeq(state)], [true, 5]);
+  state = conversation.rejoined(state, { ...joined([], ["ada"], "restarted"), more: true }, [said(60)], false);
+  assert.deepEqual([state.hasOlder, conversation.oldestSeq(state)], [false, undefined]);
 });
 
 test("a failed message stays until it is sent again or given up", () => {

@@ -12,6 +12,8 @@ export type Line =
       readonly username: string;
       readonly text: string;
       readonly at: number;
+      /** The log that {@link seq} counts in: a server that starts again begins another one, and may count from 1. */
+      readonly epoch: string;
       readonly seq: number;
     }
   | { readonly kind: "presence"; readonly username: string; readonly state: "joined" | "left"; readonly at: number }
@@ -30,6 +32,8 @@ export interface Conversation {
   /** How many members there are; the server names 200 at most. */
   readonly count: number;
   readonly hasOlder: boolean;
+  /** The log that is written now. */
+  readonly epoch: string;
   /** In the room's order. */
   readonly lines: readonly Line[];
   /** In the order in which they were written; shown after the lines. */
@@ -42,7 +46,8 @@ export function entered(joined: JoinedMessage): Conversation {
     members: joined.members,
     count: joined.count,
     hasOlder: joined.more ?? false,
-    lines: joined.entries.map(lineOf),
+    epoch: joined.position.epoch,
+    lines: joined.entries.map((entry) => lineOf(entry, joined.position.epoch)),
     outgoing: [],
   };
 }
@@ -54,17 +59,21 @@ export function rejoined(
   missed: readonly ChatMessage[],
   isComplete: boolean,
 ): Conversation {
+  const { epoch } = joined.position;
   const gap: Line[] = isComplete ? [] : [{ kind: "gap", at: missed[0]?.at ?? Date.now() }];
   return {
     ...conversation,
     members: joined.members,
     count: joined.count,
-    lines: [...conversation.lines, ...gap, ...missed.map(lineOf)],
+    // What came before the lines on top was in a log that is gone.
+    hasOlder: conversation.hasOlder && epoch === conversation.epoch,
+    epoch,
+    lines: [...conversation.lines, ...gap, ...missed.map((entry) => lineOf(entry, epoch))],
   };
 }
 
 export function messageArrived(conversation: Conversation, message: ChatMessage): Conversation {
-  return { ...conversation, lines: [...conversation.lines, lineOf(message)] };
+  return { ...conversation, lines: [...conversation.lines, lineOf(message, conversation.epoch)] };
 }
 
 export function gapShown(conversation: Conversation): Conversation {
@@ -87,9 +96,12 @@ export function sending(conversation: Conversation, key: number, text: string): 
 /** One's own message was accepted: it moves to its place in the room's order, unless it came back that way already. */
 export function sent(conversation: Conversation, key: number, username: string, ack: AckMessage): Conversation {
   const text = conversation.outgoing.find((each) => each.key === key)?.text ?? "";
+  const { epoch } = conversation;
   const { seq = 0, at = Date.now() } = ack;
-  const isThere = conversation.lines.some((line) => line.kind === "message" && line.seq === seq);
-  const own: Line[] = isThere ? [] : [{ kind: "message", username, text, at, seq }];
+  const isThere = conversation.lines.some(
+    (line) => line.kind === "message" && line.epoch === epoch && line.seq === seq,
+  );
+  const own: Line[] = isThere ? [] : [{ kind: "message", username, text, at, epoch, seq }];
   return { ...conversation, lines: [...conversation.lines, ...own], outgoing: withoutKey(conversation, key) };
 }
 
@@ -108,17 +120,23 @@ export function olderShown(conversation: Conversation, history: HistoryMessage):
   return {
     ...conversation,
     hasOlder: history.more && history.entries.length > 0,
-    lines: [...history.entries.map(lineOf), ...conversation.lines],
+    lines: [...history.entries.map((entry) => lineOf(entry, conversation.epoch)), ...conversation.lines],
   };
 }
 
-/** The first `seq` that is shown. */
+/** The first `seq` that is shown, where there are messages before it. */
 export function oldestSeq(conversation: Conversation): number | undefined {
+  if (!conversation.hasOlder) return undefined;
   return conversation.lines.find((line) => line.kind === "message")?.seq;
 }
 
-function lineOf({ username, message, at, seq }: ChatMessage): Line {
-  return { kind: "message", username, text: message, at: at ?? Date.now(), seq: seq ?? 0 };
+/** What tells a message from every other one of the room. */
+export function lineKey({ epoch, seq }: { readonly epoch: string; readonly seq: number }): string {
+  return `${epoch} ${seq}`;
+}
+
+function lineOf({ username, message, at, seq }: ChatMessage, epoch: string): Line {
+  return { kind: "message", username, text: message, at: at ?? Date.now(), epoch, seq: seq ?? 0 };
 }
 
 function withoutKey(conversation: Conversation, key: number): readonly Outgoing[] {

@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
 import { Avatar } from "./avatar.tsx";
+import { lineKey } from "./conversation.ts";
 import { clockTime, dayName, fullTime } from "./day.ts";
 import { MessageText } from "./message-text.tsx";
 import { type Block, presenceText } from "./timeline.ts";
@@ -36,7 +37,7 @@ export function MessageBlock({ block, username }: MessageBlockProps): JSX.Elemen
               <strong>{block.username}</strong> <Time at={block.at} />
             </p>
             {block.lines.map((line) => (
-              <MessageText key={line.seq} text={line.text} title={fullTime(line.at)} />
+              <MessageText key={lineKey(line)} text={line.text} title={fullTime(line.at)} />
             ))}
           </div>
         </article>

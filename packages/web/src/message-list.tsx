@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { lineKey } from "./conversation.ts";
 import { MessageBlock } from "./message-block.tsx";
 import { OutgoingMessage } from "./outgoing-message.tsx";
 import type { RoomSession } from "./room-session.ts";
@@ -77,6 +78,6 @@ export function MessageList({ session }: MessageListProps): JSX.Element {
 }
 
 function keyOf(block: Block): string {
-  const first = block.kind === "messages" ? block.lines[0]?.seq : undefined;
-  return `${block.kind} ${first ?? block.at}`;
+  const first = block.kind === "messages" ? block.lines[0] : undefined;
+  return `${block.kind} ${first === undefined ? block.at : lineKey(first)}`;
 }

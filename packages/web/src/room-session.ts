@@ -164,6 +164,8 @@ export class RoomSession {
         });
         break;
       case "dropped":
+        // Without its room the session has nothing to come back for.
+        void this.#client.close();
         this.#setStatus({ state: "closed", ending: event.error.message });
         break;
       case "bye":

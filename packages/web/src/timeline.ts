@@ -32,9 +32,9 @@ export function blocksOf(lines: readonly Line[]): readonly Block[] {
     if (dayOfLine !== day) blocks.push({ kind: "day", at: line.at });
     day = dayOfLine;
     const last = blocks.at(-1);
-    const joined = last === undefined ? undefined : together(last, line);
-    if (joined === undefined) blocks.push(blockOf(line));
-    else blocks[blocks.length - 1] = joined;
+    const group = last === undefined ? undefined : groupFor(last, line);
+    if (group === undefined) blocks.push(blockOf(line));
+    else group.push(line);
   }
   return blocks;
 }
@@ -53,12 +53,13 @@ function inWords(states: readonly string[]): string {
   return first === "left" ? "left and came back" : "joined and left";
 }
 
-function together(block: Block, line: Line): Block | undefined {
-  if (block.kind === "presences" && line.kind === "presence") return { ...block, lines: [...block.lines, line] };
+/** The lines of the block, if this line belongs to them. They are still ours to add to: copied, they would cost a square. */
+function groupFor(block: Block, line: Line): Line[] | undefined {
+  if (block.kind === "presences" && line.kind === "presence") return block.lines as Line[];
   if (block.kind !== "messages" || line.kind !== "message" || block.username !== line.username) return undefined;
   const last = block.lines.at(-1);
   if (last === undefined || line.at - last.at > GROUP_MS) return undefined;
-  return { ...block, lines: [...block.lines, line] };
+  return block.lines as Line[];
 }
 
 function blockOf(line: Line): Block {

@@ -52,25 +52,22 @@ class DelimitedDecoder extends QueueDecoder<Uint8Array> {
   readonly #delimiters: readonly Uint8Array[];
   readonly #bytesMax: number;
   readonly #skipsTooLong: boolean;
-  /** Before this place of the queue no delimiter begins. */
-  #searched = 0;
+  /** For each delimiter, before which place of the queue it does not begin: no byte is searched for it twice. */
+  readonly #searched: number[];
   #isSkipping = false;
   #hasEnded = false;
 
   constructor(delimiters: readonly Uint8Array[], bytesMax: number, skipsTooLong: boolean) {
     super();
     this.#delimiters = delimiters;
+    this.#searched = delimiters.map(() => 0);
     this.#bytesMax = bytesMax;
     this.#skipsTooLong = skipsTooLong;
   }
 
   protected override next(frames: Uint8Array[]): boolean {
     const { at, length } = this.#find();
-    if (length === 0) {
-      this.#searched = at;
-      return this.#withoutDelimiter(at);
-    }
-    this.#searched = 0;
+    if (length === 0) return this.#withoutDelimiter(at);
     if (this.#isSkipping) {
       this.#isSkipping = false;
       this.queue.drop(at + length);
@@ -81,6 +78,7 @@ class DelimitedDecoder extends QueueDecoder<Uint8Array> {
       frames.push(this.queue.take(at));
       this.queue.drop(length);
     }
+    this.#moveOn(at + length);
     return true;
   }
 
@@ -98,8 +96,9 @@ class DelimitedDecoder extends QueueDecoder<Uint8Array> {
     let at = this.queue.length;
     let length = 0;
     let isOpen = false;
-    for (const delimiter of this.#delimiters) {
-      const found = this.#place(delimiter);
+    for (const [index, delimiter] of this.#delimiters.entries()) {
+      const found = this.#place(delimiter, this.#searched[index] ?? 0);
+      this.#searched[index] = found;
       if (found > at || found === this.queue.length) continue;
       const isWhole = found + delimiter.length <= this.queue.length;
       if (found < at) {
@@ -114,12 +113,12 @@ class DelimitedDecoder extends QueueDecoder<Uint8Array> {
     return { at, length: isOpen ? 0 : length };
   }
 
-  /** Where a delimiter begins, or may begin at the end of what is there. */
-  #place(delimiter: Uint8Array): number {
+  /** Where a delimiter begins at or after `from`, or may begin at the end of what is there. */
+  #place(delimiter: Uint8Array, from: number): number {
     const { length } = this.queue;
-    const found = this.queue.indexOf(delimiter, this.#searched);
+    const found = this.queue.indexOf(delimiter, from);
     if (found !== -1 || this.#hasEnded) return found === -1 ? length : found;
-    let at = Math.max(this.#searched, length - delimiter.length + 1);
+    let at = Math.max(from, length - delimiter.length + 1);
     while (at < length && !this.#endsWithStart(delimiter, at)) at += 1;
     return at;
   }
@@ -137,9 +136,14 @@ class DelimitedDecoder extends QueueDecoder<Uint8Array> {
     }
     if (this.#isSkipping && at > 0) {
       this.queue.drop(at);
-      this.#searched = 0;
+      this.#moveOn(at);
     }
     return false;
+  }
+
+  /** So many bytes of the queue were taken. */
+  #moveOn(bytes: number): void {
+    for (const [index, searched] of this.#searched.entries()) this.#searched[index] = Math.max(0, searched - bytes);
   }
 
   #refuse(): void {

@@ -70,6 +70,8 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
   #later: Buffer[] = [];
   #isSkipping = false;
   #error: SocketError | undefined;
+  /** The frame for what is not JSON: one for all of them, as making an error costs far more than the byte that asks for it. */
+  #invalid: SocketError | undefined;
   #isOver = false;
 
   constructor(bytesMax: number, depthMax: number, skipsInvalid: boolean) {
@@ -156,7 +158,8 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
       this.#value(frames, end);
     } else if (result === "invalid") {
       this.#position = end;
-      this.#refuse(frames, "Cannot read JSON: what arrived is not JSON", undefined);
+      this.#invalid ??= malformed("Cannot read JSON: what arrived is not JSON");
+      this.#refuse(frames, this.#invalid);
     } else {
       this.#begun.push(this.#chunk.subarray(this.#position));
       this.#position = end;
@@ -178,7 +181,7 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
     this.#position = end;
     this.#scanner.reset();
     if (hasHighBytes && !isUtf8(bytes.subarray(start, stop))) {
-      this.#refuse(frames, "Cannot read JSON: it is not UTF-8", undefined);
+      this.#refuse(frames, malformed("Cannot read JSON: it is not UTF-8"));
       return;
     }
     try {
@@ -186,7 +189,7 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
         JSON.parse(hasHighBytes ? bytes.toString("utf8", start, stop) : bytes.toString("latin1", start, stop)),
       );
     } catch (error) {
-      this.#refuse(frames, "Cannot read JSON: what arrived is not JSON", error);
+      this.#refuse(frames, malformed("Cannot read JSON: what arrived is not JSON", error));
     }
   }
 
@@ -194,11 +197,7 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
     return this.#begun.take(this.#begun.length);
   }
 
-  #refuse(frames: (JsonValue | SocketError)[], text: string, cause: unknown): void {
-    const error = new SocketError("malformed", text, {
-      operation: "decode",
-      ...(cause === undefined ? {} : { cause }),
-    });
+  #refuse(frames: (JsonValue | SocketError)[], error: SocketError): void {
     this.#scanner.reset();
     this.#begun.clear();
     if (!this.#skipsInvalid) throw error;
@@ -234,4 +233,8 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
       { operation: "decode" },
     );
   }
+}
+
+function malformed(text: string, cause?: unknown): SocketError {
+  return new SocketError("malformed", text, { operation: "decode", ...(cause === undefined ? {} : { cause }) });
 }

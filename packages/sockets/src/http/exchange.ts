@@ -64,6 +64,8 @@ export class Exchange {
       }
     } catch (error) {
       this.#finish(true);
+      // An abort may have come between the connection and its being known here.
+      this.#connection?.reset();
       throw error;
     }
   }

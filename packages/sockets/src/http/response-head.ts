@@ -71,7 +71,15 @@ function latin1(bytes: Uint8Array): string {
   return asBuffer(bytes).toString("latin1");
 }
 
-/** Without optional white space around it; `String.trim` would take more. */
+/** Without optional white space around it; `String.trim` would take more, and a pattern for the end is quadratic. */
 function trim(value: string): string {
-  return value.replace(/^[ \t]+/, "").replace(/[ \t]+$/, "");
+  let start = 0;
+  let end = value.length;
+  while (start < end && isBlank(value[start])) start += 1;
+  while (end > start && isBlank(value[end - 1])) end -= 1;
+  return value.slice(start, end);
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character === " " || character === "\t";
 }

@@ -69,7 +69,9 @@ export class Connection implements AsyncDisposable {
   readonly #stream: OwnedStream;
   readonly #readSide: ReadSide;
   readonly #writeSide: WriteSide;
-  #lingerMs: number;
+  readonly #lingerMs: number;
+  /** How long the peer's end is waited for when all of ours has left. */
+  #endLingerMs: number;
   readonly #resolveClosed: () => void;
   #state: ConnectionState = "created";
   #handlers: ConnectionHandlers | undefined;
@@ -85,10 +87,11 @@ export class Connection implements AsyncDisposable {
 
   /** For the toolkit and its tests; others call {@link connect}, {@link listen} or {@link serve}. */
   constructor(stream: Duplex, options: ConnectionOptions = {}, addresses: { local?: Address; remote?: Address } = {}) {
+    checkConnectionOptions(options);
     const high = options.writeHighWaterMark ?? 65_536;
     this.#stream = stream;
     this.#lingerMs = options.lingerMs ?? 2_000;
-    checkTimeout(this.#lingerMs, "lingerMs");
+    this.#endLingerMs = this.#lingerMs;
     this.#readSide = new ReadSide(
       {
         pause: () => stream.pause(),
@@ -345,8 +348,8 @@ export class Connection implements AsyncDisposable {
 
   /** @internal Waits no longer than this for the peer's end, now or when it is closed. */
   shortenLinger(lingerMs: number): void {
-    this.#lingerMs = Math.min(this.#lingerMs, lingerMs);
-    if (this.#lingerTimer === undefined) return;
+    this.#endLingerMs = Math.min(this.#endLingerMs, lingerMs);
+    if (!this.#isClosing || this.#state === "closed") return;
     clearTimeout(this.#lingerTimer);
     this.#linger(this.#unsentBytes);
   }
@@ -439,14 +442,18 @@ export class Connection implements AsyncDisposable {
     this.fail(error);
   }
 
-  /** Destroys the stream once a whole linger time has passed without a byte leaving. */
-  #linger(unsentBefore: number): void {
-    if (this.#lingerMs === Number.POSITIVE_INFINITY) return;
+  /** Destroys the stream once a whole linger time has passed without a byte leaving; `stalledMs` of it already have. */
+  #linger(unsentBefore: number, stalledMs = 0): void {
+    const waitMs = this.#endLingerMs;
+    if (waitMs === Number.POSITIVE_INFINITY) return;
     this.#lingerTimer = setTimeout(() => {
       const unsent = this.#unsentBytes;
+      // Only the wait for the peer's end can be shortened, not the time that our own bytes have to leave.
+      const stallMs = unsent > 0 ? this.#lingerMs : waitMs;
       if (unsent < unsentBefore) this.#linger(unsent);
+      else if (stalledMs + waitMs < stallMs) this.#linger(unsent, stalledMs + waitMs);
       else this.#destroy();
-    }, this.#lingerMs);
+    }, waitMs);
   }
 
   /** Falls with every byte that leaves. Node's own count stands still while one write is on its way; libuv's does not. */
@@ -513,4 +520,13 @@ export class Connection implements AsyncDisposable {
       reason,
     }));
   }
+}
+
+/** @throws {RangeError} when an option is no time, or a mark that would hold nothing back or let nothing through. */
+export function checkConnectionOptions(options: ConnectionOptions): void {
+  const { readHighWaterMark = 0, writeHighWaterMark = 1, writeLowWaterMark = 0, lingerMs = 0 } = options;
+  checkTimeout(lingerMs, "lingerMs");
+  if (!(readHighWaterMark >= 0)) throw new RangeError(`readHighWaterMark must be 0 or more: ${readHighWaterMark}`);
+  if (!(writeHighWaterMark >= 1)) throw new RangeError(`writeHighWaterMark must be 1 or more: ${writeHighWaterMark}`);
+  if (!(writeLowWaterMark >= 0)) throw new RangeError(`writeLowWaterMark must be 0 or more: ${writeLowWaterMark}`);
 }

@@ -126,13 +126,16 @@ test("listen() rejects an address that is not this machine's", async () => {
   await assert.rejects(listen({ host: "192.0.2.254" }), { code: "address-not-available" });
 });
 
-test("listen() refuses what is no port and no time", async () => {
+test("listen() refuses what is no port, no time and no limit", async () => {
   for (const port of [-1, 65_536, Number.NaN]) await assert.rejects(listen({ host: "127.0.0.1", port }), RangeError);
   const wrong: ListenOptions[] = [
     { idleTimeoutMs: -1 },
     { idleTimeoutMs: Number.NaN },
     { connectionsMax: Number.NaN },
     { connectionsMax: -1 },
+    { writeHighWaterMark: 0 },
+    { writeLowWaterMark: Number.NaN },
+    { readHighWaterMark: Number.NaN },
   ];
   for (const options of wrong) await assert.rejects(listen(options), RangeError, JSON.stringify(options));
 });

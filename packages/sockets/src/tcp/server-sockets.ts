@@ -4,7 +4,7 @@ import { fromNodeError, type SocketError } from "../errors.ts";
 import { type ListenerState, nextSocketId, publishStateChange } from "../state.ts";
 import { checkTimeout } from "../wait.ts";
 import { addressesOf } from "./addresses-of.ts";
-import { Connection, type ConnectionOptions } from "./connection.ts";
+import { Connection, type ConnectionOptions, checkConnectionOptions } from "./connection.ts";
 import { resetStream } from "./reset-stream.ts";
 
 /** Where a listener or server listens, and what it takes. */
@@ -63,7 +63,7 @@ export class ServerSockets {
 
   /**
    * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`.
-   * @throws {RangeError} when an option is no port, no time or no number of connections.
+   * @throws {RangeError} when an option is no port, no time, or a number that would hold nothing back.
    */
   static async open(options: ListenOptions, onConnection: OnConnection): Promise<ServerSockets> {
     checkOptions(options);
@@ -234,9 +234,10 @@ export class ServerSockets {
 }
 
 /** What Node would only notice in an event, when a connection comes: too late to tell the caller. */
-function checkOptions({ connectionsMax = 0, idleTimeoutMs = 0, lingerMs = 0 }: ListenOptions): void {
+function checkOptions(options: ListenOptions): void {
+  const { connectionsMax = 0, idleTimeoutMs = 0 } = options;
+  checkConnectionOptions(options);
   checkTimeout(idleTimeoutMs, "idleTimeoutMs");
-  checkTimeout(lingerMs, "lingerMs");
   if (!(connectionsMax >= 0)) throw new RangeError(`connectionsMax must be 0 or more: ${connectionsMax}`);
 }
 

@@ -115,6 +115,17 @@ test("serve() contains a function that throws before it waits", async () => {
   assert.equal(reports.length, 1);
 });
 
+test("serve() closes the connection of a failed function even if its reporter fails too", async (t) => {
+  const warn = t.mock.method(process, "emitWarning", () => undefined);
+  const onError = (): never => {
+    throw new Error("the reporter's bug");
+  };
+  await using server = await serve({ ...HOST, onError }, () => Promise.reject(new Error("my bug")));
+  await using connection = await connect(server.address);
+  assert.equal(await connection.read(), null);
+  assert.equal(warn.mock.callCount(), 1);
+});
+
 test("serve() warns of a failed function where nobody is told", async (t) => {
   const warn = t.mock.method(process, "emitWarning", () => undefined);
   await using server = await serve(HOST, () => Promise.reject(new Error("my bug")));
@@ -378,4 +389,23 @@ test("Server serves many connections at once, each its own bytes", async () => {
       assert.ok(bytes.equals(await connection.readExactly(bytes.length)));
     }),
   );
+});
+
+test("Server.shutdown() gives a slow peer's bytes the time that they need", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const bytes = 48 * 1024 * 1024;
+  const server = await serve(HOST, (connection) => void connection.send(Buffer.alloc(bytes)));
+  const connection = await connect(server.address);
+  while (server.connections === 0) await nextTurn();
+  const shutdown = server.shutdown({ timeoutMs: 10_000 });
+  for (let ms = 0; ms < 1_500; ms += 250) {
+    t.mock.timers.tick(250);
+    await nextTurn();
+  }
+  let received = 0;
+  for await (const chunk of connection) received += chunk.length;
+  assert.equal(received, bytes);
+  connection.closeWrite();
+  assert.deepEqual(await shutdown, { graceful: 1, forced: 0 });
+  await connection.closed;
 });

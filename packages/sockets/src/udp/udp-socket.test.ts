@@ -155,6 +155,10 @@ test("bind() rejects ports that are none", async () => {
   for (const port of [-1, 65_536, 0.5, Number.NaN]) await assert.rejects(bind({ ...HOST, port }), RangeError);
 });
 
+test("bind() rejects a queue that would keep nothing, or everything", async () => {
+  for (const queueMax of [0, -1, Number.NaN]) await assert.rejects(bind({ ...HOST, queueMax }), RangeError);
+});
+
 test("bind() rejects an address in use, and one that is not this machine's", async () => {
   await using socket = await bind(HOST);
   await assert.rejects(bind(socket.address), {

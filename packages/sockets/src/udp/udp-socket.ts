@@ -64,6 +64,8 @@ export class UdpSocket implements AsyncDisposable {
   static async open(options: UdpSocketOptions): Promise<UdpSocket> {
     const { host = "localhost", port = 0, reuseAddress = false } = options;
     if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new RangeError(`port must be 0 to 65535: ${port}`);
+    const { queueMax = 1 } = options;
+    if (!(queueMax >= 1)) throw new RangeError(`queueMax must be 1 or more: ${queueMax}`);
     const action = `Cannot bind ${formatAddress({ host, port })}`;
     const { address, family } = await resolve(host, 0, action);
     const socket = dgram.createSocket({ type: family === 6 ? "udp6" : "udp4", reuseAddr: reuseAddress });
