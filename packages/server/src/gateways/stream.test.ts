@@ -231,6 +231,9 @@ describe("HTTP on a chat connection", LIMIT, () => {
     await client.sendApart(["nonsense", "\n", '{"type":"chat","id":"2",', `"message":"${message}"}`]);
     assert.equal((await client.next()).code, "invalid-json");
     assert.equal((await client.next()).id, "2");
+    await client.sendApart([`nonsense\n{"type":"chat","id":"3","message":"GET /`, ` HTTP/1.1"}`]);
+    assert.equal((await client.next()).code, "invalid-json");
+    assert.equal((await client.next()).id, "3");
   });
 });
 

@@ -1,7 +1,6 @@
 import { type Codec, type Connection, type ConnectionHandlers, type Decoder, SocketError } from "@landline/sockets";
 import type { Command, Goodbye, Refusal } from "../core/mod.ts";
 import type { Client, Hub, Link, WireFormats } from "../hub/mod.ts";
-import { sniff } from "./sniff.ts";
 
 /** A dialect over a byte stream: how requests are found in the bytes and read, and how answers are written. */
 export interface StreamDialect {
@@ -38,7 +37,7 @@ export class StreamGateway {
     visitor.attach(connection);
   }
 
-  /** Serves a connection that is silent: it is welcomed, but its first bytes are still watched. */
+  /** Serves a connection that is silent: it is welcomed. */
   acceptSilent(connection: Connection, dialect: StreamDialect): void {
     new StreamVisitor(this.#hub, connection, dialect).attach(connection);
   }
@@ -50,8 +49,6 @@ class StreamVisitor implements ConnectionHandlers {
   readonly #client: Client;
   readonly #dialect: StreamDialect;
   readonly #decoder: Decoder<unknown>;
-  /** The first bytes, while it is not clear that they are no HTTP: a browser may use a connection it opened early. */
-  #watched: Uint8Array | undefined = NO_BYTES;
   /** What arrived last, as long as it was not looked at for HTTP. */
   #chunk: Uint8Array = NO_BYTES;
   /** The last characters of a line that is no request and goes on; of any other line nothing is kept. */
@@ -72,10 +69,6 @@ class StreamVisitor implements ConnectionHandlers {
 
   data(_: Connection, chunk: Uint8Array): void {
     this.#hub.heard(this.#client);
-    if (this.#watched !== undefined && this.#isHttp(this.#watched, chunk)) {
-      this.#dismissHttp();
-      return;
-    }
     if (this.#badLineEnd !== "" && this.#endsHttpLine(chunk)) {
       this.#dismissHttp();
       return;
@@ -105,7 +98,8 @@ class StreamVisitor implements ConnectionHandlers {
       for (let bytes = chunk; ; bytes = NO_BYTES) {
         const frames = this.#decoder.decode(bytes, FRAMES_PER_STEP);
         if (frames.length === 0) break;
-        // A page can make its visitor's browser send anything, but not leave out the first line of the request.
+        // A page can make its visitor's browser send anything, also on a connection that was opened early, but not leave
+        // out the first line of the request.
         if (frames.some((frame) => frame instanceof SocketError) && this.#hasHttpLine()) {
           this.#dismissHttp();
           return;
@@ -130,13 +124,6 @@ class StreamVisitor implements ConnectionHandlers {
 
   close(): void {
     this.#client.gone();
-  }
-
-  #isHttp(before: Uint8Array, chunk: Uint8Array): boolean {
-    const bytes = before.length === 0 ? chunk : Buffer.concat([before, chunk]);
-    const speech = sniff(bytes);
-    this.#watched = speech === undefined ? bytes : undefined;
-    return speech === "http";
   }
 
   /** Whether a line that is no request goes on as HTTP's first. */

@@ -72,6 +72,20 @@ describe("joining and leaving", () => {
     assert.deepEqual(pick(await bob.hear(chat("hi", "c")), "type", "id", "code"), [["error", "c", "not-joined"]]);
   });
 
+  test("who leaves has heard all that was said before", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    ada.ask(chat("before"));
+    await Promise.resolve();
+    bob.ask({ type: "leave", id: "l", room: "lobby" });
+    await settle();
+    assert.deepEqual(pick(bob.take(), "type", "message", "id"), [
+      ["chat", "before", undefined],
+      ["ack", undefined, "l"],
+    ]);
+  });
+
   test("a connection that is gone has left every room, and its name is free", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby", "kitchen");

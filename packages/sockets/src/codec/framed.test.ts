@@ -247,3 +247,21 @@ test("Framed closes its connection when its scope is left", async () => {
   assert.equal(connection.state, "closed");
   assert.equal(server.connections, 0);
 });
+
+test("framed() ends a read that waits when it is closed, and not when the peer has finished too", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.client, lines());
+  const waiting = channel.read();
+  const closed = channel.close();
+  assert.deepEqual(await waiting, []);
+  assert.equal(pair.client.state, "closing");
+  pair.server.reset();
+  await closed;
+});
+
+test("framed().write() rejects a frame that the codec cannot say, and send() throws", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.client, lengthPrefixed({ bytesMax: 1 }));
+  await assert.rejects(channel.write(Buffer.from("ab")), { code: "frame-too-long" });
+  assert.throws(() => channel.send(Buffer.from("ab")), { code: "frame-too-long" });
+});

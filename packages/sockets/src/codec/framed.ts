@@ -20,6 +20,8 @@ export class Framed<In, Out = In> implements AsyncDisposable {
   readonly #codec: Codec<In, Out>;
   readonly #decoder: Decoder<In>;
   #ready: readonly In[] = [];
+  /** `#ready`, if it is an array of our own. */
+  #own: In[] = [];
   /** Bytes that arrived since frames were taken. */
   #readyBytes = 0;
   #error: unknown;
@@ -89,18 +91,25 @@ export class Framed<In, Out = In> implements AsyncDisposable {
     for await (const batch of this.batches()) yield* batch;
   }
 
-  /** Writes a frame; see {@link Connection.write}. */
+  /** Writes a frame; see {@link Connection.write}. Rejects with what the codec throws when it cannot say the frame. */
   write(frame: Out, options?: WaitOptions): Promise<void> {
-    return this.connection.write(this.#codec.encode(frame) as WriteData, options);
+    let data: WriteData;
+    try {
+      data = this.#codec.encode(frame) as WriteData;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.connection.write(data, options);
   }
 
-  /** Queues a frame at once; see {@link Connection.send}. */
+  /** Queues a frame at once; see {@link Connection.send}. Throws what the codec throws when it cannot say the frame. */
   send(frame: Out): boolean {
     return this.connection.send(this.#codec.encode(frame) as WriteData);
   }
 
-  /** Closes the connection; see {@link Connection.close}. */
+  /** Ends the stream of frames at once and closes the connection; see {@link Connection.close}. */
   close(): Promise<void> {
+    this.#finish(undefined);
     return this.connection.close();
   }
 
@@ -118,7 +127,7 @@ export class Framed<In, Out = In> implements AsyncDisposable {
       return;
     }
     if (frames.length === 0) return;
-    this.#ready = this.#ready.length === 0 ? frames : [...this.#ready, ...frames];
+    this.#store(frames);
     // As many as were allowed: there may be more in what the decoder holds, and who takes these asks for them.
     if (frames.length >= FRAMES_MAX) this.#pause();
     this.#settle();
@@ -127,9 +136,23 @@ export class Framed<In, Out = In> implements AsyncDisposable {
     if (frames.length < FRAMES_MAX) this.#decode(() => this.#decoder.decode(EMPTY, FRAMES_MAX));
   }
 
+  /** A batch that is taken at once is not copied; behind one that waits, frames are put into an array of our own. */
+  #store(frames: readonly In[]): void {
+    if (this.#ready.length === 0) {
+      this.#ready = frames;
+      return;
+    }
+    if (this.#own !== this.#ready) {
+      this.#own = [...this.#ready];
+      this.#ready = this.#own;
+    }
+    this.#own.push(...frames);
+  }
+
   #take(): readonly In[] {
     const frames = this.#ready;
     this.#ready = [];
+    this.#own = [];
     this.#readyBytes = 0;
     if (this.#isPaused) queueMicrotask(() => this.#resume());
     return frames;

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { said } from "../../../../test/suites/room-log-suite.ts";
+import { MemoryRoomLog } from "../adapters/memory/mod.ts";
+import { missedEntries } from "./recovery.ts";
+
+describe("missedEntries()", () => {
+  test("does not pass over what the log has forgotten", async () => {
+    const log = new MemoryRoomLog();
+    // The log keeps the newest 10,000 of these.
+    await log.append(Array.from({ length: 20_000 }, (_, i) => said(`${i + 1}`)));
+    const until = await log.open("lobby");
+    const after = (seq: number) => missedEntries(log, "lobby", until, { epoch: until.epoch, seq }, 20_000);
+    assert.deepEqual([(await after(10_000)).recovered, (await after(10_000)).entries.length], [true, 10_000]);
+    assert.deepEqual([(await after(9_999)).recovered, (await after(9_999)).entries.length], [false, 10_000]);
+    assert.equal((await after(20_000)).recovered, true);
+    assert.equal((await after(20_001)).recovered, false);
+  });
+
+  test("gives nothing that came after the moment of joining", async () => {
+    const log = new MemoryRoomLog();
+    await log.append([said("1"), said("2")]);
+    const until = await log.open("lobby");
+    await log.append([said("3")]);
+    const texts = async (seq: number | undefined, limit: number) => {
+      const after = seq === undefined ? undefined : { epoch: until.epoch, seq };
+      const { entries, recovered, more } = await missedEntries(log, "lobby", until, after, limit);
+      return [entries.map(({ body }) => body), recovered, more];
+    };
+    assert.deepEqual(await texts(undefined, 10), [["1", "2"], undefined, false]);
+    assert.deepEqual(await texts(undefined, 0), [[], undefined, true]);
+    assert.deepEqual(await texts(0, 10), [["1", "2"], true, false]);
+    assert.deepEqual(await texts(1, 10), [["2"], true, true]);
+    assert.deepEqual(await texts(2, 10), [[], true, true]);
+    assert.deepEqual(await texts(2, 0), [[], true, true]);
+    assert.deepEqual(await texts(3, 10), [["1", "2"], false, false]);
+  });
+});
