@@ -311,6 +311,24 @@ describe("messages", () => {
   });
 });
 
+test("Hub takes a client out of a room again when its join fails", async () => {
+  const log = new MemoryRoomLog();
+  const chat = new HubFixture({ log });
+  const ann = await chat.member("ann", "lobby");
+  const bob = await chat.member("bob");
+  const read = log.read.bind(log);
+  log.read = () => Promise.reject(new Error("the disk is gone"));
+  const told = await bob.hear({ type: "join", id: "j", room: "lobby", history: 10 });
+  assert.deepEqual(pick(told, "type", "id", "code"), [["error", "j", "internal"]]);
+  log.read = read;
+  assert.deepEqual(pick(ann.take(), "type", "username", "state"), [
+    ["presence", "bob", "joined"],
+    ["presence", "bob", "left"],
+  ]);
+  assert.deepEqual(pick(await bob.hear({ type: "chat", room: "lobby", message: "x" }), "code"), [["not-joined"]]);
+  assert.deepEqual(pick(await bob.hear({ type: "join", id: "k", room: "lobby" }), "type", "count"), [["joined", 2]]);
+});
+
 describe("answers", () => {
   test("come in the order of the requests", async () => {
     const fixture = new HubFixture();

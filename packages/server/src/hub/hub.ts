@@ -5,6 +5,7 @@ import {
   type Decision,
   type Goodbye,
   type Name,
+  type Position,
   refuse,
 } from "../core/mod.ts";
 import { Client, type ClientOwner } from "./client.ts";
@@ -14,6 +15,7 @@ import type { Link } from "./link.ts";
 import type { Presence, PresenceChange } from "./presence.ts";
 import { missedEntries } from "./recovery.ts";
 import type { Registry } from "./registry.ts";
+import type { Room } from "./room.ts";
 import type { AppendResult, Entry, NewEntry, Page, RoomLog } from "./room-log.ts";
 import { Rooms } from "./rooms.ts";
 import type { WireFormats } from "./wire-format.ts";
@@ -295,25 +297,36 @@ export class Hub implements ClientOwner {
     } else {
       this.#rooms.release(room);
     }
-    if (isNew) await this.#presence.enter(room.name.key, person.text, client);
+    try {
+      if (isNew) await this.#presence.enter(room.name.key, person.text, client);
+      client.outbox.release(await this.#joined(client, command.id, room, position, decision));
+    } catch (error) {
+      // Who is told that it failed must not be in the room.
+      if (isNew) await this.#exit(client, room.name);
+      throw error;
+    }
+  }
+
+  async #joined(
+    client: Client,
+    id: string | undefined,
+    room: Room,
+    position: Position,
+    { person, after, history }: DecisionOf<"join">,
+  ): Promise<Uint8Array | undefined> {
     const { names, count } = await this.#presence.members(room.name.key, this.limits.membersMax);
-    const missed = await missedEntries(this.#log, room.name.key, position, decision.after, decision.history);
-    const answer = {
+    const missed = await missedEntries(this.#log, room.name.key, position, after, history);
+    return this.#encodePage(client, missed, "newest", (page, isCut) => ({
       type: "joined",
-      id: command.id,
+      id,
       room: room.name.text,
       username: person.text,
       position: { epoch: position.epoch, seq: position.seq },
       members: names,
       count,
-    } as const;
-    client.outbox.release(
-      this.#encodePage(client, missed, "newest", (page, isCut) => ({
-        ...answer,
-        ...page,
-        recovered: isCut && missed.recovered ? false : missed.recovered,
-      })),
-    );
+      ...page,
+      recovered: isCut && missed.recovered ? false : missed.recovered,
+    }));
   }
 
   /** Takes the name for the client, and gives its earlier one back; false if it was refused. */
