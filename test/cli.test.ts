@@ -100,7 +100,8 @@ for text in ["one", "zwölf"]:
       }
       const { code, stderr } = await echo.ended;
       assert.equal(code, 0);
-      assert.equal(stderr, "");
+      const typed = signal === "SIGINT" ? "; press Ctrl-C again to stop at once" : "";
+      assert.equal(stderr, `Shutting down${typed}\n`);
     }
   });
 
@@ -120,7 +121,10 @@ for text in ["one", "zwölf"]:
     const { code, stdout, stderr } = await runLandline(["echo", "--tcp", "0", "--udp", "0", "--events", portOf(taken)]);
     assert.equal(code, 1);
     assert.equal(stdout, "");
-    assert.match(stderr, /^landline: Cannot listen on \S+:\d+: the address is already in use .*\n$/);
+    assert.match(
+      stderr,
+      /^landline: Cannot listen on \S+:\d+: the address is already in use .*; use --events to choose another, 0 .*\n$/,
+    );
   });
 });
 
@@ -142,7 +146,44 @@ describe("landline serve", TIMEOUT, () => {
     await using taken = await serve({ port: 0 }, () => undefined);
     const { code, stderr } = await runLandline(["serve", "--port", portOf(taken)]);
     assert.equal(code, 1);
-    assert.match(stderr, /^landline: Cannot listen on .*already in use.*\n$/);
+    assert.match(stderr, /^landline: Cannot listen on .*already in use.*; use --port to choose another, 0 .*\n$/);
+    const listener = await runLandline(["listen", portOf(taken)]);
+    assert.match(listener.stderr, /^landline: Cannot listen on .*already in use.*; give another port, 0 .*\n$/);
+  });
+
+  test("answers to the names given with --hosts, and shows an address that can be opened", async () => {
+    const args = ["--host", "0.0.0.0", "--port", "0", "--hosts", "chat.test, other.test"];
+    await using server = landline("serve", ...args, "--echo", "--tcp", "0", "--udp", "0", "--events", "0");
+    await server.until(/all IPv4 addresses of this machine \(0\.0\.0\.0\).*\n/);
+    const [first = "", ...others] = server.stdout.trimEnd().split("\n");
+    const [, port = ""] =
+      /^http:\/\/localhost:(\d+)\/ .*landline chat localhost:\d+ .*nc localhost \d+$/.exec(first) ?? [];
+    assert.ok(
+      others.slice(0, 3).every((line) => /^localhost:\d+ .*localhost \d+$/.test(line)),
+      server.stdout,
+    );
+    for (const [host, status] of [
+      ["other.test", 200],
+      ["stranger.test", 421],
+    ]) {
+      const request = `GET /healthz HTTP/1.0\r\nHost: ${host}\r\n\r\n`;
+      const { stdout } = await runLandline(["connect", `localhost:${port}`], request);
+      assert.match(stdout, new RegExp(`^HTTP/1\\.1 ${status} `));
+    }
+  });
+
+  test("says at once on Ctrl-C that it closes, and finishes with everyone who is connected", async () => {
+    await using server = landline("serve", "--port", "0", "--echo", "--tcp", "0", "--udp", "0", "--events", "0");
+    const { tcp } = await echoPorts(server);
+    const [, chat = ""] = /localhost:(\d+)\//.exec(server.stdout) ?? [];
+    const connections = [await connect({ port: Number(chat) }), await connect({ port: Number(tcp) })];
+    server.child.kill("SIGINT");
+    await server.until(/^Shutting down; press Ctrl-C again to stop at once\n$/, "stderr");
+    for (const connection of connections) {
+      while ((await connection.read({ timeoutMs: 10_000 })) !== null);
+      await connection.close();
+    }
+    assert.equal((await server.ended).code, 0);
   });
 });
 
@@ -203,6 +244,18 @@ while True:
     const { code, stdout } = await client.ended;
     assert.equal(code, 0);
     assert.match(stdout, /Disconnected from localhost:\d+/);
+  });
+
+  test("says at a terminal who ended it", { skip }, async () => {
+    await using server = python(TCP_ECHO);
+    const [port = ""] = await server.until(/\d+/);
+    await using client = landlineOnTerminal("connect", `localhost:${port}`);
+    await client.until(/exit\): /);
+    client.type("\x04");
+    const { code, stdout } = await client.ended;
+    assert.equal(code, 0);
+    assert.match(stdout, /Disconnected from localhost:\d+\r\n$/);
+    assert.doesNotMatch(stdout, /closed by/);
   });
 
   test("shows what arrives while a line is typed, and keeps the line", { skip }, async () => {
@@ -477,6 +530,14 @@ describe("landline chat", TIMEOUT, () => {
     const refused = await runLandline(["chat", `localhost:${gone.address.port}`]);
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /^landline: Cannot connect to localhost:\d+: connection refused.*\n$/);
+    await using echo = startEcho();
+    const { tcp } = await echoPorts(echo);
+    const wrong = await runLandline(["chat", `localhost:${tcp}`], "hello\n");
+    assert.equal(wrong.code, 1);
+    assert.equal(
+      wrong.stderr,
+      `landline: Cannot chat with localhost:${tcp}: the server at that address does not speak the chat's wire\n`,
+    );
   });
 
   test("leaves on Ctrl-C with 130", { skip }, async () => {
@@ -527,6 +588,9 @@ describe("landline", TIMEOUT, () => {
       ["get", "http://localhost/", "--max-time", "soon"],
       ["chat", "::1"],
       ["serve", "--bogus"],
+      ["serve", "--tcp", "9001"],
+      ["serve", "--hosts", "http://chat.test"],
+      ["connect", "localhost:0"],
     ]) {
       const { code, stdout, stderr } = await runLandline(args);
       assert.equal(code, 2, args.join(" "));
@@ -536,12 +600,26 @@ describe("landline", TIMEOUT, () => {
     }
   });
 
+  test("says in plain words what is wrong with an argument", async () => {
+    const texts: [string[], string][] = [
+      [["connect", "localhost", "abc"], "Cannot use 'abc' for port: a port is a number from 1 to 65535"],
+      [["connect", "localhost"], "Cannot connect to 'localhost': a port is missing"],
+      [["get", "-m", "x", "a"], "Cannot use 'x' for --max-time: a time is in seconds, or has a unit (ms, s, m, h): "],
+      [["serve", "--tcp", "1"], "Cannot use --tcp without --echo: "],
+    ];
+    for (const [args, text] of texts) {
+      const { stderr } = await runLandline(args);
+      assert.ok(stderr.startsWith(`landline: ${text}`), stderr);
+    }
+  });
+
   test("helps with examples and tells its version", async () => {
     for (const name of ["serve", "chat", "connect", "listen", "echo", "get"]) {
       const { code, stdout, stderr } = await runLandline([name, "--help"]);
       assert.equal(code, 0);
       assert.equal(stderr, "");
       assert.match(stdout, new RegExp(`Examples:\\n.*landline ${name}`));
+      assert.doesNotMatch(stdout, /\[\]\)/, "no default that is no value");
     }
     const { code, stdout } = await runLandline(["--version"]);
     assert.equal(code, 0);

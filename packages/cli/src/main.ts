@@ -5,13 +5,13 @@ import { addEcho } from "./commands/echo.ts";
 import { addGet } from "./commands/get.ts";
 import { addListen } from "./commands/listen.ts";
 import { addServe } from "./commands/serve.ts";
-import { readVersion, reportError, startTrace } from "./terminal/mod.ts";
+import { readVersion, reportError, startTrace, usageText } from "./terminal/mod.ts";
 
 const program = new Command("landline")
   .description("Sockets at the terminal: a chat server and its client, echo servers, and tools to talk to any server.")
   .version(readVersion())
   .option("--trace", "show each change of each socket's state on standard error")
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "landline: ")) })
+  .configureOutput({ outputError: (text, write) => write(usageText(text)) })
   .exitOverride()
   .hook("preAction", (command) => {
     if (command.opts<{ trace?: boolean }>().trace) startTrace();

@@ -1,7 +1,8 @@
 import { userInfo } from "node:os";
+import { formatAddress } from "@landline/sockets";
 import { Argument, type Command } from "commander";
 import { isInteractive } from "../talk/mod.ts";
-import { interruptSignal, parseAddress } from "../terminal/mod.ts";
+import { CommandFailed, interruptSignal, parseAddress } from "../terminal/mod.ts";
 
 const CHAT_PORT = 8083;
 
@@ -31,10 +32,14 @@ export function addChat(program: Command): void {
 async function chat(address: { host: string; port: number }, flags: { room: string; name?: string }): Promise<void> {
   const signal = interruptSignal();
   // Loaded here, as no other command needs them.
-  const { ChatClient } = await import("@landline/client");
+  const { ChatClient, ChatError } = await import("@landline/client");
   const { tcpLink } = await import("@landline/client/tcp");
   await using client = new ChatClient(tcpLink(address), { username: flags.name ?? userName() });
-  await client.connect({ signal });
+  await client.connect({ signal }).catch((error: unknown) => {
+    if (!(error instanceof ChatError) || error.code !== "not-a-chat-server") throw error;
+    const action = `Cannot chat with ${formatAddress(address)}`;
+    throw new CommandFailed(`${action}: the server at that address does not speak the chat's wire`, { cause: error });
+  });
   const { ChatConversation, chatPipe } = await import("../chat/mod.ts");
   await (isInteractive() ? ChatConversation.run(client, flags.room, signal) : chatPipe(client, flags.room, signal));
 }

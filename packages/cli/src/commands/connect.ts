@@ -1,16 +1,18 @@
 import { connect } from "@landline/sockets";
 import { type Command, Option } from "commander";
 import { connectUdp, isInteractive, LINGER_MS, type Peer, TcpPeer, talk, UdpPeer } from "../talk/mod.ts";
-import { interruptSignal, note, parseDuration, parsePort } from "../terminal/mod.ts";
+import { DURATION_HELP, interruptSignal, note, parseAddress, parseDuration, parsePort } from "../terminal/mod.ts";
 
 const EXAMPLES = `
-At a terminal it asks for lines, and 'quit' ends it. In a pipe it copies bytes: the end of the input finishes our side,
-and the end of the peer finishes all. With --udp each line is a datagram.
+At a terminal it asks for lines, and 'quit' ends it. Each line is sent with a line feed at its end, which the tutorial's
+Python client does not send. In a pipe it copies bytes: the end of the input finishes our side, and the end of the peer
+finishes all. With --udp each line is a datagram, without a line feed.
 
 Examples:
   landline connect localhost 8080
+  landline connect localhost:8080
   landline connect --udp localhost 8081
-  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | landline connect localhost 8083`;
+  printf 'GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' | landline connect localhost 8083`;
 
 interface ConnectFlags {
   udp?: boolean;
@@ -22,12 +24,16 @@ export function addConnect(program: Command): void {
   program
     .command("connect")
     .description("talk to a server")
+    .usage("[options] <host> <port>, or <host>:<port>")
     .argument("<host>", "a name or an address")
-    .argument("<port>", "a port", parsePort)
+    .argument("[port]", "a port", parsePort)
     .option("-u, --udp", "UDP instead of TCP")
-    .option("--timeout <time>", "how long connecting may take: 2, 500ms, 1m", parseDuration)
+    .option("--timeout <time>", `how long connecting may take; ${DURATION_HELP}`, parseDuration)
     .addOption(
-      new Option("--wait <time>", "with --udp: how long answers are awaited after the end of the input")
+      new Option(
+        "--wait <time>",
+        `with --udp: how long answers are awaited after the end of the input; ${DURATION_HELP}`,
+      )
         .argParser(parseDuration)
         .default(1_000, "1s"),
     )
@@ -35,13 +41,29 @@ export function addConnect(program: Command): void {
     .action(connectTo);
 }
 
-async function connectTo(host: string, port: number, flags: ConnectFlags): Promise<void> {
+async function connectTo(
+  hostOrAddress: string,
+  portAlone: number | undefined,
+  flags: ConnectFlags,
+  command: Command,
+): Promise<void> {
+  const isBoth = portAlone === undefined;
+  const { host, port } = isBoth ? readAddress(hostOrAddress, command) : { host: hostOrAddress, port: portAlone };
   const interrupted = interruptSignal();
   const peer = flags.udp
     ? await callUdp(host, port, flags)
     : await callTcp(host, port, { signal: interrupted, timeoutMs: flags.timeout });
   if (isInteractive()) note(`${flags.udp ? "Sending to" : "Connected to"} ${peer.name}`);
   await talk(peer, interrupted);
+}
+
+/** Host and port in one: known only when all arguments are, and so not read by a parser of Commander's. */
+function readAddress(text: string, command: Command): { host: string; port: number } {
+  try {
+    return parseAddress(text);
+  } catch (error) {
+    return command.error(`error: Cannot connect to '${text}': ${(error as Error).message}`);
+  }
 }
 
 async function callTcp(

@@ -1,6 +1,13 @@
 import type { Command } from "commander";
 import { EchoServices } from "../echo/mod.ts";
-import { formatServices, interruptSignal, parseListenPort, print, untilInterrupted } from "../terminal/mod.ts";
+import {
+  everyAddressLine,
+  formatServices,
+  interruptSignal,
+  parseListenPort,
+  print,
+  untilInterrupted,
+} from "../terminal/mod.ts";
 
 const EXAMPLES = `
 Examples:
@@ -28,6 +35,8 @@ async function echo(options: { host: string; tcp: number; udp: number; events: n
   const interrupted = interruptSignal();
   const services = await EchoServices.open(options);
   print(formatServices(services.lines));
+  const everyAddress = everyAddressLine(services.host);
+  if (everyAddress !== undefined) print(everyAddress);
   await untilInterrupted(interrupted);
   await services.close();
 }

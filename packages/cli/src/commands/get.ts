@@ -2,7 +2,15 @@ import { createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { get, type HttpResponse } from "@landline/sockets/http";
 import { type Command, InvalidArgumentError } from "commander";
-import { CommandFailed, interruptSignal, Output, parseCount, parseDuration, safeLine } from "../terminal/mod.ts";
+import {
+  CommandFailed,
+  DURATION_HELP,
+  interruptSignal,
+  Output,
+  parseCount,
+  parseDuration,
+  safeLine,
+} from "../terminal/mod.ts";
 
 const EXAMPLES = `
 The body goes to standard output as it is. Any status is a success; see --fail.
@@ -17,7 +25,7 @@ interface GetFlags {
   output?: string;
   fail?: boolean;
   maxTime?: number;
-  header: [string, string][];
+  header?: [string, string][];
   redirects: number;
 }
 
@@ -29,8 +37,8 @@ export function addGet(program: Command): void {
     .option("-i, --include", "print the status line and the headers too")
     .option("-o, --output <file>", "write the body into a file")
     .option("-f, --fail", "exit with 1, and print nothing, for a status of 400 and above")
-    .option("-m, --max-time <time>", "how long all may take: 10, 500ms, 1m", parseDuration)
-    .option("-H, --header <line>", "send a header, 'Name: value'; may be repeated", collectHeader, [])
+    .option("-m, --max-time <time>", `how long all may take; ${DURATION_HELP}`, parseDuration)
+    .option("-H, --header <line>", "send a header, 'Name: value'; may be repeated", collectHeader)
     .option("--redirects <count>", "how many redirects to follow", parseCount, 5)
     .addHelpText("after", EXAMPLES)
     .action(getUrl);
@@ -51,7 +59,7 @@ async function getUrl(url: URL, flags: GetFlags): Promise<void> {
   await output.end();
 }
 
-async function ask(url: URL, { header, redirects, maxTime }: GetFlags): Promise<HttpResponse> {
+async function ask(url: URL, { header = [], redirects, maxTime }: GetFlags): Promise<HttpResponse> {
   try {
     return await get(url, {
       headers: header,
@@ -74,17 +82,17 @@ function formatHead({ version, status, reason, headers }: HttpResponse): string 
 
 function parseUrl(text: string): URL {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`);
-  if (url === null) throw new InvalidArgumentError("It is not a URL.");
-  if (url.protocol === "https:") throw new InvalidArgumentError("https: is not supported yet.");
-  if (url.protocol !== "http:") throw new InvalidArgumentError("It does not begin with http://.");
+  if (url === null) throw new InvalidArgumentError("it is not a URL");
+  if (url.protocol === "https:") throw new InvalidArgumentError("https: is not supported yet");
+  if (url.protocol !== "http:") throw new InvalidArgumentError("it does not begin with http://");
   if (url.username !== "" || url.password !== "") {
-    throw new InvalidArgumentError("It contains a user or a password; send an Authorization header with -H instead.");
+    throw new InvalidArgumentError("it contains a user or a password; send an Authorization header with -H instead");
   }
   return url;
 }
 
-function collectHeader(text: string, headers: readonly [string, string][]): [string, string][] {
+function collectHeader(text: string, headers: readonly [string, string][] = []): [string, string][] {
   const [, name, value] = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/.exec(text) ?? [];
-  if (name === undefined || value === undefined) throw new InvalidArgumentError("A header is 'Name: value'.");
+  if (name === undefined || value === undefined) throw new InvalidArgumentError("a header is 'Name: value'");
   return [...headers, [name, value]];
 }

@@ -1,7 +1,7 @@
 import { bind, formatAddress, listen } from "@landline/sockets";
 import type { Command } from "commander";
 import { Callers, LINGER_MS, type Peer, TcpPeer, talk, UdpPeer } from "../talk/mod.ts";
-import { Interrupted, interruptSignal, note, parseListenPort } from "../terminal/mod.ts";
+import { Interrupted, interruptSignal, note, orOtherPort, parseListenPort } from "../terminal/mod.ts";
 
 const EXAMPLES = `
 It takes one connection, and ends with it. With --keep-open it takes all that come, sends the input to each of them, and
@@ -43,13 +43,13 @@ async function listenOn(port: number, flags: ListenFlags): Promise<void> {
 }
 
 async function awaitDatagrams(port: number, { host }: ListenFlags): Promise<Peer> {
-  const socket = await bind({ host, port });
+  const socket = await orOtherPort(bind({ host, port }));
   note(`Listening on ${formatAddress(socket.address)} (UDP)`);
   return new UdpPeer(socket, { name: "UDP", waitMs: Number.POSITIVE_INFINITY });
 }
 
 async function awaitCallers(port: number, { host, keepOpen }: ListenFlags, signal: AbortSignal): Promise<Peer> {
-  const listener = await listen({ host, port, lingerMs: LINGER_MS });
+  const listener = await orOtherPort(listen({ host, port, lingerMs: LINGER_MS }));
   note(`Listening on ${formatAddress(listener.address)}`);
   if (keepOpen) return new Callers(listener);
   await using _untilOneCame = listener;

@@ -1,5 +1,5 @@
 import type { Server, UdpAddress } from "@landline/sockets";
-import type { ServiceLine } from "../terminal/mod.ts";
+import { localAddress, orOtherPort, type ServiceLine } from "../terminal/mod.ts";
 import { serveEcho, serveEventsEcho } from "./tcp-echo.ts";
 import { UdpEcho } from "./udp-echo.ts";
 
@@ -27,19 +27,24 @@ export class EchoServices {
   static async open({ host, tcp, udp, events }: EchoServicesOptions): Promise<EchoServices> {
     await using opened = new AsyncDisposableStack();
     const services = new EchoServices(
-      opened.use(await serveEcho({ host, port: tcp })),
-      opened.adopt(await UdpEcho.open({ host, port: udp }), (echo) => echo.close()),
-      opened.use(await serveEventsEcho({ host, port: events })),
+      opened.use(await orOtherPort(serveEcho({ host, port: tcp }), "--tcp")),
+      opened.adopt(await orOtherPort(UdpEcho.open({ host, port: udp }), "--udp"), (echo) => echo.close()),
+      opened.use(await orOtherPort(serveEventsEcho({ host, port: events }), "--events")),
     );
     opened.move();
     return services;
   }
 
+  /** Where they listen. */
+  get host(): string {
+    return this.#udp.address.host;
+  }
+
   /** What listens where, and how to try it. */
   get lines(): readonly ServiceLine[] {
-    const tcp = this.#tcp.address as UdpAddress;
-    const udp = this.#udp.address;
-    const events = this.#events.address as UdpAddress;
+    const tcp = localAddress(this.#tcp.address as UdpAddress);
+    const udp = localAddress(this.#udp.address);
+    const events = localAddress(this.#events.address as UdpAddress);
     return [
       { at: tcp, name: "TCP echo", tries: [`connect ${tcp.host} ${tcp.port}`] },
       { at: udp, name: "UDP echo", tries: [`connect --udp ${udp.host} ${udp.port}`] },

@@ -8,12 +8,16 @@ const PROMPT = "Enter message (or 'quit' to exit): ";
 export async function converse(peer: Peer, signal: AbortSignal): Promise<void> {
   const decoder = new SafeTextDecoder();
   const left = new AbortController();
+  let isEndedHere = false;
   const prompt = new Prompt(PROMPT, {
     line: (line) => {
       if (line.trim().toLowerCase() === "quit") left.abort();
       else peer.write(Buffer.from(`${line}\n`)).catch((error) => reportBreak(error));
     },
-    end: () => peer.finish(),
+    end: () => {
+      isEndedHere = true;
+      peer.finish();
+    },
   });
   const either = AbortSignal.any([signal, left.signal]);
   try {
@@ -21,7 +25,7 @@ export async function converse(peer: Peer, signal: AbortSignal): Promise<void> {
       prompt.print(decoder.decode(chunk));
     }
     prompt.print(decoder.end());
-    note(`Connection closed by ${peer.name}`);
+    note(isEndedHere ? `Disconnected from ${peer.name}` : `Connection closed by ${peer.name}`);
   } catch (error) {
     if (!left.signal.aborted) throw error;
     note(`Disconnected from ${peer.name}`);

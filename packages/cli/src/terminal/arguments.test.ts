@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { InvalidArgumentError } from "commander";
-import { parseAddress, parseCount, parseDuration, parseListenPort, parsePort } from "./arguments.ts";
+import { parseAddress, parseCount, parseDuration, parseHosts, parseListenPort, parsePort } from "./arguments.ts";
 
 describe("parsePort()", () => {
   test("takes ports and nothing else", () => {
@@ -35,9 +35,22 @@ describe("parseAddress()", () => {
       assert.throws(() => parseAddress(text, 8083), InvalidArgumentError, text);
     }
   });
+
+  test("must be told the port where there is no default", () => {
+    assert.deepEqual(parseAddress("[::1]:80"), { host: "::1", port: 80 });
+    for (const text of ["example.com", "[::1]"]) assert.throws(() => parseAddress(text), InvalidArgumentError, text);
+  });
 });
 
 test("parseCount() takes whole numbers", () => {
   assert.equal(parseCount("0"), 0);
   for (const text of ["-1", "1.5", "x", ""]) assert.throws(() => parseCount(text), InvalidArgumentError, text);
+});
+
+test("parseHosts() takes names as browsers send them", () => {
+  assert.deepEqual(parseHosts("chat.local, Chat.Example.com"), ["chat.local", "chat.example.com"]);
+  assert.deepEqual(parseHosts("bücher.example"), ["xn--bcher-kva.example"]);
+  for (const text of ["", "a,", "http://a", "a:80", "a b", "a/b"]) {
+    assert.throws(() => parseHosts(text), InvalidArgumentError, text);
+  }
 });

@@ -1,20 +1,26 @@
+import { domainToASCII } from "node:url";
 import { InvalidArgumentError } from "commander";
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 const DURATION_MS_MAX = 2 ** 31 - 1;
 
+/** How {@link parseDuration} reads a time, for the help of an option. */
+export const DURATION_HELP = "a bare number is seconds, units are ms, s, m, h";
+
 /** A port to connect to. */
 export function parsePort(text: string): number {
-  const port = parseListenPort(text);
-  if (port === 0) throw new InvalidArgumentError("A port is a number from 1 to 65535.");
-  return port;
+  return portFrom(text, 1);
 }
 
 /** A port to listen on; 0 takes a free one. */
 export function parseListenPort(text: string): number {
+  return portFrom(text, 0);
+}
+
+function portFrom(text: string, least: number): number {
   const port = Number(text);
-  if (/^\d+$/.test(text) && port <= 65_535) return port;
-  throw new InvalidArgumentError("A port is a number from 0 to 65535.");
+  if (/^\d+$/.test(text) && port >= least && port <= 65_535) return port;
+  throw new InvalidArgumentError(`a port is a number from ${least} to 65535`);
 }
 
 /** A time in seconds, or with a unit: `2`, `0.5`, `500ms`, `2s`, `1m`. @returns milliseconds. */
@@ -22,19 +28,32 @@ export function parseDuration(text: string): number {
   const [, digits, unit = "s"] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? [];
   const ms = Math.round(Number(digits) * (UNITS[unit] ?? Number.NaN));
   if (ms <= DURATION_MS_MAX) return ms;
-  throw new InvalidArgumentError("A time is in seconds, or has a unit: 2, 0.5, 500ms, 1m.");
+  throw new InvalidArgumentError("a time is in seconds, or has a unit (ms, s, m, h): 2, 0.5, 500ms, 1m");
 }
 
-/** `HOST:PORT`, `HOST`, `[::1]:PORT`. */
-export function parseAddress(text: string, defaultPort: number): { host: string; port: number } {
+/** `HOST:PORT`, `[::1]:PORT`; `HOST` alone where there is a default port. */
+export function parseAddress(text: string, defaultPort?: number): { host: string; port: number } {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text) ?? [];
   const host = bracketed ?? plain;
-  if (host === undefined) throw new InvalidArgumentError("An address is HOST:PORT, or [::1]:PORT.");
-  return { host, port: port === undefined ? defaultPort : parsePort(port) };
+  const portNumber = port === undefined ? defaultPort : parsePort(port);
+  if (host === undefined) throw new InvalidArgumentError("an address is HOST:PORT, or [::1]:PORT");
+  if (portNumber === undefined) throw new InvalidArgumentError("a port is missing");
+  return { host, port: portNumber };
 }
 
 /** A whole number that is not negative. */
 export function parseCount(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("A count is a whole number.");
+  throw new InvalidArgumentError("a count is a whole number");
+}
+
+/** Host names, separated by commas; as browsers send them. */
+export function parseHosts(text: string): string[] {
+  return text.split(",").map((name) => {
+    const host = /^[\p{L}\p{N}._-]+$/u.test(name.trim()) ? domainToASCII(name.trim()) : "";
+    if (host !== "") return host;
+    throw new InvalidArgumentError(
+      "names are separated by commas, without http:// and port: chat.local,chat.example.com",
+    );
+  });
 }

@@ -4,10 +4,12 @@ import { CommanderError } from "commander";
 /** The user, or the system, asked the command to end. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
+  readonly signal: "SIGINT" | "SIGTERM";
   readonly exitCode: number;
 
   constructor(signal: "SIGINT" | "SIGTERM") {
     super(`Interrupted by ${signal}`);
+    this.signal = signal;
     this.exitCode = signal === "SIGINT" ? 130 : 143;
   }
 }
@@ -31,12 +33,12 @@ export function reportError(error: unknown): number {
   return 1;
 }
 
-/** The most exact text there is: the socket's own, where another error was made of it. */
+/** The most exact text there is: this command's own, or the socket's, where another error was made of it. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  if (error instanceof CommandFailed) return error.message;
   for (let each: unknown = error; each instanceof Error; each = each.cause) {
     if (each instanceof SocketError) return each.message;
   }
-  const isExpected = error instanceof CommandFailed || "code" in error;
-  return isExpected ? error.message : (error.stack ?? error.message);
+  return "code" in error ? error.message : (error.stack ?? error.message);
 }

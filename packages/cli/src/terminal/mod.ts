@@ -1,10 +1,20 @@
-export { parseAddress, parseCount, parseDuration, parseListenPort, parsePort } from "./arguments.ts";
+export {
+  DURATION_HELP,
+  parseAddress,
+  parseCount,
+  parseDuration,
+  parseHosts,
+  parseListenPort,
+  parsePort,
+} from "./arguments.ts";
 export { CommandFailed, describeError, Interrupted, OutputClosed, reportError } from "./exit.ts";
 export { interruptSignal, untilInterrupted } from "./interrupt.ts";
 export { note } from "./notes.ts";
+export { orOtherPort } from "./other-port.ts";
 export { Output, print } from "./output.ts";
 export { Prompt } from "./prompt.ts";
 export { SafeTextDecoder, safeLine, safeText } from "./safe-text.ts";
-export { formatServices, type ServiceLine } from "./service-lines.ts";
+export { everyAddressLine, formatServices, localAddress, type ServiceLine } from "./service-lines.ts";
 export { startTrace } from "./trace.ts";
+export { usageText } from "./usage-text.ts";
 export { readVersion } from "./version.ts";

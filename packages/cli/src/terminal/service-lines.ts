@@ -9,6 +9,19 @@ export interface ServiceLine {
   readonly tries: readonly string[];
 }
 
+const EVERY_ADDRESS: readonly string[] = ["0.0.0.0", "::"];
+
+/** Where this machine reaches a service: what listens on every address cannot be called by that address everywhere. */
+export function localAddress({ host, port }: UdpAddress): UdpAddress {
+  return { host: EVERY_ADDRESS.includes(host) ? "localhost" : host, port };
+}
+
+/** Says that this host is every address; `undefined` where it is not. */
+export function everyAddressLine(host: string): string | undefined {
+  if (!EVERY_ADDRESS.includes(host)) return undefined;
+  return `Listening on all ${host === "::" ? "" : "IPv4 "}addresses of this machine (${host})`;
+}
+
 /** Says what listens where, one line each, in columns. */
 export function formatServices(services: readonly ServiceLine[]): string {
   const rows = services.map(({ at, name, tries }) => ({
