@@ -1,6 +1,6 @@
 import type { Client } from "./client.ts";
 import type { RoomEvent } from "./events.ts";
-import type { Room } from "./room.ts";
+import type { Member, Room } from "./room.ts";
 import type { WireFormat } from "./wire-format.ts";
 
 /**
@@ -43,9 +43,9 @@ export class FanOut {
       const batch = format.batch(events, room.name.text);
       // From the end, as a member that cannot keep up is taken out on the way.
       for (let i = members.length - 1; i >= 0; i -= 1) {
-        const client = (members[i] as { client: Client }).client;
+        const { client, outbox } = members[i] as Member;
         const indexes = own?.get(client);
-        if (indexes === undefined) client.outbox.send(batch.bytes);
+        if (indexes === undefined) outbox.send(batch.bytes);
         else sendAround(client, indexes, batch.bytes, batch.ends, events, room, format);
       }
       writes += members.length;

@@ -1,11 +1,14 @@
 import type { Name, Position } from "../core/mod.ts";
 import type { Client } from "./client.ts";
 import type { RoomEvent } from "./events.ts";
+import type { Outbox } from "./outbox.ts";
 import type { WireFormat } from "./wire-format.ts";
 
 /** A client in a room; `index` is its place in its group. */
-interface Member {
+export interface Member {
   readonly client: Client;
+  /** The client's own: the fan-out gets there without a detour. */
+  readonly outbox: Outbox;
   readonly format: WireFormat;
   index: number;
 }
@@ -41,7 +44,7 @@ export class Room {
       group = [];
       this.groups.set(format, group);
     }
-    const member: Member = { client, format, index: group.length };
+    const member: Member = { client, outbox: client.outbox, format, index: group.length };
     group.push(member);
     this.#members.set(client, member);
   }

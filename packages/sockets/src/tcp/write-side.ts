@@ -67,18 +67,15 @@ export class WriteSide {
   }
 
   send(data: WriteData): boolean {
-    const stream = this.#stream;
-    if (this.#error !== undefined || !stream.writable) return false;
+    if (this.#error !== undefined || !this.#stream.writable) return false;
     if (typeof data === "string" || data instanceof Uint8Array) {
       if (!this.#isCorked && data.length < DIRECT_LENGTH_MIN) this.#cork();
-      this.#put(data);
-    } else {
-      this.#cork();
-      for (const part of data) this.#put(part);
+      return this.#put(data);
     }
-    if (stream.writableLength < this.#marks.high) return true;
-    this.#isFull = true;
-    return false;
+    this.#cork();
+    let hasRoom = !this.#isFull;
+    for (const part of data) hasRoom = this.#put(part);
+    return hasRoom;
   }
 
   write(data: WriteData, options: WaitOptions | undefined): Promise<void> {
@@ -136,13 +133,20 @@ export class WriteSide {
     corked.push(this);
   }
 
-  #put(data: Uint8Array | string): void {
+  /** Hands a part to the stream; false if there is no room for more. */
+  #put(data: Uint8Array | string): boolean {
     // Node counts a string by its characters; the marks are in bytes.
     const part = typeof data === "string" ? Buffer.from(data) : data;
+    const stream = this.#stream;
     // A callback costs, so only what is written above the mark has one: it is how the low mark is noticed.
-    const isBelow = !this.#isFull && this.#stream.writableLength + part.length < this.#marks.high;
-    if (isBelow) this.#stream.write(part);
-    else this.#stream.write(part, this.#written);
+    if (!this.#isFull && stream.writableLength + part.length < this.#marks.high) {
+      stream.write(part);
+      return true;
+    }
+    stream.write(part, this.#written);
+    if (stream.writableLength < this.#marks.high) return true;
+    this.#isFull = true;
+    return false;
   }
 
   #refuse(options: WaitOptions | undefined): Promise<void> | undefined {
