@@ -45,7 +45,8 @@ function uncorkAll(): void {
 export class WriteSide {
   readonly #stream: Duplex;
   readonly #owner: WriteSideOwner;
-  readonly #marks: WaterMarks;
+  readonly #high: number;
+  readonly #low: number;
   readonly #waiting: Waiting[] = [];
   readonly #flushes = new Set<Wait<void>>();
   #isCorked = false;
@@ -55,7 +56,8 @@ export class WriteSide {
   constructor(stream: Duplex, owner: WriteSideOwner, marks: WaterMarks) {
     this.#stream = stream;
     this.#owner = owner;
-    this.#marks = marks;
+    this.#high = marks.high;
+    this.#low = marks.low;
   }
 
   get bufferedBytes(): number {
@@ -63,7 +65,7 @@ export class WriteSide {
   }
 
   get canWrite(): boolean {
-    return this.#error === undefined && this.#stream.writable && this.#stream.writableLength < this.#marks.high;
+    return this.#error === undefined && this.#stream.writable && this.#stream.writableLength < this.#high;
   }
 
   send(data: WriteData): boolean {
@@ -139,12 +141,12 @@ export class WriteSide {
     const part = typeof data === "string" ? Buffer.from(data) : data;
     const stream = this.#stream;
     // A callback costs, so only what is written above the mark has one: it is how the low mark is noticed.
-    if (!this.#isFull && stream.writableLength + part.length < this.#marks.high) {
+    if (!this.#isFull && stream.writableLength + part.length < this.#high) {
       stream.write(part);
       return true;
     }
     stream.write(part, this.#written);
-    if (stream.writableLength < this.#marks.high) return true;
+    if (stream.writableLength < this.#high) return true;
     this.#isFull = true;
     return false;
   }
@@ -173,7 +175,7 @@ export class WriteSide {
   }
 
   readonly #written = (): void => {
-    if (!this.#isFull || this.#stream.writableLength > this.#marks.low) return;
+    if (!this.#isFull || this.#stream.writableLength > this.#low) return;
     this.#isFull = false;
     while (this.#waiting.length > 0 && this.canWrite) this.#waiting.shift()?.accept();
     if (this.#waiting.length === 0 && this.canWrite) this.#owner.drained();
