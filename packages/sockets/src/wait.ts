@@ -47,6 +47,10 @@ export class Wait<T> {
     }
   }
 
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
   resolve(value: T): void {
     if (this.#settle()) this.#resolve(value);
   }

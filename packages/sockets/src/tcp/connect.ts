@@ -1,10 +1,11 @@
 import net from "node:net";
 import { type Address, formatAddress } from "../address.ts";
 import { fromNodeError, SocketError } from "../errors.ts";
-import type { WaitOptions } from "../wait.ts";
-import { Wait } from "../wait.ts";
+import { Wait, type WaitOptions } from "../wait.ts";
 import { addressesOf } from "./addresses-of.ts";
+import { ConnectRace } from "./connect-race.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import { lookupAddresses } from "./lookup-addresses.ts";
 
 /** Where {@link connect} goes, and how. */
 export interface ConnectOptions extends ConnectionOptions, WaitOptions {
@@ -29,6 +30,9 @@ export interface ConnectOptions extends ConnectionOptions, WaitOptions {
  * Connects to a TCP or Unix socket. `timeoutMs` is one budget for the name lookup and all attempts; an abort rejects at
  * once, during the lookup too.
  *
+ * The addresses of a name race (RFC 8305): its families take turns, each address gets a start of 250 ms before the next
+ * one is tried too, and the first to connect wins. If all fail, the error's `cause` has one error per address.
+ *
  * @throws {SocketError} `refused`, `unreachable`, `name-not-found`, `name-lookup-failed`, `timeout`, `permission`.
  *
  * @example
@@ -45,47 +49,70 @@ export interface ConnectOptions extends ConnectionOptions, WaitOptions {
  * ```
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
-  const { signal, path, port, host = "localhost", keepAliveMs } = options;
+  const { signal, path, port, host = "localhost", family = 0, lookup } = options;
   const target: Address = path === undefined ? { host, port: checkPort(port) } : { path };
   const action = `Cannot connect to ${formatAddress(target)}`;
   signal?.throwIfAborted();
 
-  const socket = new net.Socket({ allowHalfOpen: true });
-  const connection = new Connection(socket, options, { remote: target });
+  let race: ConnectRace | undefined;
   const wait = new Wait<Connection>(
     options,
     () => action,
-    () => socket.destroy(),
+    () => race?.cancel(),
   );
+  const run = async (): Promise<Connection> => {
+    const addresses = path === undefined ? await lookupAddresses(host, family, lookup, action) : [];
+    // Aborted during the lookup: its late answer is nobody's any more.
+    if (wait.isSettled) return wait.promise;
+    const targets =
+      path === undefined ? addresses.map(({ address }) => ({ host: address, port: port as number })) : [target];
+    race = new ConnectRace(targets, action, (address) => attempt(address, action, options));
+    return race.run();
+  };
+  run().then(
+    (connection) => wait.resolve(connection),
+    (error) => wait.reject(error),
+  );
+  return await wait.promise;
+}
+
+/** One attempt to connect to one address. */
+function attempt(
+  address: Address,
+  action: string,
+  options: ConnectOptions,
+): { connection: Connection; connected: Promise<void> } {
+  const { noDelay = true, keepAliveMs, localAddress } = options;
+  const socket = new net.Socket({ allowHalfOpen: true });
+  const connection = new Connection(socket, options, { remote: address });
   connection.opened("connecting");
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const fields = { operation: "connect", remote: address };
   const established = (): void => {
-    if (options.noDelay ?? true) socket.setNoDelay(true);
+    if (noDelay) socket.setNoDelay(true);
     if (keepAliveMs !== undefined) socket.setKeepAlive(true, keepAliveMs);
     connection.opened("established", addressesOf(socket));
-    wait.resolve(connection);
+    settled();
+    resolve();
   };
   const failed = (error: Error): void => {
-    wait.reject(fromNodeError(error, action, { operation: "connect", remote: target }));
+    settled();
+    reject(fromNodeError(error, action, fields));
   };
-  const closed = (): void => wait.reject(new SocketError("closed", `${action}: closed`, { operation: "connect" }));
-  socket.once("connect", established).once("error", failed).once("close", closed);
+  const closed = (): void => failed(new SocketError("closed", `${action}: closed`, fields));
+  const settled = (): void => {
+    socket.off("connect", established).off("error", failed).off("close", closed);
+  };
+  socket.on("connect", established).on("error", failed).on("close", closed);
   try {
-    socket.connect({
-      ...(target.path !== undefined ? { path: target.path } : { host: target.host, port: target.port }),
-      family: options.family ?? 0,
-      autoSelectFamily: (options.family ?? 0) === 0,
-      ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
-      ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
-    } as net.TcpSocketConnectOpts);
+    socket.connect({ ...address, ...(localAddress === undefined ? {} : { localAddress }) } as net.TcpSocketConnectOpts);
   } catch (error) {
     socket.destroy();
-    wait.reject(error);
+    // Wrong arguments are the caller's, and no matter of this address.
+    settled();
+    reject(error);
   }
-  try {
-    return await wait.promise;
-  } finally {
-    socket.off("connect", established).off("error", failed).off("close", closed);
-  }
+  return { connection, connected: promise };
 }
 
 function checkPort(port: number | undefined): number {
