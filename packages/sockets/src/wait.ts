@@ -1,4 +1,4 @@
-import { SocketError } from "./errors.ts";
+import { SocketError, type SocketErrorFields } from "./errors.ts";
 
 /** How long a waiting method waits, and what ends the wait early. */
 export interface WaitOptions {
@@ -21,7 +21,13 @@ export class Wait<T> {
   #onAbort: (() => void) | undefined;
   #isSettled = false;
 
-  constructor(options: WaitOptions | undefined, action: () => string, cancel: () => void) {
+  /** `action` reads `Cannot read from 127.0.0.1:8080`; `facts` are what a timeout's error has beside its text. */
+  constructor(
+    options: WaitOptions | undefined,
+    action: () => string,
+    cancel: () => void,
+    facts?: () => SocketErrorFields,
+  ) {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.promise = promise;
     this.#resolve = resolve;
@@ -33,7 +39,7 @@ export class Wait<T> {
       if (timeoutMs !== Number.POSITIVE_INFINITY) {
         this.#timer = setTimeout(() => {
           cancel();
-          this.reject(new SocketError("timeout", `${action()}: timed out after ${timeoutMs} ms`));
+          this.reject(new SocketError("timeout", `${action()}: timed out after ${timeoutMs} ms`, facts?.()));
         }, timeoutMs);
       }
     }

@@ -26,6 +26,7 @@ export interface ConnectionHandlers {
   close?(connection: Connection, error: SocketError | undefined): void;
 }
 
+/** How much a connection stores, in bytes, and how long it takes to close, in milliseconds. */
 export interface ConnectionOptions {
   /** Stop reading from the socket while this many bytes are stored and nobody reads them. @default 65536 */
   readonly readHighWaterMark?: number | undefined;
@@ -97,12 +98,13 @@ export class Connection implements AsyncDisposable {
         pause: () => stream.pause(),
         resume: () => stream.resume(),
         from: () => toOrFrom("from", this.#remote),
+        facts: () => this.#facts(),
       },
       options.readHighWaterMark ?? 65_536,
     );
     this.#writeSide = new WriteSide(
       stream,
-      { drained: () => this.#drained(), to: () => toOrFrom("to", this.#remote) },
+      { drained: () => this.#drained(), to: () => toOrFrom("to", this.#remote), facts: () => this.#facts() },
       { high, low: Math.min(options.writeLowWaterMark ?? 32_768, high) },
     );
     this.#local = addresses.local;
@@ -198,7 +200,14 @@ export class Connection implements AsyncDisposable {
   handle(handlers: ConnectionHandlers): void {
     if (this.#isClosing || this.#isDetached) throw this.#closedError("handle");
     if (this.#readSide.isReading) {
-      throw new SocketError("busy", `Cannot handle the connection${toOrFrom("with", this.#remote)}: a read is waiting`);
+      throw new SocketError(
+        "busy",
+        `Cannot handle the connection${toOrFrom("with", this.#remote)}: a read is waiting`,
+        {
+          operation: "handle",
+          ...this.#facts(),
+        },
+      );
     }
     const isFirst = this.#handlers === undefined;
     this.#handlers = handlers;
@@ -246,6 +255,22 @@ export class Connection implements AsyncDisposable {
   /** Waits until the kernel has everything written so far. */
   flush(options?: WaitOptions): Promise<void> {
     return this.#writeSide.flush(options);
+  }
+
+  /**
+   * Ends waiting for reads so many milliseconds from now: of the read that waits then, and of all that come until the
+   * deadline is set again. They reject with `timeout` and lose nothing. 0 is past already, and wins over stored data;
+   * `null` (the default) is never. For reads by pulling; one timer, however many reads.
+   *
+   * @throws {RangeError} when the time is none.
+   */
+  setReadDeadline(ms: number | null): void {
+    this.#readSide.setDeadline(ms);
+  }
+
+  /** As {@link setReadDeadline}, for `write` and `flush`: writes that wait are withdrawn. {@link send} never waits. */
+  setWriteDeadline(ms: number | null): void {
+    this.#writeSide.setDeadline(ms);
   }
 
   /** Finishes our side once all is flushed (a FIN); the peer may still send. Idempotent. */
@@ -388,7 +413,10 @@ export class Connection implements AsyncDisposable {
   #pull(): Promise<never> | undefined {
     if (this.#handlers === undefined) return undefined;
     return Promise.reject(
-      new SocketError("busy", `Cannot read${toOrFrom("from", this.#remote)}: the connection is read by its handlers`),
+      new SocketError("busy", `Cannot read${toOrFrom("from", this.#remote)}: the connection is read by its handlers`, {
+        operation: "read",
+        ...this.#facts(),
+      }),
     );
   }
 

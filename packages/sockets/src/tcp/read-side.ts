@@ -1,6 +1,7 @@
 import { ByteQueue } from "../byte-queue.ts";
-import { SocketError } from "../errors.ts";
+import { SocketError, type SocketErrorCode, type SocketErrorFields } from "../errors.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
+import { Deadline } from "./deadline.ts";
 
 /** What a read waits for; it is asked again whenever bytes arrive. `undefined`: not yet. */
 type Take = () => Uint8Array | null | undefined;
@@ -11,6 +12,8 @@ export interface ReadSideOwner {
   resume(): void;
   /** ` from 127.0.0.1:8080`, for texts. */
   from(): string;
+  /** The connection's addresses and byte counts, for errors. */
+  facts(): SocketErrorFields;
 }
 
 /**
@@ -28,6 +31,7 @@ export class ReadSide {
   #hasEnded = false;
   #error: SocketError | undefined;
   #isPaused = true;
+  readonly #deadline: Deadline = new Deadline(() => this.#expire());
 
   constructor(owner: ReadSideOwner, highWaterMark: number) {
     this.#owner = owner;
@@ -40,6 +44,10 @@ export class ReadSide {
 
   get isReading(): boolean {
     return this.#wait !== undefined;
+  }
+
+  setDeadline(ms: number | null): void {
+    this.#deadline.set(ms);
   }
 
   push(chunk: Uint8Array): void {
@@ -64,6 +72,7 @@ export class ReadSide {
   /** Nothing more will come; what is stored can still be read if `keep`. */
   fail(error: SocketError, keep: boolean): void {
     this.#error ??= error;
+    this.#deadline.clear();
     if (!keep) {
       this.#queue.clear();
       this.#hasEnded = false;
@@ -77,7 +86,7 @@ export class ReadSide {
   }
 
   read(options: WaitOptions | undefined): Promise<Uint8Array | null> {
-    return this.#read("read", options, () => {
+    return this.#read(options, () => {
       if (this.#queue.length > 0) return this.#queue.takeChunk();
       return this.#hasEnded ? null : undefined;
     });
@@ -87,7 +96,7 @@ export class ReadSide {
     if (!Number.isSafeInteger(length) || length < 0) {
       throw new RangeError(`length must be a whole number that is not negative: ${length}`);
     }
-    const bytes = await this.#read("read", options, () => {
+    const bytes = await this.#read(options, () => {
       if (this.#queue.length >= length) return this.#queue.take(length);
       if (this.#hasEnded) throw this.#endOfStream(`${length} bytes`, length);
       return undefined;
@@ -98,15 +107,11 @@ export class ReadSide {
   async readUntil(delimiter: Uint8Array, bytesMax: number, options: WaitOptions | undefined): Promise<Uint8Array> {
     if (delimiter.length === 0) throw new RangeError("delimiter must not be empty");
     if (this.#wait === undefined) this.#searched = 0;
-    const bytes = await this.#read("read", options, () => {
+    const bytes = await this.#read(options, () => {
       const at = this.#queue.indexOf(delimiter, this.#searched);
       if (at !== -1 && at + delimiter.length <= bytesMax) return this.#queue.take(at + delimiter.length);
       if (at !== -1 || this.#queue.length >= bytesMax) {
-        throw new SocketError(
-          "limit",
-          `Cannot read${this.#owner.from()}: no delimiter within bytesMax ${bytesMax} bytes`,
-          { operation: "read" },
-        );
+        throw this.#failure("limit", `no delimiter within bytesMax ${bytesMax} bytes`);
       }
       if (this.#hasEnded) throw this.#endOfStream("the delimiter", undefined);
       this.#searched = Math.max(0, this.#queue.length - delimiter.length + 1);
@@ -115,15 +120,13 @@ export class ReadSide {
     return bytes as Uint8Array;
   }
 
-  #read(operation: string, options: WaitOptions | undefined, take: Take): Promise<Uint8Array | null> {
-    if (this.#wait !== undefined) {
-      return Promise.reject(
-        new SocketError("busy", `Cannot read${this.#owner.from()}: another read is waiting`, { operation }),
-      );
-    }
+  #read(options: WaitOptions | undefined, take: Take): Promise<Uint8Array | null> {
+    if (this.#wait !== undefined) return Promise.reject(this.#failure("busy", "another read is waiting"));
     const refusal = refusalOf(options);
     if (refusal !== undefined) return refusal;
     try {
+      // A deadline that is past wins, even where data is stored; but not over the end of the connection.
+      if (this.#deadline.isPast && this.#error === undefined) throw this.#pastDeadline();
       const bytes = take();
       if (bytes !== undefined) {
         this.#resumeBelowMark();
@@ -134,6 +137,7 @@ export class ReadSide {
         options,
         () => `Cannot read${this.#owner.from()}`,
         () => this.#forget(),
+        () => ({ operation: "read", ...this.#owner.facts() }),
       );
     } catch (error) {
       return Promise.reject(error);
@@ -168,11 +172,26 @@ export class ReadSide {
 
   #endOfStream(wanted: string, expected: number | undefined): SocketError {
     const partial = this.takeAll();
-    return new SocketError(
-      "end-of-stream",
-      `Cannot read ${wanted}${this.#owner.from()}: the peer finished after ${partial.length} bytes`,
-      { operation: "read", partial, ...(expected === undefined ? {} : { expected }) },
-    );
+    const text = `Cannot read ${wanted}${this.#owner.from()}: the peer finished after ${partial.length} bytes`;
+    const fields = { operation: "read", ...this.#owner.facts(), partial };
+    return new SocketError("end-of-stream", text, expected === undefined ? fields : { ...fields, expected });
+  }
+
+  /** The deadline passed: what waits rejects, and loses nothing. */
+  #expire(): void {
+    const wait = this.#wait;
+    if (wait === undefined) return;
+    this.#forget();
+    wait.reject(this.#pastDeadline());
+  }
+
+  #pastDeadline(): SocketError {
+    return this.#failure("timeout", "the read deadline is past");
+  }
+
+  #failure(code: SocketErrorCode, text: string): SocketError {
+    const fields = { operation: "read", ...this.#owner.facts() };
+    return new SocketError(code, `Cannot read${this.#owner.from()}: ${text}`, fields);
   }
 
   #resumeBelowMark(): void {

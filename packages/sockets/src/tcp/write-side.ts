@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
-import type { SocketError } from "../errors.ts";
+import { SocketError, type SocketErrorFields } from "../errors.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
+import { Deadline } from "./deadline.ts";
 
 /** What can be written: bytes, text (sent as UTF-8), or several of them in order. */
 export type WriteData = Uint8Array | string | readonly (Uint8Array | string)[];
@@ -18,6 +19,8 @@ export interface WriteSideOwner {
   drained(): void;
   /** ` to 127.0.0.1:8080`, for texts. */
   to(): string;
+  /** The connection's addresses and byte counts, for errors. */
+  facts(): SocketErrorFields;
 }
 
 /** A write or a flush that stands in the queue until there is room. */
@@ -51,7 +54,10 @@ export class WriteSide {
   readonly #flushes = new Set<Wait<void>>();
   #isCorked = false;
   #isFull = false;
+  /** Why nothing can be written any more. */
   #error: SocketError | undefined;
+  #isGone = false;
+  readonly #deadline: Deadline = new Deadline(() => this.#expire());
 
   constructor(stream: Duplex, owner: WriteSideOwner, marks: WaterMarks) {
     this.#stream = stream;
@@ -66,6 +72,10 @@ export class WriteSide {
 
   get canWrite(): boolean {
     return this.#error === undefined && this.#stream.writable && this.#stream.writableLength < this.#high;
+  }
+
+  setDeadline(ms: number | null): void {
+    this.#deadline.set(ms);
   }
 
   send(data: WriteData): boolean {
@@ -93,19 +103,22 @@ export class WriteSide {
     });
   }
 
+  /** Also after `end`: what was accepted before is still on its way. */
   flush(options: WaitOptions | undefined): Promise<void> {
-    const refusal = this.#refuse(options);
+    const refusal = refusalOf(options) ?? (this.#isGone ? Promise.reject(this.#error) : this.#refuseLate());
     if (refusal !== undefined) return refusal;
     if (this.#stream.writableLength === 0 && this.#waiting.length === 0) return Promise.resolve();
-    // An empty write is written when all before it is.
     return this.#enqueue("flush", options, (wait) => {
       this.#flushes.add(wait);
-      this.#stream.write("", () => {
+      const flushed = (): void => {
         // A stream that broke calls too; `fail` then rejects.
         if (this.#stream.errored !== null || this.#stream.destroyed) return;
         this.#flushes.delete(wait);
         wait.resolve();
-      });
+      };
+      // An empty write is written when all before it is; behind the end there can be none.
+      if (this.#stream.writableEnded) this.#stream.once("finish", flushed);
+      else this.#stream.write("", flushed);
     });
   }
 
@@ -118,6 +131,8 @@ export class WriteSide {
   /** The connection is gone. */
   fail(error: SocketError): void {
     this.end(error);
+    this.#isGone = true;
+    this.#deadline.clear();
     for (const wait of this.#flushes) wait.reject(error);
     this.#flushes.clear();
   }
@@ -152,7 +167,24 @@ export class WriteSide {
   }
 
   #refuse(options: WaitOptions | undefined): Promise<void> | undefined {
-    return refusalOf(options) ?? (this.#error === undefined ? undefined : Promise.reject(this.#error));
+    return refusalOf(options) ?? (this.#error === undefined ? this.#refuseLate() : Promise.reject(this.#error));
+  }
+
+  #refuseLate(): Promise<void> | undefined {
+    return this.#deadline.isPast ? Promise.reject(this.#pastDeadline()) : undefined;
+  }
+
+  /** The deadline passed: writes that wait are withdrawn. */
+  #expire(): void {
+    const error = this.#pastDeadline();
+    for (const { wait } of this.#waiting.splice(0)) wait.reject(error);
+    for (const wait of this.#flushes) wait.reject(error);
+    this.#flushes.clear();
+  }
+
+  #pastDeadline(): SocketError {
+    const text = `Cannot write${this.#owner.to()}: the write deadline is past`;
+    return new SocketError("timeout", text, { operation: "write", ...this.#owner.facts() });
   }
 
   #enqueue(verb: string, options: WaitOptions | undefined, accept: (wait: Wait<void>) => void): Promise<void> {
@@ -164,6 +196,7 @@ export class WriteSide {
         if (waiting !== undefined) remove(this.#waiting, waiting);
         this.#flushes.delete(wait);
       },
+      () => ({ operation: verb, ...this.#owner.facts() }),
     );
     if (this.#waiting.length === 0 && (this.canWrite || verb === "flush")) {
       accept(wait);
