@@ -16,3 +16,4 @@ export {
 export * from "./tcp/mod.ts";
 export * from "./udp/mod.ts";
 export type { WaitOptions } from "./wait.ts";
+export { type WebStreams, webStreams } from "./web-streams.ts";
