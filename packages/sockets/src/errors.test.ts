@@ -87,3 +87,10 @@ test("toOrFrom() is empty where the address is not known", () => {
   assert.equal(toOrFrom("from", undefined), "");
   assert.equal(toOrFrom("from", { host: "::1", port: 7 }), " from [::1]:7");
 });
+
+test("fromNodeError() speaks of privileges where a low port is meant", () => {
+  const denied = Object.assign(new Error("denied"), { code: "EACCES" });
+  const low = fromNodeError(denied, "Cannot listen on localhost:80", { local: { host: "localhost", port: 80 } });
+  assert.match(low.message, /permission denied \(ports below 1024 need privileges\)$/);
+  assert.match(fromNodeError(denied, "Cannot listen on /x", { local: { path: "/x" } }).message, /permission denied$/);
+});

@@ -121,7 +121,7 @@ const TEXTS: Readonly<Partial<Record<SocketErrorCode, string>>> = {
   reset: "connection reset by the peer",
   "address-in-use": "the address is already in use (is another server running?)",
   "address-not-available": "this machine does not have the address",
-  permission: "permission denied (ports below 1024 need privileges)",
+  permission: "permission denied",
   "message-too-long": "the message is too long",
 };
 
@@ -131,7 +131,9 @@ export function fromNodeError(error: unknown, action: string, fields: SocketErro
   const nodeCode = nodeErrorCode(error);
   const code = CODES.get(nodeCode) ?? (/^ERR_(TLS|SSL)|CERT|SELF_SIGNED|UNABLE_TO/.test(nodeCode) ? "tls" : "system");
   const text = TEXTS[code] ?? (error instanceof Error ? error.message : String(error));
-  return new SocketError(code, `${action}: ${text}`, { ...fields, cause: error });
+  const isLowPort = code === "permission" && (fields.local?.port ?? 1024) < 1024;
+  const hint = isLowPort ? " (ports below 1024 need privileges)" : "";
+  return new SocketError(code, `${action}: ${text}${hint}`, { ...fields, cause: error });
 }
 
 /** The `code` of a Node error; of several attempts' errors the first that has one. */

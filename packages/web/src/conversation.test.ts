@@ -104,3 +104,20 @@ test("presenceText() says each person once", () => {
   ];
   assert.equal(presenceText(lines), "cy joined and left, bob left and came back, dee joined");
 });
+
+test("messageArrived() keeps the newest lines, and lets the older ones be asked for again", () => {
+  const many = Array.from({ length: conversation.LINES_MAX }, (_, index) => said(index + 1));
+  let state = conversation.entered(joined(many));
+  assert.equal(state.hasOlder, false);
+  state = conversation.messageArrived(state, said(conversation.LINES_MAX + 1));
+  assert.equal(state.lines.length, conversation.LINES_MAX);
+  assert.equal(textsOf(state)[0], "m2");
+  assert.equal(conversation.oldestSeq(state), 2);
+});
+
+test("messageArrived() does not offer again what was in a log that is gone", () => {
+  const many = Array.from({ length: conversation.LINES_MAX }, (_, index) => said(index + 1));
+  let state = conversation.rejoined(conversation.entered(joined(many)), joined([], ["ada"], "restarted"), [], true);
+  state = conversation.messageArrived(state, said(1));
+  assert.equal(conversation.oldestSeq(state), undefined);
+});

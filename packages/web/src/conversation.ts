@@ -40,6 +40,9 @@ export interface Conversation {
   readonly outgoing: readonly Outgoing[];
 }
 
+/** Lines that are kept; older ones go, and come back with the older messages when they are asked for. */
+export const LINES_MAX = 5_000;
+
 /** A room just entered. */
 export function entered(joined: JoinedMessage): Conversation {
   return {
@@ -61,32 +64,26 @@ export function rejoined(
 ): Conversation {
   const { epoch } = joined.position;
   const gap: Line[] = isComplete ? [] : [{ kind: "gap", at: missed[0]?.at ?? Date.now() }];
-  return {
-    ...conversation,
-    members: joined.members,
-    count: joined.count,
-    // What came before the lines on top was in a log that is gone.
-    hasOlder: conversation.hasOlder && epoch === conversation.epoch,
-    epoch,
-    lines: [...conversation.lines, ...gap, ...missed.map((entry) => lineOf(entry, epoch))],
-  };
+  // What came before the lines on top was in a log that is gone.
+  const hasOlder = conversation.hasOlder && epoch === conversation.epoch;
+  const room = { ...conversation, members: joined.members, count: joined.count, hasOlder, epoch };
+  return withLines(room, ...gap, ...missed.map((entry) => lineOf(entry, epoch)));
 }
 
 export function messageArrived(conversation: Conversation, message: ChatMessage): Conversation {
-  return { ...conversation, lines: [...conversation.lines, lineOf(message, conversation.epoch)] };
+  return withLines(conversation, lineOf(message, conversation.epoch));
 }
 
 export function gapShown(conversation: Conversation): Conversation {
-  return { ...conversation, lines: [...conversation.lines, { kind: "gap", at: Date.now() }] };
+  return withLines(conversation, { kind: "gap", at: Date.now() });
 }
 
 export function presenceChanged(conversation: Conversation, { username, state }: PresenceMessage): Conversation {
   const isMember = conversation.members.includes(username);
   const others = conversation.members.filter((member) => member !== username);
-  const line: Line = { kind: "presence", username, state, at: Date.now() };
-  const lines = [...conversation.lines, line];
-  if (state === "left") return { ...conversation, lines, members: others, count: Math.max(0, conversation.count - 1) };
-  return { ...conversation, lines, members: [...others, username], count: conversation.count + (isMember ? 0 : 1) };
+  const told = withLines(conversation, { kind: "presence", username, state, at: Date.now() });
+  if (state === "left") return { ...told, members: others, count: Math.max(0, conversation.count - 1) };
+  return { ...told, members: [...others, username], count: conversation.count + (isMember ? 0 : 1) };
 }
 
 export function sending(conversation: Conversation, key: number, text: string): Conversation {
@@ -102,7 +99,7 @@ export function sent(conversation: Conversation, key: number, username: string, 
     (line) => line.kind === "message" && line.epoch === epoch && line.seq === seq,
   );
   const own: Line[] = isThere ? [] : [{ kind: "message", username, text, at, epoch, seq }];
-  return { ...conversation, lines: [...conversation.lines, ...own], outgoing: withoutKey(conversation, key) };
+  return { ...withLines(conversation, ...own), outgoing: withoutKey(conversation, key) };
 }
 
 export function sendingFailed(conversation: Conversation, key: number, error: string): Conversation {
@@ -133,6 +130,15 @@ export function oldestSeq(conversation: Conversation): number | undefined {
 /** What tells a message from every other one of the room. */
 export function lineKey({ epoch, seq }: { readonly epoch: string; readonly seq: number }): string {
   return `${epoch} ${seq}`;
+}
+
+function withLines(conversation: Conversation, ...more: readonly Line[]): Conversation {
+  const lines = [...conversation.lines, ...more];
+  if (lines.length <= LINES_MAX) return { ...conversation, lines };
+  const kept = lines.slice(-LINES_MAX);
+  const oldest = kept.find((line) => line.kind === "message");
+  // The server can give again what went, as long as it still writes the same log.
+  return { ...conversation, lines: kept, hasOlder: oldest?.epoch === conversation.epoch };
 }
 
 function lineOf({ username, message, at, seq }: ChatMessage, epoch: string): Line {

@@ -278,8 +278,8 @@ export class Connection implements AsyncDisposable {
     if (this.#stream.writableEnded || this.#isDetached) return;
     this.#writeSide.end(this.#closedError("write"));
     this.#stream.end();
-    if (this.#state === "established") this.#moveTo("half-closed-local", undefined);
-    else if (this.#state === "half-closed-remote") this.#moveTo("closing", undefined);
+    if (this.#state === "established") this.#moveTo("half-closed-local", "this side finished");
+    else if (this.#state === "half-closed-remote") this.#moveTo("closing", "this side finished");
   }
 
   /**
@@ -291,7 +291,7 @@ export class Connection implements AsyncDisposable {
       this.#isClosing = true;
       const error = this.#closedError("read");
       this.#readSide.fail(error, false);
-      this.#moveTo("closing", undefined);
+      this.#moveTo("closing", "closed by this side");
       this.#writeSide.end(error);
       if (this.#stream.readableEnded && this.#stream.writableFinished) this.#stream.destroy();
       else {
