@@ -4,13 +4,15 @@ import { fromNodeError, SocketError } from "../errors.ts";
 import { Wait, type WaitOptions } from "../wait.ts";
 import { addressesOf } from "./addresses-of.ts";
 import { ConnectRace } from "./connect-race.ts";
-import { Connection, type ConnectionOptions } from "./connection.ts";
+import { Connection, type ConnectionOptions, type ConnectionOrigin } from "./connection.ts";
 import { lookupAddresses } from "./lookup-addresses.ts";
+import { beginTls, type TlsClientOptions } from "./tls-client.ts";
 
 /** Where {@link connect} goes, and how. */
 export interface ConnectOptions extends ConnectionOptions, WaitOptions {
   /** A name or an IP address. @default "localhost" */
   readonly host?: string | undefined;
+  /** 1 to 65535; needed unless there is a `path`. */
   readonly port?: number | undefined;
   /** The path of a Unix socket, instead of `host` and `port`. */
   readonly path?: string | undefined;
@@ -24,16 +26,20 @@ export interface ConnectOptions extends ConnectionOptions, WaitOptions {
   readonly noDelay?: boolean | undefined;
   /** Probe an idle peer after this many milliseconds (TCP keep-alive). @default off */
   readonly keepAliveMs?: number | undefined;
+  /** Speak TLS; `true` with the defaults. @default off */
+  readonly tls?: true | TlsClientOptions | undefined;
 }
 
 /**
- * Connects to a TCP or Unix socket. `timeoutMs` is one budget for the name lookup and all attempts; an abort rejects at
- * once, during the lookup too.
+ * Connects to a TCP or Unix socket, with `tls` over TLS. `timeoutMs` is one budget for the name lookup, all attempts and
+ * the TLS handshake; an abort rejects at once, during the lookup too.
  *
  * The addresses of a name race (RFC 8305): its families take turns, each address gets a start of 250 ms before the next
  * one is tried too, and the first to connect wins. If all fail, the error's `cause` has one error per address.
  *
- * @throws {SocketError} `refused`, `unreachable`, `name-not-found`, `name-lookup-failed`, `timeout`, `permission`.
+ * @throws {SocketError} `refused`, `unreachable`, `name-not-found`, `name-lookup-failed`, `timeout`, `permission`, and
+ * `address-not-available` for a `localAddress` that this machine does not have.
+ * @throws {RangeError} when an option is no port, no time, or a mark that would let nothing through.
  *
  * @example
  * ```ts
@@ -54,11 +60,11 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   const action = `Cannot connect to ${formatAddress(target)}`;
   signal?.throwIfAborted();
 
-  let race: ConnectRace | undefined;
+  let cancel = (): void => undefined;
   const wait = new Wait<Connection>(
     options,
     () => action,
-    () => race?.cancel(),
+    () => cancel(),
   );
   const run = async (): Promise<Connection> => {
     const addresses = path === undefined ? await lookupAddresses(host, family, lookup, action) : [];
@@ -66,8 +72,14 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     if (wait.isSettled) return wait.promise;
     const targets =
       path === undefined ? addresses.map(({ address }) => ({ host: address, port: port as number })) : [target];
-    race = new ConnectRace(targets, action, (address) => attempt(address, action, options));
-    return race.run();
+    const race = new ConnectRace(targets, action, (address) => attempt(address, action, options));
+    cancel = () => race.cancel();
+    const connection = await race.run();
+    if (options.tls === undefined) return connection;
+    const secured = secure(connection, host, action, options);
+    cancel = () => secured.connection.reset();
+    await secured.connected;
+    return secured.connection;
   };
   run().then(
     (connection) => wait.resolve(connection),
@@ -76,23 +88,57 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   return await wait.promise;
 }
 
+/** A connection that is being established. */
+interface Establishing {
+  readonly connection: Connection;
+  readonly connected: Promise<void>;
+}
+
 /** One attempt to connect to one address. */
-function attempt(
-  address: Address,
-  action: string,
-  options: ConnectOptions,
-): { connection: Connection; connected: Promise<void> } {
+function attempt(address: Address, action: string, options: ConnectOptions): Establishing {
   const { noDelay = true, keepAliveMs, localAddress } = options;
   const socket = new net.Socket({ allowHalfOpen: true });
   const connection = new Connection(socket, options, { remote: address });
-  connection.opened("connecting");
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const fields = { operation: "connect", remote: address };
-  const established = (): void => {
+  const connected = establish(socket, "connect", connection, action, () => {
     if (noDelay) socket.setNoDelay(true);
     if (keepAliveMs !== undefined) socket.setKeepAlive(true, keepAliveMs);
-    connection.opened("established", addressesOf(socket));
+    return addressesOf(socket);
+  });
+  try {
+    socket.connect({ ...address, ...(localAddress === undefined ? {} : { localAddress }) } as net.TcpSocketConnectOpts);
+  } catch (error) {
+    // Wrong arguments are the caller's, and no matter of this address.
+    connected.catch(() => undefined);
+    socket.destroy();
+    return { connection, connected: Promise.reject(error) };
+  }
+  return { connection, connected };
+}
+
+/** TLS on top of a connection, which it takes the place of. */
+function secure(plain: Connection, host: string, action: string, options: ConnectOptions): Establishing {
+  const below = plain.detach().socket as net.Socket;
+  const socket = beginTls(below, host, options.tls === true ? {} : (options.tls ?? {}));
+  const { local, remote } = plain;
+  const origin = { below, ...(local === undefined ? {} : { local }), ...(remote === undefined ? {} : { remote }) };
+  const connection = new Connection(socket, options, origin);
+  return { connection, connected: establish(socket, "secureConnect", connection, action, () => ({})) };
+}
+
+/** Waits for the event that says that a socket is ready; whatever else ends it rejects. */
+function establish(
+  socket: net.Socket,
+  event: "connect" | "secureConnect",
+  connection: Connection,
+  action: string,
+  prepare: () => ConnectionOrigin,
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { remote } = connection;
+  const fields = { operation: "connect", ...(remote === undefined ? {} : { remote }) };
+  const ready = (): void => {
     settled();
+    connection.opened("established", prepare());
     resolve();
   };
   const failed = (error: Error): void => {
@@ -101,18 +147,11 @@ function attempt(
   };
   const closed = (): void => failed(new SocketError("closed", `${action}: closed`, fields));
   const settled = (): void => {
-    socket.off("connect", established).off("error", failed).off("close", closed);
+    socket.off(event, ready).off("error", failed).off("close", closed);
   };
-  socket.on("connect", established).on("error", failed).on("close", closed);
-  try {
-    socket.connect({ ...address, ...(localAddress === undefined ? {} : { localAddress }) } as net.TcpSocketConnectOpts);
-  } catch (error) {
-    socket.destroy();
-    // Wrong arguments are the caller's, and no matter of this address.
-    settled();
-    reject(error);
-  }
-  return { connection, connected: promise };
+  socket.on(event, ready).on("error", failed).on("close", closed);
+  connection.opened("connecting");
+  return promise;
 }
 
 function checkPort(port: number | undefined): number {

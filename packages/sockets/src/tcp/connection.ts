@@ -1,5 +1,7 @@
+import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
 import { type Address, formatAddress } from "../address.ts";
 import { fromNodeError, SocketError, toOrFrom } from "../errors.ts";
 import { type ConnectionState, nextSocketId, publishStateChange } from "../state.ts";
@@ -38,6 +40,14 @@ export interface ConnectionOptions {
   readonly lingerMs?: number | undefined;
 }
 
+/** What is known of a stream that becomes a connection. */
+export interface ConnectionOrigin {
+  readonly local?: Address;
+  readonly remote?: Address;
+  /** The TCP socket below, where the stream is TLS. */
+  readonly below?: Socket;
+}
+
 /** What {@link Connection.detach} gives away. */
 export interface DetachedSocket {
   readonly socket: Duplex;
@@ -62,12 +72,26 @@ type OwnedStream = Duplex & { [owner]?: Connection };
  * connection open. A write that is aborted had not begun and is withdrawn.
  *
  * No event of the underlying socket can end the process.
+ *
+ * @example
+ * ```ts
+ * import { connect, serve } from "@landline/sockets";
+ * import assert from "node:assert/strict";
+ *
+ * await using server = await serve({ port: 0 }, (connection) => connection.write("\0\x05hello bye\n"));
+ * await using connection = await connect(server.address);
+ * const [high = 0, low = 0] = await connection.readExactly(2, { timeoutMs: 5_000 });
+ * assert.equal(String(await connection.readExactly(high * 256 + low)), "hello");
+ * assert.equal(String(await connection.readUntil("\n", { bytesMax: 80 })), " bye\n");
+ * assert.equal(await connection.read(), null);
+ * ```
  */
 export class Connection implements AsyncDisposable {
   /** Resolves when the connection is gone, in peace or not. Never rejects. */
   readonly closed: Promise<void>;
   readonly #id: number = nextSocketId();
   readonly #stream: OwnedStream;
+  readonly #below: Socket | undefined;
   readonly #readSide: ReadSide;
   readonly #writeSide: WriteSide;
   readonly #lingerMs: number;
@@ -87,7 +111,7 @@ export class Connection implements AsyncDisposable {
   #onIdle: (() => void) | undefined;
 
   /** For the toolkit and its tests; others call {@link connect}, {@link listen} or {@link serve}. */
-  constructor(stream: Duplex, options: ConnectionOptions = {}, addresses: { local?: Address; remote?: Address } = {}) {
+  constructor(stream: Duplex, options: ConnectionOptions = {}, origin: ConnectionOrigin = {}) {
     checkConnectionOptions(options);
     const high = options.writeHighWaterMark ?? 65_536;
     this.#stream = stream;
@@ -107,8 +131,9 @@ export class Connection implements AsyncDisposable {
       { drained: () => this.#drained(), to: () => toOrFrom("to", this.#remote), facts: () => this.#facts() },
       { high, low: Math.min(options.writeLowWaterMark ?? 32_768, high) },
     );
-    this.#local = addresses.local;
-    this.#remote = addresses.remote;
+    this.#below = origin.below;
+    this.#local = origin.local;
+    this.#remote = origin.remote;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     this.#resolveClosed = resolve;
@@ -118,6 +143,7 @@ export class Connection implements AsyncDisposable {
     stream.on("error", Connection.#onError).on("close", Connection.#onClose);
   }
 
+  /** Where it is in its life. Each change is published too; see {@link STATE_CHANNELS}. */
   get state(): ConnectionState {
     return this.#state;
   }
@@ -130,6 +156,16 @@ export class Connection implements AsyncDisposable {
   /** The peer's address. */
   get remote(): Address | undefined {
     return this.#remote;
+  }
+
+  /** The peer's certificate, over TLS and where it showed one. */
+  get peerCertificate(): X509Certificate | undefined {
+    return (this.#stream as Partial<TLSSocket>).getPeerX509Certificate?.();
+  }
+
+  /** The protocol agreed on (ALPN), over TLS and where there is one. */
+  get alpn(): string | undefined {
+    return (this.#stream as Partial<TLSSocket>).alpnProtocol || undefined;
   }
 
   /** Bytes accepted and not yet given to the kernel. */
@@ -158,7 +194,7 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Reads exactly `length` bytes.
+   * Reads exactly `length` bytes, however many that are: check a length that a peer sent before waiting for it.
    *
    * @throws {SocketError} `end-of-stream` with `expected` and `partial` when the peer finished before; as {@link read}.
    */
@@ -167,7 +203,7 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Reads up to and including a delimiter.
+   * Reads up to and including a delimiter: bytes, or text as UTF-8.
    *
    * @throws {SocketError} `limit` when it does not end within `bytesMax` bytes (default 65536): the bytes stay, to be
    * read in another way; `end-of-stream` with `partial`; as {@link read}.
@@ -185,7 +221,7 @@ export class Connection implements AsyncDisposable {
     for (let chunk = await this.read(); chunk !== null; chunk = await this.read()) yield chunk;
   }
 
-  /** Puts bytes in front of what is read next. */
+  /** Puts bytes in front of what is read next; with handlers, `data` gets them at once. They are not copied. */
   unread(bytes: Uint8Array): void {
     if (this.#handlers === undefined) this.#readSide.unread(bytes);
     else this.#data(bytes);
@@ -252,7 +288,12 @@ export class Connection implements AsyncDisposable {
     return this.#writeSide.send(data);
   }
 
-  /** Waits until the kernel has everything written so far. */
+  /**
+   * Waits until the kernel has everything written so far; only an answer of the peer says that it arrived.
+   *
+   * @throws {SocketError} `timeout`; `closed` after `closeWrite()` or `close()`; `reset` and others when the connection
+   * broke before.
+   */
   flush(options?: WaitOptions): Promise<void> {
     return this.#writeSide.flush(options);
   }
@@ -307,7 +348,8 @@ export class Connection implements AsyncDisposable {
   reset(): void {
     if (this.#state === "closed" || this.#isDetached) return;
     this.#isClosing = true;
-    resetStream(this.#stream);
+    // TLS has no reset of its own.
+    resetStream(this.#below ?? this.#stream);
     this.#readSide.fail(this.#closedError("read"), false);
   }
 

@@ -6,6 +6,7 @@ import type { ListenOptions } from "./server-sockets.ts";
  * For a function per connection, see {@link serve}.
  *
  * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`.
+ * @throws {RangeError} when an option is no port, no time, or a number that would hold nothing back.
  *
  * @example
  * ```ts
@@ -13,10 +14,11 @@ import type { ListenOptions } from "./server-sockets.ts";
  * import assert from "node:assert/strict";
  *
  * await using listener = await listen({ host: "127.0.0.1" });
- * await using client = await connect(listener.address);
- * await using connection = await listener.accept();
+ * const client = await connect(listener.address);
+ * const connection = await listener.accept({ timeoutMs: 5_000 });
  * await client.write("hello");
  * assert.equal(Buffer.from(await connection.readExactly(5)).toString(), "hello");
+ * await Promise.all([client.close(), connection.close()]);
  * ```
  */
 export function listen(options: ListenOptions = {}): Promise<Listener> {

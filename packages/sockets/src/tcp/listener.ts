@@ -9,7 +9,24 @@ import { type ListenOptions, ServerSockets } from "./server-sockets.ts";
 const ACCEPTED_MAX = 511;
 
 /**
- * Listens for connections and hands them out one by one. Connections that were taken outlive the listener.
+ * Listens for connections and hands them out one by one. Connections that were taken outlive the listener; at most 511
+ * wait to be taken.
+ *
+ * @example
+ * ```ts
+ * import { connect, listen } from "@landline/sockets";
+ * import assert from "node:assert/strict";
+ *
+ * await using listener = await listen({ host: "127.0.0.1" });
+ * await using client = await connect(listener.address);
+ * for await (const connection of listener) {
+ *   await connection.write("welcome");
+ *   void connection.close();
+ *   break; // closes the listener
+ * }
+ * assert.equal(listener.state, "closed");
+ * assert.equal(String(await client.readExactly(7)), "welcome");
+ * ```
  */
 export class Listener implements AsyncDisposable {
   readonly #accepted: Connection[] = [];
@@ -30,6 +47,7 @@ export class Listener implements AsyncDisposable {
     return this.#sockets.address;
   }
 
+  /** Where it is in its life. Each change is published too; see {@link STATE_CHANNELS}. */
   get state(): ListenerState {
     return this.#sockets.state;
   }
@@ -45,7 +63,7 @@ export class Listener implements AsyncDisposable {
   }
 
   /**
-   * Waits for a connection.
+   * Waits for a connection. A wait that is aborted or times out takes none.
    *
    * @throws {SocketError} `timeout`; `closed` when the listener is closed.
    */

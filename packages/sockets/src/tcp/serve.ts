@@ -10,6 +10,7 @@ import type { ListenOptions } from "./server-sockets.ts";
  * process. A peer that resets its connection is no failure of the handler and is not reported.
  *
  * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`.
+ * @throws {RangeError} when an option is no port, no time, or a number that would hold nothing back.
  *
  * @example
  * ```ts

@@ -20,7 +20,28 @@ const CLOSE_TIMEOUT_MS = 1_000;
 /** How long a connection that said its last waits for the peer's end while the server shuts down, in milliseconds. */
 const SHUTDOWN_LINGER_MS = 250;
 
-/** A listening server with one function, or one set of event handlers, for every connection. */
+/**
+ * A listening server with one function, or one set of event handlers, for every connection.
+ *
+ * @example
+ * ```ts
+ * import { once } from "node:events";
+ * import { connect, serve } from "@landline/sockets";
+ * import assert from "node:assert/strict";
+ *
+ * const server = await serve({ port: 0 }, async (connection, signal) => {
+ *   await connection.write("wait\n");
+ *   if (!signal.aborted) await once(signal, "abort");
+ *   await connection.write("bye\n");
+ * });
+ * const connection = await connect(server.address);
+ * await connection.readUntil("\n");
+ * const stopped = server.shutdown({ timeoutMs: 5_000 });
+ * assert.equal(String(await connection.readUntil("\n")), "bye\n");
+ * await connection.close();
+ * assert.deepEqual(await stopped, { graceful: 1, forced: 0 });
+ * ```
+ */
 export class Server implements AsyncDisposable {
   readonly #sockets: ServerSockets;
   readonly #controller: AbortController;
@@ -50,6 +71,7 @@ export class Server implements AsyncDisposable {
     return this.#sockets.address;
   }
 
+  /** Where it is in its life. Each change is published too; see {@link STATE_CHANNELS}. */
   get state(): ListenerState {
     return this.#sockets.state;
   }
