@@ -1085,7 +1085,7 @@ test("Connection publishes each change of its state", async () => {
     const read = broken.server.read();
     broken.client.reset();
     await assert.rejects(read, { code: "reset" });
-    await broken.server.closed;
+    await Promise.all([broken.client.closed, broken.server.closed]);
     const { port } = pair.client.local as { port: number };
     const ofClient = changes.filter(({ id }) => id === changes.find(({ local }) => local?.port === port)?.id);
     const lives = Object.values(Object.groupBy(changes, ({ id }) => id)).map((life = []) =>
