@@ -187,3 +187,42 @@ test("asBuffer() is a view of the same bytes", () => {
   assert.equal(bytes[0], 9);
   assert.equal(asBuffer(buffer), buffer);
 });
+
+test("ByteQueue.peek() shows the first bytes over any number of chunks, and takes none", () => {
+  const queue = queueOf("abc", "d", "ef");
+  queue.drop(1);
+  assert.equal(text(queue.peek(2)), "bc");
+  assert.equal(text(queue.peek(4)), "bcde");
+  assert.equal(text(queue.peek(9)), "bcdef");
+  assert.equal(text(queueOf("ab").peek(9)), "ab");
+  assert.equal(queueOf().peek(1).length, 0);
+  assert.equal(queue.length, 5);
+});
+
+test("ByteQueue.onlyChunk is there only while all bytes lie in one chunk", () => {
+  const queue = queueOf("abc");
+  const only = (): string | undefined => queue.onlyChunk?.toString("latin1", queue.offset);
+  queue.drop(1);
+  assert.equal(only(), "bc");
+  queue.push(Buffer.from("d"));
+  assert.equal(only(), undefined);
+  queue.drop(2);
+  assert.equal(only(), "d");
+  queue.drop(1);
+  assert.equal(only(), undefined);
+});
+
+test("ByteQueue.compact() lets go of a large chunk for the sake of a small rest, and of no other", () => {
+  const large = Buffer.alloc(65_536, "x");
+  const queue = new ByteQueue();
+  queue.push(large);
+  queue.drop(large.length - 600);
+  queue.compact();
+  assert.equal(queue.onlyChunk?.buffer, large.buffer);
+  queue.drop(590);
+  queue.compact();
+  assert.notEqual(queue.onlyChunk?.buffer, large.buffer);
+  queue.push(Buffer.from("yz"));
+  queue.compact();
+  assert.equal(text(queue.take(queue.length)), "xxxxxxxxxxyz");
+});

@@ -1,7 +1,9 @@
-const EMPTY = new Uint8Array(0);
+const EMPTY = Buffer.alloc(0);
 /** Chunks below this are copied together: kept apart, each would cost more than its bytes. */
 const SMALL_BYTES = 512;
-const MERGED_BYTES_MIN = 4_096;
+/** Chunks above this are not kept for the sake of a small rest. */
+const LARGE_BYTES = 4_096;
+const MERGED_BYTES_MIN = 1_024;
 const MERGED_BYTES_MAX = 65_536;
 
 /**
@@ -22,6 +24,16 @@ export class ByteQueue {
   /** How many bytes are there. */
   get length(): number {
     return this.#length;
+  }
+
+  /** The chunk that all the bytes lie in, from {@link offset} on; `undefined` when there are several chunks or none. */
+  get onlyChunk(): Buffer | undefined {
+    return this.#first === this.#chunks.length - 1 ? this.#chunks[this.#first] : undefined;
+  }
+
+  /** Where the bytes begin in the first chunk. */
+  get offset(): number {
+    return this.#offset;
   }
 
   push(chunk: Uint8Array): void {
@@ -73,11 +85,11 @@ export class ByteQueue {
       return bytes;
     }
     const bytes = Buffer.allocUnsafe(length);
-    let filled = 0;
-    while (filled < length) {
-      const part = this.take(Math.min(length - filled, this.#firstLength()));
-      bytes.set(part, filled);
-      filled += part.length;
+    for (let filled = 0; filled < length; ) {
+      const chunk = this.#chunks[this.#first] as Buffer;
+      const part = chunk.copy(bytes, filled, this.#offset, Math.min(chunk.length, this.#offset + length - filled));
+      this.drop(part);
+      filled += part;
     }
     return bytes;
   }
@@ -92,6 +104,15 @@ export class ByteQueue {
       rest -= part;
       if (this.#firstLength() === 0) this.#dropFirst();
     }
+  }
+
+  /** The first `length` bytes, or fewer if there are fewer, without taking them. */
+  peek(length: number): Buffer {
+    const first = this.#chunks[this.#first];
+    if (first === undefined) return EMPTY;
+    const end = this.#offset + length;
+    if (end <= first.length || this.#first === this.#chunks.length - 1) return first.subarray(this.#offset, end);
+    return Buffer.from(Array.from({ length: Math.min(length, this.#length) }, (_, index) => this.at(index) as number));
   }
 
   /** The byte at this index, without taking it. */
@@ -109,6 +130,7 @@ export class ByteQueue {
   indexOf(delimiter: Uint8Array, from = 0): number {
     const [head] = delimiter;
     if (head === undefined) return from;
+    if (from >= this.#length) return -1;
     let [i, base] = this.#chunkAt(from);
     for (; i < this.#chunks.length; i += 1) {
       const chunk = this.#chunks[i] as Buffer;
@@ -120,6 +142,16 @@ export class ByteQueue {
       base += chunk.length;
     }
     return -1;
+  }
+
+  /** Copies a small rest of a large chunk, which it would keep alive until more arrives. */
+  compact(): void {
+    const chunk = this.onlyChunk;
+    if (chunk === undefined || this.#merged !== undefined) return;
+    if (this.#length >= SMALL_BYTES || chunk.length <= LARGE_BYTES) return;
+    const rest = chunk.subarray(this.#offset);
+    this.#dropFirst();
+    this.#merge(rest);
   }
 
   clear(): void {
@@ -140,7 +172,7 @@ export class ByteQueue {
       return;
     }
     const bytes = this.#merged === undefined ? MERGED_BYTES_MIN : this.#merged.length * 2;
-    this.#merged = Buffer.allocUnsafeSlow(Math.min(bytes, MERGED_BYTES_MAX));
+    this.#merged = Buffer.allocUnsafe(Math.min(bytes, MERGED_BYTES_MAX));
     this.#merged.set(chunk);
     this.#mergedLength = chunk.length;
     this.#chunks.push(this.#merged.subarray(0, chunk.length));
@@ -192,7 +224,7 @@ export class ByteQueue {
   }
 
   #dropFirst(): void {
-    this.#chunks[this.#first] = EMPTY as Buffer;
+    this.#chunks[this.#first] = EMPTY;
     this.#first += 1;
     this.#offset = 0;
     if (this.#first === this.#chunks.length) {

@@ -42,7 +42,9 @@ export type SocketErrorCode =
 export interface SocketErrorFields {
   /** What was being done, as a verb: `connect`, `read`, `send`. */
   readonly operation?: string;
+  /** This side's address. */
   readonly local?: Address;
+  /** The peer's. */
   readonly remote?: Address;
   /** Bytes that the connection had read and written until then. */
   readonly bytesRead?: number;
@@ -57,9 +59,25 @@ export interface SocketErrorFields {
 }
 
 /**
- * The one error of the toolkit. Tell errors apart by `code`; `cause` is the error it came from.
+ * The one error of the toolkit. Tell errors apart by `code`; `cause` is the error it came from. The other fields are
+ * those of {@link SocketErrorFields}, `undefined` where they say nothing.
  *
  * An abort is no `SocketError`: it rejects with the signal's own reason.
+ *
+ * @example
+ * ```ts
+ * import { connect, serve, SocketError } from "@landline/sockets";
+ * import assert from "node:assert/strict";
+ *
+ * await using server = await serve({ port: 0 }, (connection) => connection.write("hel"));
+ * await using connection = await connect(server.address);
+ * await assert.rejects(connection.readExactly(5), (error) => {
+ *   assert.ok(error instanceof SocketError);
+ *   assert.equal(error.code, "end-of-stream");
+ *   assert.equal(error.expected, 5);
+ *   return String(error.partial) === "hel";
+ * });
+ * ```
  */
 export class SocketError extends Error {
   override readonly name = "SocketError";

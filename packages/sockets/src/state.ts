@@ -28,7 +28,9 @@ export interface StateChange<State extends string = ConnectionState | ListenerSt
   readonly to: State;
   /** When, in milliseconds since 1970. */
   readonly at: number;
+  /** This side's address, as far as it is known. */
   readonly local: Address | undefined;
+  /** The peer's; none for a listener. */
   readonly remote: Address | undefined;
   /** Why, where it is more than the next step: the peer's FIN, an error. */
   readonly reason: string | undefined;
@@ -40,7 +42,22 @@ const CHANNELS: Readonly<Record<"connection" | "listener" | "datagram", Channel>
   datagram: channel("landline:datagram"),
 };
 
-/** The names of the channels that {@link StateChange}s are published on. */
+/**
+ * The names of the channels that {@link StateChange}s are published on.
+ *
+ * @example
+ * ```ts
+ * import { subscribe } from "node:diagnostics_channel";
+ * import { bind, type StateChange } from "@landline/sockets";
+ * import assert from "node:assert/strict";
+ *
+ * const states: string[] = [];
+ * subscribe("landline:datagram", (message) => void states.push((message as StateChange).to));
+ * const socket = await bind();
+ * await socket.close();
+ * assert.deepEqual(states, ["bound", "closing", "closed"]);
+ * ```
+ */
 export const STATE_CHANNELS = ["landline:connection", "landline:listener", "landline:datagram"] as const;
 
 let lastId = 0;

@@ -21,7 +21,28 @@ export interface Decoder<T> {
   rest(): Uint8Array;
 }
 
-/** How frames are written into bytes and found again. */
+/**
+ * How frames are written into bytes and found again.
+ *
+ * @example
+ * ```ts
+ * import { type Codec, lines } from "@landline/sockets";
+ * import assert from "node:assert/strict";
+ *
+ * const numbers: Codec<number> = {
+ *   decoder: () => {
+ *     const decoder = lines().decoder();
+ *     return {
+ *       decode: (chunk, framesMax) => decoder.decode(chunk, framesMax).map(Number),
+ *       end: () => decoder.end().map(Number),
+ *       rest: () => decoder.rest(),
+ *     };
+ *   },
+ *   encode: (frame) => `${frame}\n`,
+ * };
+ * assert.deepEqual(numbers.decoder().decode(Buffer.from("1\n22\n3")), [1, 22]);
+ * ```
+ */
 export interface Codec<In, Out = In> {
   /** A decoder for one stream. */
   decoder(): Decoder<In>;

@@ -65,6 +65,24 @@ class DelimitedDecoder extends QueueDecoder<Uint8Array> {
     this.#skipsTooLong = skipsTooLong;
   }
 
+  /** With several delimiters there is more to decide than one search can. */
+  protected override scan(chunk: Buffer, start: number, frames: Uint8Array[], framesMax: number): void {
+    const [delimiter] = this.#delimiters;
+    if (delimiter === undefined || this.#delimiters.length > 1 || this.#isSkipping) return;
+    const wanted = delimiter.length === 1 ? (delimiter[0] as number) : delimiter;
+    let from = start + (this.#searched[0] ?? 0);
+    let at = start;
+    while (frames.length < framesMax) {
+      const end = chunk.indexOf(wanted, from);
+      if (end === -1 || end - at > this.#bytesMax) break;
+      frames.push(chunk.subarray(at, end));
+      at = end + delimiter.length;
+      from = at;
+    }
+    this.queue.drop(at - start);
+    this.#moveOn(at - start);
+  }
+
   protected override next(frames: Uint8Array[]): boolean {
     const { at, length } = this.#find();
     if (length === 0) return this.#withoutDelimiter(at);

@@ -14,6 +14,20 @@ const EMPTY = new Uint8Array(0);
  * A connection seen as frames. It reads the connection by its events; from then on the connection's own `read` is `busy`.
  *
  * An error of the codec, or of the connection, comes once after the frames before it; then the channel has ended.
+ *
+ * At most 1,024 frames, or those of 64 KiB that arrived, wait to be taken; then the connection is paused.
+ *
+ * @example
+ * ```ts
+ * import { connect, framed, lines, serve } from "@landline/sockets";
+ * import assert from "node:assert/strict";
+ *
+ * await using server = await serve({ port: 0 }, (connection) => connection.write("one\ntwo\nthree\n"));
+ * await using channel = framed(await connect(server.address), lines());
+ * const all: string[] = [];
+ * for await (const batch of channel.batches()) all.push(...batch);
+ * assert.deepEqual(all, ["one", "two", "three"]);
+ * ```
  */
 export class Framed<In, Out = In> implements AsyncDisposable {
   readonly connection: Connection;

@@ -22,6 +22,8 @@ export interface JsonOptions {
 }
 
 const NO_BYTES = Buffer.alloc(0);
+/** Larger chunks are not turned into text at once. */
+const TEXT_BYTES_MAX = 1024 * 1024;
 const LF = 0x0a;
 const BRACE = 0x7b;
 
@@ -30,6 +32,8 @@ const BRACE = 0x7b;
  *
  * The decoder throws `frame-too-long` when a value exceeds `bytesMax`, and nothing past the limit is stored;
  * `malformed` for what is not JSON, not UTF-8 or nested too deeply; `frame-truncated` when the stream ends in a value.
+ *
+ * @throws {RangeError} for a limit that is no whole number of bytes.
  *
  * @example
  * ```ts
@@ -64,6 +68,8 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
   /** The chunk in work and where it goes on. */
   #chunk: Buffer = NO_BYTES;
   #position = 0;
+  /** The chunk as text, a character a byte, once a value of ASCII is found in it: cheaper than a text per value. */
+  #text: string | undefined;
   /** What the chunks before had of the value in work. */
   readonly #begun: ByteQueue = new ByteQueue();
   /** Chunks that came while `framesMax` kept earlier ones from being decoded. */
@@ -91,8 +97,7 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
     if (this.#position < this.#chunk.length || this.#later.length > 0) {
       if (chunk.length > 0) this.#later.push(asBuffer(chunk));
     } else {
-      this.#chunk = asBuffer(chunk);
-      this.#position = 0;
+      this.#begin(asBuffer(chunk));
     }
     try {
       for (;;) {
@@ -102,8 +107,7 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
         }
         const next = this.#later.shift();
         // A chunk that is done with is let go at once, not with the next one.
-        this.#chunk = next ?? NO_BYTES;
-        this.#position = 0;
+        this.#begin(next ?? NO_BYTES);
         if (next === undefined) break;
       }
     } catch (error) {
@@ -141,6 +145,12 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
     return rest;
   }
 
+  #begin(chunk: Buffer): void {
+    this.#chunk = chunk;
+    this.#position = 0;
+    this.#text = undefined;
+  }
+
   /** Goes on to the end of the white space, of the value, of what is skipped, or of the chunk. */
   #step(frames: (JsonValue | SocketError)[]): void {
     if (this.#isSkipping) {
@@ -162,35 +172,38 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
       this.#refuse(frames, this.#invalid);
     } else {
       this.#begun.push(this.#chunk.subarray(this.#position));
+      this.#begun.compact();
       this.#position = end;
     }
   }
 
   /** The value in work ends before `end`. */
   #value(frames: (JsonValue | SocketError)[], end: number): void {
-    const { hasHighBytes } = this.#scanner;
-    let bytes = this.#chunk;
-    let start = this.#position;
-    let stop = end;
-    if (this.#begun.length > 0) {
-      this.#begun.push(this.#chunk.subarray(start, end));
-      bytes = asBuffer(this.#takeBegun());
-      start = 0;
-      stop = bytes.length;
-    }
+    const text = this.#textTo(end);
     this.#position = end;
     this.#scanner.reset();
-    if (hasHighBytes && !isUtf8(bytes.subarray(start, stop))) {
+    if (text === undefined) {
       this.#refuse(frames, malformed("Cannot read JSON: it is not UTF-8"));
       return;
     }
     try {
-      frames.push(
-        JSON.parse(hasHighBytes ? bytes.toString("utf8", start, stop) : bytes.toString("latin1", start, stop)),
-      );
+      frames.push(JSON.parse(text));
     } catch (error) {
       this.#refuse(frames, malformed("Cannot read JSON: what arrived is not JSON", error));
     }
+  }
+
+  /** The text of the value in work, which ends before `end`; `undefined` when it is not UTF-8. */
+  #textTo(end: number): string | undefined {
+    const { hasHighBytes } = this.#scanner;
+    if (this.#begun.length === 0 && !hasHighBytes && this.#chunk.length <= TEXT_BYTES_MAX) {
+      this.#text ??= this.#chunk.toString("latin1");
+      return this.#text.slice(this.#position, end);
+    }
+    const last = this.#chunk.subarray(this.#position, end);
+    const bytes = this.#begun.length === 0 ? last : Buffer.concat([this.#takeBegun(), last]);
+    if (!hasHighBytes) return bytes.toString("latin1");
+    return isUtf8(bytes) ? bytes.toString("utf8") : undefined;
   }
 
   #takeBegun(): Uint8Array {

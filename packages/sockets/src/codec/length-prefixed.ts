@@ -10,7 +10,7 @@ import { frameTooLong, SizedDecoder, type SizedOptions } from "./sized-decoder.t
 export interface LengthPrefixedOptions extends SizedOptions {
   /** Bytes of the length field. @default 4 */
   readonly lengthBytes?: 1 | 2 | 3 | 4 | 8;
-  /** @default "big" */
+  /** Which end of the length field comes first: "big", the high byte, is network order. @default "big" */
   readonly endian?: "big" | "little";
   /** Bytes before the length field. @default 0 */
   readonly offset?: number;
@@ -29,6 +29,8 @@ type Layout = Required<LengthPrefixedOptions>;
  *
  * The decoder throws `frame-too-long` at the header, before anything of the frame is stored; `malformed` for a length
  * below its own header; `frame-truncated` with `partial` when the stream ends inside a frame.
+ *
+ * @throws {RangeError} for a limit that is no whole number of bytes.
  *
  * @example
  * ```ts
@@ -59,16 +61,14 @@ class LengthPrefixedDecoder extends SizedDecoder {
     this.#headerBytes = layout.offset + layout.lengthBytes;
   }
 
-  protected override readHeader(): number {
-    if (this.queue.length < this.#headerBytes) return 0;
-    const { offset, lengthBytes, endian, adjustment, skip } = this.#layout;
-    let length = 0;
-    for (let i = 0; i < lengthBytes; i += 1) {
-      const byte = this.queue.at(offset + (endian === "big" ? i : lengthBytes - 1 - i)) as number;
-      // Not shifts: they are 32 bits wide, and a length may have 53.
-      length = length * 256 + byte;
-    }
-    this.bodyBytes = length + adjustment;
+  protected override get headerBytesMax(): number {
+    return this.#headerBytes;
+  }
+
+  protected override readHeader(bytes: Buffer, at: number): number {
+    if (at + this.#headerBytes > bytes.length) return 0;
+    const { adjustment, skip } = this.#layout;
+    this.bodyBytes = this.#readLength(bytes, at + this.#layout.offset) + adjustment;
     if (this.bodyBytes < 0 || this.#headerBytes + this.bodyBytes < skip) {
       throw new SocketError("malformed", `Cannot read frame: length ${this.bodyBytes} is below its own header`, {
         operation: "decode",
@@ -78,10 +78,20 @@ class LengthPrefixedDecoder extends SizedDecoder {
   }
 
   /** What is left out at the front may be more or less than the header. */
-  protected override takeFrame(headerBytes: number): Uint8Array {
-    const { skip } = this.#layout;
-    this.queue.drop(skip);
-    return this.queue.take(headerBytes + this.bodyBytes - skip);
+  protected override frameAt(bytes: Buffer, at: number, headerBytes: number): Uint8Array {
+    return bytes.subarray(at + this.#layout.skip, at + headerBytes + this.bodyBytes);
+  }
+
+  #readLength(bytes: Buffer, at: number): number {
+    const { lengthBytes, endian } = this.#layout;
+    if (lengthBytes === 4 && endian === "big") return bytes.readUInt32BE(at);
+    let length = 0;
+    for (let i = 0; i < lengthBytes; i += 1) {
+      const byte = bytes[at + (endian === "big" ? i : lengthBytes - 1 - i)] as number;
+      // Not shifts: they are 32 bits wide, and a length may have 53.
+      length = length * 256 + byte;
+    }
+    return length;
   }
 }
 

@@ -158,3 +158,37 @@ test("lines() decodes what it encodes", () => {
     }),
   );
 });
+
+test("lines() gives the same lines in chunks of any size, short and longer than it decodes at once", () => {
+  const all = Array.from(
+    { length: 400 },
+    (_, index) => `${index % 7 === 0 ? "é" : ""}${"x".repeat((index * 37) % 300)}`,
+  );
+  const expected = [...all, "y".repeat(4_095), "y".repeat(4_096), "ü".repeat(5_000), "", "end"];
+  for (const ending of ["\n", "\r\n"]) {
+    const bytes = Buffer.from(expected.map((line) => line + ending).join(""));
+    for (const size of [1, 100, 1_448, 4_096, bytes.length]) {
+      const decoder = lines().decoder();
+      const found: string[] = [];
+      for (let at = 0; at < bytes.length; at += size) {
+        found.push(...decoder.decode(bytes.subarray(at, at + size), 3));
+        for (let more = decoder.decode(new Uint8Array(0), 3); more.length > 0; ) {
+          found.push(...more);
+          more = decoder.decode(new Uint8Array(0), 3);
+        }
+      }
+      assert.deepEqual([...found, ...decoder.end()], expected);
+    }
+  }
+});
+
+test("lines() gives the lines before one that is not UTF-8 or too long, in the same chunk", () => {
+  for (const [bad, code] of [
+    [Buffer.from("ff0a", "hex"), "malformed"],
+    [Buffer.from("12345\n"), "frame-too-long"],
+  ] as const) {
+    const decoder = lines({ bytesMax: 4 }).decoder();
+    assert.deepEqual(decoder.decode(Buffer.concat([Buffer.from("one\nzwö\n"), bad])), ["one", "zwö"]);
+    assert.throws(() => decoder.decode(new Uint8Array(0)), { code });
+  }
+});

@@ -1,4 +1,4 @@
-import { isUtf8 } from "node:buffer";
+import { isAscii, isUtf8 } from "node:buffer";
 import { asBuffer } from "../byte-queue.ts";
 import { SocketError } from "../errors.ts";
 import { checkLimit } from "./check-limit.ts";
@@ -16,12 +16,17 @@ export interface LinesOptions {
 const LF = 0x0a;
 const CR = 0x0d;
 const LF_BYTES = Uint8Array.of(LF);
+/** Lines are cut out of a text of so many bytes, which one of them keeps alive: 64 KiB would be 1.4 times as fast. */
+const BLOCK_BYTES = 4_096;
 
 /**
- * UTF-8 text lines that end in LF or CRLF. A last line without its ending is a line.
+ * UTF-8 text lines that end in LF or CRLF. A last line without its ending is a line. A line may keep the text around it
+ * in memory, up to 4 KiB.
  *
  * The decoder throws `frame-too-long` when a line exceeds `bytesMax`, and nothing past the limit is stored; `malformed`
  * when a line is not UTF-8.
+ *
+ * @throws {RangeError} for a limit that is no whole number of bytes.
  *
  * @example
  * ```ts
@@ -58,6 +63,24 @@ class LinesDecoder extends QueueDecoder<string> {
     this.#tooLong = tooLong;
   }
 
+  /** A block of whole lines at a time: a call into native code costs as much as several lines. */
+  protected override scan(chunk: Buffer, start: number, frames: string[], framesMax: number): void {
+    let at = start;
+    while (!this.#isSkipping && frames.length < framesMax && at + this.#searched < chunk.length) {
+      const first = chunk.indexOf(LF, at + this.#searched);
+      if (first === -1 || first >= at + BLOCK_BYTES) {
+        this.#searched = (first === -1 ? chunk.length : first) - at;
+        break;
+      }
+      const end = chunk.lastIndexOf(LF, at + BLOCK_BYTES - 1) + 1;
+      const length = this.#cut(chunk.subarray(at, end), frames, framesMax);
+      if (length === 0) break;
+      this.#searched = at + length === end ? Math.min(at + BLOCK_BYTES, chunk.length) - end : 0;
+      at += length;
+    }
+    this.queue.drop(at - start);
+  }
+
   protected override next(frames: string[]): boolean {
     const at = this.queue.indexOf(LF_BYTES, this.#searched);
     if (this.#isSkipping) {
@@ -83,6 +106,29 @@ class LinesDecoder extends QueueDecoder<string> {
     if (this.#isSkipping || this.queue.length === 0) return;
     if (this.queue.length > this.#bytesMax) this.#refuse(this.queue.length, true);
     else frames.push(decodeUtf8(this.rest()));
+  }
+
+  /** Cuts up a block of whole lines, to its end or to the first line that is not right; gives how far. */
+  #cut(block: Buffer, frames: string[], framesMax: number): number {
+    const hasHighBytes = !isAscii(block);
+    if (hasHighBytes && !isUtf8(block)) return 0;
+    const text = block.toString(hasHighBytes ? "utf8" : "latin1");
+    let at = 0;
+    while (at < text.length && frames.length < framesMax) {
+      const lf = text.indexOf("\n", at);
+      const line = text.slice(at, lf > at && text.charCodeAt(lf - 1) === CR ? lf - 1 : lf);
+      if (this.#isTooLong(line)) break;
+      frames.push(line);
+      at = lf + 1;
+    }
+    if (at === text.length) return block.length;
+    return hasHighBytes ? Buffer.byteLength(text.slice(0, at)) : at;
+  }
+
+  /** A character (UTF-16 code unit) has one to three bytes: they are counted only where that matters. */
+  #isTooLong(line: string): boolean {
+    if (line.length * 3 <= this.#bytesMax) return false;
+    return Buffer.byteLength(line) > this.#bytesMax;
   }
 
   #refuse(dropBytes: number, isWhole: boolean): boolean {

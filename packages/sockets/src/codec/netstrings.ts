@@ -13,6 +13,8 @@ const COMMA = Buffer.from(",");
  * that is none or begins with a zero, and for a missing comma; `frame-truncated` with `partial` when the stream ends
  * inside a frame.
  *
+ * @throws {RangeError} for a limit that is no whole number of bytes.
+ *
  * @example
  * ```ts
  * import { netstrings } from "@landline/sockets";
@@ -38,10 +40,10 @@ class NetstringsDecoder extends SizedDecoder {
     return COMMA.length;
   }
 
-  protected override readHeader(): number {
+  protected override readHeader(bytes: Buffer, at: number): number {
     let length = 0;
     for (let i = 0; ; i += 1) {
-      const byte = this.queue.at(i);
+      const byte = bytes[at + i];
       if (byte === undefined) return 0;
       if (byte === COLON && i > 0) {
         this.bodyBytes = length;
@@ -54,11 +56,9 @@ class NetstringsDecoder extends SizedDecoder {
     }
   }
 
-  protected override takeFrame(headerBytes: number): Uint8Array {
-    if (this.queue.at(headerBytes + this.bodyBytes) !== COMMA[0]) throw malformed("no comma behind the bytes");
-    const frame = super.takeFrame(headerBytes);
-    this.queue.drop(COMMA.length);
-    return frame;
+  protected override frameAt(bytes: Buffer, at: number, headerBytes: number): Uint8Array {
+    if (bytes[at + headerBytes + this.bodyBytes] !== COMMA[0]) throw malformed("no comma behind the bytes");
+    return super.frameAt(bytes, at, headerBytes);
   }
 }
 

@@ -1,3 +1,4 @@
+import { asBuffer } from "../byte-queue.ts";
 import { SocketError } from "../errors.ts";
 import { checkLimit } from "./check-limit.ts";
 import { QueueDecoder } from "./queue-decoder.ts";
@@ -16,14 +17,15 @@ export function sizedOptions({ bytesMax = 8 * 1024 * 1024, tooLong = "fail" }: S
   return { bytesMax, tooLong };
 }
 
+/** No header is longer, but for a layout with bytes of its own before the length. */
+const HEADER_BYTES_MAX = 32;
+
 /** What the codecs share whose frames tell their length in a header: nothing of a frame that is too long is stored. */
 export abstract class SizedDecoder extends QueueDecoder<Uint8Array> {
   /** Set by {@link readHeader}: bytes between header and trailer. */
   protected bodyBytes = 0;
   readonly #bytesMax: number;
   readonly #skipsTooLong: boolean;
-  /** Bytes of the header that was read; 0: none was. */
-  #headerBytes = 0;
   /** Bytes of a frame that is too long and still to be left out. */
   #skipBytes = 0;
 
@@ -38,41 +40,64 @@ export abstract class SizedDecoder extends QueueDecoder<Uint8Array> {
     return 0;
   }
 
+  /** Bytes that hold any header. */
+  protected get headerBytesMax(): number {
+    return HEADER_BYTES_MAX;
+  }
+
   /**
-   * Reads the header at the front of the queue, without taking it, and sets {@link bodyBytes}.
+   * Reads the header that begins at `at` and sets {@link bodyBytes}.
    *
    * @returns its length; 0 when it is not all there.
    * @throws {SocketError} `malformed`.
    */
-  protected abstract readHeader(): number;
+  protected abstract readHeader(bytes: Buffer, at: number): number;
 
-  /** Takes a frame that is all there. */
-  protected takeFrame(headerBytes: number): Uint8Array {
-    this.queue.drop(headerBytes);
-    return this.queue.take(this.bodyBytes);
+  /** What is handed out of the frame that begins at `at` and is all there. */
+  protected frameAt(bytes: Buffer, at: number, headerBytes: number): Uint8Array {
+    return bytes.subarray(at + headerBytes, at + headerBytes + this.bodyBytes);
+  }
+
+  protected override scan(chunk: Buffer, start: number, frames: Uint8Array[], framesMax: number): void {
+    if (this.#skipBytes > 0) return;
+    const { trailerBytes } = this;
+    let at = start;
+    try {
+      while (frames.length < framesMax) {
+        const headerBytes = this.readHeader(chunk, at);
+        if (headerBytes === 0 || this.bodyBytes > this.#bytesMax) break;
+        const end = at + headerBytes + this.bodyBytes + trailerBytes;
+        if (end > chunk.length) break;
+        frames.push(this.frameAt(chunk, at, headerBytes));
+        at = end;
+      }
+    } finally {
+      this.queue.drop(at - start);
+    }
   }
 
   protected override next(frames: Uint8Array[]): boolean {
     if (this.#skipBytes > 0) return this.#skip();
-    if (this.#headerBytes === 0) {
-      const headerBytes = this.readHeader();
-      if (headerBytes === 0) return false;
-      if (this.bodyBytes > this.#bytesMax) return this.#tooLong(headerBytes);
-      this.#headerBytes = headerBytes;
-    }
-    if (this.queue.length < this.#headerBytes + this.bodyBytes + this.trailerBytes) return false;
-    frames.push(this.takeFrame(this.#headerBytes));
-    this.#headerBytes = 0;
+    const headerBytes = this.#peekHeader();
+    if (headerBytes === 0) return false;
+    if (this.bodyBytes > this.#bytesMax) return this.#tooLong(headerBytes);
+    const frameBytes = headerBytes + this.bodyBytes + this.trailerBytes;
+    if (this.queue.length < frameBytes) return false;
+    frames.push(this.frameAt(asBuffer(this.queue.take(frameBytes)), 0, headerBytes));
     return true;
   }
 
   protected override last(): void {
     if (this.#skipBytes === 0 && this.queue.length === 0) return;
-    const part = this.#headerBytes === 0 && this.#skipBytes === 0 ? "header" : "payload";
+    const part = this.#skipBytes === 0 && this.#peekHeader() === 0 ? "header" : "payload";
     throw new SocketError("frame-truncated", `Cannot read frame: the stream ended inside its ${part}`, {
       operation: "decode",
       partial: this.rest(),
     });
+  }
+
+  #peekHeader(): number {
+    return this.readHeader(this.queue.peek(this.headerBytesMax), 0);
   }
 
   #skip(): boolean {

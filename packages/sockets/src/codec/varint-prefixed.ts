@@ -12,6 +12,8 @@ const HEADER_BYTES_MAX = 8;
  * The decoder throws `frame-too-long` at the length, before anything of the frame is stored; `malformed` for a length
  * of more than 8 bytes or 53 bits; `frame-truncated` with `partial` when the stream ends inside a frame.
  *
+ * @throws {RangeError} for a limit that is no whole number of bytes.
+ *
  * @example
  * ```ts
  * import { varintPrefixed } from "@landline/sockets";
@@ -33,11 +35,11 @@ export function varintPrefixed(options: SizedOptions = {}): Codec<Uint8Array> {
 }
 
 class VarintPrefixedDecoder extends SizedDecoder {
-  protected override readHeader(): number {
+  protected override readHeader(bytes: Buffer, at: number): number {
     let length = 0;
     // Multiplied, not shifted: shifts are 32 bits wide.
     for (let i = 0, factor = 1; i < HEADER_BYTES_MAX; i += 1, factor *= 128) {
-      const byte = this.queue.at(i);
+      const byte = bytes[at + i];
       if (byte === undefined) return 0;
       length += (byte & 0x7f) * factor;
       if (byte >= 0x80) continue;
