@@ -1,4 +1,4 @@
-import { type Field, malformed, type ResponseHead } from "./response-head.ts";
+import { type Field, malformed, type ResponseHead, trimBlanks } from "./response-head.ts";
 
 /** How the end of a body is found. */
 export type BodyLength =
@@ -33,7 +33,7 @@ function contentLength(fields: readonly Field[]): number | undefined {
   let length: number | undefined;
   for (const { value, offset } of fields) {
     for (const part of value.split(",")) {
-      const digits = part.trim();
+      const digits = trimBlanks(part);
       const bytes = Number(digits);
       if (!/^\d+$/.test(digits) || !Number.isSafeInteger(bytes)) throw malformed("a bad Content-Length", offset);
       if (length !== undefined && length !== bytes) throw malformed("two different Content-Lengths", offset);
@@ -44,7 +44,7 @@ function contentLength(fields: readonly Field[]): number | undefined {
 }
 
 function endsChunked(fields: readonly Field[], offset: number): boolean {
-  const codings = fields.flatMap(({ value }) => value.split(",")).map((coding) => coding.trim().toLowerCase());
+  const codings = fields.flatMap(({ value }) => value.split(",")).map((coding) => trimBlanks(coding).toLowerCase());
   const named = codings.filter((coding) => coding !== "");
   const at = named.findIndex((coding) => /^chunked\s*(;|$)/.test(coding));
   if (named.length === 0) throw malformed("a Transfer-Encoding that names no coding", offset);

@@ -2,7 +2,7 @@ import type { HttpResponse } from "./http-response.ts";
 import { type RequestOptions, request } from "./request.ts";
 
 /** Options for {@link get}. */
-export type GetOptions = Omit<RequestOptions, "method">;
+export type GetOptions = Omit<RequestOptions, "method" | "body" | "json">;
 
 /**
  * Gets a URL. Resolves when the head of the answer is there; the body is read from the response.
@@ -10,11 +10,14 @@ export type GetOptions = Omit<RequestOptions, "method">;
  * Any status is an answer, 404 and 500 too. Redirects are followed. The connection is closed when the body has been
  * read to its end, when reading it is given up, and on every error; a response whose body nobody reads is to be closed.
  *
+ * gzip, deflate and br are asked for and undone as the body is read.
+ *
  * A body without a length ends with the connection, so one that was cut off cannot be told from one that ended.
  *
  * @throws {TypeError} for a URL that is not `http:` (`https:` is not supported yet) and for headers that cannot be sent.
  * @throws {SocketError} what `connect` throws; `timeout`; `malformed` with `offset` when the answer is not HTTP/1.1;
- * `end-of-stream` when it is cut off; `limit` above `headerBytesMax`, `bodyBytesMax` or `redirectsMax`.
+ * `malformed` when its body is not compressed as it says; `end-of-stream` when it is cut off; `limit` above
+ * `headerBytesMax`, `bodyBytesMax`, `chunkOverheadBytesMax` or `redirectsMax`; `tls` for a redirect to `https:`.
  *
  * @example
  * ```ts
@@ -32,5 +35,5 @@ export type GetOptions = Omit<RequestOptions, "method">;
  * ```
  */
 export function get(url: string | URL, options: GetOptions = {}): Promise<HttpResponse> {
-  return request(url, { ...options, method: "GET" });
+  return request(url, { ...options, method: "GET", body: undefined, json: undefined });
 }

@@ -1,4 +1,5 @@
 import { SocketError } from "../errors.ts";
+import type { BodyReader } from "./body-reader.ts";
 import type { Exchange } from "./exchange.ts";
 import type { ResponseHead } from "./response-head.ts";
 
@@ -8,6 +9,23 @@ import type { ResponseHead } from "./response-head.ts";
  *
  * Reading to the end, leaving the loop, cancelling the stream and any error close the connection. Otherwise call
  * {@link close}, or declare the response with `await using`.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@landline/sockets";
+ * import { get } from "@landline/sockets/http";
+ * import assert from "node:assert/strict";
+ *
+ * await using server = await serve({ port: 0 }, async (connection) => {
+ *   await connection.readUntil("\r\n\r\n");
+ *   await connection.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n");
+ * });
+ * await using response = await get(`http://localhost:${server.address.port}/`, { timeoutMs: 10_000 });
+ * assert.ok(response.ok);
+ * let bytes = 0;
+ * for await (const chunk of response) bytes += chunk.length;
+ * assert.equal(bytes, 6);
+ * ```
  */
 export class HttpResponse implements AsyncDisposable {
   /** The URL that answered, after redirects. */
@@ -16,21 +34,24 @@ export class HttpResponse implements AsyncDisposable {
   readonly status: number;
   /** The reason phrase; often empty. For people only. */
   readonly reason: string;
+  /** As they came: `content-encoding` and `content-length` describe the body before it was decompressed. */
   readonly headers: Headers;
   /** The server's version of HTTP. */
   readonly version: "1.0" | "1.1";
   readonly #exchange: Exchange;
+  readonly #body: BodyReader;
   #isUsed = false;
   #stream: ReadableStream<Uint8Array> | undefined;
 
   /** @internal See {@link get}. */
-  constructor(url: string, head: ResponseHead, exchange: Exchange) {
+  constructor(url: string, head: ResponseHead, source: { exchange: Exchange; body: BodyReader }) {
     this.url = url;
     this.status = head.status;
     this.reason = head.reason;
     this.headers = head.headers;
     this.version = head.version;
-    this.#exchange = exchange;
+    this.#exchange = source.exchange;
+    this.#body = source.body;
   }
 
   /** Whether the status is 2xx. */
@@ -85,13 +106,13 @@ export class HttpResponse implements AsyncDisposable {
   /** Chunk by chunk as they arrive. Leaving the loop closes the connection. Throws as {@link bytes}. */
   [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
     this.#use();
-    return readAll(this.#exchange);
+    return readAll(this.#body);
   }
 
   /** Gives up what was not read of the body and closes the connection. Idempotent. */
   async close(): Promise<void> {
     this.#isUsed = true;
-    this.#exchange.close();
+    this.#body.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -110,7 +131,7 @@ export class HttpResponse implements AsyncDisposable {
         pull: async (controller) => {
           if (isFirst) this.#use();
           isFirst = false;
-          const chunk = await this.#exchange.read();
+          const chunk = await this.#body.read();
           if (chunk === null) controller.close();
           else controller.enqueue(chunk);
         },
@@ -122,10 +143,10 @@ export class HttpResponse implements AsyncDisposable {
   }
 }
 
-async function* readAll(exchange: Exchange): AsyncGenerator<Uint8Array, void, void> {
+async function* readAll(body: BodyReader): AsyncGenerator<Uint8Array, void, void> {
   try {
-    for (let chunk = await exchange.read(); chunk !== null; chunk = await exchange.read()) yield chunk;
+    for (let chunk = await body.read(); chunk !== null; chunk = await body.read()) yield chunk;
   } finally {
-    exchange.close();
+    body.close();
   }
 }

@@ -6,6 +6,7 @@
 export { type GetOptions, get } from "./get.ts";
 export { HttpResponse } from "./http-response.ts";
 export { type RequestOptions, request } from "./request.ts";
+export type { RequestBody, RequestBodyOptions } from "./request-body.ts";
 export type { RequestHeaders } from "./request-head.ts";
 export {
   ResponseDecoder,

@@ -1,11 +1,20 @@
+import { ACCEPTED_CODINGS } from "./decompressed-body.ts";
+import { framingFields, type OutgoingBody } from "./request-body.ts";
+
 /** Headers to send: an object, `Headers`, or any list of pairs. */
 export type RequestHeaders = Readonly<Record<string, string>> | Iterable<readonly [string, string]>;
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** These say how the message is framed and what becomes of the connection: not the caller's to decide. */
-const OWN_HEADERS: ReadonlySet<string> = new Set(["connection", "content-length", "transfer-encoding", "upgrade"]);
+const OWN_HEADERS: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "expect",
+  "transfer-encoding",
+  "upgrade",
+]);
 /** Meant for one origin only. */
-const SECRET_HEADERS = ["authorization", "cookie", "proxy-authorization", "host"];
+const SECRET_HEADERS: readonly string[] = ["authorization", "cookie", "proxy-authorization", "host"];
 
 /**
  * Checks the headers that a caller gave. Unlike `Headers` alone it refuses CR and LF at the ends of a value too.
@@ -31,16 +40,37 @@ export function withoutSecrets(headers: Headers): Headers {
   return rest;
 }
 
-/** The bytes of a request without a body. */
-export function encodeRequestHead(method: string, url: URL, headers: Headers): Uint8Array {
+/** The same headers without those that describe a body. */
+export function withoutContent(headers: Headers): Headers {
+  const rest = new Headers(headers);
+  for (const name of [...rest.keys()]) if (name.startsWith("content-")) rest.delete(name);
+  return rest;
+}
+
+/** What a request's head is made of. */
+export interface RequestHead {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Headers;
+  readonly body: OutgoingBody;
+  /** Whether a compressed answer is welcome. */
+  readonly decompress: boolean;
+}
+
+/** The bytes of a request before its body. */
+export function encodeRequestHead({ method, url, headers, body, decompress }: RequestHead): Uint8Array {
   const lines = [`${method} ${url.pathname}${url.search} HTTP/1.1`];
   if (!headers.has("host")) lines.push(`host: ${url.host}`);
   lines.push("connection: close");
   if (!headers.has("accept")) lines.push("accept: */*");
-  // Without this field any coding may come.
-  if (!headers.has("accept-encoding")) lines.push("accept-encoding: identity");
+  if (!headers.has("accept-encoding")) {
+    // A range of a compressed body could not be decompressed. Without this field any coding may come.
+    const isWelcome = decompress && !headers.has("range");
+    lines.push(`accept-encoding: ${isWelcome ? ACCEPTED_CODINGS : "identity"}`);
+  }
   if (!headers.has("user-agent")) lines.push("user-agent: landline");
   for (const [name, value] of headers) lines.push(`${name}: ${value}`);
+  lines.push(...framingFields(method, body));
   return Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
 }
 

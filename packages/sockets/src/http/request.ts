@@ -1,63 +1,123 @@
 import { SocketError } from "../errors.ts";
 import { checkTimeout } from "../wait.ts";
+import type { BodyReader } from "./body-reader.ts";
+import { contentCodings, DecompressedBody } from "./decompressed-body.ts";
 import { Exchange } from "./exchange.ts";
 import { HttpResponse } from "./http-response.ts";
-import { checkMethod, encodeRequestHead, type RequestHeaders, requestHeaders, withoutSecrets } from "./request-head.ts";
+import { NO_BODY, outgoingBody, type RequestBodyOptions } from "./request-body.ts";
+import {
+  checkMethod,
+  encodeRequestHead,
+  type RequestHead,
+  type RequestHeaders,
+  requestHeaders,
+  withoutContent,
+  withoutSecrets,
+} from "./request-head.ts";
+import type { ResponseHead } from "./response-head.ts";
 
 /** Options for {@link request}. */
-export interface RequestOptions {
-  /** Case matters. Methods with a body are not supported yet. @default "GET" */
+export interface RequestOptions extends RequestBodyOptions {
+  /** Case matters. @default "GET", or "POST" with a body */
   readonly method?: string | undefined;
   /** Sent besides `host`, `accept`, `accept-encoding` and `user-agent`, or instead of them. */
   readonly headers?: RequestHeaders | undefined;
-  /** One deadline for all: lookup, connecting, redirects, the whole body. In milliseconds. @default Infinity */
+  /** One deadline for all: lookup, connecting, redirects, both bodies. In milliseconds. @default Infinity */
   readonly timeoutMs?: number | undefined;
-  /** Longest silence of the server while something is waited for, in milliseconds. @default 30000 */
+  /** Longest silence of the server while it is waited for, to take bytes or to send some, in milliseconds. @default 30000 */
   readonly chunkTimeoutMs?: number | undefined;
-  /** Ends the request, or the reading of its body, with the signal's reason. */
+  /** Ends the request, or the reading of its answer's body, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Redirects that are followed; 0 gives the redirect itself. @default 5 */
   readonly redirectsMax?: number | undefined;
+  /**
+   * Whether to ask for gzip, deflate and br, and to undo them. An answer in another coding is given as it is, and so is
+   * a part of a body (206). `content-encoding` stays in the headers.
+   * @default true
+   */
+  readonly decompress?: boolean | undefined;
   /** Longest head of an answer (and as much again for its trailers), in bytes. @default 16384 */
   readonly headerBytesMax?: number | undefined;
-  /** Longest body, in bytes, however it is read. `Infinity` for downloads of any size. @default 67108864 */
+  /** Longest body of an answer, in bytes, as it is sent and as it is given. `Infinity` for any size. @default 67108864 */
   readonly bodyBytesMax?: number | undefined;
+  /** What the chunks of an answer may cost beside 16 bytes and twice their data each, in bytes. @default 16384 */
+  readonly chunkOverheadBytesMax?: number | undefined;
 }
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
- * Sends a request without a body, `HEAD` or `OPTIONS` for example; see {@link get}, which says the rest.
+ * Sends a request, with a body or without; see {@link get}, which says the rest.
  *
- * @throws {TypeError} for a method that is none; as {@link get}.
+ * The body goes out at the pace of the server, and the answer is read meanwhile. An answer from 300 up, or one that is
+ * whole, ends the sending: a stream is then cancelled. When a stream fails, the request rejects with the stream's error.
+ *
+ * A redirect that asks for the body again (307, 308, and 301 and 302 after another method than POST) is followed with
+ * bytes, text and JSON, to other origins too. A stream cannot be sent twice, so there the redirect itself is the answer.
+ *
+ * @throws {TypeError} for a method that is none or a body that cannot be sent; as {@link get}.
  * @throws {SocketError} as {@link get}.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@landline/sockets";
+ * import { request } from "@landline/sockets/http";
+ * import assert from "node:assert/strict";
+ *
+ * await using server = await serve({}, async (connection) => {
+ *   await connection.readUntil("\r\n\r\n");
+ *   assert.equal(Buffer.from(await connection.readExactly(7)).toString(), '{"a":1}');
+ *   await connection.write("HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+ * });
+ * const response = await request(`http://localhost:${server.address.port}/`, { json: { a: 1 } });
+ * assert.equal(response.status, 201);
+ * await response.close();
+ * ```
  */
 export async function request(url: string | URL, options: RequestOptions = {}): Promise<HttpResponse> {
   const { redirectsMax = 5, timeoutMs = Number.POSITIVE_INFINITY } = options;
-  let method = options.method ?? "GET";
-  let headers = requestHeaders(options.headers);
-  let target = checkUrl(new URL(url));
-  checkMethod(method);
+  let outgoing = requestHead(checkUrl(new URL(url)), options);
   checkTimeout(timeoutMs);
   checkTimeout(options.chunkTimeoutMs ?? 0);
   const deadlineAt = performance.now() + timeoutMs;
 
   for (let redirects = 0; ; redirects += 1) {
+    const { url: target, method, body } = outgoing;
     const exchange = new Exchange({ ...options, method, host: target.host, deadlineAt });
-    const head = await exchange.open(target, encodeRequestHead(method, target, headers));
+    const head = await exchange.open({ url: target, head: encodeRequestHead(outgoing), body });
     const location = head.headers.get("location");
-    if (!REDIRECTS.has(head.status) || location === null || redirectsMax === 0) {
-      return new HttpResponse(target.href, head, exchange);
+    const isRedirect = REDIRECTS.has(head.status) && location !== null && redirectsMax !== 0;
+    if (!isRedirect || !canRepeat(head.status, outgoing)) {
+      return new HttpResponse(target.href, head, { exchange, body: bodyOf(exchange, head, options) });
     }
     exchange.close();
     if (redirects === redirectsMax) {
       const text = `Cannot get from ${target.host}: more than redirectsMax ${redirectsMax} redirects`;
       throw new SocketError("limit", text, { operation: "redirect" });
     }
-    const next = redirectTarget(location, target);
-    if (next.origin !== target.origin) headers = withoutSecrets(headers);
-    method = redirectMethod(head.status, method);
-    target = next;
+    outgoing = redirected(outgoing, head.status, redirectTarget(location, target));
+  }
+}
+
+function requestHead(url: URL, options: RequestOptions): RequestHead {
+  const body = outgoingBody(options);
+  const method = options.method ?? (body.kind === "none" ? "GET" : "POST");
+  checkMethod(method);
+  if (method === "TRACE" && body.kind !== "none") throw new TypeError("method TRACE cannot have a body");
+  const headers = requestHeaders(options.headers);
+  if (options.json !== undefined && !headers.has("content-type")) headers.set("content-type", "application/json");
+  return { method, url, headers, body, decompress: options.decompress ?? true };
+}
+
+function bodyOf(exchange: Exchange, head: ResponseHead, options: RequestOptions): BodyReader {
+  const { decompress = true, bodyBytesMax = 67_108_864 } = options;
+  if (!decompress || head.status === 206) return exchange;
+  try {
+    const codings = contentCodings(head.headers);
+    return codings.length === 0 ? exchange : new DecompressedBody(exchange, codings, bodyBytesMax);
+  } catch (error) {
+    exchange.close();
+    throw error;
   }
 }
 
@@ -80,10 +140,32 @@ function redirectTarget(location: string, from: URL): URL {
   if (next.protocol !== "http:" && next.protocol !== "https:") {
     throw new SocketError("malformed", `${action}: it leads away from HTTP`, { operation: "redirect" });
   }
+  if (next.protocol === "https:") {
+    throw new SocketError("tls", `${action}: it leads to https:, which is not supported yet`, {
+      operation: "redirect",
+    });
+  }
   // Whoever redirects does not choose whom we are there.
   next.username = "";
   next.password = "";
-  return checkUrl(next);
+  return next;
+}
+
+/** The request that a redirect asks for. */
+function redirected(from: RequestHead, status: number, url: URL): RequestHead {
+  const method = redirectMethod(status, from.method);
+  const headers = url.origin === from.url.origin ? from.headers : withoutSecrets(from.headers);
+  if (asksForBody(status, from.method)) return { ...from, url, headers };
+  return { ...from, url, method, headers: withoutContent(headers), body: NO_BODY };
+}
+
+/** Whether a redirect can be followed: a stream has been read. */
+function canRepeat(status: number, { method, body }: RequestHead): boolean {
+  return body.kind !== "stream" || !asksForBody(status, method);
+}
+
+function asksForBody(status: number, method: string): boolean {
+  return status !== 303 && redirectMethod(status, method) === method;
 }
 
 /** RFC 9110, section 15.4: 303 asks for a GET, and 301 and 302 are used as if they did for POST. */

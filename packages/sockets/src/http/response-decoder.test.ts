@@ -182,6 +182,12 @@ const GOOD: readonly Sample[] = [
     expected: { body: "", trailers: [] },
   },
   {
+    name: "exactly chunkOverheadBytesMax, and chunks that make up for it",
+    text: message("HTTP/1.1 200 OK", CHUNKED, "", `1;${"x".repeat(24)}`, "a", "14", "x".repeat(20), "0", "", ""),
+    options: { chunkOverheadBytesMax: 10 },
+    expected: { body: `a${"x".repeat(20)}`, trailers: [] },
+  },
+  {
     name: "exactly headerBytesMax and bodyBytesMax",
     text: message("HTTP/1.1 200 OK", "Content-Length: 4", "", "body"),
     options: { headerBytesMax: 38, bodyBytesMax: 4 },
@@ -263,6 +269,16 @@ const LIMITS: readonly (readonly [name: string, text: string, options: DecodeOpt
   ["trailers", message("HTTP/1.1 200 OK", CHUNKED, "", "0", `A: ${"x".repeat(60)}`, "", ""), { headerBytesMax: 60 }],
   ["a chunk's extensions", message("HTTP/1.1 200 OK", CHUNKED, "", `1;${"x".repeat(5000)}`, "a", "0", "", ""), {}],
   ["a length", message("HTTP/1.1 200 OK", "Content-Length: 5", "", ""), { bodyBytesMax: 4 }],
+  [
+    "small chunks with long extensions",
+    message("HTTP/1.1 200 OK", CHUNKED, "", `${`1;${"x".repeat(1000)}\r\na\r\n`.repeat(20)}0`, "", ""),
+    {},
+  ],
+  [
+    "what chunks cost, one byte too much",
+    message("HTTP/1.1 200 OK", CHUNKED, "", `1;${"x".repeat(24)}`, "a", "0", "", ""),
+    { chunkOverheadBytesMax: 9 },
+  ],
   ["chunks together", message("HTTP/1.1 200 OK", CHUNKED, "", "4", "hell", "1", "o", "0", "", ""), { bodyBytesMax: 4 }],
   ["a body until the end", message("HTTP/1.1 200 OK", "", "hello"), { bodyBytesMax: 4 }],
 ];

@@ -20,6 +20,8 @@ export interface ResponseDecoderOptions {
   readonly headerBytesMax?: number | undefined;
   /** Longest body, in bytes. @default 67108864 */
   readonly bodyBytesMax?: number | undefined;
+  /** What chunks may cost beside 16 bytes and twice their data each, all together, in bytes. @default 16384 */
+  readonly chunkOverheadBytesMax?: number | undefined;
 }
 
 /** What an answer is made of, in this order: any number of `informational`, `head`, any number of `data`, `end`. */
@@ -46,11 +48,22 @@ const CHUNK_LINE = /^([0-9A-Fa-f]+)(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n$/;
  * is refused. What comes after the answer is ignored.
  *
  * `decode` and `end` throw `malformed` with `offset`, `limit`, and `end` throws `end-of-stream` for an answer cut off.
+ *
+ * @example
+ * ```ts
+ * import { ResponseDecoder } from "@landline/sockets/http";
+ * import assert from "node:assert/strict";
+ *
+ * const decoder = new ResponseDecoder({ method: "GET" });
+ * const events = decoder.decode(Buffer.from("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"));
+ * assert.deepEqual(events.map(({ type }) => type), ["head", "data", "end"]);
+ * ```
  */
 export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
   readonly #method: string;
   readonly #headerBytesMax: number;
   readonly #bodyBytesMax: number;
+  readonly #chunkOverheadBytesMax: number;
   #step: Step = "head";
   /** Bytes taken from the queue so far: where its first byte stands in the stream. */
   #offset = 0;
@@ -63,12 +76,15 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
   /** Bytes that the body, or the chunk, still lacks. */
   #lacking = 0;
   #bodyBytes = 0;
+  /** What the lines before the chunks have cost so far, less what chunks may cost. */
+  #chunkOverheadBytes = 0;
 
   constructor(options: ResponseDecoderOptions = {}) {
     super();
     this.#method = options.method ?? "GET";
     this.#headerBytesMax = options.headerBytesMax ?? 16_384;
     this.#bodyBytesMax = options.bodyBytesMax ?? 67_108_864;
+    this.#chunkOverheadBytesMax = options.chunkOverheadBytesMax ?? 16_384;
   }
 
   protected override next(events: ResponseEvent[]): boolean {
@@ -173,8 +189,10 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
   #untilClose(events: ResponseEvent[]): boolean {
     if (this.queue.length === 0) return false;
     const bytes = this.queue.takeChunk();
+    // What is within the limit is given first, so that the bytes are the same however they are cut.
+    const within = bytes.subarray(0, this.#bodyBytesMax - this.#bodyBytes);
+    if (within.length > 0) this.#pushData(events, within);
     this.#claimBody(bytes.length);
-    this.#pushData(events, bytes);
     return true;
   }
 
@@ -184,6 +202,7 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
     const [, digits = ""] = CHUNK_LINE.exec(asBuffer(line.bytes).toString("latin1")) ?? [];
     const size = Number.parseInt(digits, 16);
     if (!Number.isSafeInteger(size)) throw malformed("a bad chunk size", line.offset);
+    this.#claimOverhead(line, size);
     this.#claimBody(size);
     this.#lacking = size;
     this.#step = size === 0 ? "trailers" : "chunk-data";
@@ -225,12 +244,7 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
     const at = this.queue.indexOf(LF, this.#searched);
     const length = at === -1 ? this.queue.length : at + 1;
     const offset = this.#offset;
-    if (length > bytesMax) {
-      throw new SocketError("limit", `Cannot read HTTP response: ${what} is too long (at byte ${offset})`, {
-        operation: "decode",
-        offset,
-      });
-    }
+    if (length > bytesMax) throw tooLong(what, offset);
     this.#searched = at === -1 ? length : 0;
     if (at === -1) return undefined;
     this.#offset += length;
@@ -240,6 +254,13 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
   #pushData(events: ResponseEvent[], bytes: Uint8Array): void {
     this.#offset += bytes.length;
     events.push({ type: "data", bytes });
+  }
+
+  /** Refuses many small chunks with long extensions: megabytes on the wire for a few bytes of the body. */
+  #claimOverhead(line: Line, size: number): void {
+    const bytes = this.#chunkOverheadBytes + line.bytes.length - 16 - 2 * size;
+    this.#chunkOverheadBytes = Math.max(0, bytes);
+    if (bytes > this.#chunkOverheadBytesMax) throw tooLong("what comes between its chunks", line.offset);
   }
 
   /** Counts bytes of the body before they are taken. */
@@ -260,4 +281,11 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
     events.push({ type: "end", trailers: toHeaders(this.#fields) });
     this.#fields = [];
   }
+}
+
+function tooLong(what: string, offset: number): SocketError {
+  return new SocketError("limit", `Cannot read HTTP response: ${what} is too long (at byte ${offset})`, {
+    operation: "decode",
+    offset,
+  });
 }

@@ -50,7 +50,7 @@ export function parseField({ bytes, offset }: Line): Field {
   if (!FIELD_NAME.test(name)) throw malformed("a field without a valid name", offset);
   const nul = text.indexOf("\0", colon);
   if (nul !== -1) throw malformed("a NUL in a field", offset + nul);
-  return { name: name.toLowerCase(), value: trim(text.slice(colon + 1)), offset };
+  return { name: name.toLowerCase(), value: trimBlanks(text.slice(colon + 1)), offset };
 }
 
 export function toHeaders(fields: readonly Field[]): Headers {
@@ -71,8 +71,8 @@ function latin1(bytes: Uint8Array): string {
   return asBuffer(bytes).toString("latin1");
 }
 
-/** Without optional white space around it; `String.trim` would take more, and a pattern for the end is quadratic. */
-function trim(value: string): string {
+/** Without optional white space around it. `String.trim` would take more, and a pattern for the end is quadratic. */
+export function trimBlanks(value: string): string {
   let start = 0;
   let end = value.length;
   while (start < end && isBlank(value[start])) start += 1;
