@@ -4,7 +4,7 @@ import { SocketError, type SocketErrorFields } from "./errors.ts";
 export interface WaitOptions {
   /** Rejects with the signal's reason when it aborts. Nothing is lost by that. */
   readonly signal?: AbortSignal | undefined;
-  /** Rejects with a `timeout` error after this many milliseconds. Nothing is lost by that. */
+  /** Rejects with a `timeout` error after this many milliseconds. Nothing is lost by that. @default Infinity */
   readonly timeoutMs?: number | undefined;
 }
 

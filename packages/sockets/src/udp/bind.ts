@@ -1,9 +1,11 @@
-import { UdpSocket, type UdpSocketOptions } from "./udp-socket.ts";
+import type { UdpSocketOptions } from "./udp-options.ts";
+import { UdpSocket } from "./udp-socket.ts";
 
 /**
  * Opens a UDP socket. Without a port it takes a free one.
  *
  * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`, `name-not-found`.
+ * @throws {RangeError} when an option is no port, or a queue that holds nothing.
  *
  * @example
  * ```ts

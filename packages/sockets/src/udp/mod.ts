@@ -1,3 +1,7 @@
 export { bind } from "./bind.ts";
 export type { Datagram } from "./datagram.ts";
-export { type UdpAddress, UdpSocket, type UdpSocketOptions } from "./udp-socket.ts";
+export type { MulticastOptions } from "./multicast.ts";
+export type { RequestOptions } from "./request.ts";
+export type { UdpAddress } from "./udp-address.ts";
+export type { UdpSocketOptions } from "./udp-options.ts";
+export { UdpSocket } from "./udp-socket.ts";

@@ -1,102 +1,77 @@
-import dgram from "node:dgram";
-import { lookup } from "node:dns/promises";
-import { isIP, isIPv6 } from "node:net";
+import type dgram from "node:dgram";
 import { formatAddress } from "../address.ts";
 import { fromNodeError, SocketError } from "../errors.ts";
 import { type DatagramSocketState, nextSocketId, publishStateChange } from "../state.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
+import { type BoundSocket, openBoundSocket } from "./bound-socket.ts";
 import type { Datagram } from "./datagram.ts";
-
-/** Where a datagram socket is or sends to. */
-export interface UdpAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
-export interface UdpSocketOptions {
-  /** A name or an address. @default "localhost" */
-  readonly host?: string | undefined;
-  /** 0 takes a free port. @default 0 */
-  readonly port?: number | undefined;
-  /** Datagrams kept until they are received; the oldest are dropped and counted. @default 1024 */
-  readonly queueMax?: number | undefined;
-  /** Several sockets share the port. @default false */
-  readonly reuseAddress?: boolean | undefined;
-}
+import { MulticastGroups, type MulticastOptions } from "./multicast.ts";
+import { NameCache } from "./name-cache.ts";
+import { PeerLink } from "./peer-link.ts";
+import { PendingCalls } from "./pending-calls.ts";
+import { ReceiveQueue } from "./receive-queue.ts";
+import { PendingRequest, type RequestOptions } from "./request.ts";
+import { checkPeerPort, type UdpAddress } from "./udp-address.ts";
+import type { UdpSocketOptions } from "./udp-options.ts";
 
 /** The most that one IPv4 datagram carries, in bytes. */
 const DATAGRAM_BYTES_MAX = 65_507;
-/** After this many sends in a row, the event loop gets its turn. */
-const SENDS_PER_TURN = 64;
+/**
+ * After this many sends in a row, the event loop gets its turn. libuv reads at most 32 datagrams of a socket in a turn;
+ * with more than that, a loop that sends to a socket of its own process overruns the kernel's buffer (with 64, half of
+ * 20,000 datagrams were lost).
+ */
+const SENDS_PER_TURN = 32;
 
 /**
  * A UDP socket: datagrams arrive whole, in any order, or not at all.
  *
  * Received datagrams wait in a bounded queue; when nobody takes them the oldest are dropped and counted in `dropped`.
+ * The socket is IPv4 or IPv6, as its host is, and takes the addresses of its family from every name that it is given.
+ * The addresses of a name are remembered for 5 s.
  */
 export class UdpSocket implements AsyncDisposable {
   readonly #socket: dgram.Socket;
   readonly #id: number = nextSocketId();
-  readonly #queueMax: number;
-  readonly #queue: Datagram[] = [];
-  readonly #waits: Wait<Datagram | undefined>[] = [];
-  /** Reject what is being sent or connected. */
-  readonly #abandons = new Set<() => void>();
+  readonly #address: UdpAddress;
+  readonly #queue: ReceiveQueue;
+  readonly #names: NameCache;
+  readonly #calls = new PendingCalls((operation) => this.#checkOpen(operation));
+  readonly #link: PeerLink;
+  readonly #groups: MulticastGroups;
+  /** The requests that wait for an answer, oldest first. */
+  readonly #requests = new Set<PendingRequest>();
   readonly #closed = Promise.withResolvers<void>();
-  readonly #family: 4 | 6;
-  #address: UdpAddress = { host: "", port: 0 };
-  #remote: UdpAddress | undefined;
   #state: DatagramSocketState = "created";
-  #dropped = 0;
   #sends = 0;
-  #error: SocketError | undefined;
 
-  private constructor(socket: dgram.Socket, family: 4 | 6, options: UdpSocketOptions) {
+  private constructor({ socket, family }: BoundSocket, options: UdpSocketOptions) {
+    const { address, port } = socket.address();
     this.#socket = socket;
-    this.#family = family;
-    this.#queueMax = options.queueMax ?? 1_024;
+    this.#address = { host: address, port };
+    this.#queue = new ReceiveQueue(options.queueMax ?? 1_024);
+    this.#names = new NameCache(family, options.lookup);
+    this.#link = new PeerLink(socket, this.#calls);
+    this.#groups = new MulticastGroups(socket, family);
     socket.on("message", (data, from) => this.#receive({ data, from: { host: from.address, port: from.port } }));
     socket.on("error", (error) => this.#failed(error));
     socket.on("close", () => this.#finish());
+    this.#moveTo("bound");
   }
 
   /** @internal See {@link bind}. */
   static async open(options: UdpSocketOptions): Promise<UdpSocket> {
-    const { host = "localhost", port = 0, reuseAddress = false } = options;
-    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new RangeError(`port must be 0 to 65535: ${port}`);
-    const { queueMax = 1 } = options;
-    if (!(queueMax >= 1)) throw new RangeError(`queueMax must be 1 or more: ${queueMax}`);
-    const action = `Cannot bind ${formatAddress({ host, port })}`;
-    const { address, family } = await resolve(host, 0, action);
-    const socket = dgram.createSocket({ type: family === 6 ? "udp6" : "udp4", reuseAddr: reuseAddress });
-    const udpSocket = new UdpSocket(socket, family, options);
-    const { promise, resolve: bound, reject } = Promise.withResolvers<void>();
-    const refuse = (error: Error) => reject(fromNodeError(error, action, { operation: "bind", local: { host, port } }));
-    socket.once("error", refuse);
-    socket.bind({ address, port }, () => {
-      socket.off("error", refuse);
-      bound();
-    });
-    try {
-      await promise;
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
-    const own = socket.address();
-    udpSocket.#address = { host: own.address, port: own.port };
-    udpSocket.#moveTo("bound");
-    return udpSocket;
+    return new UdpSocket(await openBoundSocket(options), options);
   }
 
-  /** This socket's own address. */
+  /** This socket's own address. It stays the same, connected or not. */
   get address(): UdpAddress {
     return this.#address;
   }
 
-  /** Where a connected socket sends to. */
+  /** Where a connected socket sends to: the address that its name stood for. */
   get remote(): UdpAddress | undefined {
-    return this.#remote;
+    return this.#link.remote;
   }
 
   get state(): DatagramSocketState {
@@ -105,7 +80,7 @@ export class UdpSocket implements AsyncDisposable {
 
   /** Datagrams thrown away because nobody received them in time. */
   get dropped(): number {
-    return this.#dropped;
+    return this.#queue.dropped;
   }
 
   /** Resolves when the socket is closed. Never rejects. */
@@ -114,37 +89,107 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /**
-   * Sends one datagram; resolves when the kernel has it, which says nothing about its arrival.
-   * Without `to` the socket must be connected.
+   * Size of the kernel's receive buffer in bytes, as the kernel counts it: Linux gives twice what was asked for, as its
+   * own bookkeeping takes its place there.
    *
-   * @throws {SocketError} `message-too-long` above 65,507 bytes; `name-not-found`; `closed`; on a connected socket
-   * `refused` when an earlier datagram was.
+   * @throws {SocketError} `closed`.
    */
-  async send(data: Uint8Array | string, to?: UdpAddress): Promise<void> {
+  get receiveBufferBytes(): number {
+    this.#checkOpen("get the buffer size");
+    return this.#socket.getRecvBufferSize();
+  }
+
+  /**
+   * Size of the kernel's send buffer in bytes; see {@link receiveBufferBytes}.
+   *
+   * @throws {SocketError} `closed`.
+   */
+  get sendBufferBytes(): number {
+    this.#checkOpen("get the buffer size");
+    return this.#socket.getSendBufferSize();
+  }
+
+  /**
+   * Sends one datagram of at most 65,507 bytes; resolves when the kernel has it, which says nothing about its arrival.
+   * Without `to` the socket must be connected. Every 32 datagrams the event loop gets its turn.
+   *
+   * An abort rejects at once, during the name look-up too, and the datagram is not sent; only one that the kernel is
+   * being given at that moment may still go.
+   *
+   * @throws {SocketError} `message-too-long`; `name-not-found`, also for a name without an address of this socket's
+   * family; `name-lookup-failed`; `timeout`; `closed`; `permission` to a broadcast address without `broadcast`; on a
+   * connected socket `refused` when an earlier datagram was.
+   * @throws {TypeError} when there is no `to` and no connection, or `to` is not the peer of the connection.
+   */
+  async send(data: Uint8Array | string, to?: UdpAddress, options?: WaitOptions): Promise<void> {
+    if (options !== undefined) await refusalOf(options);
     this.#checkOpen("send");
-    const target = to ?? this.#remote;
-    if (target === undefined) throw new TypeError("to must be given, as the socket is not connected");
-    const bytes = typeof data === "string" ? Buffer.from(data) : data;
+    const target = this.#targetOf(to);
     const action = `Cannot send to ${formatAddress(target)}`;
-    if (bytes.length > DATAGRAM_BYTES_MAX) {
-      throw new SocketError(
-        "message-too-long",
-        `${action}: ${bytes.length} bytes exceed the ${DATAGRAM_BYTES_MAX} of a datagram`,
-        { operation: "send", remote: target },
-      );
+    const bytes = bytesOf(data, action, target);
+    const host = to === undefined ? undefined : this.#names.known(to.host, action)?.[0];
+    if (options === undefined && (to === undefined || host !== undefined)) {
+      await this.#transmit(bytes, target, host);
+    } else {
+      await this.#waitFor(action, options, async (wait) => {
+        const found = to === undefined ? undefined : await this.#resolve("send", to.host, action);
+        if (!wait.isSettled) await this.#transmit(bytes, target, found?.[0]);
+      });
     }
-    const host = to === undefined ? undefined : (await resolve(to.host, this.#family, action)).address;
-    this.#checkOpen("send");
-    await this.#call("send", action, target, (done) => {
-      if (host === undefined) this.#socket.send(bytes, done);
-      else this.#socket.send(bytes, target.port, host, done);
-    });
     this.#sends += 1;
     if (this.#sends % SENDS_PER_TURN === 0) await new Promise((next) => setImmediate(next));
   }
 
   /**
-   * Waits for the next datagram.
+   * Sends a datagram and waits for the answer, sending again while there is none.
+   *
+   * The answer is the next datagram from the address asked (and for which `matches` is true); all others still go to
+   * `receive`, late answers to earlier attempts among them. Requests may run at the same time: a datagram answers the
+   * oldest one that it fits. `to` may be left out on a connected socket.
+   *
+   * Each wait is twice the one before, give or take a quarter at random. They are such that all attempts fit into
+   * `timeoutMs`: with its 5,000 ms and 4 attempts about 333, 667 and 1,333 ms, then the rest. The receiver may get the
+   * datagram several times, so ask only what may be asked twice.
+   *
+   * @throws {SocketError} `timeout` when no attempt was answered; `closed` when the socket is closed meanwhile; what
+   * {@link send} rejects with, for any attempt; on a connected socket `refused`.
+   * @throws {RangeError} when `attempts` is not 1 to 10, or `timeoutMs` is no time.
+   *
+   * @example
+   * ```ts
+   * import { bind } from "@landline/sockets";
+   * import assert from "node:assert/strict";
+   *
+   * await using server = await bind({ host: "127.0.0.1" });
+   * const serving = (async () => {
+   *   for await (const { data, from } of server) await server.send(`Hello ${Buffer.from(data)}`, from);
+   * })();
+   *
+   * await using client = await bind({ host: "127.0.0.1" });
+   * const { data } = await client.request("Ada", server.address, { timeoutMs: 2_000, attempts: 3 });
+   * assert.equal(Buffer.from(data).toString(), "Hello Ada");
+   * await server.close();
+   * await serving;
+   * ```
+   */
+  async request(data: Uint8Array | string, to?: UdpAddress, options: RequestOptions = {}): Promise<Datagram> {
+    await refusalOf(options);
+    this.#checkOpen("request");
+    const target = this.#targetOf(to);
+    const bytes = Uint8Array.from(bytesOf(data, `Cannot send to ${formatAddress(target)}`, target));
+    const action = `Cannot get an answer from ${formatAddress(target)}`;
+    const request = new PendingRequest(
+      options,
+      () => action,
+      () => this.#requests.delete(request),
+    );
+    this.#requests.add(request);
+    this.#ask(request, bytes, to, action).catch((error: unknown) => request.reject(error));
+    return await request.answer;
+  }
+
+  /**
+   * Waits for the next datagram that no request takes. A timeout or an abort loses none.
    *
    * @throws {SocketError} `timeout`; `closed`; on a connected socket `refused` when nobody listens there.
    */
@@ -154,26 +199,73 @@ export class UdpSocket implements AsyncDisposable {
     return datagram;
   }
 
-  /** Datagram after datagram until the socket is closed. */
+  /** Datagram after datagram until the socket is closed; throws as {@link receive}. Leaving the loop leaves it open. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Datagram, void, void> {
     for (let next = await this.#next(); next !== undefined; next = await this.#next()) yield next;
   }
 
-  /** Fixes the peer, or another one: `send` needs no address any more and only its datagrams are received. */
-  async connect(to: UdpAddress): Promise<void> {
+  /**
+   * Fixes the peer, or another one: `send` needs no address any more and only its datagrams are received. What has been
+   * received before stays in the queue.
+   *
+   * Nothing is sent. That nobody listens shows with the first datagram: then the next address of the name, if it has
+   * one, gets that datagram and is the peer from then on. Only when the last address refuses, `send`, `receive` or
+   * `request` rejects with `refused`. Once an address has answered, there is no more moving on.
+   *
+   * @throws {SocketError} `name-not-found`, also for a name without an address of this socket's family;
+   * `name-lookup-failed`; `unreachable`; `timeout` and aborts, which leave the peer as it was; `closed`.
+   */
+  async connect(to: UdpAddress, options?: WaitOptions): Promise<void> {
+    if (options !== undefined) await refusalOf(options);
     this.#checkOpen("connect");
+    checkPeerPort(to.port);
     const action = `Cannot connect to ${formatAddress(to)}`;
-    const { address } = await resolve(to.host, this.#family, action);
-    this.#checkOpen("connect");
-    if (this.#remote !== undefined) {
-      this.#remote = undefined;
-      this.#socket.disconnect();
-    }
-    await this.#call("connect", action, to, (done) => this.#socket.connect(to.port, address, done));
-    this.#remote = { host: address, port: to.port };
+    await this.#waitFor(action, options, async (wait) => {
+      const hosts = await this.#resolve("connect", to.host, action);
+      if (!wait.isSettled) await this.#link.connect(hosts, to);
+    });
   }
 
-  /** Closes at once; a `receive` that waits rejects with `closed`, iteration ends. Idempotent. */
+  /** Undoes {@link connect}: everybody is heard again, and `send` needs an address. Without a peer it does nothing. */
+  async disconnect(): Promise<void> {
+    this.#checkOpen("disconnect");
+    await this.#link.disconnect();
+  }
+
+  /**
+   * Receives what is sent to a multicast group at this socket's port. Joining twice is joining once; closing leaves.
+   * The socket should be bound to `0.0.0.0` or `::`: on Linux one bound to another address hears no group.
+   *
+   * @throws {TypeError} when the group is no multicast address of this socket's family.
+   * @throws {SocketError} `address-not-available` when there is no such interface; `system`; `closed`.
+   *
+   * @example
+   * ```ts
+   * import { bind } from "@landline/sockets";
+   *
+   * await using socket = await bind({ host: "0.0.0.0", multicastInterface: "127.0.0.1" });
+   * socket.joinMulticast("239.255.7.7", { interface: "127.0.0.1" });
+   * await socket.send("who is there?", { host: "239.255.7.7", port: socket.address.port });
+   * ```
+   */
+  joinMulticast(group: string, options?: MulticastOptions): void {
+    this.#checkOpen("join");
+    this.#groups.join(group, options);
+  }
+
+  /**
+   * Undoes {@link joinMulticast} with the same interface. Leaving what was not joined does nothing. On Linux a socket
+   * on `0.0.0.0` goes on hearing the group while another socket of the machine is in it.
+   *
+   * @throws {TypeError} when the group is no multicast address of this socket's family.
+   * @throws {SocketError} `system`; `closed`.
+   */
+  leaveMulticast(group: string, options?: MulticastOptions): void {
+    this.#checkOpen("leave");
+    this.#groups.leave(group, options);
+  }
+
+  /** Closes at once; a `receive` or `request` that waits rejects with `closed`, iteration ends. Idempotent. */
   close(): Promise<void> {
     if (this.#state === "bound") {
       this.#moveTo("closing");
@@ -197,70 +289,102 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   #receive(datagram: Datagram): void {
-    const wait = this.#waits.shift();
-    if (wait !== undefined) {
-      wait.resolve(datagram);
-      return;
-    }
-    if (this.#queue.length >= this.#queueMax) {
-      this.#queue.shift();
-      this.#dropped += 1;
-    }
+    this.#link.heard(datagram.from);
+    for (const request of this.#requests) if (request.take(datagram, this.remote)) return;
     this.#queue.push(datagram);
   }
 
   #next(options?: WaitOptions): Promise<Datagram | undefined> {
-    const refusal = refusalOf(options);
-    if (refusal !== undefined) return refusal;
-    const ready = this.#queue.shift();
-    if (ready !== undefined) return Promise.resolve(ready);
-    if (this.#error !== undefined) {
-      const error = this.#error;
-      this.#error = undefined;
-      return Promise.reject(error);
+    return this.#queue.next(options, () => this.#receiveAction());
+  }
+
+  #receiveAction(): string {
+    const { remote } = this;
+    return remote === undefined ? "Cannot receive a datagram" : `Cannot receive from ${formatAddress(remote)}`;
+  }
+
+  /** Where a datagram goes: to `to`, or to the peer, which is the only one to send to where there is one. */
+  #targetOf(to: UdpAddress | undefined): UdpAddress {
+    const { remote } = this;
+    if (to === undefined) {
+      if (remote === undefined) throw new TypeError("to must be given, as the socket is not connected");
+      return remote;
     }
-    if (this.#state !== "bound") return Promise.resolve(undefined);
-    const wait = new Wait<Datagram | undefined>(
+    checkPeerPort(to.port);
+    return to;
+  }
+
+  /** Not `async`, as this is the hot path; it throws at once. `host` is left out to send to the peer. */
+  #transmit(bytes: Uint8Array, target: UdpAddress, host: string | undefined): Promise<void> {
+    this.#checkOpen("send");
+    const { moving } = this.#link;
+    if (moving !== undefined) return moving.then(() => this.#transmit(bytes, target, host));
+    const { remote } = this;
+    if (host === undefined || (remote?.host === host && remote.port === target.port)) return this.#link.send(bytes);
+    if (remote !== undefined) {
+      throw new TypeError(`to must be left out, as the socket is connected to ${formatAddress(remote)}`);
+    }
+    const call = { operation: "send", action: `Cannot send to ${formatAddress(target)}`, remote: target } as const;
+    return this.#calls.run(call, (done) => this.#socket.send(bytes, target.port, host, done));
+  }
+
+  async #ask(request: PendingRequest, bytes: Uint8Array, to: UdpAddress | undefined, action: string): Promise<void> {
+    const host = to === undefined ? undefined : (await this.#names.addresses(to.host, action))[0];
+    request.start(async () => {
+      // A connected socket may have moved on to another address.
+      const target = to ?? this.remote;
+      if (target === undefined) throw new TypeError("to must be given, as the socket is not connected");
+      request.peer = { host: host ?? target.host, port: target.port };
+      await this.#transmit(bytes, target, host);
+    });
+  }
+
+  /** The addresses of a name; the end of the socket ends the look-up for the caller. */
+  async #resolve(operation: string, host: string, action: string): Promise<readonly string[]> {
+    const addresses = await this.#calls.race(operation, this.#names.addresses(host, action));
+    this.#checkOpen(operation);
+    return addresses;
+  }
+
+  /** Work that an abort or a timeout ends for the caller; the work looks at `wait.isSettled` before it does anything. */
+  #waitFor(action: string, options: WaitOptions | undefined, work: (wait: Wait<void>) => Promise<void>): Promise<void> {
+    const wait = new Wait<void>(
       options,
-      () => "Cannot receive a datagram",
-      () => this.#waits.splice(this.#waits.indexOf(wait), 1),
+      () => action,
+      () => undefined,
     );
-    this.#waits.push(wait);
+    work(wait).then(
+      () => wait.resolve(),
+      (error: unknown) => wait.reject(error),
+    );
     return wait.promise;
   }
 
-  /** A call of dgram's. Closing settles it too, as dgram then forgets the callbacks of what has not begun. */
-  #call(
-    operation: "send" | "connect",
-    action: string,
-    remote: UdpAddress,
-    start: (done: (error?: Error | null) => void) => void,
-  ): Promise<void> {
-    const { promise, resolve: succeed, reject } = Promise.withResolvers<void>();
-    const abandon = (): void => reject(this.#closedError(operation));
-    start((error) => {
-      this.#abandons.delete(abandon);
-      if (error === undefined || error === null) succeed();
-      else reject(fromNodeError(error, action, { operation, remote }));
-    });
-    this.#abandons.add(abandon);
-    return promise;
-  }
-
-  /** An error that belongs to no call, an ICMP answer to an earlier send for example: the next receive gets it. */
+  /** An error that belongs to no call, an ICMP answer to an earlier send for example. */
   #failed(cause: Error): void {
     if (this.#state !== "bound") return;
-    const error = fromNodeError(cause, "Cannot receive a datagram", { operation: "receive" });
-    const wait = this.#waits.shift();
-    if (wait === undefined) this.#error = error;
-    else wait.reject(error);
+    const { remote } = this;
+    const error = fromNodeError(cause, this.#receiveAction(), { operation: "receive", ...(remote && { remote }) });
+    if (error.code !== "refused" || !this.#link.canMoveOn) {
+      this.#reject(error);
+      return;
+    }
+    this.#link.moveOn().catch((next: unknown) => {
+      if (this.#state === "bound") this.#reject(fromNodeError(next, this.#receiveAction(), { operation: "receive" }));
+    });
+  }
+
+  /** All requests of a connected socket are the peer's; else the next receive gets the error. */
+  #reject(error: SocketError): void {
+    if (this.#requests.size === 0) this.#queue.fail(error);
+    for (const request of this.#requests) request.reject(error);
   }
 
   #finish(): void {
     this.#moveTo("closed");
-    for (const wait of this.#waits.splice(0)) wait.resolve(undefined);
-    for (const abandon of this.#abandons) abandon();
-    this.#abandons.clear();
+    for (const request of this.#requests) request.reject(this.#closedError("request"));
+    this.#queue.end();
+    this.#calls.abandonAll((operation) => this.#closedError(operation));
     this.#closed.resolve();
   }
 
@@ -285,20 +409,18 @@ export class UdpSocket implements AsyncDisposable {
       to,
       at: Date.now(),
       local: this.#address,
-      remote: this.#remote,
+      remote: this.remote,
       reason: undefined,
     }));
   }
 }
 
-/** The first address of a name, of one family or of any (0). */
-async function resolve(host: string, family: 0 | 4 | 6, action: string): Promise<{ address: string; family: 4 | 6 }> {
-  if (isIP(host) !== 0) return { address: host, family: isIPv6(host) ? 6 : 4 };
-  // The seed's socket is IPv4 and so is most of UDP: where a name has both, IPv4 is taken.
-  try {
-    const found = await lookup(host, { family, order: "ipv4first" });
-    return { address: found.address, family: found.family === 6 ? 6 : 4 };
-  } catch (error) {
-    throw fromNodeError(error, action, { operation: "lookup" });
-  }
+function bytesOf(data: Uint8Array | string, action: string, remote: UdpAddress): Uint8Array {
+  const bytes = typeof data === "string" ? Buffer.from(data) : data;
+  if (bytes.length <= DATAGRAM_BYTES_MAX) return bytes;
+  throw new SocketError(
+    "message-too-long",
+    `${action}: ${bytes.length} bytes exceed the ${DATAGRAM_BYTES_MAX} of a datagram`,
+    { operation: "send", remote },
+  );
 }

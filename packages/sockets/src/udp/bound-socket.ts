@@ -1,0 +1,75 @@
+import dgram from "node:dgram";
+import { formatAddress } from "../address.ts";
+import { fromNodeError, SocketError } from "../errors.ts";
+import { lookUp } from "./name-cache.ts";
+import { applyOptions, checkOptions, type UdpSocketOptions } from "./udp-options.ts";
+
+/** How often another free port is tried when somebody was quicker to take one. */
+const PORT_ATTEMPTS = 16;
+
+/** A socket of `node:dgram` that is bound and has its options. */
+export interface BoundSocket {
+  readonly socket: dgram.Socket;
+  readonly family: 4 | 6;
+}
+
+/** Looks the host up, binds the socket, and sets the options. On an error nothing stays open. */
+export async function openBoundSocket(options: UdpSocketOptions): Promise<BoundSocket> {
+  checkOptions(options);
+  const { host = "localhost", port = 0, reuseAddress = false, ipv6Only = false } = options;
+  const action = `Cannot bind ${formatAddress({ host, port })}`;
+  const fields = { operation: "bind", local: { host, port } };
+  const [found] = await lookUp(host, options.lookup).catch((error: unknown) => {
+    throw fromNodeError(error, action, { operation: "lookup" });
+  });
+  if (found === undefined) throw new SocketError("name-not-found", `${action}: the name has no address`, fields);
+  const { address, family } = found;
+  const settings: dgram.SocketOptions = {
+    type: family === 6 ? "udp6" : "udp4",
+    reuseAddr: reuseAddress,
+    ipv6Only: family === 6 && ipv6Only,
+  };
+  const socket = dgram.createSocket(settings);
+  try {
+    if (port === 0) await bindFreePort(socket, address, settings);
+    else await bindPort(socket, address, port);
+    applyOptions(socket, family, options);
+    return { socket, family };
+  } catch (error) {
+    socket.close();
+    throw fromNodeError(error, action, fields);
+  }
+}
+
+/**
+ * Binds a free port by its number. Linux takes a port that it chose itself away again when the socket is disconnected,
+ * which going from one peer to another needs: the socket would be deaf until it sends, and have another port then.
+ */
+async function bindFreePort(socket: dgram.Socket, address: string, settings: dgram.SocketOptions): Promise<void> {
+  if (process.platform !== "linux") return bindPort(socket, address, 0);
+  for (let attempts = 1; ; attempts += 1) {
+    const finder = dgram.createSocket(settings).unref();
+    let port: number;
+    try {
+      await bindPort(finder, address, 0);
+      port = finder.address().port;
+    } finally {
+      finder.close();
+    }
+    try {
+      return await bindPort(socket, address, port);
+    } catch (error) {
+      if (attempts === PORT_ATTEMPTS || fromNodeError(error, "").code !== "address-in-use") throw error;
+    }
+  }
+}
+
+function bindPort(socket: dgram.Socket, address: string, port: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  socket.once("error", reject);
+  socket.bind({ address, port }, resolve);
+  return promise.finally(() => {
+    socket.off("error", reject);
+    socket.off("listening", resolve);
+  });
+}

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import type { LookupFunction } from "node:net";
+import { test } from "node:test";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import { bind } from "./bind.ts";
+import { NameCache } from "./name-cache.ts";
+
+failOnLeaks();
+
+const ACTION = "Cannot send to it.test:1";
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** A look-up that counts its calls and gives these addresses. */
+function answers(...addresses: string[]): { lookup: LookupFunction; count: () => number } {
+  let calls = 0;
+  const lookup: LookupFunction = (_host, _options, done) => {
+    calls += 1;
+    const found = addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
+    setImmediate(() => done(null, found));
+  };
+  return { lookup, count: () => calls };
+}
+
+test("NameCache looks a name up once in 5 s", async (t) => {
+  let now = 0;
+  t.mock.method(performance, "now", () => now);
+  const { lookup, count } = answers("127.0.0.1");
+  const names = new NameCache(4, lookup);
+  assert.deepEqual(await Promise.all([names.addresses("it.test", ACTION), names.addresses("it.test", ACTION)]), [
+    ["127.0.0.1"],
+    ["127.0.0.1"],
+  ]);
+  now = 4_999;
+  assert.deepEqual(names.known("it.test", ACTION), ["127.0.0.1"]);
+  assert.equal(count(), 1);
+  now = 5_000;
+  assert.equal(names.known("it.test", ACTION), undefined);
+  await names.addresses("it.test", ACTION);
+  assert.equal(count(), 2);
+});
+
+test("NameCache remembers 256 names", async () => {
+  const { lookup, count } = answers("127.0.0.1");
+  const names = new NameCache(4, lookup);
+  for (let i = 0; i < 257; i += 1) await names.addresses(`${i}.test`, ACTION);
+  assert.equal(names.size, 256);
+  assert.equal(names.known("0.test", ACTION), undefined);
+  assert.deepEqual(names.known("1.test", ACTION), ["127.0.0.1"]);
+  assert.equal(count(), 257);
+});
+
+test("NameCache does not remember a failure", async () => {
+  let fails = true;
+  const names = new NameCache(4, (_host, _options, done) => {
+    if (fails) done(Object.assign(new Error("no"), { code: "EAI_AGAIN" }), []);
+    else done(null, [{ address: "127.0.0.1", family: 4 }]);
+  });
+  await assert.rejects(names.addresses("it.test", ACTION), { code: "name-lookup-failed" });
+  assert.equal(names.size, 0);
+  fails = false;
+  assert.deepEqual(await names.addresses("it.test", ACTION), ["127.0.0.1"]);
+});
+
+test("NameCache keeps to its family and names it when there is no address", async () => {
+  const both = answers("::1", "127.0.0.1").lookup;
+  assert.deepEqual(await new NameCache(4, both).addresses("it.test", ACTION), ["127.0.0.1"]);
+  assert.deepEqual(await new NameCache(6, both).addresses("it.test", ACTION), ["::1"]);
+  const names = new NameCache(4, answers("::1").lookup);
+  await assert.rejects(names.addresses("it.test", ACTION), {
+    code: "name-not-found",
+    message: "Cannot send to it.test:1: the name has no IPv4 address, and the socket is IPv4",
+  });
+  await assert.rejects(names.addresses("::1", "Cannot send to [::1]:1"), {
+    code: "name-not-found",
+    message: "Cannot send to [::1]:1: it is not an IPv4 address, and the socket is IPv4",
+  });
+});
+
+test("UdpSocket.send() looks a name up once for a loop of sends", async () => {
+  const { lookup, count } = answers("127.0.0.1");
+  await using receiver = await bind({ host: "127.0.0.1" });
+  await using sender = await bind({ host: "127.0.0.1", lookup });
+  for (let i = 0; i < 10; i += 1) await sender.send("x", { host: "it.test", port: receiver.address.port });
+  assert.equal(count(), 1);
+});
+
+test("UdpSocket.send() aborted or timed out during the look-up sends nothing", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  await using receiver = await bind({ host: "127.0.0.1" });
+  const answer: (() => void)[] = [];
+  const lookup: LookupFunction = (_host, _options, done) => {
+    answer.push(() => done(null, [{ address: "127.0.0.1", family: 4 }]));
+  };
+  await using sender = await bind({ host: "127.0.0.1", lookup });
+  const to = { host: "slow.test", port: receiver.address.port };
+  const controller = new AbortController();
+  const aborted = assert.rejects(sender.send("aborted", to, { signal: controller.signal }), /enough/);
+  const late = assert.rejects(sender.send("late", to, { timeoutMs: 50 }), { code: "timeout" });
+  const connecting = assert.rejects(sender.connect(to, { signal: controller.signal }), /enough/);
+  await nextTurn();
+  controller.abort(new Error("enough"));
+  t.mock.timers.tick(50);
+  await Promise.all([aborted, late, connecting]);
+  await assert.rejects(sender.send("x", to, { signal: controller.signal }), /enough/);
+  for (const give of answer) give();
+  await nextTurn();
+  assert.equal(sender.remote, undefined);
+  await sender.send("good", to, { signal: new AbortController().signal });
+  assert.equal(Buffer.from((await receiver.receive()).data).toString(), "good");
+});
+
+test("UdpSocket.close() during a look-up rejects at once", async () => {
+  const socket = await bind({ host: "127.0.0.1", lookup: () => undefined });
+  const to = { host: "never.test", port: 1 };
+  const rejections = [socket.send("x", to), socket.connect(to), socket.request("x", to)].map((one) =>
+    assert.rejects(one, { code: "closed" }),
+  );
+  await nextTurn();
+  await socket.close();
+  await Promise.all(rejections);
+});

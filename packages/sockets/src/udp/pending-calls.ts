@@ -1,0 +1,51 @@
+import { fromNodeError, type SocketError } from "../errors.ts";
+import type { UdpAddress } from "./udp-address.ts";
+
+/** What was asked of dgram, for the text and the facts of its error. */
+export interface Call {
+  readonly operation: "send" | "connect";
+  readonly action: string;
+  readonly remote: UdpAddress;
+}
+
+/** The calls of dgram's that run. Closing settles them too, as dgram then forgets the callbacks of what has not begun. */
+export class PendingCalls {
+  /** Throws once the socket is closing. */
+  readonly checkOpen: (operation: string) => void;
+  readonly #abandons = new Set<(errorFor: (operation: string) => SocketError) => void>();
+
+  constructor(checkOpen: (operation: string) => void) {
+    this.checkOpen = checkOpen;
+  }
+
+  /** Throws at once where the socket is closing. */
+  run(call: Call, start: (done: (error?: Error | null) => void) => void): Promise<void> {
+    this.checkOpen(call.operation);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const abandon = (errorFor: (operation: string) => SocketError): void => reject(errorFor(call.operation));
+    start((error) => {
+      this.#abandons.delete(abandon);
+      if (error === undefined || error === null) resolve();
+      else reject(fromNodeError(error, call.action, { operation: call.operation, remote: call.remote }));
+    });
+    this.#abandons.add(abandon);
+    return promise;
+  }
+
+  /** Something else that the end of the socket rejects as well. */
+  async race<T>(operation: string, work: Promise<T>): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const abandon = (errorFor: (operation: string) => SocketError): void => reject(errorFor(operation));
+    this.#abandons.add(abandon);
+    try {
+      return await Promise.race([work, promise]);
+    } finally {
+      this.#abandons.delete(abandon);
+    }
+  }
+
+  abandonAll(errorFor: (operation: string) => SocketError): void {
+    for (const abandon of this.#abandons) abandon(errorFor);
+    this.#abandons.clear();
+  }
+}

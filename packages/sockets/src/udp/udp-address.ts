@@ -1,0 +1,19 @@
+import { isIPv6, SocketAddress } from "node:net";
+
+/** Where a datagram socket is or sends to. `host` is a name or an address. */
+export interface UdpAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** @throws {RangeError} when nothing can be sent to the port. */
+export function checkPeerPort(port: number): void {
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new RangeError(`port must be 1 to 65535: ${port}`);
+}
+
+/** The one spelling of an address that the kernel gives as a sender, without the IPv6 scope (`%eth0`). */
+export function canonicalHost(address: string): string {
+  if (!isIPv6(address)) return address;
+  const [withoutScope = address] = address.split("%", 1);
+  return new SocketAddress({ address: withoutScope, family: "ipv6" }).address;
+}
