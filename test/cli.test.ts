@@ -583,7 +583,7 @@ describe("landline", TIMEOUT, () => {
       ["connect", "localhost", "0"],
       ["listen", "99999"],
       ["echo", "--tcp"],
-      ["get", "https://localhost/"],
+      ["get", "ftp://localhost/"],
       ["get", "-H", "no colon", "http://localhost/"],
       ["get", "http://localhost/", "--max-time", "soon"],
       ["chat", "::1"],

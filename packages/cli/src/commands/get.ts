@@ -83,8 +83,9 @@ function formatHead({ version, status, reason, headers }: HttpResponse): string 
 function parseUrl(text: string): URL {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`);
   if (url === null) throw new InvalidArgumentError("it is not a URL");
-  if (url.protocol === "https:") throw new InvalidArgumentError("https: is not supported yet");
-  if (url.protocol !== "http:") throw new InvalidArgumentError("it does not begin with http://");
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new InvalidArgumentError("it does not begin with http:// or https://");
+  }
   if (url.username !== "" || url.password !== "") {
     throw new InvalidArgumentError("it contains a user or a password; send an Authorization header with -H instead");
   }

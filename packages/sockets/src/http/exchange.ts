@@ -1,6 +1,7 @@
 import { SocketError } from "../errors.ts";
 import { connect } from "../tcp/connect.ts";
 import type { Connection } from "../tcp/connection.ts";
+import type { TlsClientOptions } from "../tcp/tls-client.ts";
 import type { BodyReader } from "./body-reader.ts";
 import type { OutgoingBody } from "./request-body.ts";
 import { ResponseDecoder, type ResponseEvent } from "./response-decoder.ts";
@@ -17,6 +18,7 @@ export interface ExchangeOptions {
   readonly timeoutMs?: number | undefined;
   readonly chunkTimeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  readonly tls?: TlsClientOptions | undefined;
   readonly headerBytesMax?: number | undefined;
   readonly bodyBytesMax?: number | undefined;
   readonly chunkOverheadBytesMax?: number | undefined;
@@ -67,11 +69,13 @@ export class Exchange implements BodyReader {
   async open({ url, head, body }: OutgoingRequest): Promise<ResponseHead> {
     this.#watch();
     try {
+      const isSecure = url.protocol === "https:";
       this.#connection = await connect({
         host: url.hostname.replace(/^\[|\]$/g, ""),
-        port: url.port === "" ? 80 : Number(url.port),
+        port: url.port === "" ? (isSecure ? 443 : 80) : Number(url.port),
         signal: this.#controller.signal,
         lingerMs: LINGER_MS,
+        ...(isSecure ? { tls: this.#options.tls ?? true } : {}),
       });
       this.#connection.send(head);
       void this.#send(this.#connection, body);

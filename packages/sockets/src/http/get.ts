@@ -12,12 +12,14 @@ export type GetOptions = Omit<RequestOptions, "method" | "body" | "json">;
  *
  * gzip, deflate and br are asked for and undone as the body is read.
  *
- * A body without a length ends with the connection, so one that was cut off cannot be told from one that ended.
+ * A body without a length ends with the connection, so one that was cut off cannot be told from one that ended; over
+ * TLS too, where the server may leave its closing alert out.
  *
- * @throws {TypeError} for a URL that is not `http:` (`https:` is not supported yet) and for headers that cannot be sent.
+ * @throws {TypeError} for a URL that is neither `http:` nor `https:` and for headers that cannot be sent.
  * @throws {SocketError} what `connect` throws; `timeout`; `malformed` with `offset` when the answer is not HTTP/1.1;
  * `malformed` when its body is not compressed as it says; `end-of-stream` when it is cut off; `limit` above
- * `headerBytesMax`, `bodyBytesMax`, `chunkOverheadBytesMax` or `redirectsMax`; `tls` for a redirect to `https:`.
+ * `headerBytesMax`, `bodyBytesMax`, `chunkOverheadBytesMax` or `redirectsMax`; `tls` when the
+ * certificate is not the host's, and for a redirect from `https:` to `http:`.
  *
  * @example
  * ```ts

@@ -291,16 +291,6 @@ describe("request()", { timeout: 30_000 }, () => {
       assert.equal(second, "");
     }
   });
-
-  test("rejects a redirect to https: with a SocketError", async () => {
-    await using server = await serveRaw(async (connection) => {
-      await connection.write("HTTP/1.1 301 X\r\nLocation: https://localhost/\r\nContent-Length: 0\r\n\r\n");
-    });
-    await assert.rejects(request(urlOf(server)), { name: "SocketError", code: "tls", operation: "redirect" });
-    const response = await request(urlOf(server), { redirectsMax: 0 });
-    assert.equal(response.status, 301);
-    await response.close();
-  });
 });
 
 describe("request() to node:http", { timeout: 30_000 }, () => {

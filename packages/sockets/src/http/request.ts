@@ -1,4 +1,5 @@
 import { SocketError } from "../errors.ts";
+import type { TlsClientOptions } from "../tcp/tls-client.ts";
 import { checkTimeout } from "../wait.ts";
 import type { BodyReader } from "./body-reader.ts";
 import { contentCodings, DecompressedBody } from "./decompressed-body.ts";
@@ -36,6 +37,8 @@ export interface RequestOptions extends RequestBodyOptions {
    * @default true
    */
   readonly decompress?: boolean | undefined;
+  /** How `https:` is spoken. @default Node's root certificates */
+  readonly tls?: TlsClientOptions | undefined;
   /** Longest head of an answer (and as much again for its trailers), in bytes. @default 16384 */
   readonly headerBytesMax?: number | undefined;
   /** Longest body of an answer, in bytes, as it is sent and as it is given. `Infinity` for any size. @default 67108864 */
@@ -122,8 +125,9 @@ function bodyOf(exchange: Exchange, head: ResponseHead, options: RequestOptions)
 }
 
 function checkUrl(url: URL): URL {
-  if (url.protocol === "https:") throw new TypeError("https: is not supported yet; only http: URLs can be requested");
-  if (url.protocol !== "http:") throw new TypeError(`url must begin with http: (found ${url.protocol})`);
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new TypeError(`url must begin with http: or https: (found ${url.protocol})`);
+  }
   if (url.username !== "" || url.password !== "") {
     throw new TypeError("url must not contain a user name or password; send an authorization header instead");
   }
@@ -139,11 +143,6 @@ function redirectTarget(location: string, from: URL): URL {
   }
   if (next.protocol !== "http:" && next.protocol !== "https:") {
     throw new SocketError("malformed", `${action}: it leads away from HTTP`, { operation: "redirect" });
-  }
-  if (next.protocol === "https:") {
-    throw new SocketError("tls", `${action}: it leads to https:, which is not supported yet`, {
-      operation: "redirect",
-    });
   }
   // Whoever redirects does not choose whom we are there.
   next.username = "";
