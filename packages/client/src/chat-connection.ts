@@ -17,10 +17,8 @@ export interface ChatConnectionHandlers {
 export interface ChatConnectionOptions {
   /** The session of an earlier connection, to take its name and rooms back. */
   readonly session: string | undefined;
-  /** For opening the link and the answer to `hello` together, in milliseconds. */
+  /** For opening the link and the answer to `hello` together; and how much a ping may be late. In milliseconds. */
   readonly timeoutMs: number;
-  /** How much later than its pings a server may be before it counts as gone, in milliseconds. */
-  readonly graceMs: number;
   nextId(): string;
 }
 
@@ -116,7 +114,7 @@ export class ChatConnection {
     const { pingMs } = hello.limits;
     this.#isGreeted = true;
     clearTimeout(this.#timer);
-    if (pingMs > 0) this.#watchSilence(pingMs + this.#options.graceMs);
+    if (pingMs > 0) this.#watchSilence(pingMs + this.#options.timeoutMs);
     this.#handlers.hello(hello);
   }
 

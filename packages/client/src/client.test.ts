@@ -573,7 +573,7 @@ describe("ChatClient and the server's goodbye", () => {
   test("instead of hello's answer rejects connect()", async () => {
     const connecting = client.connect();
     await settled();
-    server.link.say({ type: "bye", code: "too-many-connections", message: "Full", reconnect: true, afterMs: 1_000 });
+    server.link.say({ type: "bye", code: "slow-consumer", message: "Full", reconnect: true, afterMs: 1_000 });
     await assert.rejects(connecting, failsWith("bye"));
     assert.equal(client.state, "offline");
     await elapse(60_000);

@@ -239,7 +239,6 @@ export class ChatClient implements AsyncDisposable {
       {
         session: this.#session,
         timeoutMs: this.#ackTimeoutMs,
-        graceMs: this.#ackTimeoutMs,
         nextId: () => this.#nextId(),
       },
     );

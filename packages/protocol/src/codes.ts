@@ -47,8 +47,6 @@ export type ByeCode =
   | "slow-consumer"
   /** Nothing was heard from the client, not even an answer to a ping. */
   | "ping-timeout"
-  /** The server has as many connections as it takes. */
-  | "too-many-connections"
   /** Another connection took this one's session. */
   | "replaced"
   /** Nothing was joined in time. */
@@ -66,7 +64,6 @@ export const BYE_CODES: Readonly<Record<ByeCode, boolean>> = {
   shutdown: true,
   "slow-consumer": true,
   "ping-timeout": true,
-  "too-many-connections": true,
   replaced: false,
   "join-timeout": false,
   "frame-too-long": false,

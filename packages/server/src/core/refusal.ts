@@ -35,7 +35,6 @@ export interface Goodbye {
     | "shutdown"
     | "slow-consumer"
     | "ping-timeout"
-    | "too-many-connections"
     | "replaced"
     | "join-timeout"
     | "frame-too-long"
