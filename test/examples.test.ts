@@ -13,6 +13,7 @@ const LINES_MAX = 40;
 /** What each program prints. */
 const OUTPUT: Readonly<Record<string, string>> = {
   "examples/backpressure.ts": "32 MiB arrived\nnever more than 128 KiB stored by the writer: true\n",
+  "examples/change-codec.ts": 'unknown command: hello\nOK\n"line\\nor line"\n',
   "examples/chat-bot.ts": "You said: hello\n",
   "examples/errors.ts":
     "address-in-use: Cannot listen on 127.0.0.1:PORT: the address is already in use (is another server running?)\n" +
@@ -26,6 +27,7 @@ const OUTPUT: Readonly<Record<string, string>> = {
   "examples/http-get.ts":
     "200 application/json { path: '/hello?to=world' }\n404 application/json { path: '/missing' }\n",
   "examples/lines-protocol.ts": "apples 12\npears 3\nbye\n",
+  "examples/start-tls.ts": "you said hello\nyou said STARTTLS\nyou said a secret\nCN=localhost\n",
   "examples/states.ts":
     "created -> connecting\n" +
     "connecting -> established\n" +

@@ -147,7 +147,8 @@ const TEXTS: Readonly<Partial<Record<SocketErrorCode, string>>> = {
 export function fromNodeError(error: unknown, action: string, fields: SocketErrorFields = {}): SocketError {
   if (error instanceof SocketError) return error;
   const nodeCode = nodeErrorCode(error);
-  const code = CODES.get(nodeCode) ?? (/^ERR_(TLS|SSL)|CERT|SELF_SIGNED|UNABLE_TO/.test(nodeCode) ? "tls" : "system");
+  const code =
+    CODES.get(nodeCode) ?? (/^ERR_(TLS|SSL|OSSL)|CERT|SELF_SIGNED|UNABLE_TO/.test(nodeCode) ? "tls" : "system");
   const text = TEXTS[code] ?? (error instanceof Error ? error.message : String(error));
   const isLowPort = code === "permission" && (fields.local?.port ?? 1024) < 1024;
   const hint = isLowPort ? " (ports below 1024 need privileges)" : "";

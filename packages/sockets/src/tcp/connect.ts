@@ -4,9 +4,10 @@ import { fromNodeError, SocketError } from "../errors.ts";
 import { Wait, type WaitOptions } from "../wait.ts";
 import { addressesOf } from "./addresses-of.ts";
 import { ConnectRace } from "./connect-race.ts";
-import { Connection, type ConnectionOptions, type ConnectionOrigin } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionOptions } from "./connection-options.ts";
 import { lookupAddresses } from "./lookup-addresses.ts";
-import { beginTls, type TlsClientOptions } from "./tls-client.ts";
+import { clientHandshake, type TlsClientOptions } from "./tls-client.ts";
 
 /** Where {@link connect} goes, and how. */
 export interface ConnectOptions extends ConnectionOptions, WaitOptions {
@@ -24,7 +25,7 @@ export interface ConnectOptions extends ConnectionOptions, WaitOptions {
   readonly lookup?: net.LookupFunction | undefined;
   /** Send small writes at once (TCP_NODELAY). @default true */
   readonly noDelay?: boolean | undefined;
-  /** Probe an idle peer after this many milliseconds (TCP keep-alive). @default off */
+  /** Probe an idle peer after so many milliseconds (TCP keep-alive), in whole seconds and at least one. @default off */
   readonly keepAliveMs?: number | undefined;
   /** Speak TLS; `true` with the defaults. @default off */
   readonly tls?: true | TlsClientOptions | undefined;
@@ -76,10 +77,11 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     cancel = () => race.cancel();
     const connection = await race.run();
     if (options.tls === undefined) return connection;
-    const secured = secure(connection, host, action, options);
-    cancel = () => secured.connection.reset();
-    await secured.connected;
-    return secured.connection;
+    cancel = () => connection.reset();
+    const handshake = clientHandshake(path === undefined ? host : undefined, options.tls === true ? {} : options.tls);
+    await connection.secure(handshake, action, {});
+    connection.opened("established");
+    return connection;
   };
   run().then(
     (connection) => wait.resolve(connection),
@@ -88,22 +90,34 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   return await wait.promise;
 }
 
-/** A connection that is being established. */
-interface Establishing {
-  readonly connection: Connection;
-  readonly connected: Promise<void>;
-}
-
 /** One attempt to connect to one address. */
-function attempt(address: Address, action: string, options: ConnectOptions): Establishing {
-  const { noDelay = true, keepAliveMs, localAddress } = options;
+function attempt(
+  address: Address,
+  action: string,
+  options: ConnectOptions,
+): { connection: Connection; connected: Promise<void> } {
+  const { noDelay = true, keepAliveMs, localAddress, host = "localhost" } = options;
   const socket = new net.Socket({ allowHalfOpen: true });
-  const connection = new Connection(socket, options, { remote: address });
-  const connected = establish(socket, "connect", connection, action, () => {
+  const connection = new Connection(socket, options, { remote: address, host });
+  const { promise: connected, resolve, reject } = Promise.withResolvers<void>();
+  const ready = (): void => {
+    settled();
     if (noDelay) socket.setNoDelay(true);
-    if (keepAliveMs !== undefined) socket.setKeepAlive(true, keepAliveMs);
-    return addressesOf(socket);
-  });
+    if (keepAliveMs !== undefined) socket.setKeepAlive(true, Math.max(keepAliveMs, 1_000));
+    connection.opened(options.tls === undefined ? "established" : "connecting", addressesOf(socket));
+    resolve();
+  };
+  const fields = { operation: "connect", remote: address };
+  const failed = (error: Error): void => {
+    settled();
+    reject(fromNodeError(error, action, fields));
+  };
+  const closed = (): void => failed(new SocketError("closed", `${action}: closed`, fields));
+  const settled = (): void => {
+    socket.off("connect", ready).off("error", failed).off("close", closed);
+  };
+  socket.on("connect", ready).on("error", failed).on("close", closed);
+  connection.opened("connecting");
   try {
     socket.connect({ ...address, ...(localAddress === undefined ? {} : { localAddress }) } as net.TcpSocketConnectOpts);
   } catch (error) {
@@ -113,45 +127,6 @@ function attempt(address: Address, action: string, options: ConnectOptions): Est
     return { connection, connected: Promise.reject(error) };
   }
   return { connection, connected };
-}
-
-/** TLS on top of a connection, which it takes the place of. */
-function secure(plain: Connection, host: string, action: string, options: ConnectOptions): Establishing {
-  const below = plain.detach().socket as net.Socket;
-  const socket = beginTls(below, host, options.tls === true ? {} : (options.tls ?? {}));
-  const { local, remote } = plain;
-  const origin = { below, ...(local === undefined ? {} : { local }), ...(remote === undefined ? {} : { remote }) };
-  const connection = new Connection(socket, options, origin);
-  return { connection, connected: establish(socket, "secureConnect", connection, action, () => ({})) };
-}
-
-/** Waits for the event that says that a socket is ready; whatever else ends it rejects. */
-function establish(
-  socket: net.Socket,
-  event: "connect" | "secureConnect",
-  connection: Connection,
-  action: string,
-  prepare: () => ConnectionOrigin,
-): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const { remote } = connection;
-  const fields = { operation: "connect", ...(remote === undefined ? {} : { remote }) };
-  const ready = (): void => {
-    settled();
-    connection.opened("established", prepare());
-    resolve();
-  };
-  const failed = (error: Error): void => {
-    settled();
-    reject(fromNodeError(error, action, fields));
-  };
-  const closed = (): void => failed(new SocketError("closed", `${action}: closed`, fields));
-  const settled = (): void => {
-    socket.off(event, ready).off("error", failed).off("close", closed);
-  };
-  socket.on(event, ready).on("error", failed).on("close", closed);
-  connection.opened("connecting");
-  return promise;
 }
 
 function checkPort(port: number | undefined): number {

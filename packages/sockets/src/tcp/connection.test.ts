@@ -12,7 +12,9 @@ import { failOnLeaks } from "../../../../test/leaks.ts";
 import type { SocketError } from "../errors.ts";
 import type { StateChange } from "../state.ts";
 import { connect } from "./connect.ts";
-import { Connection, type ConnectionHandlers, type ConnectionOptions } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionHandlers } from "./connection-handlers.ts";
+import type { ConnectionOptions } from "./connection-options.ts";
 import { listen } from "./listen.ts";
 
 failOnLeaks();

@@ -5,48 +5,16 @@ import type { TLSSocket } from "node:tls";
 import { type Address, formatAddress } from "../address.ts";
 import { fromNodeError, SocketError, toOrFrom } from "../errors.ts";
 import { type ConnectionState, nextSocketId, publishStateChange } from "../state.ts";
-import { checkTimeout, type WaitOptions } from "../wait.ts";
+import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
+import type { ConnectionHandlers } from "./connection-handlers.ts";
+import { type ConnectionOptions, type ConnectionOrigin, checkConnectionOptions } from "./connection-options.ts";
+import type { Handshake } from "./handshake.ts";
+import { Linger } from "./linger.ts";
 import { ReadSide } from "./read-side.ts";
 import { resetStream } from "./reset-stream.ts";
+import { clientHandshake, type TlsClientOptions } from "./tls-client.ts";
+import { TlsAcceptor, type TlsServerOptions } from "./tls-server.ts";
 import { type WriteData, WriteSide } from "./write-side.ts";
-
-/**
- * What a connection that is read by events calls. One object can serve many connections.
- *
- * A handler that throws, or whose promise rejects, breaks its own connection with that error; the process goes on.
- */
-export interface ConnectionHandlers {
-  /** The connection is established ({@link serve} only). */
-  open?(connection: Connection): void;
-  /** Bytes arrived. They are valid as long as they are referenced. */
-  data?(connection: Connection, chunk: Uint8Array): void;
-  /** There is room again after {@link Connection.send} returned false. */
-  drain?(connection: Connection): void;
-  /** The peer finished. Without this handler our side finishes too, once all is flushed. */
-  end?(connection: Connection): void;
-  /** The connection is gone; `error` is why, where it did not end in peace. */
-  close?(connection: Connection, error: SocketError | undefined): void;
-}
-
-/** How much a connection stores, in bytes, and how long it takes to close, in milliseconds. */
-export interface ConnectionOptions {
-  /** Stop reading from the socket while this many bytes are stored and nobody reads them. @default 65536 */
-  readonly readHighWaterMark?: number | undefined;
-  /** Writing waits above this many buffered bytes. @default 65536 */
-  readonly writeHighWaterMark?: number | undefined;
-  /** Writing goes on at this many. @default 32768 */
-  readonly writeLowWaterMark?: number | undefined;
-  /** How long `close()` waits without progress: for its own bytes to leave, then for the peer's end. @default 2000 */
-  readonly lingerMs?: number | undefined;
-}
-
-/** What is known of a stream that becomes a connection. */
-export interface ConnectionOrigin {
-  readonly local?: Address;
-  readonly remote?: Address;
-  /** The TCP socket below, where the stream is TLS. */
-  readonly below?: Socket;
-}
 
 /** What {@link Connection.detach} gives away. */
 export interface DetachedSocket {
@@ -54,6 +22,11 @@ export interface DetachedSocket {
   /** What had arrived and was not read. */
   readonly unread: Uint8Array;
 }
+
+/** How {@link Connection.startTls} speaks TLS: as the client, or with `isServer` as the server. */
+export type StartTlsOptions =
+  | (TlsClientOptions & WaitOptions & { readonly isServer?: false | undefined })
+  | (TlsServerOptions & WaitOptions & { readonly isServer: true });
 
 /** At most this much is read and thrown away while closing; a peer that sends more is cut off. */
 const DISCARD_BYTES_MAX = 1024 * 1024;
@@ -90,37 +63,43 @@ export class Connection implements AsyncDisposable {
   /** Resolves when the connection is gone, in peace or not. Never rejects. */
   readonly closed: Promise<void>;
   readonly #id: number = nextSocketId();
-  readonly #stream: OwnedStream;
-  readonly #below: Socket | undefined;
+  #stream: OwnedStream;
+  #below: Socket | undefined;
   readonly #readSide: ReadSide;
   readonly #writeSide: WriteSide;
-  readonly #lingerMs: number;
-  /** How long the peer's end is waited for when all of ours has left. */
-  #endLingerMs: number;
+  readonly #linger: Linger;
   readonly #resolveClosed: () => void;
   #state: ConnectionState = "created";
   #handlers: ConnectionHandlers | undefined;
   #local: Address | undefined;
   #remote: Address | undefined;
+  readonly #host: string | undefined;
   #error: SocketError | undefined;
   #reportHandlerError: ((error: SocketError) => void) | undefined;
   #isClosing = false;
   #isDetached = false;
+  /** Whether a TLS handshake has the stream. */
+  #isSecuring = false;
+  /** Whether chunks are wanted from the stream, */
+  #isFlowing = false;
+  /** and whether it is to be ended, once a handshake has given it back. */
+  #endsWhenSecured = false;
   #discardedBytes = 0;
-  #lingerTimer: NodeJS.Timeout | undefined;
-  #onIdle: (() => void) | undefined;
+  #idleTimeoutMs = 0;
 
   /** For the toolkit and its tests; others call {@link connect}, {@link listen} or {@link serve}. */
   constructor(stream: Duplex, options: ConnectionOptions = {}, origin: ConnectionOrigin = {}) {
     checkConnectionOptions(options);
     const high = options.writeHighWaterMark ?? 65_536;
     this.#stream = stream;
-    this.#lingerMs = options.lingerMs ?? 2_000;
-    this.#endLingerMs = this.#lingerMs;
+    this.#linger = new Linger(
+      { unsentBytes: () => this.#unsentBytes, expired: () => this.#destroy() },
+      options.lingerMs ?? 2_000,
+    );
     this.#readSide = new ReadSide(
       {
-        pause: () => stream.pause(),
-        resume: () => stream.resume(),
+        pause: () => this.#flow(false),
+        resume: () => this.#flow(true),
         from: () => toOrFrom("from", this.#remote),
         facts: () => this.#facts(),
       },
@@ -134,13 +113,11 @@ export class Connection implements AsyncDisposable {
     this.#below = origin.below;
     this.#local = origin.local;
     this.#remote = origin.remote;
+    this.#host = origin.host;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     this.#resolveClosed = resolve;
-    this.#stream[owner] = this;
-    stream.pause();
-    stream.on("data", Connection.#onData).on("end", Connection.#onEnd);
-    stream.on("error", Connection.#onError).on("close", Connection.#onClose);
+    this.#adopt(stream);
   }
 
   /** Where it is in its life. Each change is published too; see {@link STATE_CHANNELS}. */
@@ -248,7 +225,7 @@ export class Connection implements AsyncDisposable {
     const isFirst = this.#handlers === undefined;
     this.#handlers = handlers;
     // Before what is stored, so that its handler can pause.
-    if (isFirst) this.#stream.resume();
+    if (isFirst) this.#flow(true);
     const stored = this.#readSide.takeAll();
     if (stored.length > 0) this.#data(stored);
     if (this.#stream.readableEnded) this.#ended();
@@ -262,12 +239,12 @@ export class Connection implements AsyncDisposable {
 
   /** Stops the `data` events; the kernel then slows the peer down. Who reads by pulling has no need of it. */
   pause(): void {
-    if (this.#isPushing) this.#stream.pause();
+    if (this.#isPushing) this.#flow(false);
   }
 
   /** Lets the `data` events go on. */
   resume(): void {
-    if (this.#isPushing) this.#stream.resume();
+    if (this.#isPushing) this.#flow(true);
   }
 
   /**
@@ -317,6 +294,8 @@ export class Connection implements AsyncDisposable {
   /** Finishes our side once all is flushed (a FIN); the peer may still send. Idempotent. */
   closeWrite(): void {
     if (this.#stream.writableEnded || this.#isDetached) return;
+    this.#endsWhenSecured = this.#isSecuring;
+    if (this.#isSecuring) return;
     this.#writeSide.end(this.#closedError("write"));
     this.#stream.end();
     if (this.#state === "established") this.#moveTo("half-closed-local", "this side finished");
@@ -334,11 +313,12 @@ export class Connection implements AsyncDisposable {
       this.#readSide.fail(error, false);
       this.#moveTo("closing", "closed by this side");
       this.#writeSide.end(error);
-      if (this.#stream.readableEnded && this.#stream.writableFinished) this.#stream.destroy();
+      if (this.#isSecuring) this.#stream.destroy();
+      else if (this.#stream.readableEnded && this.#stream.writableFinished) this.#stream.destroy();
       else {
         this.#stream.end();
         this.#stream.resume();
-        this.#linger(this.#unsentBytes);
+        this.#linger.start();
       }
     }
     return this.closed;
@@ -359,20 +339,54 @@ export class Connection implements AsyncDisposable {
    * @throws {SocketError} `closed` when there is nothing to give any more.
    */
   detach(): DetachedSocket {
-    if (this.#isClosing || this.#isDetached || this.#stream.destroyed) throw this.#closedError("detach");
+    if (this.#isClosing || this.#isDetached || this.#isSecuring || this.#stream.destroyed) {
+      throw this.#closedError("detach");
+    }
     this.#isDetached = true;
     const stream = this.#stream;
-    stream.pause();
-    stream.off("data", Connection.#onData).off("end", Connection.#onEnd);
-    stream.off("error", Connection.#onError).off("close", Connection.#onClose);
-    if (this.#onIdle !== undefined) (stream as unknown as Socket).setTimeout(0, this.#onIdle);
-    delete stream[owner];
+    this.#abandon(stream);
     const unread = this.#readSide.takeAll();
     this.#finish("detached");
     return { socket: stream, unread };
   }
 
-  /** Keeps the process alive while the connection is open (the default). */
+  /**
+   * Goes on in TLS on the same connection, as STARTTLS and its like do: as the client, or with `isServer` as the server.
+   * What was written before leaves in plain text; what is written from now on waits for the handshake and leaves
+   * encrypted. Resolves when the handshake is done; `alpn` and `peerCertificate` then tell about it.
+   *
+   * Call it in the turn in which the last plain bytes were written or read, so that nothing of the handshake is read as
+   * plain text. The client asks for the name that {@link connect} was given, unless `servername` says otherwise.
+   *
+   * A handshake that fails, times out or is aborted breaks the connection: there is no way back to plain text.
+   *
+   * @throws {SocketError} `malformed` when there are unread bytes, which nothing protected (the connection stays as it
+   * is: read them, or reset it); `busy` while a read or another handshake waits; `tls`, `reset`, `timeout`; `closed`.
+   *
+   * @example
+   * ```ts
+   * import { connect, serve } from "@landline/sockets";
+   * import assert from "node:assert/strict";
+   *
+   * // A server that knows no STARTTLS.
+   * await using server = await serve({ port: 0 }, async (connection) => {
+   *   await connection.readUntil("\n");
+   *   await connection.write("no\n");
+   * });
+   * await using connection = await connect(server.address);
+   * await connection.write("STARTTLS\n");
+   * const answer = String(await connection.readUntil("\n"));
+   * if (answer === "ok\n") await connection.startTls({ timeoutMs: 10_000 });
+   * assert.equal(answer, "no\n");
+   * ```
+   */
+  async startTls(options: StartTlsOptions = {}): Promise<void> {
+    const { signal, timeoutMs, isServer, ...tls } = options;
+    const handshake = isServer ? new TlsAcceptor(tls).handshake : clientHandshake(this.#host, tls);
+    await this.secure(handshake, `Cannot start TLS${toOrFrom("with", this.#remote)}`, { signal, timeoutMs });
+  }
+
+  /** Keeps the process alive while the connection is read or has something to send (the default). */
   ref(): void {
     (this.#stream as Partial<Socket>).ref?.();
   }
@@ -393,6 +407,51 @@ export class Connection implements AsyncDisposable {
     this.#moveTo(state, undefined);
   }
 
+  /** @internal Hands the stream to a handshake and goes on with what that makes of it. */
+  async secure(handshake: Handshake, action: string, options: WaitOptions): Promise<void> {
+    const refusal = refusalOf(options);
+    if (refusal !== undefined) return refusal;
+    this.#checkPlain(action);
+    const below = this.#stream as Socket;
+    const wait = new Wait<void>(
+      options,
+      () => action,
+      () => undefined,
+      () => this.#facts(),
+    );
+    this.#isSecuring = true;
+    this.#writeSide.hold();
+    this.#abandon(below);
+    // What goes wrong below is told by the TLS socket; and a peer that left before is noticed by nobody else.
+    below.on("error", () => undefined);
+    // A peer that finishes in a handshake has given it up; Node notices that only where it may answer with an end.
+    below.allowHalfOpen = false;
+    below.once("close", () => wait.reject(this.#closedError("secure")));
+    handshake(below, {
+      secured: (secured) => {
+        if (wait.isSettled) return;
+        this.#isSecuring = false;
+        secured.allowHalfOpen = true;
+        this.#below = below;
+        this.#stream = secured;
+        this.#adopt(secured);
+        this.#writeSide.release(secured);
+        if (this.#endsWhenSecured) this.closeWrite();
+        this.#flow(this.#isFlowing);
+        wait.resolve();
+      },
+      failed: (error) => wait.reject(fromNodeError(error, action, this.#facts())),
+    });
+    try {
+      await wait.promise;
+    } catch (error) {
+      this.#error ??= fromNodeError(error, action, this.#facts());
+      below.destroy();
+      this.#finish(this.#error.message);
+      throw error;
+    }
+  }
+
   /** @internal {@link handle} for a connection that was just accepted: calls `open` too. */
   handleOpen(handlers: ConnectionHandlers): void {
     this.handle(handlers);
@@ -404,21 +463,16 @@ export class Connection implements AsyncDisposable {
     this.#reportHandlerError = report;
   }
 
-  /** @internal Closes the connection with a `timeout` error when nothing moved for this long. */
-  closeWhenIdle(socket: Socket, idleTimeoutMs: number): void {
-    this.#onIdle = () => {
-      const text = `Connection${toOrFrom("with", this.#remote)} timed out: nothing moved for ${idleTimeoutMs} ms`;
-      this.fail(new SocketError("timeout", text, { operation: "idle", ...this.#facts() }));
-    };
-    socket.setTimeout(idleTimeoutMs, this.#onIdle);
+  /** @internal Closes the connection with a `timeout` error when nothing moved for this long; 0 is never. */
+  closeWhenIdle(idleTimeoutMs: number): void {
+    this.#idleTimeoutMs = idleTimeoutMs;
+    (this.#stream as Socket).setTimeout(idleTimeoutMs, Connection.#onIdle);
   }
 
   /** @internal Waits no longer than this for the peer's end, now or when it is closed. */
   shortenLinger(lingerMs: number): void {
-    this.#endLingerMs = Math.min(this.#endLingerMs, lingerMs);
-    if (!this.#isClosing || this.#state === "closed") return;
-    clearTimeout(this.#lingerTimer);
-    this.#linger(this.#unsentBytes);
+    this.#linger.shorten(lingerMs);
+    if (this.#isClosing && this.#state !== "closed") this.#linger.start();
   }
 
   /** @internal Breaks the connection with this error. */
@@ -446,6 +500,48 @@ export class Connection implements AsyncDisposable {
   static #onClose(this: OwnedStream): void {
     const connection = this[owner];
     if (connection !== undefined) connection.#finish(connection.#error?.message);
+  }
+
+  /** Listens to a stream; it stays paused until somebody reads. */
+  #adopt(stream: OwnedStream): void {
+    stream[owner] = this;
+    stream.pause();
+    stream.on("data", Connection.#onData).on("end", Connection.#onEnd);
+    stream.on("error", Connection.#onError).on("close", Connection.#onClose);
+    if (this.#idleTimeoutMs > 0) this.closeWhenIdle(this.#idleTimeoutMs);
+  }
+
+  /** Leaves a stream to somebody else, paused. */
+  #abandon(stream: OwnedStream): void {
+    stream.pause();
+    stream.off("data", Connection.#onData).off("end", Connection.#onEnd);
+    stream.off("error", Connection.#onError).off("close", Connection.#onClose);
+    if (this.#idleTimeoutMs > 0) (stream as unknown as Socket).setTimeout(0, Connection.#onIdle);
+    delete stream[owner];
+  }
+
+  #flow(isFlowing: boolean): void {
+    this.#isFlowing = isFlowing;
+    if (this.#isSecuring) return;
+    if (isFlowing) this.#stream.resume();
+    else this.#stream.pause();
+  }
+
+  /** @throws {SocketError} when a handshake cannot begin here and now. */
+  #checkPlain(action: string): void {
+    if (this.#isClosing || this.#isDetached || this.#stream.readableEnded || this.#stream.writableEnded) {
+      throw this.#closedError("secure");
+    }
+    const facts = { operation: "secure", ...this.#facts() };
+    if (this.#isSecuring) throw new SocketError("busy", `${action}: another handshake is under way`, facts);
+    if (this.#readSide.isReading) throw new SocketError("busy", `${action}: a read is waiting`, facts);
+    const { unreadBytes } = this;
+    if (unreadBytes > 0) throw new SocketError("malformed", `${action}: ${unreadBytes} unread bytes before it`, facts);
+  }
+
+  static #onIdle(this: OwnedStream): void {
+    const connection = this[owner];
+    if (connection !== undefined) connection.#idled();
   }
 
   get #isPushing(): boolean {
@@ -486,6 +582,11 @@ export class Connection implements AsyncDisposable {
     this.#error ??= fromNodeError(error, `Connection${toOrFrom("with", this.#remote)} broke`, this.#facts());
   }
 
+  #idled(): void {
+    const text = `Connection${toOrFrom("with", this.#remote)} timed out: nothing moved for ${this.#idleTimeoutMs} ms`;
+    this.fail(new SocketError("timeout", text, { operation: "idle", ...this.#facts() }));
+  }
+
   #drained(): void {
     if (this.#handlers !== undefined && !this.#isClosing) this.#run("drain", this.#handlers, undefined);
   }
@@ -512,20 +613,6 @@ export class Connection implements AsyncDisposable {
     this.fail(error);
   }
 
-  /** Destroys the stream once a whole linger time has passed without a byte leaving; `stalledMs` of it already have. */
-  #linger(unsentBefore: number, stalledMs = 0): void {
-    const waitMs = this.#endLingerMs;
-    if (waitMs === Number.POSITIVE_INFINITY) return;
-    this.#lingerTimer = setTimeout(() => {
-      const unsent = this.#unsentBytes;
-      // Only the wait for the peer's end can be shortened, not the time that our own bytes have to leave.
-      const stallMs = unsent > 0 ? this.#lingerMs : waitMs;
-      if (unsent < unsentBefore) this.#linger(unsent);
-      else if (stalledMs + waitMs < stallMs) this.#linger(unsent, stalledMs + waitMs);
-      else this.#destroy();
-    }, waitMs);
-  }
-
   /** Falls with every byte that leaves. Node's own count stands still while one write is on its way; libuv's does not. */
   get #unsentBytes(): number {
     const { _handle: handle } = this.#stream as { _handle?: { writeQueueSize?: number } | null };
@@ -540,7 +627,7 @@ export class Connection implements AsyncDisposable {
 
   #finish(reason: string | undefined): void {
     if (this.#state === "closed") return;
-    clearTimeout(this.#lingerTimer);
+    this.#linger.stop();
     this.#moveTo("closed", reason);
     const error = this.#error ?? this.#closedError("use");
     // After a peer's reset, what had arrived can still be read.
@@ -590,13 +677,4 @@ export class Connection implements AsyncDisposable {
       reason,
     }));
   }
-}
-
-/** @throws {RangeError} when an option is no time, or a mark that would hold nothing back or let nothing through. */
-export function checkConnectionOptions(options: ConnectionOptions): void {
-  const { readHighWaterMark = 0, writeHighWaterMark = 1, writeLowWaterMark = 0, lingerMs = 0 } = options;
-  checkTimeout(lingerMs, "lingerMs");
-  if (!(readHighWaterMark >= 0)) throw new RangeError(`readHighWaterMark must be 0 or more: ${readHighWaterMark}`);
-  if (!(writeHighWaterMark >= 1)) throw new RangeError(`writeHighWaterMark must be 1 or more: ${writeHighWaterMark}`);
-  if (!(writeLowWaterMark >= 0)) throw new RangeError(`writeLowWaterMark must be 0 or more: ${writeLowWaterMark}`);
 }

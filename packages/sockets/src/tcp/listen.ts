@@ -5,7 +5,7 @@ import type { ListenOptions } from "./server-sockets.ts";
  * Listens for connections, to be taken one by one: `accept()`, or `for await (const connection of listener)`.
  * For a function per connection, see {@link serve}.
  *
- * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`.
+ * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`; `tls` when certificate and key are none.
  * @throws {RangeError} when an option is no port, no time, or a number that would hold nothing back.
  *
  * @example

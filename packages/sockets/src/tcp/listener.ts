@@ -4,6 +4,7 @@ import type { ListenerState } from "../state.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import type { Connection } from "./connection.ts";
 import { type ListenOptions, ServerSockets } from "./server-sockets.ts";
+import type { TlsSecrets } from "./tls-server.ts";
 
 /** Accepted connections that wait to be taken; those above are dropped and counted. */
 const ACCEPTED_MAX = 511;
@@ -60,6 +61,20 @@ export class Listener implements AsyncDisposable {
   /** Accepts that failed; the listener goes on. */
   get acceptErrors(): number {
     return this.#sockets.acceptErrors;
+  }
+
+  /** TLS handshakes that failed or took too long; the listener goes on. */
+  get handshakeErrors(): number {
+    return this.#sockets.handshakeErrors;
+  }
+
+  /**
+   * Takes another certificate and key, for handshakes that begin from now on. If they are none, those before stay.
+   *
+   * @throws {SocketError} `tls` when they are none, or when it speaks no TLS.
+   */
+  setSecureContext(secrets: TlsSecrets): void {
+    this.#sockets.setSecureContext(secrets);
   }
 
   /**

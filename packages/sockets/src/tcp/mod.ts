@@ -1,15 +1,12 @@
 export { type ConnectOptions, connect } from "./connect.ts";
-export {
-  Connection,
-  type ConnectionHandlers,
-  type ConnectionOptions,
-  type ConnectionOrigin,
-  type DetachedSocket,
-} from "./connection.ts";
+export { Connection, type DetachedSocket, type StartTlsOptions } from "./connection.ts";
+export type { ConnectionHandlers } from "./connection-handlers.ts";
+export type { ConnectionOptions, ConnectionOrigin } from "./connection-options.ts";
 export { listen } from "./listen.ts";
 export { Listener } from "./listener.ts";
 export { serve } from "./serve.ts";
 export { type ConnectionHandler, Server, type ShutdownCounts } from "./server.ts";
 export type { ListenOptions } from "./server-sockets.ts";
 export type { TlsClientOptions } from "./tls-client.ts";
+export type { TlsSecrets, TlsServerOptions } from "./tls-server.ts";
 export type { WriteData } from "./write-side.ts";

@@ -1,4 +1,4 @@
-import type { ConnectionHandlers } from "./connection.ts";
+import type { ConnectionHandlers } from "./connection-handlers.ts";
 import { type ConnectionHandler, Server } from "./server.ts";
 import type { ListenOptions } from "./server-sockets.ts";
 
@@ -9,7 +9,7 @@ import type { ListenOptions } from "./server-sockets.ts";
  * A function that throws, or a handler that throws, ends its own connection and is reported to `onError`; never the
  * process. A peer that resets its connection is no failure of the handler and is not reported.
  *
- * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`.
+ * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`; `tls` when certificate and key are none.
  * @throws {RangeError} when an option is no port, no time, or a number that would hold nothing back.
  *
  * @example

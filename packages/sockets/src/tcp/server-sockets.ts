@@ -1,11 +1,14 @@
 import net from "node:net";
 import { type Address, formatAddress } from "../address.ts";
-import { fromNodeError, type SocketError } from "../errors.ts";
+import { fromNodeError, SocketError, toOrFrom } from "../errors.ts";
 import { type ListenerState, nextSocketId, publishStateChange } from "../state.ts";
 import { checkTimeout } from "../wait.ts";
 import { addressesOf } from "./addresses-of.ts";
-import { Connection, type ConnectionOptions, checkConnectionOptions } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import { type ConnectionOptions, checkConnectionOptions } from "./connection-options.ts";
+import { descriptorShortage } from "./descriptors.ts";
 import { resetStream } from "./reset-stream.ts";
+import { TlsAcceptor, type TlsSecrets, type TlsServerOptions } from "./tls-server.ts";
 
 /** Where a listener or server listens, and what it takes. */
 export interface ListenOptions extends ConnectionOptions {
@@ -21,12 +24,14 @@ export interface ListenOptions extends ConnectionOptions {
   readonly reusePort?: boolean | undefined;
   /** Connections open at once; those above are dropped and counted. @default no limit */
   readonly connectionsMax?: number | undefined;
-  /** A connection on which nothing moved for this long is closed with a `timeout` error. @default never */
+  /** A connection on which nothing moved for this long is closed with a `timeout` error; 0 is never. @default never */
   readonly idleTimeoutMs?: number | undefined;
   /** Send small writes at once (TCP_NODELAY). @default true */
   readonly noDelay?: boolean | undefined;
-  /** Probe an idle peer after this many milliseconds (TCP keep-alive). @default off */
+  /** Probe an idle peer after so many milliseconds (TCP keep-alive), in whole seconds and at least one. @default off */
   readonly keepAliveMs?: number | undefined;
+  /** Speak TLS. Connections are handed out when their handshake is done; those that fail are counted. @default off */
+  readonly tls?: (TlsServerOptions & { readonly handshakeTimeoutMs?: number | undefined }) | undefined;
   /**
    * Told of what goes wrong beside any one call: a failed accept (at most once a second), a handler that threw.
    * @default a process warning
@@ -39,6 +44,8 @@ type OnConnection = (connection: Connection, sockets: ServerSockets) => void;
 /** How often a free port for both loopback addresses is looked for. */
 const PORT_ATTEMPTS = 16;
 const ACCEPT_REPORT_MS = 1_000;
+/** How long the whole of a TLS handshake may take. */
+const HANDSHAKE_MS = 10_000;
 
 /**
  * The listening sockets of one listener or server: one, or for `localhost` one per loopback address. It owns the limit
@@ -48,21 +55,25 @@ export class ServerSockets {
   readonly #options: ListenOptions;
   readonly #onConnection: OnConnection;
   readonly #servers: net.Server[] = [];
+  /** Those that shake hands too. */
   readonly #connections = new Set<Connection>();
+  readonly #acceptor: TlsAcceptor | undefined;
   readonly #id: number = nextSocketId();
   #address: Address = { host: "", port: 0 };
   #state: ListenerState = "created";
   #dropped = 0;
   #acceptErrors = 0;
+  #handshakeErrors = 0;
   #reportedAt = Number.NEGATIVE_INFINITY;
 
   private constructor(options: ListenOptions, onConnection: OnConnection) {
     this.#options = options;
     this.#onConnection = onConnection;
+    this.#acceptor = options.tls === undefined ? undefined : new TlsAcceptor(options.tls);
   }
 
   /**
-   * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`.
+   * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`; `tls` when certificate and key are none.
    * @throws {RangeError} when an option is no port, no time, or a number that would hold nothing back.
    */
   static async open(options: ListenOptions, onConnection: OnConnection): Promise<ServerSockets> {
@@ -95,6 +106,22 @@ export class ServerSockets {
     return this.#acceptErrors;
   }
 
+  /** TLS handshakes that failed or took too long. */
+  get handshakeErrors(): number {
+    return this.#handshakeErrors;
+  }
+
+  /** @throws {SocketError} `tls` when they are no secrets, or it speaks no TLS. */
+  setSecureContext(secrets: TlsSecrets): void {
+    if (this.#acceptor === undefined) {
+      throw new SocketError(
+        "tls",
+        `Cannot set the secure context of ${formatAddress(this.#address)}: it speaks no TLS`,
+      );
+    }
+    this.#acceptor.setSecureContext(secrets);
+  }
+
   report(error: Error): void {
     const { onError = (error: Error) => process.emitWarning(error) } = this.#options;
     try {
@@ -114,6 +141,12 @@ export class ServerSockets {
   /** Stops accepting; the connections go on. */
   async close(): Promise<void> {
     if (this.#state === "listening") this.#moveTo("closing");
+    // Nobody has been given these.
+    for (const connection of this.#connections) {
+      if (connection.state !== "connecting") continue;
+      this.#connections.delete(connection);
+      connection.reset();
+    }
     await Promise.all(
       // Node's own close waits for the connections, so only the end of listening is awaited here.
       this.#servers.splice(0).map((server) => {
@@ -168,7 +201,7 @@ export class ServerSockets {
       allowHalfOpen: true,
       pauseOnConnect: true,
       noDelay,
-      ...(keepAliveMs === undefined ? {} : { keepAlive: true, keepAliveInitialDelay: keepAliveMs }),
+      ...(keepAliveMs === undefined ? {} : { keepAlive: true, keepAliveInitialDelay: Math.max(keepAliveMs, 1_000) }),
     });
     const { promise, resolve, reject } = Promise.withResolvers<net.AddressInfo>();
     const refuse = (error: Error) =>
@@ -201,10 +234,36 @@ export class ServerSockets {
       socket.destroy();
       return;
     }
+    const shortage = descriptorShortage(socket);
+    if (shortage !== undefined) {
+      this.#acceptFailed(shortage);
+      socket.on("error", () => undefined);
+      resetStream(socket);
+      return;
+    }
     const connection = new Connection(socket, this.#options, addressesOf(socket));
     this.#connections.add(connection);
     void connection.closed.then(() => this.#connections.delete(connection));
-    if (idleTimeoutMs !== Number.POSITIVE_INFINITY) connection.closeWhenIdle(socket, idleTimeoutMs);
+    if (idleTimeoutMs !== Number.POSITIVE_INFINITY) connection.closeWhenIdle(idleTimeoutMs);
+    if (this.#acceptor !== undefined) void this.#secure(connection, this.#acceptor);
+    else this.#opened(connection);
+  }
+
+  async #secure(connection: Connection, acceptor: TlsAcceptor): Promise<void> {
+    const { handshakeTimeoutMs: timeoutMs = HANDSHAKE_MS } = this.#options.tls ?? {};
+    connection.opened("connecting");
+    const action = `Cannot accept TLS${toOrFrom("from", connection.remote)}`;
+    try {
+      await connection.secure(acceptor.handshake, action, { timeoutMs });
+    } catch {
+      // The peer's own doing, and of interest to whoever watches states.
+      this.#handshakeErrors += 1;
+      return;
+    }
+    this.#opened(connection);
+  }
+
+  #opened(connection: Connection): void {
     connection.opened("established");
     this.#onConnection(connection, this);
   }
@@ -235,8 +294,9 @@ export class ServerSockets {
 
 /** What Node would only notice in an event, when a connection comes: too late to tell the caller. */
 function checkOptions(options: ListenOptions): void {
-  const { connectionsMax = 0, idleTimeoutMs = 0 } = options;
+  const { connectionsMax = 0, idleTimeoutMs = 0, tls } = options;
   checkConnectionOptions(options);
+  checkTimeout(tls?.handshakeTimeoutMs ?? 0, "handshakeTimeoutMs");
   checkTimeout(idleTimeoutMs, "idleTimeoutMs");
   if (!(connectionsMax >= 0)) throw new RangeError(`connectionsMax must be 0 or more: ${connectionsMax}`);
 }

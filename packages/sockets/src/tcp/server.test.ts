@@ -8,7 +8,8 @@ import { framed } from "../codec/framed.ts";
 import { lines } from "../codec/lines.ts";
 import type { SocketError } from "../errors.ts";
 import { connect } from "./connect.ts";
-import type { Connection, ConnectionHandlers } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionHandlers } from "./connection-handlers.ts";
 import { serve } from "./serve.ts";
 import type { ConnectionHandler } from "./server.ts";
 

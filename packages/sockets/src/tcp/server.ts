@@ -2,8 +2,10 @@ import type { Address } from "../address.ts";
 import { SocketError } from "../errors.ts";
 import type { ListenerState } from "../state.ts";
 import { checkTimeout } from "../wait.ts";
-import type { Connection, ConnectionHandlers } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionHandlers } from "./connection-handlers.ts";
 import { type ListenOptions, ServerSockets } from "./server-sockets.ts";
+import type { TlsSecrets } from "./tls-server.ts";
 
 /** Serves one connection; `signal` aborts when the server shuts down. The connection is closed when it returns. */
 export type ConnectionHandler = (connection: Connection, signal: AbortSignal) => Promise<void> | void;
@@ -91,6 +93,20 @@ export class Server implements AsyncDisposable {
     return this.#sockets.acceptErrors;
   }
 
+  /** TLS handshakes that failed or took too long; the server goes on. */
+  get handshakeErrors(): number {
+    return this.#sockets.handshakeErrors;
+  }
+
+  /**
+   * Takes another certificate and key, for handshakes that begin from now on. If they are none, those before stay.
+   *
+   * @throws {SocketError} `tls` when they are none, or when it speaks no TLS.
+   */
+  setSecureContext(secrets: TlsSecrets): void {
+    this.#sockets.setSecureContext(secrets);
+  }
+
   /**
    * Stops accepting, aborts the handlers' signal and lets them finish. Handlers of events have no such signal: their
    * connections are closed at once. What is left after `timeoutMs` (default 5000) is reset. Idempotent.
@@ -166,9 +182,11 @@ function attach(handlers: ConnectionHandlers, connection: Connection, sockets: S
   connection.handleOpen(handlers);
 }
 
-/** A peer that broke the connection, or our own shutdown: the handler did nothing wrong. */
+/** A peer that broke the connection or fell silent, or our own shutdown: the handler did nothing wrong. */
 function isOrdinaryEnd(error: unknown, signal: AbortSignal): boolean {
-  if (error instanceof SocketError) return error.code === "reset" || error.code === "closed";
+  if (error instanceof SocketError) {
+    return error.code === "reset" || error.code === "closed" || error.operation === "idle";
+  }
   return signal.aborted && error === signal.reason;
 }
 

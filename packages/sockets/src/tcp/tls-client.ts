@@ -1,5 +1,6 @@
-import { isIP, type Socket } from "node:net";
-import { connect as connectTls, type ConnectionOptions as NodeTlsOptions, type TLSSocket } from "node:tls";
+import { isIP } from "node:net";
+import { connect as connectTls, type ConnectionOptions as NodeTlsOptions } from "node:tls";
+import { type Handshake, secureContext } from "./handshake.ts";
 
 /** How a client speaks TLS. The defaults are Node's: its root certificates, TLS 1.2 and 1.3. */
 export interface TlsClientOptions
@@ -15,18 +16,38 @@ export interface TlsClientOptions
   readonly rejectUnauthorized?: boolean | undefined;
 }
 
-/** Begins a handshake on a connected socket; `secureConnect` tells that it is done. */
-export function beginTls(socket: Socket, host: string, options: TlsClientOptions): TLSSocket {
-  const { alpn, servername = isIP(host) === 0 ? host : undefined, rejectUnauthorized = true, ...rest } = options;
-  // What goes wrong below is told by the TLS socket.
-  socket.on("error", () => undefined);
-  return connectTls({
-    ...rest,
-    socket,
-    // Of an address no name is asked, but the certificate must still be for it.
-    host,
-    rejectUnauthorized,
-    ...(servername === undefined ? {} : { servername }),
-    ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
-  });
+/**
+ * The handshake with the server that was connected to as `host`.
+ *
+ * @throws {SocketError} `tls` when the secrets are none.
+ */
+export function clientHandshake(host: string | undefined, options: TlsClientOptions): Handshake {
+  const { alpn, rejectUnauthorized = true, ...rest } = options;
+  const servername = options.servername ?? (host !== undefined && isIP(host) === 0 ? host : undefined);
+  const context = secureContext(rest);
+  return (socket, outcome) => {
+    const secured = connectTls({
+      ...rest,
+      secureContext: context,
+      socket,
+      // Of an address no name is asked, but the certificate must still be for it.
+      ...(host === undefined ? {} : { host }),
+      rejectUnauthorized,
+      ...(servername === undefined ? {} : { servername }),
+      ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
+    });
+    const failed = (error: Error): void => {
+      secured.off("close", closed);
+      outcome.failed(error);
+    };
+    const closed = (): void => {
+      secured.off("error", failed);
+      outcome.failed(Object.assign(new Error("the peer closed the connection"), { code: "ECONNRESET" }));
+    };
+    secured.once("error", failed).once("close", closed);
+    secured.once("secureConnect", () => {
+      secured.off("error", failed).off("close", closed);
+      outcome.secured(secured);
+    });
+  };
 }

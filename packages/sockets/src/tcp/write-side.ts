@@ -25,7 +25,8 @@ export interface WriteSideOwner {
 
 /** A write or a flush that stands in the queue until there is room. */
 interface Waiting {
-  readonly wait: Wait<void>;
+  /** None for what was sent. */
+  readonly wait?: Wait<void>;
   readonly accept: () => void;
 }
 
@@ -46,7 +47,7 @@ function uncorkAll(): void {
  * below the high-water mark waits in order.
  */
 export class WriteSide {
-  readonly #stream: Duplex;
+  #stream: Duplex;
   readonly #owner: WriteSideOwner;
   readonly #high: number;
   readonly #low: number;
@@ -54,6 +55,8 @@ export class WriteSide {
   readonly #flushes = new Set<Wait<void>>();
   #isCorked = false;
   #isFull = false;
+  /** Between two streams: nothing is written, and all waits. */
+  #isHeld = false;
   /** Why nothing can be written any more. */
   #error: SocketError | undefined;
   #isGone = false;
@@ -71,7 +74,9 @@ export class WriteSide {
   }
 
   get canWrite(): boolean {
-    return this.#error === undefined && this.#stream.writable && this.#stream.writableLength < this.#high;
+    return (
+      !this.#isHeld && this.#error === undefined && this.#stream.writable && this.#stream.writableLength < this.#high
+    );
   }
 
   setDeadline(ms: number | null): void {
@@ -80,6 +85,11 @@ export class WriteSide {
 
   send(data: WriteData): boolean {
     if (this.#error !== undefined || !this.#stream.writable) return false;
+    if (this.#isHeld) {
+      this.#isFull = true;
+      this.#waiting.push({ accept: () => void this.send(data) });
+      return false;
+    }
     if (typeof data === "string" || data instanceof Uint8Array) {
       if (!this.#isCorked && data.length < DIRECT_LENGTH_MIN) this.#cork();
       return this.#put(data);
@@ -125,7 +135,7 @@ export class WriteSide {
   /** Refuses what waits and what comes; `flush` still waits for what was accepted. */
   end(error: SocketError): void {
     this.#error ??= error;
-    for (const { wait } of this.#waiting.splice(0)) wait.reject(error);
+    for (const { wait } of this.#waiting.splice(0)) wait?.reject(error);
   }
 
   /** The connection is gone. */
@@ -135,6 +145,21 @@ export class WriteSide {
     this.#deadline.clear();
     for (const wait of this.#flushes) wait.reject(error);
     this.#flushes.clear();
+  }
+
+  /** What was written goes to the stream as it is; what follows waits for {@link release}. */
+  hold(): void {
+    this.uncork();
+    this.#isHeld = true;
+  }
+
+  /** Goes on with another stream. */
+  release(stream: Duplex): void {
+    this.#stream = stream;
+    this.#isHeld = false;
+    const wasFull = this.#isFull;
+    this.#isFull = false;
+    this.#admit(wasFull);
   }
 
   uncork(): void {
@@ -177,7 +202,8 @@ export class WriteSide {
   /** The deadline passed: writes that wait are withdrawn. */
   #expire(): void {
     const error = this.#pastDeadline();
-    for (const { wait } of this.#waiting.splice(0)) wait.reject(error);
+    const sent = this.#waiting.filter(({ wait }) => wait === undefined);
+    for (const { wait } of this.#waiting.splice(0, this.#waiting.length, ...sent)) wait?.reject(error);
     for (const wait of this.#flushes) wait.reject(error);
     this.#flushes.clear();
   }
@@ -208,11 +234,16 @@ export class WriteSide {
   }
 
   readonly #written = (): void => {
-    if (!this.#isFull || this.#stream.writableLength > this.#low) return;
+    if (!this.#isFull || this.#isHeld || this.#stream.writableLength > this.#low) return;
     this.#isFull = false;
-    while (this.#waiting.length > 0 && this.canWrite) this.#waiting.shift()?.accept();
-    if (this.#waiting.length === 0 && this.canWrite) this.#owner.drained();
+    this.#admit(true);
   };
+
+  /** Lets in what waits; who was told that there is no room is told when there is again. */
+  #admit(isAwaited: boolean): void {
+    while (this.#waiting.length > 0 && this.canWrite) this.#waiting.shift()?.accept();
+    if (isAwaited && this.#waiting.length === 0 && this.canWrite) this.#owner.drained();
+  }
 }
 
 function remove(list: Waiting[], item: Waiting): void {

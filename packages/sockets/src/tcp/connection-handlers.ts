@@ -1,0 +1,20 @@
+import type { SocketError } from "../errors.ts";
+import type { Connection } from "./connection.ts";
+
+/**
+ * What a connection that is read by events calls. One object can serve many connections.
+ *
+ * A handler that throws, or whose promise rejects, breaks its own connection with that error; the process goes on.
+ */
+export interface ConnectionHandlers {
+  /** The connection is established ({@link serve} only). */
+  open?(connection: Connection): void;
+  /** Bytes arrived. They are valid as long as they are referenced. */
+  data?(connection: Connection, chunk: Uint8Array): void;
+  /** There is room again after {@link Connection.send} returned false. */
+  drain?(connection: Connection): void;
+  /** The peer finished. Without this handler our side finishes too, once all is flushed. */
+  end?(connection: Connection): void;
+  /** The connection is gone; `error` is why, where it did not end in peace. */
+  close?(connection: Connection, error: SocketError | undefined): void;
+}

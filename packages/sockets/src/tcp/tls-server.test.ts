@@ -1,0 +1,252 @@
+import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import net from "node:net";
+import { describe, test } from "node:test";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import type { Address } from "../address.ts";
+import type { SocketError } from "../errors.ts";
+import type { StateChange } from "../state.ts";
+import { connect } from "./connect.ts";
+import type { Connection } from "./connection.ts";
+import { listen } from "./listen.ts";
+import { serve } from "./serve.ts";
+import type { TlsClientOptions } from "./tls-client.ts";
+
+failOnLeaks();
+
+const fixture = (name: string): Buffer => readFileSync(new URL(`../../../../test/fixtures/${name}`, import.meta.url));
+const cert = fixture("localhost-cert.pem");
+const key = fixture("localhost-key.pem");
+const other = { cert: fixture("other-cert.pem"), key: fixture("other-key.pem") };
+const tls = { cert, key };
+const echo = async (connection: Connection): Promise<void> => {
+  for await (const chunk of connection) await connection.write(chunk);
+};
+
+/** The subject that the server shows to whoever asks for this name. */
+async function subjectAt(address: Address, options: TlsClientOptions): Promise<string | undefined> {
+  await using connection = await connect({ ...address, tls: { rejectUnauthorized: false, ...options } });
+  return connection.peerCertificate?.subject;
+}
+
+describe("serve({ tls })", () => {
+  test("speaks TLS with handlers of either style, both ways and to the end", async () => {
+    const bytes = Buffer.alloc(1_000_000, "0123456789");
+    for (const handler of [echo, { data: (c: Connection, chunk: Uint8Array) => void c.send(chunk) }]) {
+      await using server = await serve({ host: "127.0.0.1", tls }, handler);
+      await using connection = await connect({ ...server.address, tls: { ca: cert } });
+      const written = connection.write(bytes).then(() => connection.closeWrite());
+      assert.ok(bytes.equals(await connection.readExactly(bytes.length)));
+      assert.equal(await connection.read(), null);
+      await written;
+    }
+  });
+
+  test("speaks TLS over a Unix socket and with Node's own client", async () => {
+    await using server = await serve({ path: `/tmp/landline-tls-${process.pid}.sock`, tls }, echo);
+    const { path } = server.address as { path: string };
+    const socket = connectTls({ path, ca: cert, servername: "localhost" });
+    await once(socket, "secureConnect");
+    socket.write("hello");
+    const [chunk] = await once(socket, "data");
+    assert.equal(String(chunk), "hello");
+    socket.end();
+    await once(socket, "close");
+  });
+
+  test("agrees on a protocol, and refuses who offers none of its own", async () => {
+    const alpns: (string | undefined)[] = [];
+    const options = { host: "127.0.0.1", tls: { ...tls, alpn: ["chat/2", "chat/1"] } };
+    await using server = await serve(options, (connection) => void alpns.push(connection.alpn));
+    await using connection = await connect({ ...server.address, tls: { ca: cert, alpn: ["chat/1", "chat/2"] } });
+    assert.equal(await connection.read(), null);
+    assert.equal(connection.alpn, "chat/2");
+    await assert.rejects(connect({ ...server.address, tls: { ca: cert, alpn: ["irc"] } }), { code: "tls" });
+    assert.deepEqual(alpns, ["chat/2"]);
+  });
+
+  test("shows the certificate of the name that is asked for", async () => {
+    const names = { "other.test": other, "*.other.test": other };
+    await using server = await serve({ host: "127.0.0.1", tls: { ...tls, names } }, echo);
+    assert.match((await subjectAt(server.address, { servername: "other.test" })) ?? "", /CN=other\.test/);
+    assert.match((await subjectAt(server.address, { servername: "A.OTHER.test" })) ?? "", /CN=other\.test/);
+    assert.match((await subjectAt(server.address, { servername: "a.b.other.test" })) ?? "", /CN=localhost/);
+    assert.match((await subjectAt(server.address, {})) ?? "", /CN=localhost/);
+  });
+
+  test("asks clients for certificates, and refuses those without a good one", async () => {
+    const subjects: (string | undefined)[] = [];
+    const options = { host: "127.0.0.1", tls: { ...tls, ca: cert, requestCert: true } };
+    await using server = await serve(options, async (connection) => {
+      subjects.push(connection.peerCertificate?.subject);
+      await connection.write("in");
+    });
+    await using good = await connect({ ...server.address, tls: { ca: cert, ...tls } });
+    assert.equal(String(await good.readExactly(2)), "in");
+    for (const bad of [{}, other]) {
+      // In TLS 1.3 the client is done before the server has looked at its certificate.
+      const connection = await connect({ ...server.address, tls: { ca: cert, ...bad } });
+      await assert.rejects(connection.readExactly(2), (error: SocketError) =>
+        ["tls", "reset", "end-of-stream"].includes(error.code),
+      );
+      await connection.close();
+    }
+    assert.deepEqual(subjects, ["CN=localhost"]);
+    assert.equal(server.handshakeErrors, 2);
+  });
+
+  test("with rejectUnauthorized false takes those without a certificate too", async () => {
+    const options = { host: "127.0.0.1", tls: { ...tls, requestCert: true, rejectUnauthorized: false } };
+    await using server = await serve(options, (connection) => connection.write(`${connection.peerCertificate}`));
+    await using connection = await connect({ ...server.address, tls: { ca: cert } });
+    assert.equal(String(await connection.readExactly(9)), "undefined");
+  });
+
+  test("counts handshakes that fail, publishes why, and goes on", async () => {
+    const reasons: (string | undefined)[] = [];
+    const watch = (message: unknown): void => {
+      const { from, to, reason } = message as StateChange;
+      if (from === "connecting" && to === "closed") reasons.push(reason);
+    };
+    const served: Connection[] = [];
+    await using server = await serve({ host: "127.0.0.1", tls }, (connection) => void served.push(connection));
+    subscribe("landline:connection", watch);
+    const talker = await connect(server.address);
+    await talker.write("GET / HTTP/1.1\r\n\r\n");
+    while ((await talker.read().catch(() => null)) !== null);
+    await talker.close();
+    const leaver = await connect(server.address);
+    leaver.reset();
+    await leaver.closed;
+    while (server.connections > 0) await new Promise(setImmediate);
+    unsubscribe("landline:connection", watch);
+    assert.equal(server.handshakeErrors, 2);
+    assert.equal(reasons.length, 2);
+    assert.match(reasons[0] ?? "", /^Cannot accept TLS from 127\.0\.0\.1:\d+: /);
+    assert.deepEqual(served, []);
+    assert.match((await subjectAt(server.address, {})) ?? "", /CN=localhost/);
+  });
+
+  test("ends a handshake that takes too long, however the bytes drip", async () => {
+    await using server = await serve({ host: "127.0.0.1", tls: { ...tls, handshakeTimeoutMs: 100 } }, echo);
+    const socket = net.connect(server.address as net.TcpNetConnectOpts);
+    socket.on("error", () => undefined);
+    const dripping = setInterval(() => socket.write(Buffer.of(0x16)), 20);
+    await once(socket, "close");
+    clearInterval(dripping);
+    assert.equal(server.handshakeErrors, 1);
+  });
+
+  test("counts those that shake hands in connectionsMax, and breaks them when it closes", async () => {
+    const server = await serve({ host: "127.0.0.1", connectionsMax: 1, tls }, echo);
+    const silent = await connect(server.address);
+    while (server.connections === 0) await new Promise(setImmediate);
+    await assert.rejects(connect({ ...server.address, tls: { ca: cert } }), { code: "reset" });
+    assert.equal(server.dropped, 1);
+    assert.deepEqual(await server.shutdown(), { graceful: 0, forced: 0 });
+    await assert.rejects(silent.read(), { code: "reset" });
+  });
+
+  test("ends idle connections under TLS too", async () => {
+    await using server = await serve({ host: "127.0.0.1", idleTimeoutMs: 50, tls }, echo);
+    await using connection = await connect({ ...server.address, tls: { ca: cert } });
+    assert.equal(await connection.read(), null);
+  });
+
+  test("survives peers that break off at any byte of the handshake", async () => {
+    await using server = await serve({ host: "127.0.0.1", tls }, echo);
+    // What a client says first, recorded.
+    const recorder = net.createServer().listen(0, "127.0.0.1");
+    await once(recorder, "listening");
+    const client = connectTls({ port: (recorder.address() as net.AddressInfo).port, host: "127.0.0.1" });
+    client.on("error", () => undefined);
+    const [recording] = (await once(recorder, "connection")) as [net.Socket];
+    const [hello] = (await once(recording, "data")) as [Buffer];
+    recording.destroy();
+    client.destroy();
+    recorder.close();
+    for (let length = 0; length <= hello.length; length += 37) {
+      const connection = await connect(server.address);
+      await connection.write(hello.subarray(0, length));
+      await connection.flush();
+      if (length % 2 === 0) connection.reset();
+      else connection.closeWrite();
+      await connection.close();
+    }
+    while (server.connections > 0) await new Promise(setImmediate);
+    assert.equal(server.handshakeErrors, Math.floor(hello.length / 37) + 1);
+  });
+});
+
+describe("setSecureContext()", () => {
+  test("changes the certificate for handshakes to come, and leaves connections alone", async () => {
+    await using server = await serve({ host: "127.0.0.1", tls: { ...tls, names: { "a.test": tls } } }, echo);
+    await using connection = await connect({ ...server.address, tls: { ca: cert } });
+    server.setSecureContext(other);
+    assert.match((await subjectAt(server.address, {})) ?? "", /CN=other\.test/);
+    assert.match((await subjectAt(server.address, { servername: "a.test" })) ?? "", /CN=other\.test/);
+    await connection.write("still here");
+    assert.equal(String(await connection.readExactly(10)), "still here");
+  });
+
+  test("refuses what is no certificate, and keeps the one before", async () => {
+    await using server = await serve({ host: "127.0.0.1", tls }, echo);
+    for (const bad of [
+      { cert: "no", key: "no" },
+      { cert, key: other.key },
+      { ...tls, names: { a: { cert: "no" } } },
+    ]) {
+      assert.throws(() => server.setSecureContext(bad), { code: "tls" });
+    }
+    assert.match((await subjectAt(server.address, {})) ?? "", /CN=localhost/);
+  });
+
+  test("is refused where there is no TLS; bad secrets are refused before anything listens", async () => {
+    await using server = await serve({ host: "127.0.0.1" }, echo);
+    assert.throws(() => server.setSecureContext(other), { code: "tls", message: /speaks no TLS/ });
+    await assert.rejects(serve({ host: "127.0.0.1", tls: { cert: "no", key } }, echo), {
+      code: "tls",
+      message: /^Cannot use the TLS certificate and key: /,
+    });
+    await assert.rejects(serve({ tls: { ...tls, handshakeTimeoutMs: -1 } }, echo), RangeError);
+  });
+});
+
+describe("listen({ tls })", () => {
+  test("hands connections out when their handshake is done", async () => {
+    await using listener = await listen({ host: "127.0.0.1", tls });
+    const silent = await connect(listener.address);
+    const client = await connect({ ...listener.address, tls: { ca: cert } });
+    const accepted = await listener.accept({ timeoutMs: 10_000 });
+    assert.deepEqual(accepted.remote, client.local);
+    assert.equal(accepted.state, "established");
+    await client.write("hello");
+    assert.equal(String(await accepted.readExactly(5)), "hello");
+    listener.setSecureContext(other);
+    assert.equal(listener.handshakeErrors, 0);
+    silent.reset();
+    await Promise.all([client.close(), accepted.close()]);
+  });
+
+  test("reset() is seen as a reset by the client", async () => {
+    await using listener = await listen({ host: "127.0.0.1", tls });
+    const client = await connect({ ...listener.address, tls: { ca: cert } });
+    const accepted = await listener.accept();
+    accepted.reset();
+    await assert.rejects(client.readExactly(1), { code: "reset" });
+    await accepted.closed;
+  });
+
+  test("speaks TLS 1.2 where told", async () => {
+    await using listener = await listen({ host: "127.0.0.1", tls: { ...tls, maxVersion: "TLSv1.2" } });
+    const client = await connect({ ...listener.address, tls: { ca: cert } });
+    const accepted = await listener.accept();
+    const { socket } = client.detach();
+    assert.equal((socket as TLSSocket).getProtocol(), "TLSv1.2");
+    socket.destroy();
+    await accepted.close();
+  });
+});
