@@ -1,0 +1,103 @@
+// Memory of a connection that is open and idle: 10,000 of them, each after one message and its echo, held by a process of
+// its own. Measured after collecting garbage, before and with the connections.
+// Run: node --conditions=@landline/source bench/memory.ts [--connections 10000] [--rounds 7]
+import net from "node:net";
+import { parseArgs } from "node:util";
+import { serve } from "@landline/sockets";
+import { printTable, type Sample, takeTurns } from "./measure.ts";
+import { listen, portOf, type Role, RoleProcess, takeRole } from "./processes.ts";
+
+const host = "127.0.0.1";
+/** As many are being opened at once. */
+const AT_A_TIME = 100;
+/** Descriptors that a process has beside its connections. */
+const OTHER_FILES = 100;
+const MESSAGE = Buffer.alloc(64, "x");
+
+const { values } = parseArgs({ strict: false, options: { connections: { type: "string", default: "10000" } } });
+const connections = Number(values.connections);
+
+const servers: Record<string, Role> = {
+  "raw node:net": () =>
+    listen(
+      net.createServer({ noDelay: true }, (socket) => {
+        socket.on("error", () => undefined);
+        socket.on("data", (chunk) => void socket.write(chunk));
+      }),
+    ),
+  "serve, handlers": async () =>
+    portOf(await serve({ host }, { data: (connection, chunk) => void connection.send(chunk) })),
+  "serve, for await": async () =>
+    portOf(
+      await serve({ host }, async (connection) => {
+        for await (const chunk of connection) await connection.write(chunk);
+      }),
+    ),
+  "serve, read": async () =>
+    portOf(
+      await serve({ host }, async (connection) => {
+        for (let chunk = await connection.read(); chunk !== null; chunk = await connection.read()) {
+          await connection.write(chunk);
+        }
+      }),
+    ),
+};
+
+const roles: Record<string, Role> = { ...servers, hold: (port, count) => hold(Number(port), Number(count)) };
+
+/** Opens so many connections, and keeps them. */
+async function hold(port: number, count: number): Promise<{ held: number }> {
+  const held: net.Socket[] = [];
+  for (let left = count; left > 0; left -= AT_A_TIME) {
+    held.push(...(await Promise.all(Array.from({ length: Math.min(left, AT_A_TIME) }, () => open(port)))));
+  }
+  return { held: held.length };
+}
+
+/** A connection on which a message has come back. */
+function open(port: number): Promise<net.Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<net.Socket>();
+  const socket = net.connect({ port, host });
+  let received = 0;
+  socket.on("data", (chunk) => {
+    received += chunk.length;
+    if (received === MESSAGE.length) resolve(socket);
+  });
+  socket.on("error", reject);
+  socket.on("close", () => reject(new Error("The server closed a connection")));
+  socket.write(MESSAGE);
+  return promise;
+}
+
+async function measure(name: string): Promise<Sample> {
+  await using server = await RoleProcess.start([name], { flags: ["--expose-gc"] });
+  const port = String(server.said.port);
+  // What a first connection loads and compiles belongs to none of those that are counted.
+  await using _first = await RoleProcess.start(["hold", port, "1"], { core: 1 });
+  const before = await server.usage();
+  await using _others = await RoleProcess.start(["hold", port, String(connections)], { core: 1 });
+  const after = await server.usage();
+  return {
+    "bytes held by JavaScript": (after.heapBytes - before.heapBytes) / connections,
+    "bytes of resident memory": (after.rssBytes - before.rssBytes) / connections,
+  };
+}
+
+/** How many descriptors a process may have, where Node can tell. */
+function filesMax(): number {
+  const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: number | "unlimited" } } };
+  const { soft } = report.userLimits?.open_files ?? {};
+  return typeof soft === "number" ? soft : Number.POSITIVE_INFINITY;
+}
+
+if (!(await takeRole(roles))) {
+  const needed = connections + OTHER_FILES;
+  if (filesMax() < needed) {
+    console.error(
+      `${connections} connections need ${needed} open files, the limit is ${filesMax()}: ulimit -n ${needed}`,
+    );
+    process.exit(1);
+  }
+  const samples = await takeTurns(Object.keys(servers), measure);
+  printTable(`Each of ${connections.toLocaleString("en")} idle connections`, samples, "raw node:net");
+}
