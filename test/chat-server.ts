@@ -20,11 +20,18 @@ export class TestServer implements AsyncDisposable {
     this.#server = server;
   }
 
-  /** A silent client is never welcomed here, unless the options say when. */
+  /** A silent client is never welcomed here, and nobody is too fast, unless the options say so. */
   static async start(options: ServerOptions = {}): Promise<TestServer> {
     const reported: unknown[] = [];
     const onError = (error: unknown) => reported.push(error);
-    const defaults = { host: "127.0.0.1", port: 0, silentMs: 1_000_000, drainMs: 1_000, onError };
+    const defaults = {
+      host: "127.0.0.1",
+      port: 0,
+      silentMs: 1_000_000,
+      drainMs: 1_000,
+      rates: "off",
+      onError,
+    } as const;
     return new TestServer(await startServer({ ...defaults, ...options }), reported);
   }
 

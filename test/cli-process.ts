@@ -36,6 +36,13 @@ export interface Ended {
   readonly stderr: string;
 }
 
+/** Where a command is started. */
+export interface Surroundings {
+  readonly cwd?: string | undefined;
+  /** Beside this process's own variables. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** A command that runs as a process of its own, whose output can be waited for. */
 export class CliProcess implements AsyncDisposable {
   readonly child: ChildProcessWithoutNullStreams;
@@ -44,10 +51,11 @@ export class CliProcess implements AsyncDisposable {
   #stderr = "";
   #changed = Promise.withResolvers<void>();
 
-  constructor(command: string, args: readonly string[]) {
+  constructor(command: string, args: readonly string[], { cwd, env: added }: Surroundings = {}) {
     const { NO_COLOR: _, npm_lifecycle_event: __, ...env } = process.env;
     this.child = spawn(command, args, {
-      env: { ...env, TERM: "xterm" },
+      cwd,
+      env: { ...env, TERM: "xterm", ...added },
       timeout: 2 * WAIT_MS,
       killSignal: "SIGKILL",
     });
@@ -106,6 +114,11 @@ export class CliProcess implements AsyncDisposable {
 /** Starts `landline` with these arguments. */
 export function landline(...args: readonly string[]): CliProcess {
   return new CliProcess(process.execPath, [BIN, ...args]);
+}
+
+/** Starts `landline` somewhere else. */
+export function landlineIn(surroundings: Surroundings, ...args: readonly string[]): CliProcess {
+  return new CliProcess(process.execPath, [BIN, ...args], surroundings);
 }
 
 /** Runs `landline` with this input to its end. */

@@ -4,10 +4,11 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { connect, listen, type Server, serve } from "@landline/sockets";
+import { connect, framed, json, listen, type Server, serve } from "@landline/sockets";
 import {
   type CliProcess,
   landline,
+  landlineIn,
   landlineOnTerminal,
   python,
   runLandline,
@@ -184,6 +185,86 @@ describe("landline serve", TIMEOUT, () => {
       await connection.close();
     }
     assert.equal((await server.ended).code, 0);
+  });
+});
+
+describe("landline config", TIMEOUT, () => {
+  /** A folder with these files, in which nothing else is found. */
+  async function folderWith(files: Readonly<Record<string, unknown>>): Promise<string> {
+    const folder = await mkdtemp(path.join(tmpdir(), "landline-config-"));
+    for (const [name, value] of Object.entries(files)) {
+      await writeFile(path.join(folder, name), typeof value === "string" ? value : JSON.stringify(value));
+    }
+    return folder;
+  }
+
+  function config(args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}) {
+    const command = landlineIn({ cwd, env }, "config", ...args);
+    command.child.stdin.end();
+    return command.ended;
+  }
+
+  test("prints every setting, its value with a unit, and where it came from", async () => {
+    const folder = await folderWith({ "landline.json": { messageBytesMax: 4096, hosts: ["chat.test"], port: 1 } });
+    const { code, stdout, stderr } = await config(["--port", "9000"], folder, { LANDLINE_PING_MS: "60000" });
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+    const lines = stdout.trimEnd().split("\n");
+    const line = (name: string) => lines.find((each) => each.startsWith(`${name} `)) ?? "";
+    assert.match(line("port"), /^port +9000 +--port +the one port/);
+    assert.match(line("pingMs"), /^pingMs +1m +LANDLINE_PING_MS +silence/);
+    assert.match(line("messageBytesMax"), /^messageBytesMax +4KiB +landline\.json +longest/);
+    assert.match(line("hosts"), /^hosts +chat\.test +landline\.json +names/);
+    assert.match(line("durability"), /^durability +disk +default +what/);
+    await rm(folder, { recursive: true });
+  });
+
+  test("gives the same as JSON", async () => {
+    const folder = await folderWith({ "other.json": { pingMs: "1m" } });
+    const { stdout } = await config(["--json", "--config", "other.json", "--rates", "off"], folder);
+    const settings = JSON.parse(stdout);
+    assert.deepEqual(settings.pingMs, { value: 60_000, from: "file", name: "other.json" });
+    assert.deepEqual(settings.rates, { value: "off", from: "flag", name: "--rates" });
+    assert.deepEqual(settings.keepEntries, { value: "unlimited", from: "default" });
+    await rm(folder, { recursive: true });
+  });
+
+  test("with --check says only what is wrong, all of it, and exits with 2; serve does not start either", async () => {
+    const folder = await folderWith({ "landline.json": { pongMs: "soon" }, "bad.json": '{\n"port" 1}' });
+    const env = { LANDLINE_CONECTIONS_MAX: "1" };
+    for (const args of [["config", "--check"], ["config"], ["serve", "--port", "0"]]) {
+      const command = landlineIn({ cwd: folder, env }, ...args);
+      command.child.stdin.end();
+      const { code, stdout, stderr } = await command.ended;
+      assert.deepEqual([code, stdout], [2, ""], args.join(" "));
+      assert.deepEqual(stderr.split("\n").slice(0, 2), [
+        "landline: Unknown setting LANDLINE_CONECTIONS_MAX (in the environment); did you mean LANDLINE_CONNECTIONS_MAX?",
+        'landline: Cannot use pongMs "soon" (from landline.json): not a duration such as 30s',
+      ]);
+    }
+    const bad = await config(["--config", "bad.json"], folder);
+    assert.match(
+      bad.stderr,
+      /^landline: Cannot read configuration bad\.json: not JSON at line 2 column 8, before "1"\n/,
+    );
+    const escaped = await config(["--host", "a\u001b[31m", "--port", "\u001b[2J"], folder);
+    assert.doesNotMatch(escaped.stderr, /\u001b/);
+    const good = await config(["--check"], tmpdir(), { LANDLINE_PORT: "1" });
+    assert.deepEqual(good, { code: 0, stdout: "", stderr: "" });
+    await rm(folder, { recursive: true });
+  });
+
+  test("serve obeys the environment and the file", async () => {
+    const folder = await folderWith({ "landline.json": { hosts: ["chat.test"], port: 1 } });
+    await using server = landlineIn({ cwd: folder, env: { LANDLINE_PORT: "0" } }, "serve");
+    const [, port = ""] = await server.until(/localhost:(\d+)\//);
+    const { stdout } = await runLandline(
+      ["connect", `localhost:${port}`],
+      "GET /healthz HTTP/1.0\r\nHost: chat.test\r\n\r\n",
+    );
+    assert.match(stdout, /^HTTP\/1\.1 200 /);
+    server.child.kill("SIGTERM");
+    assert.equal((await server.ended).code, 0);
+    await rm(folder, { recursive: true });
   });
 });
 
@@ -524,6 +605,31 @@ describe("landline chat", TIMEOUT, () => {
     assert.equal((await ada.ended).code, 0);
   });
 
+  test("gives up when what the room says is not read, rather than to store it without end", async () => {
+    const message = "x".repeat(16_000);
+    const hasJoined = Promise.withResolvers<void>();
+    await using server = await serve({}, async (connection) => {
+      const channel = framed(connection, json());
+      for await (const request of channel as AsyncIterable<{ type: string; id?: string }>) {
+        const { type, id } = request;
+        if (type === "hello") await channel.write({ type, version: 2, session: "s", limits: {} });
+        if (type !== "join") continue;
+        const position = { epoch: "e", seq: 0 };
+        await channel.write({ type: "joined", id, room: "lobby", position, members: ["bob"], count: 1, entries: [] });
+        hasJoined.resolve();
+        for (let seq = 1; connection.state === "established"; seq += 1) {
+          await channel.write({ type: "chat", room: "lobby", username: "ada", message, seq, prev: seq - 1, at: 0 });
+        }
+      }
+    });
+    await using bob = landline("chat", `localhost:${portOf(server)}`, "--name", "bob");
+    bob.child.stdout.pause();
+    await hasJoined.promise;
+    await bob.until(/^landline: Cannot print what the room says: standard output is read too slowly\n$/, "stderr");
+    bob.child.stdout.resume();
+    assert.equal((await bob.ended).code, 1);
+  });
+
   test("says why it cannot talk", async () => {
     const gone = await serve({}, () => undefined);
     await gone.close();
@@ -590,6 +696,9 @@ describe("landline", TIMEOUT, () => {
       ["serve", "--bogus"],
       ["serve", "--tcp", "9001"],
       ["serve", "--hosts", "http://chat.test"],
+      ["serve", "--port", "99999"],
+      ["serve", "--durability", "none"],
+      ["config", "--config", "/nowhere/landline.json"],
       ["connect", "localhost:0"],
     ]) {
       const { code, stdout, stderr } = await runLandline(args);
@@ -605,6 +714,7 @@ describe("landline", TIMEOUT, () => {
       [["connect", "localhost", "abc"], "Cannot use 'abc' for port: a port is a number from 1 to 65535"],
       [["connect", "localhost"], "Cannot connect to 'localhost': a port is missing"],
       [["get", "-m", "x", "a"], "Cannot use 'x' for --max-time: a time is in seconds, or has a unit (ms, s, m, h): "],
+      [["serve", "--port", "web"], 'Cannot use port "web" (from --port): not a port from 0 to 65535'],
       [["serve", "--tcp", "1"], "Cannot use --tcp without --echo: "],
     ];
     for (const [args, text] of texts) {
@@ -614,7 +724,7 @@ describe("landline", TIMEOUT, () => {
   });
 
   test("helps with examples and tells its version", async () => {
-    for (const name of ["serve", "chat", "connect", "listen", "echo", "get"]) {
+    for (const name of ["serve", "chat", "connect", "listen", "echo", "get", "config"]) {
       const { code, stdout, stderr } = await runLandline([name, "--help"]);
       assert.equal(code, 0);
       assert.equal(stderr, "");

@@ -5,7 +5,13 @@
  */
 import assert from "node:assert/strict";
 import { MemoryPresence, MemoryRegistry, MemoryRoomLog } from "../packages/server/src/adapters/memory/mod.ts";
-import { type ChatLimits, type Command, DEFAULT_LIMITS, type Refusal } from "../packages/server/src/core/mod.ts";
+import {
+  type ChatLimits,
+  type Command,
+  DEFAULT_LIMITS,
+  RateLimits,
+  type Refusal,
+} from "../packages/server/src/core/mod.ts";
 import { version1, version2 } from "../packages/server/src/dialects/json/mod.ts";
 import { lineFraming } from "../packages/server/src/gateways/framing.ts";
 import {
@@ -24,6 +30,7 @@ export type Message = Readonly<Record<string, unknown>> & { readonly type: strin
 
 /** A link that keeps what is sent. A stalled one keeps it as not yet sent. */
 export class FakeLink implements Link {
+  readonly address: string;
   bufferedBytes = 0;
   ping: (() => void) | undefined;
   isStalled = false;
@@ -31,6 +38,10 @@ export class FakeLink implements Link {
   pings = 0;
   readonly sent: Uint8Array[] = [];
   readonly closes: { readonly reconnect: boolean; readonly message: string }[] = [];
+
+  constructor(address = "192.0.2.1") {
+    this.address = address;
+  }
 
   send(bytes: Uint8Array): void {
     this.sent.push(bytes);
@@ -94,6 +105,8 @@ export class FakeClient {
 
 export interface HubFixtureOptions {
   readonly limits?: Partial<ChatLimits>;
+  /** Holds clients to the rates of the limits. @default not */
+  readonly hasRates?: boolean;
   readonly log?: RoomLog;
   readonly presence?: Presence;
   readonly registry?: Registry;
@@ -121,6 +134,7 @@ export class HubFixture {
       presence: this.presence,
       registry: this.registry,
       limits: this.limits,
+      rates: options.hasRates ? new RateLimits(this.limits) : undefined,
       now: () => this.now,
       newSecret: () => {
         this.#secrets += 1;

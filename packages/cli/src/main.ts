@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { addChat } from "./commands/chat.ts";
+import { addConfig } from "./commands/config.ts";
 import { addConnect } from "./commands/connect.ts";
 import { addEcho } from "./commands/echo.ts";
 import { addGet } from "./commands/get.ts";
@@ -17,7 +18,7 @@ const program = new Command("landline")
     if (command.opts<{ trace?: boolean }>().trace) startTrace();
   });
 
-for (const add of [addServe, addChat, addConnect, addListen, addEcho, addGet]) add(program);
+for (const add of [addServe, addChat, addConnect, addListen, addEcho, addGet, addConfig]) add(program);
 for (const command of [program, ...program.commands]) {
   const name = command === program ? "landline" : `landline ${command.name()}`;
   command.showHelpAfterError(`Usage: ${name} ${command.usage()}\nSee ${name} --help.`);

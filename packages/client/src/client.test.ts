@@ -354,6 +354,131 @@ describe("ChatClient requests", () => {
   });
 });
 
+describe("ChatClient when the server says rate-limited", () => {
+  function refuse(id: string, retryAfterMs = 1_000): void {
+    server.link.say({ type: "error", id, code: "rate-limited", message: "Too many messages", retryAfterMs });
+  }
+
+  const ids = (type: Request["type"]) => server.link.sent(type).map((request) => request.id);
+
+  test("waits as told and sends again with the same ids, in order; the caller notices nothing", async () => {
+    await inLobby();
+    const first = client.chat("lobby", "one");
+    const second = client.chat("lobby", "two");
+    refuse("c-3");
+    refuse("c-4");
+    const third = client.chat("lobby", "three");
+    const leaving = client.leave("lobby");
+    await elapse(999);
+    assert.deepEqual([ids("chat"), ids("leave")], [["c-3", "c-4"], []]);
+    await elapse(1);
+    assert.deepEqual(
+      server.link.received.slice(-4).map((request) => request.id),
+      ["c-3", "c-4", "c-5", "c-6"],
+    );
+    for (const [index, id] of ["c-3", "c-4", "c-5"].entries()) {
+      server.link.say({ type: "ack", id, room: "lobby", seq: 4 + index, at: 1 });
+    }
+    server.link.say({ type: "ack", id: "c-6", room: "lobby" });
+    assert.deepEqual(
+      (await Promise.all([first, second, third])).map(({ seq }) => seq),
+      [4, 5, 6],
+    );
+    await leaving;
+    assert.deepEqual(eventsOf("error"), []);
+  });
+
+  test("waits longer when it is told so, and answers pings meanwhile", async () => {
+    await inLobby();
+    client.chat("lobby", "one").catch(() => undefined);
+    refuse("c-3", 500);
+    refuse("c-3", 12_000);
+    refuse("c-3", 100);
+    const ping = client.ping();
+    server.link.answer({ type: "pong" }, "ping");
+    await ping;
+    // The time for an answer does not run while nothing can be answered.
+    await elapse(11_999);
+    assert.equal(client.state, "online");
+    assert.deepEqual(ids("chat"), ["c-3"]);
+    await elapse(1);
+    assert.deepEqual(ids("chat"), ["c-3", "c-3"]);
+    await elapse(10_000);
+    assert.equal(client.state, "connecting", "sent again, it has to be answered");
+  });
+
+  test("gives up after a minute, or at once when it would take longer", async () => {
+    await inLobby();
+    const chat = client.chat("lobby", "one");
+    const failed = assert.rejects(
+      chat,
+      (error: ChatError) => error.code === "rate-limited" && error.retryAfterMs === 9_000,
+    );
+    for (let i = 0; i < 7; i += 1) {
+      refuse("c-3", 9_000);
+      await elapse(9_000);
+    }
+    assert.equal(ids("chat").length, 7);
+    await failed;
+    const late = client.chat("lobby", "two");
+    refuse("c-4", 60_001);
+    await assert.rejects(late, failsWith("rate-limited"));
+    const next = client.chat("lobby", "three");
+    assert.equal(ids("chat").at(-1), "c-5", "nothing waits for the one that failed");
+    server.link.answer({ type: "ack", room: "lobby", seq: 4, at: 1 } as ServerMessage, "chat");
+    await next;
+  });
+
+  test("an abort ends the wait of its call alone", async () => {
+    await inLobby();
+    const controller = new AbortController();
+    const chat = client.chat("lobby", "one", { signal: controller.signal });
+    refuse("c-3", 10_500);
+    controller.abort(new Error("changed my mind"));
+    await assert.rejects(chat, /changed my mind/);
+    const ping = assert.rejects(client.ping(), failsWith("timeout"));
+    await elapse(10_000);
+    await ping;
+    assert.deepEqual(ids("chat"), ["c-3"]);
+  });
+
+  test("a room is entered again before what is said in it", async () => {
+    await inLobby();
+    const chat = client.chat("lobby", "one");
+    await breakLink();
+    server.link.greet({ username: "ada" });
+    refuse("c-5");
+    server.link.say({ type: "error", id: "c-3", code: "not-joined", message: "Join the room first" });
+    await elapse(1_000);
+    assert.deepEqual(
+      server.link.received.slice(-2).map(({ type, id }) => [type, id]),
+      [
+        ["join", "c-5"],
+        ["chat", "c-3"],
+      ],
+    );
+    server.link.answer(joined(3, { recovered: true }), "join");
+    server.link.answer({ type: "ack", room: "lobby", seq: 4, at: 1 } as ServerMessage, "chat");
+    assert.equal((await chat).seq, 4);
+    assert.deepEqual(eventsOf("dropped"), []);
+  });
+
+  test("a link that breaks during the pause ends it", async () => {
+    await inLobby();
+    const chat = client.chat("lobby", "one");
+    refuse("c-3", 20_000);
+    await breakLink();
+    server.link.greet({ username: "ada", rooms: ["lobby"] });
+    const next = client.chat("lobby", "two");
+    assert.deepEqual(ids("chat"), ["c-3", "c-6"], "sent at once on the new link");
+    server.link.answer(joined(3, { recovered: true }), "join");
+    server.link.answer({ type: "ack", room: "lobby", seq: 4, at: 1 } as ServerMessage, "chat");
+    assert.equal((await next).seq, 4);
+    server.link.say({ type: "ack", id: "c-3", room: "lobby", seq: 5, at: 1 });
+    await chat;
+  });
+});
+
 describe("ChatClient events of a room", () => {
   test("each message comes once and in order, also between one's own", async () => {
     await inLobby();

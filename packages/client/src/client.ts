@@ -2,6 +2,7 @@ import type {
   AckMessage,
   ByeMessage,
   ChatMessage,
+  ErrorMessage,
   HelloMessage,
   HistoryMessage,
   JoinedMessage,
@@ -15,6 +16,7 @@ import type { ChatClientOptions, HistoryOptions, JoinOptions, WaitOptions } from
 import type { ChatClientEvent, ChatClientState, ChatStateEvent } from "./events.ts";
 import type { OpenLink } from "./link.ts";
 import { type Answers, type Asked, PendingRequests } from "./pending-requests.ts";
+import { RatePause } from "./rate-pause.ts";
 import { planResume, RoomTail, roomKey } from "./resume.ts";
 import { RetryTimer } from "./retry-timer.ts";
 
@@ -26,6 +28,7 @@ type Unasked<Type extends keyof Answers> = Omit<Asked<Type>, "id">;
  * When the link breaks, it connects again by itself (back-off with jitter), takes its name and rooms back, reports
  * what it missed in each room (`rejoined`), and sends again what was not acknowledged; the server stores it once.
  * Chats that are sent meanwhile wait for that; other calls reject with `disconnected`.
+ * Where the server says `rate-limited`, it waits as long as it was told and sends again, in order, for up to a minute.
  * The server's goodbye for good, or {@link close}, ends it.
  *
  * @example
@@ -47,6 +50,7 @@ export class ChatClient implements AsyncDisposable {
   readonly #listeners = new Set<(event: ChatClientEvent) => void>();
   readonly #requests: PendingRequests;
   readonly #retry: RetryTimer;
+  readonly #pause: RatePause;
   /** The rooms this client wants to be in, by `roomKey`. */
   readonly #rooms = new Map<string, RoomTail>();
   #state: ChatClientState = "offline";
@@ -77,6 +81,9 @@ export class ChatClient implements AsyncDisposable {
       maxMs: options.backoffMaxMs ?? 15_000,
       random: options.random ?? Math.random,
       retry: () => this.#dial(),
+    });
+    this.#pause = new RatePause(() => {
+      for (const request of this.#requests.release()) this.#connection?.send(request);
     });
   }
 
@@ -209,7 +216,9 @@ export class ChatClient implements AsyncDisposable {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const asked = { ...request, id: this.#nextId() } as Asked<Type>;
     const answer = this.#requests.add(asked, signal);
-    if (this.#state === "online") this.#connection?.send(asked);
+    // During a pause all waits but pings, so that the server gets it in the order of the calls.
+    if (this.#pause.isOn && request.type !== "ping") this.#requests.hold(asked.id, 0);
+    else if (this.#state === "online") this.#connection?.send(asked);
     return answer;
   }
 
@@ -294,6 +303,7 @@ export class ChatClient implements AsyncDisposable {
         this.#requests.answer(message);
         return;
       case "error":
+        if (this.#holdsBack(message)) return;
         if (!this.#requests.answer(message)) this.#emit({ type: "error", error: asError(message) });
         return;
       case "welcome":
@@ -305,6 +315,21 @@ export class ChatClient implements AsyncDisposable {
       default:
         message satisfies never;
     }
+  }
+
+  /** Whether a request that was refused is sent again later. */
+  #holdsBack({ id, code, retryAfterMs = 0 }: ErrorMessage): boolean {
+    const request = id === undefined ? undefined : this.#requests.get(id);
+    if (request === undefined) return false;
+    if (code === "rate-limited") {
+      if (!this.#requests.hold(request.id, retryAfterMs)) return false;
+      this.#pause.last(retryAfterMs);
+      return true;
+    }
+    // It followed a join of its room that was held back itself.
+    const tail =
+      code === "not-joined" && request.type === "chat" ? this.#rooms.get(roomKey(request.room ?? "")) : undefined;
+    return this.#pause.isOn && tail !== undefined && !tail.isLive && this.#requests.hold(request.id, 0);
   }
 
   #arrived(message: ChatMessage): void {
@@ -344,6 +369,7 @@ export class ChatClient implements AsyncDisposable {
   #lost(error: ChatError, afterMs = 0): void {
     this.#connection = undefined;
     this.#isNamed = false;
+    this.#pause.stop();
     for (const tail of this.#rooms.values()) tail.pause();
     const code = error.code === "timeout" ? "timeout" : "disconnected";
     this.#requests.pause(new ChatError(code, error.message, { cause: error }));
@@ -367,6 +393,7 @@ export class ChatClient implements AsyncDisposable {
     if (this.#state === "closed") return;
     this.#end = error;
     this.#retry.stop();
+    this.#pause.stop();
     this.#connection?.close();
     this.#connection = undefined;
     this.#rooms.clear();

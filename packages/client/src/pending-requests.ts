@@ -31,8 +31,13 @@ export type Asked<Type extends keyof Answers = keyof Answers> = Type extends key
 /** A chat that waits for its acknowledgement. */
 export type AskedChat = Asked<"chat"> & { readonly room: string };
 
+/** A request is refused for good when it was held back this long, in milliseconds. */
+const HOLD_MS_MAX = 60_000;
+
 interface Pending {
   readonly request: Asked;
+  /** When it was held back first, in milliseconds since 1970. */
+  heldSinceMs?: number;
   resolve(answer: Answer): void;
   reject(reason: unknown): void;
 }
@@ -53,6 +58,8 @@ export interface PendingRequestsOptions {
 export class PendingRequests {
   readonly #options: PendingRequestsOptions;
   readonly #pending = new Map<string, Pending>();
+  /** The ids of those that are to be sent later. */
+  readonly #held = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOnline = false;
 
@@ -75,6 +82,7 @@ export class PendingRequests {
     const forget = () => {
       signal?.removeEventListener("abort", abort);
       this.#pending.delete(request.id);
+      this.#held.delete(request.id);
       this.#restartTimer();
     };
     const pending: Pending = {
@@ -104,6 +112,31 @@ export class PendingRequests {
     return true;
   }
 
+  /** The request with this id, if one waits. */
+  get(id: string): Asked | undefined {
+    return this.#pending.get(id)?.request;
+  }
+
+  /** A request is to be sent `ms` from now, maybe again; false if it would be held back for too long by then. */
+  hold(id: string, ms: number): boolean {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return false;
+    const now = Date.now();
+    pending.heldSinceMs ??= now;
+    if (now + ms - pending.heldSinceMs > HOLD_MS_MAX) return false;
+    this.#held.add(id);
+    this.#restartTimer();
+    return true;
+  }
+
+  /** What was held, to be sent now: first the rooms to be entered again, as the rest may be for them. */
+  release(): readonly Asked[] {
+    const held = [...this.#pending.values()].map(({ request }) => request).filter(({ id }) => this.#held.has(id));
+    this.#held.clear();
+    this.#restartTimer();
+    return [...held.filter((request) => isRejoin(request)), ...held.filter((request) => !isRejoin(request))];
+  }
+
   /** Fails one request. */
   fail(id: string, error: ChatError): void {
     this.#pending.get(id)?.reject(error);
@@ -118,6 +151,7 @@ export class PendingRequests {
   /** The link broke: chats stay, to be sent again, the rest fails. */
   pause(error: ChatError): void {
     this.#isOnline = false;
+    this.#held.clear();
     this.#restartTimer();
     for (const pending of [...this.#pending.values()]) if (!isChat(pending.request)) pending.reject(error);
   }
@@ -131,7 +165,7 @@ export class PendingRequests {
   #restartTimer(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#isOnline && this.#pending.size > 0) {
+    if (this.#isOnline && this.#pending.size > this.#held.size) {
       this.#timer = setTimeout(() => this.#options.timeout(), this.#options.timeoutMs);
     }
   }
@@ -139,4 +173,8 @@ export class PendingRequests {
 
 function isChat(request: Asked): request is AskedChat {
   return request.type === "chat" && request.room !== undefined;
+}
+
+function isRejoin(request: Asked): boolean {
+  return request.type === "join" && request.after !== undefined;
 }

@@ -28,6 +28,8 @@ export const ERROR_CODES = [
   "not-joined",
   /** The text is longer than `messageBytesMax`. */
   "message-too-long",
+  /** Too many messages or joins in a short time; `retryAfterMs` says when to go on. */
+  "rate-limited",
   /** An id was used before, with another text. */
   "id-reused",
   /** No connection that could be taken back has this session. */

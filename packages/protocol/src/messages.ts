@@ -91,7 +91,8 @@ export interface ErrorMessage {
   readonly id?: string | undefined;
   readonly code?: ErrorCode | ByeCode | undefined;
   readonly message: string;
-  readonly retryAfterMs?: number;
+  /** When to try again, in milliseconds from now. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 export interface HelloMessage {

@@ -3,6 +3,23 @@
  *
  * @module
  */
-export { DEFAULT_CONFIG, type ServerConfig } from "./config.ts";
+export {
+  DEFAULT_CONFIG,
+  type Durability,
+  SETTINGS,
+  type ServerConfig,
+  type Setting,
+} from "./config.ts";
 export { type ChatLimits, DEFAULT_LIMITS } from "./core/mod.ts";
+export {
+  ConfigError,
+  type ConfigSources,
+  DEFAULT_SETTINGS,
+  type LoadedConfig,
+  loadConfig,
+  type Origin,
+  type SettingName,
+  type Settings,
+} from "./load-config.ts";
 export { type ChatServer, type ServerOptions, startServer } from "./server.ts";
+export { formatSetting, parseSetting, type SettingValue } from "./setting-value.ts";

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type Address, json, lengthPrefixed, SocketError } from "@landline/sockets";
 import { MemoryPresence, MemoryRegistry, MemoryRoomLog } from "./adapters/memory/mod.ts";
 import { DEFAULT_CONFIG, type ServerConfig } from "./config.ts";
-import { type ChatLimits, DEFAULT_LIMITS } from "./core/mod.ts";
+import { type ChatLimits, DEFAULT_LIMITS, RateLimits } from "./core/mod.ts";
 import { INVALID_JSON, readCommand, readText, version1, version2 } from "./dialects/json/mod.ts";
 import { loadAssets } from "./gateways/assets.ts";
 import { Door } from "./gateways/door.ts";
@@ -52,10 +52,12 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
   const report = onError ?? ((error: unknown) => process.emitWarning(error instanceof Error ? error : String(error)));
 
   const hub = new Hub({
+    // In memory, whatever `data` and `durability` say, as there is no other log yet.
     log: new MemoryRoomLog(),
     presence: new MemoryPresence(),
     registry: new MemoryRegistry(),
     limits,
+    rates: config.rates === "on" ? new RateLimits(limits) : undefined,
     now: () => performance.now(),
     newSecret: () => randomBytes(24).toString("base64url"),
     report,
@@ -72,7 +74,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
   const lines = jsonLines(limits);
   const prefixed = jsonPrefixed(limits);
   const door = await Door.open(
-    { ...config, report },
+    { ...config, callers: config.rates === "on" ? config : undefined, report },
     {
       json: (connection, firstBytes) => stream.accept(connection, lines, firstBytes),
       jsonPrefixed: (connection, firstBytes) => stream.accept(connection, prefixed, firstBytes),

@@ -1,10 +1,12 @@
 import { createInterface } from "node:readline";
 import type { ChatClient } from "@landline/client";
-import { Output } from "../terminal/mod.ts";
+import { CommandFailed, Output } from "../terminal/mod.ts";
 import { EventLines } from "./chat-lines.ts";
 
 /** Messages that may wait for their acknowledgement at a time. */
 const UNACKNOWLEDGED_MAX = 64;
+/** Bytes that may wait for whoever reads standard output: a room goes on talking, so it cannot be waited for. */
+const UNREAD_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
  * Says each line of standard input in a room, in order, and prints what the others say. Ends when the input has ended
@@ -14,15 +16,31 @@ export async function chatPipe(client: ChatClient, room: string, signal: AbortSi
   const output = new Output();
   const events = new EventLines();
   const broken = new AbortController();
+  let printed: Promise<void> = Promise.resolve();
+  let unreadBytes = 0;
+  const print = (line: Buffer): void => {
+    unreadBytes += line.length;
+    if (unreadBytes > UNREAD_BYTES_MAX) {
+      broken.abort(new CommandFailed("Cannot print what the room says: standard output is read too slowly"));
+      return;
+    }
+    printed = output.write(line).then(
+      () => {
+        unreadBytes -= line.length;
+      },
+      (error) => broken.abort(error),
+    );
+  };
   const removeListener = client.on((event) => {
     const text = events.format(event, room);
-    if (text !== "") output.write(Buffer.from(`${text}\n`)).catch((error) => broken.abort(error));
+    if (text !== "") print(Buffer.from(`${text}\n`));
     if (event.type === "state" && event.state === "closed") broken.abort(event.error);
   });
   try {
     await client.join(room, { history: 0, signal });
     await sayLines(client, room, AbortSignal.any([signal, broken.signal]));
     await client.leave(room);
+    await printed;
   } finally {
     removeListener();
     process.stdin.destroy();

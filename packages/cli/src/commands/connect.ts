@@ -20,6 +20,11 @@ interface ConnectFlags {
   wait: number;
 }
 
+interface CallOptions {
+  signal: AbortSignal;
+  timeoutMs: number | undefined;
+}
+
 export function addConnect(program: Command): void {
   program
     .command("connect")
@@ -28,7 +33,11 @@ export function addConnect(program: Command): void {
     .argument("<host>", "a name or an address")
     .argument("[port]", "a port", parsePort)
     .option("-u, --udp", "UDP instead of TCP")
-    .option("--timeout <time>", `how long connecting may take; ${DURATION_HELP}`, parseDuration)
+    .option(
+      "--timeout <time>",
+      `how long connecting may take, with --udp the name lookup; ${DURATION_HELP}`,
+      parseDuration,
+    )
     .addOption(
       new Option(
         "--wait <time>",
@@ -50,9 +59,8 @@ async function connectTo(
   const isBoth = portAlone === undefined;
   const { host, port } = isBoth ? readAddress(hostOrAddress, command) : { host: hostOrAddress, port: portAlone };
   const interrupted = interruptSignal();
-  const peer = flags.udp
-    ? await callUdp(host, port, flags)
-    : await callTcp(host, port, { signal: interrupted, timeoutMs: flags.timeout });
+  const options = { signal: interrupted, timeoutMs: flags.timeout };
+  const peer = flags.udp ? await callUdp(host, port, options, flags.wait) : await callTcp(host, port, options);
   if (isInteractive()) note(`${flags.udp ? "Sending to" : "Connected to"} ${peer.name}`);
   await talk(peer, interrupted);
 }
@@ -66,17 +74,13 @@ function readAddress(text: string, command: Command): { host: string; port: numb
   }
 }
 
-async function callTcp(
-  host: string,
-  port: number,
-  options: { signal: AbortSignal; timeoutMs: number | undefined },
-): Promise<Peer> {
+async function callTcp(host: string, port: number, options: CallOptions): Promise<Peer> {
   const connection = await connect({ host, port, lingerMs: LINGER_MS, ...options });
   return new TcpPeer(connection, nameOf(host, port));
 }
 
-async function callUdp(host: string, port: number, { wait }: ConnectFlags): Promise<Peer> {
-  return new UdpPeer(await connectUdp({ host, port }), { name: nameOf(host, port), waitMs: wait });
+async function callUdp(host: string, port: number, options: CallOptions, waitMs: number): Promise<Peer> {
+  return new UdpPeer(await connectUdp({ host, port }, options), { name: nameOf(host, port), waitMs });
 }
 
 function nameOf(host: string, port: number): string {

@@ -7,49 +7,41 @@ import {
   interruptSignal,
   localAddress,
   orOtherPort,
-  parseHosts,
-  parseListenPort,
   print,
   untilInterrupted,
 } from "../terminal/mod.ts";
-import { addEchoPorts } from "./echo.ts";
+import { addServeFlags, loadServerConfig } from "./serve-flags.ts";
 
 const EXAMPLES = `
+Every other setting can be given in the environment or a file; 'landline config' lists them.
+
 Examples:
   landline serve                 rooms at http://localhost:8083/
   landline serve --port 0        on a free port, which is printed
   landline serve --echo          and the three servers of 'landline echo'
   landline serve --host 0.0.0.0 --hosts chat.example.com
-                                 for other machines, and browsers that open http://chat.example.com:8083/`;
+                                 for other machines, and browsers that open http://chat.example.com:8083/
+  LANDLINE_PING_MS=30s landline serve
+                                 any setting from the environment`;
 
 export function addServe(program: Command): void {
-  const command = program
-    .command("serve")
-    .description("the chat server, with its web page")
-    .option("--host <host>", "the address to listen on", "localhost")
-    .option("--port <port>", "the port to listen on", parseListenPort, 8083)
-    .option(
-      "--hosts <names>",
-      "names under which browsers reach the server, separated by commas; addresses and localhost need none",
-      parseHosts,
-    )
-    .option("--echo", "the three servers of 'landline echo' too");
-  addEchoPorts(command).addHelpText("after", EXAMPLES).action(serveChat);
+  const command = program.command("serve").description("the chat server, with its web page");
+  addServeFlags(command).addHelpText("after", EXAMPLES).action(serveChat);
 }
 
-interface ServeFlags extends EchoServicesOptions {
-  port: number;
-  hosts?: string[];
+interface EchoFlags extends Omit<EchoServicesOptions, "host"> {
   echo?: boolean;
 }
 
-async function serveChat({ port, hosts = [], echo, ...echoOptions }: ServeFlags, command: Command): Promise<void> {
+async function serveChat({ echo, ...echoPorts }: EchoFlags, command: Command): Promise<void> {
   if (!echo) refuseEchoPorts(command);
   const interrupted = interruptSignal();
+  const { config } = await loadServerConfig(command);
   // Loaded here, as no other command needs it.
   const { startServer } = await import("@landline/server");
   await using opened = new AsyncDisposableStack();
-  const server = opened.use(await orOtherPort(startServer({ host: echoOptions.host, port, hosts }), "--port"));
+  const server = opened.use(await orOtherPort(startServer(config), "--port"));
+  const echoOptions = { ...echoPorts, host: config.host };
   const services = echo ? opened.adopt(await EchoServices.open(echoOptions), (each) => each.close()) : undefined;
 
   const address = localAddress(server.address as UdpAddress);

@@ -74,11 +74,11 @@ export class UdpPeer implements Peer {
   }
 }
 
-/** Opens a socket that sends to one address and hears from it alone. */
-export async function connectUdp(to: UdpAddress): Promise<UdpSocket> {
+/** Opens a socket that sends to one address and hears from it alone. The name is looked up within `timeoutMs`. */
+export async function connectUdp(to: UdpAddress, options: WaitOptions = {}): Promise<UdpSocket> {
   const socket = await bind({ host: isIPv6(to.host) ? "::" : "0.0.0.0" });
   try {
-    await socket.connect(to);
+    await socket.connect(to, options);
     return socket;
   } catch (error) {
     await socket.close();
@@ -87,7 +87,7 @@ export async function connectUdp(to: UdpAddress): Promise<UdpSocket> {
   // The name may have IPv6 addresses only.
   const socket6 = await bind({ host: "::" });
   try {
-    await socket6.connect(to);
+    await socket6.connect(to, options);
     return socket6;
   } catch (error) {
     await socket6.close();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { InvalidArgumentError } from "commander";
-import { parseAddress, parseCount, parseDuration, parseHosts, parseListenPort, parsePort } from "./arguments.ts";
+import { parseAddress, parseCount, parseDuration, parseListenPort, parsePort } from "./arguments.ts";
 
 describe("parsePort()", () => {
   test("takes ports and nothing else", () => {
@@ -45,12 +45,4 @@ describe("parseAddress()", () => {
 test("parseCount() takes whole numbers", () => {
   assert.equal(parseCount("0"), 0);
   for (const text of ["-1", "1.5", "x", ""]) assert.throws(() => parseCount(text), InvalidArgumentError, text);
-});
-
-test("parseHosts() takes names as browsers send them", () => {
-  assert.deepEqual(parseHosts("chat.local, Chat.Example.com"), ["chat.local", "chat.example.com"]);
-  assert.deepEqual(parseHosts("bücher.example"), ["xn--bcher-kva.example"]);
-  for (const text of ["", "a,", "http://a", "a:80", "a b", "a/b"]) {
-    assert.throws(() => parseHosts(text), InvalidArgumentError, text);
-  }
 });

@@ -1,4 +1,3 @@
-import { domainToASCII } from "node:url";
 import { InvalidArgumentError } from "commander";
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
@@ -45,15 +44,4 @@ export function parseAddress(text: string, defaultPort?: number): { host: string
 export function parseCount(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("a count is a whole number");
-}
-
-/** Host names, separated by commas; as browsers send them. */
-export function parseHosts(text: string): string[] {
-  return text.split(",").map((name) => {
-    const host = /^[\p{L}\p{N}._-]+$/u.test(name.trim()) ? domainToASCII(name.trim()) : "";
-    if (host !== "") return host;
-    throw new InvalidArgumentError(
-      "names are separated by commas, without http:// and port: chat.local,chat.example.com",
-    );
-  });
 }

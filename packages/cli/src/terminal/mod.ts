@@ -3,7 +3,6 @@ export {
   parseAddress,
   parseCount,
   parseDuration,
-  parseHosts,
   parseListenPort,
   parsePort,
 } from "./arguments.ts";

@@ -26,6 +26,20 @@ export interface ChatLimits {
   readonly pongMs: number;
   /** How long a connection may be in no room before its first one, in milliseconds. */
   readonly joinTimeoutMs: number;
+  /** Chat messages of a connection, and of a user on all connections, per second in the long run. */
+  readonly messageRate: number;
+  /** As many of them at once, after a pause. */
+  readonly messageBurst: number;
+  /** The same of all connections from one address. */
+  readonly messageRatePerAddress: number;
+  readonly messageBurstPerAddress: number;
+  /** Joins of a connection, and of a user on all connections, per second in the long run. */
+  readonly joinRate: number;
+  /** As many of them at once, after a pause. */
+  readonly joinBurst: number;
+  /** The same of all connections from one address. */
+  readonly joinRatePerAddress: number;
+  readonly joinBurstPerAddress: number;
 }
 
 export const DEFAULT_LIMITS: ChatLimits = {
@@ -42,4 +56,12 @@ export const DEFAULT_LIMITS: ChatLimits = {
   pingMs: 25_000,
   pongMs: 10_000,
   joinTimeoutMs: 60_000,
+  messageRate: 50,
+  messageBurst: 250,
+  messageRatePerAddress: 1_000,
+  messageBurstPerAddress: 5_000,
+  joinRate: 10,
+  joinBurst: 250,
+  joinRatePerAddress: 200,
+  joinBurstPerAddress: 5_000,
 };

@@ -12,6 +12,7 @@ export type RefusalCode =
   | "too-many-rooms"
   | "not-joined"
   | "message-too-long"
+  | "rate-limited"
   | "id-reused"
   | "session-unknown"
   | "internal";
@@ -23,6 +24,8 @@ export interface Refusal {
   readonly message: string;
   /** The id of the request that is refused. */
   readonly id?: string | undefined;
+  /** When to try again, in milliseconds from now. */
+  readonly retryAfterMs?: number;
 }
 
 export function refuse(code: RefusalCode, message: string): Refusal {

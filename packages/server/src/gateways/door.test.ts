@@ -85,6 +85,29 @@ describe("the door", LIMIT, () => {
     await server.seedMember("Ada", "lobby");
   });
 
+  test("lets in no more than connectionsPerAddressMax of an address, unless rates are off", async () => {
+    const limits = { connectionsPerAddressMax: 2, connectionRatePerAddress: 0.001, connectionBurstPerAddress: 4 };
+    await using server = await TestServer.start({ ...limits, rates: "on" });
+    const chat = await server.seedMember("Ada", "lobby");
+    const http = await server.connect();
+    http.send(GET);
+    await http.textUntil("\r\n\r\n");
+    const third = await server.connect().catch(() => undefined);
+    assert.equal((await third?.restText()) ?? "", "");
+    await http.reset();
+    await chat.reset();
+    await turns(50);
+    await server.seedMember("Ada", "lobby");
+    await (await server.seedMember("Bob", "lobby")).reset();
+    await turns(50);
+    // There is room, but it was the fifth in a row.
+    const fifth = await server.connect().catch(() => undefined);
+    assert.equal((await fifth?.restText()) ?? "", "");
+
+    await using open = await TestServer.start({ ...limits, rates: "off" });
+    for (let i = 0; i < 5; i += 1) await open.seedMember(`member${i}`, "lobby");
+  });
+
   test("a connection that is reset at any moment leaves nothing behind", async () => {
     await using server = await TestServer.start();
     for (const text of ["", "G", "GET ", GET.slice(0, 30), GET, "{", '{"type":"ping"}', "\0\0\0\u0002{"]) {

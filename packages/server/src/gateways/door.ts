@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { type Address, type Connection, type ConnectionHandlers, type Server, serve } from "@landline/sockets";
+import { type CallerLimits, Callers } from "./callers.ts";
 import { sniff } from "./sniff.ts";
 
 export interface DoorOptions {
@@ -7,6 +8,8 @@ export interface DoorOptions {
   readonly port: number;
   /** Connections open at once, whatever they speak; those above are dropped. */
   readonly connectionsMax: number;
+  /** What one address may do. @default anything */
+  readonly callers?: CallerLimits | undefined;
   /** A client that is silent for this long waits for the welcome, in milliseconds. */
   readonly silentMs: number;
   /** One that has begun to speak, but not shown what, speaks JSON after this long, in milliseconds. */
@@ -37,13 +40,29 @@ export class Door {
   static async open(options: DoorOptions, doorways: Doorways): Promise<Door> {
     const { host, port, connectionsMax, report } = options;
     const detached = new Set<Socket>();
+    const callers = options.callers && new Callers(options.callers);
     const server = await serve(
       { host, port, connectionsMax, keepAliveMs: KEEP_ALIVE_MS, onError: report },
       {
         open: (connection) => {
+          const address = connection.remote?.host ?? "";
           // Connections that were given away are no longer the server's, but still open.
-          if (detached.size + server.connections > connectionsMax) connection.reset();
-          else connection.handle(new Visitor(connection, options, doorways, detached));
+          const isFull = detached.size + server.connections > connectionsMax;
+          if (isFull || callers?.mayEnter(address, performance.now()) === false) {
+            connection.reset();
+            return;
+          }
+          callers?.entered(address);
+          void connection.closed.then(() => callers?.left(address));
+          const giveAway = (socket: Socket): void => {
+            detached.add(socket);
+            callers?.entered(address);
+            socket.once("close", () => {
+              detached.delete(socket);
+              callers?.left(address);
+            });
+          };
+          connection.handle(new Visitor(connection, options, doorways, giveAway));
         },
       },
     );
@@ -71,7 +90,7 @@ const KEEP_ALIVE_MS = 60_000;
 /** A connection of which it is not known yet what it speaks. */
 class Visitor implements ConnectionHandlers {
   readonly #doorways: Doorways;
-  readonly #detached: Set<Socket>;
+  readonly #giveAway: (socket: Socket) => void;
   readonly #sniffMs: number;
   #timer: NodeJS.Timeout;
   #firstBytes: Uint8Array = new Uint8Array(0);
@@ -80,10 +99,10 @@ class Visitor implements ConnectionHandlers {
     connection: Connection,
     { silentMs, sniffMs }: Pick<DoorOptions, "silentMs" | "sniffMs">,
     doorways: Doorways,
-    detached: Set<Socket>,
+    giveAway: (socket: Socket) => void,
   ) {
     this.#doorways = doorways;
-    this.#detached = detached;
+    this.#giveAway = giveAway;
     this.#sniffMs = sniffMs;
     this.#timer = handOnAfter(silentMs, connection, () => doorways.silent(connection));
   }
@@ -98,7 +117,7 @@ class Visitor implements ConnectionHandlers {
       this.#timer = handOnAfter(this.#sniffMs, connection, () => this.#doorways.json(connection, this.#firstBytes));
       return;
     }
-    if (speech === "http") this.#giveAway(connection);
+    if (speech === "http") this.#detach(connection);
     else if (speech === "json-prefixed") this.#doorways.jsonPrefixed(connection, this.#firstBytes);
     else this.#doorways.json(connection, this.#firstBytes);
   }
@@ -114,11 +133,10 @@ class Visitor implements ConnectionHandlers {
     clearTimeout(this.#timer);
   }
 
-  #giveAway(connection: Connection): void {
+  #detach(connection: Connection): void {
     // Read by its handlers, so nothing is unread but what is held here.
     const netSocket = connection.detach().socket as Socket;
-    this.#detached.add(netSocket);
-    netSocket.once("close", () => this.#detached.delete(netSocket));
+    this.#giveAway(netSocket);
     netSocket.unshift(this.#firstBytes);
     this.#doorways.http(netSocket);
   }

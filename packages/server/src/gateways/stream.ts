@@ -153,11 +153,13 @@ class StreamVisitor implements ConnectionHandlers {
 }
 
 class StreamLink implements Link {
+  readonly address: string;
   readonly ping: undefined = undefined;
   readonly #connection: Connection;
   readonly #visitor: StreamVisitor;
 
   constructor(connection: Connection, visitor: StreamVisitor) {
+    this.address = connection.remote?.host ?? "";
     this.#connection = connection;
     this.#visitor = visitor;
   }

@@ -37,11 +37,14 @@ export class WebSocketGateway {
 
   /** Answers an upgrade request that was judged already. */
   accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#serve(webSocket, socket));
+    const address = request.socket.remoteAddress ?? "";
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#serve(new WebSocketLink(webSocket, socket, address), webSocket, socket);
+    });
   }
 
-  #serve(webSocket: WebSocket, socket: Duplex): void {
-    const client: Client = this.#hub.connect(new WebSocketLink(webSocket, socket), this.#dialect.formats);
+  #serve(link: WebSocketLink, webSocket: WebSocket, socket: Duplex): void {
+    const client: Client = this.#hub.connect(link, this.#dialect.formats);
     const heard = (): void => this.#hub.heard(client);
     client.answer({ type: "welcome" });
     webSocket.on("message", (data, isBinary) => {
@@ -60,10 +63,12 @@ export class WebSocketGateway {
 }
 
 class WebSocketLink implements Link {
+  readonly address: string;
   readonly #webSocket: WebSocket;
   readonly #socket: Duplex;
 
-  constructor(webSocket: WebSocket, socket: Duplex) {
+  constructor(webSocket: WebSocket, socket: Duplex, address: string) {
+    this.address = address;
     this.#webSocket = webSocket;
     this.#socket = socket;
   }

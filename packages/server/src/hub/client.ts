@@ -1,6 +1,7 @@
 import {
   type ChatLimits,
   type Command,
+  type ConnectionRates,
   type Decision,
   decide,
   newSession,
@@ -18,6 +19,8 @@ const ANSWER_BYTES_MAX = 65_536;
 /** What a client asks of the hub it is connected to. */
 export interface ClientOwner {
   readonly limits: ChatLimits;
+  /** Why the client has to wait before this is carried out, if it asks too often; counts it otherwise. */
+  checkRate(client: Client, decision: Decision): Refusal | undefined;
   /** Carries out what the rules decided; a promise if that waits for something. */
   carryOut(client: Client, command: Command, decision: Decision): Promise<void> | undefined;
   /** The client reads too slowly. */
@@ -25,6 +28,14 @@ export interface ClientOwner {
   /** The client is gone and nothing of it is under way any more. */
   departed(client: Client): Promise<void>;
   report(error: unknown): void;
+}
+
+/** See {@link Client}. */
+export interface ClientOptions {
+  readonly id: string;
+  /** In milliseconds of the hub's clock. */
+  readonly now: number;
+  readonly rates: ConnectionRates | undefined;
 }
 
 /**
@@ -43,6 +54,8 @@ export class Client {
   pingedAt: number | undefined;
   readonly connectedAt: number;
   readonly link: Link;
+  /** How often it may ask; absent where there is no limit. */
+  readonly rates: ConnectionRates | undefined;
   readonly outbox: Outbox;
   readonly #owner: ClientOwner;
   readonly #formats: WireFormats;
@@ -56,10 +69,11 @@ export class Client {
   #isFinishing = false;
   #onIdle: (() => void)[] = [];
 
-  constructor(owner: ClientOwner, link: Link, formats: WireFormats, id: string, now: number) {
+  constructor(owner: ClientOwner, link: Link, formats: WireFormats, { id, now, rates }: ClientOptions) {
     this.id = id;
     this.heardAt = now;
     this.connectedAt = now;
+    this.rates = rates;
     this.link = link;
     this.outbox = new Outbox(link, owner.limits.outboxBytesMax, () => owner.outboxFull(this));
     this.#owner = owner;
@@ -132,6 +146,12 @@ export class Client {
       const request = this.#requests[0] as Command | Refusal;
       const decision = request.type === "refusal" ? request : decide(this.session, request, this.#owner.limits);
       if (!this.#isReady(decision)) break;
+      const refusal = this.#owner.checkRate(this, decision);
+      if (refusal !== undefined) {
+        // It waits for its turn, as every refusal does.
+        this.#requests[0] = { ...refusal, id: request.id };
+        continue;
+      }
       this.#requests.shift();
       this.#carryOut(request, decision);
     }

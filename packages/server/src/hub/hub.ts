@@ -6,6 +6,8 @@ import {
   type Goodbye,
   type Name,
   type Position,
+  type RateLimits,
+  type Refusal,
   refuse,
 } from "../core/mod.ts";
 import { Client, type ClientOwner } from "./client.ts";
@@ -26,6 +28,8 @@ export interface HubOptions {
   readonly presence: Presence;
   readonly registry: Registry;
   readonly limits: ChatLimits;
+  /** How often clients may ask. @default as often as they like */
+  readonly rates?: RateLimits | undefined;
   /** A clock in milliseconds that never goes back. */
   readonly now: () => number;
   /** A secret that nobody can guess. */
@@ -47,6 +51,7 @@ export class Hub implements ClientOwner {
   readonly #log: RoomLog;
   readonly #presence: Presence;
   readonly #registry: Registry;
+  readonly #rates: RateLimits | undefined;
   readonly #now: () => number;
   readonly #newSecret: () => string;
   readonly #rooms: Rooms;
@@ -62,6 +67,7 @@ export class Hub implements ClientOwner {
     this.#log = options.log;
     this.#presence = options.presence;
     this.#registry = options.registry;
+    this.#rates = options.rates;
     this.#now = options.now;
     this.#newSecret = options.newSecret;
     this.#rooms = new Rooms(options.log, options.report);
@@ -72,7 +78,9 @@ export class Hub implements ClientOwner {
   /** A gateway has a client. */
   connect(link: Link, formats: WireFormats): Client {
     this.#lastId += 1;
-    const client = new Client(this, link, formats, `c${this.#lastId}`, this.#now());
+    const now = this.#now();
+    const rates = this.#rates?.of(link.address, now);
+    const client = new Client(this, link, formats, { id: `c${this.#lastId}`, now, rates });
     this.#clients.add(client);
     return client;
   }
@@ -110,6 +118,16 @@ export class Hub implements ClientOwner {
   async close(goodbye: Goodbye): Promise<void> {
     for (const client of this.#clients) this.dismiss(client, goodbye);
     await Promise.all([this.#log.close(), this.#presence.close(), this.#registry.close()]);
+  }
+
+  checkRate(client: Client, decision: Decision): Refusal | undefined {
+    if (client.rates === undefined || (decision.type !== "append" && decision.type !== "join")) return undefined;
+    const isMessage = decision.type === "append";
+    const retryAfterMs = client.rates.take(isMessage ? "message" : "join", decision.person.key, this.#now());
+    if (retryAfterMs === 0) return undefined;
+    const what = isMessage ? "messages" : "joins";
+    const message = `Too many ${what} in a short time; go on in ${Math.ceil(retryAfterMs / 1_000)} s`;
+    return { ...refuse("rate-limited", message), retryAfterMs };
   }
 
   carryOut(client: Client, command: Command, decision: Decision): Promise<void> | undefined {

@@ -1,5 +1,7 @@
 /** Where a client's bytes go. A gateway implements it for its kind of connection. */
 export interface Link {
+  /** The peer's IP address; empty where it has none. */
+  readonly address: string;
   /** Bytes accepted and not yet given to the kernel. The gateway calls `client.drained()` when they have become few. */
   readonly bufferedBytes: number;
   /** Whether the peer answers transport pings of its own (WebSocket). */

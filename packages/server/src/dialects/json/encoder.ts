@@ -87,9 +87,9 @@ function notification(name: string, state: "joined" | "left", room: string): str
   return text({ type: "notification", message: `${name} ${state} ${room}` });
 }
 
-function errorMessage({ id, code, message }: Refusal): ServerMessage {
+function errorMessage({ id, code, message, retryAfterMs }: Refusal): ServerMessage {
   // Compiles only as long as the wire has a word for every refusal.
-  return { type: "error", id, code: code satisfies ErrorCode, message };
+  return { type: "error", id, code: code satisfies ErrorCode, message, retryAfterMs };
 }
 
 function helloMessage({ id, session, username, rooms, limits }: AnswerOf<"hello">): ServerMessage {

@@ -140,6 +140,10 @@ describe("version 2", () => {
       [{ type: "ping" }, '{"type":"ping"}'],
       [{ type: "pong", id: "1" }, '{"type":"pong","id":"1"}'],
       [{ ...refuse("id-reused", "used"), id: "1" }, '{"type":"error","id":"1","code":"id-reused","message":"used"}'],
+      [
+        { ...refuse("rate-limited", "slowly"), id: "1", retryAfterMs: 1_500 },
+        '{"type":"error","id":"1","code":"rate-limited","message":"slowly","retryAfterMs":1500}',
+      ],
       [{ ...INVALID_JSON }, '{"type":"error","code":"invalid-json","message":"Invalid JSON"}'],
       [
         { type: "bye", code: "shutdown", message: "m", reconnect: true, afterMs: 10 },

@@ -1,0 +1,38 @@
+import type { LoadedConfig } from "@landline/server";
+import type { Command } from "commander";
+import { safeLine } from "../terminal/mod.ts";
+import { addEchoPorts } from "./echo.ts";
+
+/** Flags that are settings of the server, by the setting's name. */
+const SETTING_FLAGS = ["host", "port", "hosts", "data", "durability", "rates"] as const;
+
+/** The flags of `serve`, for every command that takes them. */
+export function addServeFlags(command: Command): Command {
+  const withSettings = command
+    .option("--host <host>", "the address to listen on (default: localhost)")
+    .option("--port <port>", "the port to listen on (default: 8083)")
+    .option(
+      "--hosts <names>",
+      "names under which browsers reach the server, separated by commas; addresses and localhost need none",
+    )
+    .option("--data <folder>", "where the server keeps its files (default: ./data)")
+    .option("--durability <kind>", "what a message survives: disk, process or memory (default: disk)")
+    .option("--rates <on|off>", "off lifts every rate and every limit per address (default: on)")
+    .option("--config <file>", "a JSON file of settings (default: landline.json, if there is one)")
+    .option("--echo", "the three servers of 'landline echo' too");
+  return addEchoPorts(withSettings);
+}
+
+/** What is in force, from the command's flags, the environment and a file. Mistakes are told as wrong usage. */
+export async function loadServerConfig(command: Command): Promise<LoadedConfig> {
+  // Loaded here, as few commands need it.
+  const { ConfigError, loadConfig } = await import("@landline/server");
+  const { config: file, ...options } = command.opts<Record<string, string | undefined>>();
+  const flags = Object.fromEntries(SETTING_FLAGS.map((name) => [name, options[name]]));
+  try {
+    return await loadConfig({ flags, env: process.env, file });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    command.error(error.problems.map((problem) => `landline: ${safeLine(problem)}`).join("\n"));
+  }
+}

@@ -1,0 +1,36 @@
+import { TIMER_MS_MAX } from "./retry-timer.ts";
+
+/** The time in which a client that asked too often sends nothing. */
+export class RatePause {
+  readonly #over: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #endsAtMs = 0;
+
+  constructor(over: () => void) {
+    this.#over = over;
+  }
+
+  get isOn(): boolean {
+    return this.#timer !== undefined;
+  }
+
+  /** Begins, or lasts longer if it would be over sooner. */
+  last(ms: number): void {
+    const endsAtMs = Date.now() + ms;
+    if (this.isOn && endsAtMs <= this.#endsAtMs) return;
+    this.stop();
+    this.#endsAtMs = endsAtMs;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#over();
+      },
+      Math.min(ms, TIMER_MS_MAX),
+    );
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Callers } from "./callers.ts";
+
+const LIMITS = { connectionsPerAddressMax: 2, connectionRatePerAddress: 1, connectionBurstPerAddress: 3 };
+
+describe("Callers", () => {
+  test("lets in connectionsPerAddressMax of an address, and another when one has left", () => {
+    const callers = new Callers({ ...LIMITS, connectionRatePerAddress: Number.POSITIVE_INFINITY });
+    for (let i = 0; i < 2; i += 1) {
+      assert.equal(callers.mayEnter("192.0.2.1", 0), true);
+      callers.entered("192.0.2.1");
+    }
+    assert.equal(callers.mayEnter("192.0.2.1", 0), false);
+    assert.equal(callers.mayEnter("::ffff:192.0.2.1", 0), false);
+    assert.equal(callers.mayEnter("192.0.2.2", 0), true);
+    callers.left("192.0.2.1");
+    assert.equal(callers.mayEnter("192.0.2.1", 0), true);
+    callers.left("192.0.2.1");
+    callers.left("192.0.2.1");
+    assert.equal(callers.mayEnter("192.0.2.1", 0), true);
+  });
+
+  test("lets them in at connectionRatePerAddress", () => {
+    const callers = new Callers(LIMITS);
+    const enter = (now: number) => callers.mayEnter("2001:db8::1", now);
+    assert.deepEqual([enter(0), enter(0), enter(0), enter(0)], [true, true, true, false]);
+    assert.equal(callers.mayEnter("2001:db8::2", 0), false, "the same network");
+    assert.equal(callers.mayEnter("2001:db8:0:1::1", 0), true, "another network");
+    assert.deepEqual([enter(999), enter(1_000), enter(1_000)], [false, true, false]);
+  });
+});

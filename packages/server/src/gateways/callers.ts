@@ -1,0 +1,47 @@
+import { addressKey, KeyedBuckets, type Rate } from "../core/mod.ts";
+
+/** What one address may do at the door. `Infinity`: as much as it likes. */
+export interface CallerLimits {
+  /** Connections open at once. */
+  readonly connectionsPerAddressMax: number;
+  /** New connections, per second in the long run. */
+  readonly connectionRatePerAddress: number;
+  /** New connections at once, after a pause. */
+  readonly connectionBurstPerAddress: number;
+}
+
+/** Who is connected, by address. */
+export class Callers {
+  readonly #max: number;
+  readonly #arrivals: KeyedBuckets;
+  readonly #open = new Map<string, number>();
+
+  constructor(limits: CallerLimits) {
+    this.#max = limits.connectionsPerAddressMax;
+    const rate: Rate = { perSecond: limits.connectionRatePerAddress, burst: limits.connectionBurstPerAddress };
+    this.#arrivals = new KeyedBuckets(rate);
+  }
+
+  /** Whether another connection from this address may come in now. */
+  mayEnter(address: string, nowMs: number): boolean {
+    const key = addressKey(address);
+    if ((this.#open.get(key) ?? 0) >= this.#max) return false;
+    const bucket = this.#arrivals.of(key, nowMs);
+    if (bucket.waitMs(nowMs) > 0) return false;
+    bucket.take();
+    return true;
+  }
+
+  /** A connection came in; to be paired with {@link left}. */
+  entered(address: string): void {
+    const key = addressKey(address);
+    this.#open.set(key, (this.#open.get(key) ?? 0) + 1);
+  }
+
+  left(address: string): void {
+    const key = addressKey(address);
+    const open = this.#open.get(key) ?? 0;
+    if (open > 1) this.#open.set(key, open - 1);
+    else this.#open.delete(key);
+  }
+}

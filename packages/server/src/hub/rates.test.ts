@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { FakeLink, HubFixture, pick, settle } from "../../../../test/hub-fixture.ts";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import type { Command } from "../core/mod.ts";
+
+failOnLeaks();
+
+const chat = (id: string): Command => ({ type: "chat", message: id, room: "lobby", id });
+const join = (id: string): Command => ({ type: "join", room: id, id });
+
+describe("who asks too often", () => {
+  test("is told when to go on, in the order of the requests, and then can", async () => {
+    const fixture = new HubFixture({ hasRates: true, limits: { messageRate: 2, messageBurst: 2 } });
+    const bob = await fixture.member("Bob", "lobby");
+    const ada = await fixture.member("Ada", "lobby");
+    bob.take();
+    const told = await ada.hear(chat("1"), chat("2"), chat("3"), { type: "ping", id: "p" }, chat("4"));
+    assert.deepEqual(pick(told, "type", "id", "code", "retryAfterMs"), [
+      ["ack", "1", undefined, undefined],
+      ["ack", "2", undefined, undefined],
+      ["error", "3", "rate-limited", 1_000],
+      ["pong", "p", undefined, undefined],
+      ["error", "4", "rate-limited", 1_000],
+    ]);
+    assert.match(String(told[2]?.message), /^Too many messages .* go on in 1 s$/);
+    assert.deepEqual(pick(bob.take(), "message"), [["1"], ["2"]]);
+    fixture.now += 1_000;
+    assert.deepEqual(pick(await ada.hear(chat("3"), chat("4"), chat("5")), "type", "id"), [
+      ["ack", "3"],
+      ["ack", "4"],
+      ["error", "5"],
+    ]);
+    assert.deepEqual(pick(bob.take(), "message"), [["3"], ["4"]]);
+  });
+
+  test("hears it in version 1 too, and joins no room", async () => {
+    const fixture = new HubFixture({ hasRates: true, limits: { joinRate: 1, joinBurst: 1 } });
+    const ada = await fixture.seedMember("Ada", "lobby");
+    const told = await ada.hear({ type: "join", room: "kitchen" }, { type: "chat", message: "still in the lobby" });
+    assert.deepEqual(told, [
+      {
+        type: "error",
+        code: "rate-limited",
+        message: "Too many joins in a short time; go on in 1 s",
+        retryAfterMs: 1_000,
+      },
+    ]);
+  });
+
+  test("is no business of those at other addresses", async () => {
+    const fixture = new HubFixture({
+      hasRates: true,
+      limits: { messageRatePerAddress: 1, messageBurstPerAddress: 2 },
+    });
+    const ada = await fixture.member("Ada", "lobby");
+    const eve = await fixture.member("Eve", "lobby");
+    const bob = fixture.connect(new FakeLink("192.0.2.2"));
+    bob.ask({ type: "hello", version: 2, username: "Bob" }, join("lobby"));
+    await settle();
+    bob.take();
+    assert.deepEqual(pick(await ada.hear(chat("1"), chat("2")), "type", "id").at(-1), ["ack", "2"]);
+    assert.deepEqual(pick(await eve.hear(chat("e")), "code").at(-1), ["rate-limited"]);
+    assert.deepEqual(pick(await bob.hear(chat("b")), "type", "id").at(-1), ["ack", "b"]);
+  });
+
+  test("cannot go on under the same name from a new connection", async () => {
+    const fixture = new HubFixture({ hasRates: true, limits: { messageRate: 1, messageBurst: 2 } });
+    const ada = await fixture.member("Ada", "lobby");
+    await ada.hear(chat("1"), chat("2"));
+    await ada.vanish();
+    const again = await fixture.member("ADA", "lobby");
+    assert.deepEqual(pick(await again.hear(chat("3")), "code"), [["rate-limited"]]);
+  });
+
+  test("is let be where there are no rates", async () => {
+    const fixture = new HubFixture({ limits: { messageRate: 1, messageBurst: 1 } });
+    const ada = await fixture.member("Ada", "lobby");
+    assert.deepEqual(pick(await ada.hear(chat("1"), chat("2")), "type"), [["ack"], ["ack"]]);
+  });
+});

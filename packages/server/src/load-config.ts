@@ -1,0 +1,165 @@
+import { readFile } from "node:fs/promises";
+import { DEFAULT_CONFIG, SETTINGS, type ServerConfig, type Setting } from "./config.ts";
+import { type ChatLimits, DEFAULT_LIMITS } from "./core/mod.ts";
+import { JsonSyntaxError, parseJson } from "./json-file.ts";
+import { nearestName } from "./nearest-name.ts";
+import { parseSetting, type SettingValue } from "./setting-value.ts";
+
+/** Every setting and limit by its name. */
+export type Settings = ServerConfig & ChatLimits;
+export type SettingName = keyof Settings;
+
+/** Where a value came from. */
+export interface Origin {
+  readonly from: "flag" | "environment" | "file" | "default";
+  /** `--port`, `LANDLINE_PORT`, the file's path, `default`. */
+  readonly name: string;
+}
+
+/** What {@link loadConfig} reads; of two that name a setting the first here counts. */
+export interface ConfigSources {
+  /** Texts of the command line, by the setting's name. */
+  readonly flags?: Readonly<Record<string, string | undefined>>;
+  /** `LANDLINE_PORT=9000`; an empty value counts as none. @default none */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** A JSON file that must be there. @default what `LANDLINE_CONFIG` names, else `landline.json` if there is one */
+  readonly file?: string | undefined;
+}
+
+/** See {@link loadConfig}. */
+export interface LoadedConfig {
+  /** For `startServer`. */
+  readonly config: ServerConfig & { readonly limits: ChatLimits };
+  readonly settings: Settings;
+  readonly origins: Readonly<Record<SettingName, Origin>>;
+}
+
+/** A configuration with mistakes. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  /** Each mistake in one line. */
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
+}
+
+/** What is in force when nothing is said: the server's defaults, and a folder for the log. */
+export const DEFAULT_SETTINGS: Settings = { ...DEFAULT_CONFIG, ...DEFAULT_LIMITS, data: "./data" };
+
+const DEFAULT_FILE = "landline.json";
+/** Variables that are no settings: which file is read, and how long this project's own tests take. */
+const OTHER_VARIABLES: ReadonlySet<string> = new Set(["LANDLINE_CONFIG", "LANDLINE_LONG"]);
+const NAMES = Object.keys(SETTINGS) as SettingName[];
+const NAME_OF_VARIABLE = new Map(NAMES.map((name) => [variableOf(name), name]));
+
+/**
+ * Reads the settings from flags, then the environment, then a file.
+ *
+ * @throws {ConfigError} naming everything that is unknown or wrong, and where it stands.
+ */
+export async function loadConfig({ flags = {}, env = {}, file }: ConfigSources = {}): Promise<LoadedConfig> {
+  const loading = new Loading();
+  loading.readFlags(flags);
+  loading.readEnvironment(env);
+  await loading.readFile(file ?? (env.LANDLINE_CONFIG || undefined));
+  return loading.finish();
+}
+
+/** One run of {@link loadConfig}: what was read so far. The first one that names a setting counts. */
+class Loading {
+  readonly #values = new Map<SettingName, SettingValue>();
+  readonly #origins = new Map<SettingName, Origin>();
+  readonly #problems: string[] = [];
+
+  readFlags(flags: Readonly<Record<string, string | undefined>>): void {
+    for (const [name, text] of Object.entries(flags)) {
+      if (text !== undefined) this.#read(name as SettingName, text, { from: "flag", name: flagOf(name) });
+    }
+  }
+
+  readEnvironment(env: Readonly<Record<string, string | undefined>>): void {
+    for (const [variable, text] of Object.entries(env)) {
+      if (!variable.startsWith("LANDLINE_") || OTHER_VARIABLES.has(variable) || text === undefined || text === "") {
+        continue;
+      }
+      const name = NAME_OF_VARIABLE.get(variable);
+      if (name === undefined) this.#unknown(variable, "the environment", [...NAME_OF_VARIABLE.keys()]);
+      else this.#read(name, text, { from: "environment", name: variable });
+    }
+  }
+
+  async readFile(given: string | undefined): Promise<void> {
+    const path = given ?? DEFAULT_FILE;
+    try {
+      this.#readObject(parseJson(await readFile(path, "utf8")), path);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT" && given === undefined) return;
+      if (code === undefined && !(error instanceof JsonSyntaxError)) throw error;
+      this.#problems.push(
+        `Cannot read configuration ${path}: ${code === "ENOENT" ? "there is no such file" : message}`,
+      );
+    }
+  }
+
+  finish(): LoadedConfig {
+    if (this.#problems.length > 0) throw new ConfigError(this.#problems);
+    const settings = { ...DEFAULT_SETTINGS, ...Object.fromEntries(this.#values) } as Settings;
+    const isDefault: Origin = { from: "default", name: "default" };
+    const origins = Object.fromEntries(NAMES.map((name) => [name, this.#origins.get(name) ?? isDefault]));
+    return {
+      settings,
+      origins: origins as LoadedConfig["origins"],
+      config: { ...pick(settings, DEFAULT_CONFIG), limits: pick(settings, DEFAULT_LIMITS) },
+    };
+  }
+
+  #readObject(value: unknown, path: string): void {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      this.#problems.push(`Cannot read configuration ${path}: it is no JSON object of settings`);
+      return;
+    }
+    for (const [name, raw] of Object.entries(value)) {
+      if (Object.hasOwn(SETTINGS, name)) this.#read(name as SettingName, raw, { from: "file", name: path });
+      else this.#unknown(name, path, NAMES);
+    }
+  }
+
+  /** Checks every value, also those that another source has overruled. */
+  #read(name: SettingName, raw: unknown, origin: Origin): void {
+    const setting = SETTINGS[name] as Setting;
+    try {
+      const value = parseSetting(setting, raw);
+      if (this.#origins.has(name)) return;
+      this.#values.set(name, value);
+      this.#origins.set(name, origin);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.#problems.push(`Cannot use ${name} ${JSON.stringify(raw)} (from ${origin.name}): ${error.message}`);
+    }
+  }
+
+  #unknown(name: string, place: string, known: readonly string[]): void {
+    const nearest = nearestName(name, known);
+    const hint = nearest === undefined ? "'landline config' lists them all" : `did you mean ${nearest}?`;
+    this.#problems.push(`Unknown setting ${name} (in ${place}); ${hint}`);
+  }
+}
+
+/** `pingMs` → `LANDLINE_PING_MS`. */
+function variableOf(name: string): string {
+  return `LANDLINE_${name.replace(/[A-Z]/g, "_$&").toUpperCase()}`;
+}
+
+/** `pingMs` → `--ping-ms`. */
+function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, "-$&").toLowerCase()}`;
+}
+
+/** The settings that `like` has. */
+function pick<Like extends object>(settings: Like, like: Like): Like {
+  return Object.fromEntries(Object.keys(like).map((name) => [name, settings[name as keyof Like]])) as Like;
+}

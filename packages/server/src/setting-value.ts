@@ -1,0 +1,131 @@
+import { domainToASCII } from "node:url";
+import * as v from "valibot";
+import type { Setting } from "./config.ts";
+
+/** What a setting can be: durations in milliseconds, sizes in bytes, rates per second, `Infinity` for unlimited. */
+export type SettingValue = string | number | readonly string[] | undefined;
+
+const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  b: 1,
+  kb: 1_000,
+  mb: 1_000_000,
+  gb: 1_000_000_000,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+};
+/** Node's timers fire at once when they are set to more. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+const UNLIMITED = "unlimited";
+
+/** Reads a setting as it was written: a text, or from a file also a number or a list. @throws {RangeError} saying what it is not. */
+export function parseSetting(setting: Setting, raw: unknown): SettingValue {
+  const result = v.safeParse(schemaOf(setting), raw);
+  if (result.success) return result.output;
+  throw new RangeError(result.issues[0].message);
+}
+
+/** Writes a setting as {@link parseSetting} reads it. */
+export function formatSetting({ kind }: Setting, value: SettingValue): string {
+  if (value === undefined) return "none";
+  if (typeof value === "object") return value.length === 0 ? "none" : value.join(",");
+  if (typeof value === "string") return value;
+  if (value === Number.POSITIVE_INFINITY) return UNLIMITED;
+  if (kind === "duration") return withUnit(value, [["d"], ["h"], ["m"], ["s"], ["ms"]], DURATION_UNITS);
+  if (kind === "size") return withUnit(value, [["GiB"], ["MiB"], ["KiB"], ["B", ""]], SIZE_UNITS);
+  return kind === "rate" ? `${value}/s` : String(value);
+}
+
+function schemaOf(setting: Setting): v.GenericSchema<unknown, SettingValue> {
+  switch (setting.kind) {
+    case "text":
+      return v.pipe(v.string(NOT_TEXT), v.trim(), v.nonEmpty(NOT_TEXT));
+    case "hosts":
+      return v.pipe(
+        v.union([v.pipe(v.string(), v.transform(splitList)), v.array(v.string())], NOT_HOSTS),
+        v.transform((names) => names.map(hostName)),
+        v.check((names) => !names.includes(""), NOT_HOSTS),
+      );
+    case "port":
+      return v.pipe(
+        number(/^(\d+)$/, {}, NOT_PORT),
+        v.integer(NOT_PORT),
+        v.minValue(0, NOT_PORT),
+        v.maxValue(65_535, NOT_PORT),
+      );
+    case "count":
+      return amount(setting, /^(\d+)$/, {}, "a whole number");
+    case "rate":
+      return amount(setting, /^(\d+(?:\.\d+)?)(?:\/s)?$/, {}, "a rate such as 50/s");
+    case "duration":
+      return amount(setting, /^(\d+(?:\.\d+)?) ?(ms|s|m|h|d)?$/, DURATION_UNITS, "a duration such as 30s");
+    case "size":
+      return amount(setting, /^(\d+(?:\.\d+)?) ?([kmg]i?b|b)?$/i, SIZE_UNITS, "a size such as 64KiB");
+    case "choice":
+      return v.picklist(setting.choices ?? [], `not one of ${setting.choices?.join(", ")}`);
+  }
+}
+
+const NOT_TEXT = "not a text";
+const NOT_PORT = "not a port from 0 to 65535";
+const NOT_HOSTS = "not names separated by commas, without http:// and port, such as chat.local,chat.example.com";
+
+type NumberSchema = v.GenericSchema<unknown, number>;
+
+/** A number, or a text of digits and a unit. */
+function number(pattern: RegExp, units: Readonly<Record<string, number>>, message: string): NumberSchema {
+  const fromText = v.pipe(
+    v.string(),
+    v.transform((text) => {
+      const [, digits = "", unit = ""] = pattern.exec(text.trim()) ?? [];
+      return digits === "" ? Number.NaN : Number(digits) * (units[unit.toLowerCase()] ?? 1);
+    }),
+  );
+  return v.pipe(v.union([v.number(), fromText], message), v.finite(message));
+}
+
+/** A number within the setting's bounds, or that there is none. */
+function amount(
+  { kind, min = kind === "duration" ? 0 : 1, isUnlimitable, isLong }: Setting,
+  pattern: RegExp,
+  units: Readonly<Record<string, number>>,
+  what: string,
+): NumberSchema {
+  const isRate = kind === "rate";
+  const canBeUnlimited = isRate || isUnlimitable === true;
+  const message = `not ${what}${canBeUnlimited ? ` or ${UNLIMITED}` : ""}`;
+  const max = kind === "duration" && !isLong ? TIMER_MS_MAX : Number.MAX_SAFE_INTEGER;
+  const limited: NumberSchema = v.pipe(
+    number(pattern, units, message),
+    v.check((value) => isRate || Number.isInteger(value), message),
+    v.check((value) => (isRate ? value > 0 : value >= min), isRate ? "must be more than 0" : `must be at least ${min}`),
+    v.check((value) => value <= max, max === TIMER_MS_MAX ? "must be at most 24d" : `must be at most ${max}`),
+  );
+  return canBeUnlimited ? v.lazy((raw) => (raw === UNLIMITED ? NO_LIMIT : limited)) : limited;
+}
+
+const NO_LIMIT: NumberSchema = v.pipe(
+  v.unknown(),
+  v.transform(() => Number.POSITIVE_INFINITY),
+);
+
+function splitList(text: string): string[] {
+  return text.split(",");
+}
+
+/** As browsers send it; empty if it is no host's name. */
+function hostName(name: string): string {
+  return /^[\p{L}\p{N}._-]+$/u.test(name.trim()) ? domainToASCII(name.trim()) : "";
+}
+
+/** In the largest unit that gives a whole number. */
+function withUnit(
+  value: number,
+  names: readonly (readonly [string, string?])[],
+  units: Readonly<Record<string, number>>,
+): string {
+  const fits = ([name]: readonly [string, string?]) => value % (units[name.toLowerCase()] as number) === 0;
+  const [name = "", text = name] = (value === 0 ? undefined : names.find(fits)) ?? names.at(-1) ?? [];
+  return `${value / (units[name.toLowerCase()] ?? 1)}${text}`;
+}
