@@ -3,16 +3,12 @@
  *
  * @module
  */
-import { type Connection, type ConnectionOptions, connect, listen } from "@landline/sockets";
-
-export interface ConnectionPair extends AsyncDisposable {
-  readonly client: Connection;
-  readonly server: Connection;
-}
+import { type ConnectionOptions, connect, type ListenOptions, listen } from "@landline/sockets";
+import { type ConnectionPair, pairOf } from "@landline/sockets/testing";
 
 /** Both ends of one TCP connection, or with `path` of a Unix socket's; both are broken when the scope is left. */
 export async function connectionPair(
-  options: { readonly client?: ConnectionOptions; readonly server?: ConnectionOptions; readonly path?: string } = {},
+  options: { readonly client?: ConnectionOptions; readonly server?: ListenOptions; readonly path?: string } = {},
 ): Promise<ConnectionPair> {
   const where = options.path === undefined ? { host: "127.0.0.1" } : { path: options.path };
   await using listener = await listen({ ...where, ...options.server });
@@ -20,13 +16,5 @@ export async function connectionPair(
     connect({ ...listener.address, ...options.client }),
     listener.accept({ timeoutMs: 10_000 }),
   ]);
-  return {
-    client,
-    server,
-    async [Symbol.asyncDispose]() {
-      client.reset();
-      server.reset();
-      await Promise.all([client.closed, server.closed]);
-    },
-  };
+  return pairOf(client, server);
 }

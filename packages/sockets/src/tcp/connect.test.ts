@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import type { LookupFunction } from "node:net";
+import net, { type LookupFunction } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -217,4 +217,22 @@ test("connect() makes 10,000 failing attempts on one signal without a leak", asy
     assert.ok(results.every(({ status }) => status === "rejected"));
   }
   assert.equal(getEventListeners(signal, "abort").length, 0);
+});
+
+test("connect() counts the connecting itself in timeoutMs, and closes what did not connect", async (t) => {
+  // As with a peer that drops what it is sent: nothing happens.
+  const sockets: net.Socket[] = [];
+  t.mock.method(net.Socket.prototype, "connect", function (this: net.Socket) {
+    sockets.push(this);
+    return this;
+  });
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const timedOut = assert.rejects(connect({ host: "127.0.0.1", port: 8080, timeoutMs: 5_000 }), { code: "timeout" });
+  while (sockets.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  t.mock.timers.tick(5_000);
+  await timedOut;
+  assert.deepEqual(
+    sockets.map(({ destroyed }) => destroyed),
+    [true],
+  );
 });

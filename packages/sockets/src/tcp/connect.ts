@@ -2,7 +2,7 @@ import net from "node:net";
 import { type Address, formatAddress } from "../address.ts";
 import { fromNodeError, SocketError } from "../errors.ts";
 import { Wait, type WaitOptions } from "../wait.ts";
-import { addressesOf } from "./addresses-of.ts";
+import { localAddressOf } from "./addresses-of.ts";
 import { ConnectRace } from "./connect-race.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
@@ -104,7 +104,7 @@ function attempt(
     settled();
     if (noDelay) socket.setNoDelay(true);
     if (keepAliveMs !== undefined) socket.setKeepAlive(true, Math.max(keepAliveMs, 1_000));
-    connection.opened(options.tls === undefined ? "established" : "connecting", addressesOf(socket));
+    connection.opened(options.tls === undefined ? "established" : "connecting", localAddressOf(socket));
     resolve();
   };
   const fields = { operation: "connect", remote: address };

@@ -17,4 +17,6 @@ export interface ConnectionHandlers {
   end?(connection: Connection): void;
   /** The connection is gone; `error` is why, where it did not end in peace. */
   close?(connection: Connection, error: SocketError | undefined): void;
+  /** How many of the bytes that arrived are not used yet; {@link Connection.startTls} is refused then. @default 0 */
+  unreadBytes?(connection: Connection): number;
 }

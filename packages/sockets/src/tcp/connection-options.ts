@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Address } from "../address.ts";
 import { checkTimeout } from "../wait.ts";
+import type { Connection } from "./connection.ts";
 
 /** How much a connection stores, in bytes, and how long it takes to close, in milliseconds. */
 export interface ConnectionOptions {
@@ -16,12 +17,22 @@ export interface ConnectionOptions {
 
 /** What is known of a stream that becomes a connection. */
 export interface ConnectionOrigin {
-  readonly local?: Address;
-  readonly remote?: Address;
+  readonly local?: Address | undefined;
+  readonly remote?: Address | undefined;
   /** The name that was connected to, for {@link Connection.startTls}. */
   readonly host?: string;
   /** The TCP socket below, where the stream is TLS. */
   readonly below?: Socket;
+  /** Who has accepted it. */
+  readonly keeper?: ConnectionKeeper;
+}
+
+/** The server that a connection belongs to. */
+export interface ConnectionKeeper {
+  /** A handler of the connection failed. */
+  report(error: Error): void;
+  /** The connection is closed. */
+  gone(connection: Connection): void;
 }
 
 /** @throws {RangeError} when an option is no time, or a mark that would hold nothing back or let nothing through. */

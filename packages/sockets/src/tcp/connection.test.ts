@@ -14,7 +14,7 @@ import type { StateChange } from "../state.ts";
 import { connect } from "./connect.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionHandlers } from "./connection-handlers.ts";
-import type { ConnectionOptions } from "./connection-options.ts";
+import type { ConnectionOptions, ConnectionOrigin } from "./connection-options.ts";
 import { listen } from "./listen.ts";
 
 failOnLeaks();
@@ -81,9 +81,12 @@ class HeldStream extends Duplex {
   }
 }
 
-function heldConnection(options?: ConnectionOptions): { stream: HeldStream; connection: Connection } {
+function heldConnection(
+  options?: ConnectionOptions,
+  origin?: ConnectionOrigin,
+): { stream: HeldStream; connection: Connection } {
   const stream = new HeldStream();
-  const connection = new Connection(stream, options);
+  const connection = new Connection(stream, options, origin);
   connection.opened("established");
   return { stream, connection };
 }
@@ -934,9 +937,8 @@ test("Connection.handle() breaks only the connection of a handler that fails, an
     },
   ];
   for (const handlers of failing) {
-    await using pair = await connectionPair();
-    const reports: SocketError[] = [];
-    pair.server.onHandlerError((error) => reports.push(error));
+    const reports: Error[] = [];
+    await using pair = await connectionPair({ server: { onError: (error) => reports.push(error) } });
     const log = logging(handlers);
     pair.server.handle(log.handlers);
     await pair.client.write("x");
@@ -966,9 +968,9 @@ test("Connection survives a close handler and a drain handler that fail", async 
     },
   ];
   for (const handlers of failing) {
-    const { stream, connection } = heldConnection({ writeHighWaterMark: 1 });
     const reports: string[] = [];
-    connection.onHandlerError((error) => reports.push(error.message));
+    const keeper = { report: (error: Error) => void reports.push(error.message), gone: () => undefined };
+    const { stream, connection } = heldConnection({ writeHighWaterMark: 1 }, { keeper });
     connection.handle(handlers);
     connection.send("xx");
     await stream.takeAll();

@@ -3,9 +3,10 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { type Address, formatAddress } from "../address.ts";
-import { fromNodeError, SocketError, toOrFrom } from "../errors.ts";
+import { fromNodeError, SocketError, type SocketErrorFields, toOrFrom } from "../errors.ts";
 import { type ConnectionState, nextSocketId, publishStateChange } from "../state.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
+import { addressesOf, localAddressOf, remoteAddressOf } from "./addresses-of.ts";
 import type { ConnectionHandlers } from "./connection-handlers.ts";
 import { type ConnectionOptions, type ConnectionOrigin, checkConnectionOptions } from "./connection-options.ts";
 import type { Handshake } from "./handshake.ts";
@@ -27,9 +28,6 @@ export interface DetachedSocket {
 export type StartTlsOptions =
   | (TlsClientOptions & WaitOptions & { readonly isServer?: false | undefined })
   | (TlsServerOptions & WaitOptions & { readonly isServer: true });
-
-/** At most this much is read and thrown away while closing; a peer that sends more is cut off. */
-const DISCARD_BYTES_MAX = 1024 * 1024;
 
 const owner: unique symbol = Symbol("landline.connection");
 
@@ -60,64 +58,46 @@ type OwnedStream = Duplex & { [owner]?: Connection };
  * ```
  */
 export class Connection implements AsyncDisposable {
-  /** Resolves when the connection is gone, in peace or not. Never rejects. */
-  readonly closed: Promise<void>;
   readonly #id: number = nextSocketId();
   #stream: OwnedStream;
-  #below: Socket | undefined;
-  readonly #readSide: ReadSide;
+  readonly #options: ConnectionOptions;
+  /** Made when something is read by pulling. */
+  #pulled: ReadSide | undefined;
   readonly #writeSide: WriteSide;
-  readonly #linger: Linger;
-  readonly #resolveClosed: () => void;
+  /** Made when the connection is closed. */
+  #linger: Linger | undefined;
+  /** Made when somebody asks. */
+  #closed: PromiseWithResolvers<void> | undefined;
   #state: ConnectionState = "created";
   #handlers: ConnectionHandlers | undefined;
-  #local: Address | undefined;
-  #remote: Address | undefined;
-  readonly #host: string | undefined;
+  /** One object for all connections of a server; addresses that it does not have are the stream's to tell. */
+  #origin: ConnectionOrigin;
   #error: SocketError | undefined;
-  #reportHandlerError: ((error: SocketError) => void) | undefined;
   #isClosing = false;
   #isDetached = false;
-  /** Whether a TLS handshake has the stream. */
-  #isSecuring = false;
-  /** Whether chunks are wanted from the stream, */
+  /** Whether chunks are wanted from the stream. */
   #isFlowing = false;
-  /** and whether it is to be ended, once a handshake has given it back. */
-  #endsWhenSecured = false;
-  #discardedBytes = 0;
+  /** There while a TLS handshake has the stream: whether to end it afterwards. */
+  #securing: { ends: boolean } | undefined;
   #idleTimeoutMs = 0;
 
   /** For the toolkit and its tests; others call {@link connect}, {@link listen} or {@link serve}. */
   constructor(stream: Duplex, options: ConnectionOptions = {}, origin: ConnectionOrigin = {}) {
     checkConnectionOptions(options);
-    const high = options.writeHighWaterMark ?? 65_536;
     this.#stream = stream;
-    this.#linger = new Linger(
-      { unsentBytes: () => this.#unsentBytes, expired: () => this.#destroy() },
-      options.lingerMs ?? 2_000,
-    );
-    this.#readSide = new ReadSide(
-      {
-        pause: () => this.#flow(false),
-        resume: () => this.#flow(true),
-        from: () => toOrFrom("from", this.#remote),
-        facts: () => this.#facts(),
-      },
-      options.readHighWaterMark ?? 65_536,
-    );
-    this.#writeSide = new WriteSide(
-      stream,
-      { drained: () => this.#drained(), to: () => toOrFrom("to", this.#remote), facts: () => this.#facts() },
-      { high, low: Math.min(options.writeLowWaterMark ?? 32_768, high) },
-    );
-    this.#below = origin.below;
-    this.#local = origin.local;
-    this.#remote = origin.remote;
-    this.#host = origin.host;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.closed = promise;
-    this.#resolveClosed = resolve;
+    this.#options = options;
+    this.#writeSide = new WriteSide(stream, this, options);
+    this.#origin = origin;
     this.#adopt(stream);
+  }
+
+  /** Resolves when the connection is gone, in peace or not. Never rejects. */
+  get closed(): Promise<void> {
+    if (this.#closed === undefined) {
+      this.#closed = Promise.withResolvers();
+      if (this.#state === "closed") this.#closed.resolve();
+    }
+    return this.#closed.promise;
   }
 
   /** Where it is in its life. Each change is published too; see {@link STATE_CHANNELS}. */
@@ -127,12 +107,12 @@ export class Connection implements AsyncDisposable {
 
   /** This end's address, once there is one. */
   get local(): Address | undefined {
-    return this.#local;
+    return this.#origin.local ?? localAddressOf(this.#stream);
   }
 
   /** The peer's address. */
   get remote(): Address | undefined {
-    return this.#remote;
+    return this.#origin.remote ?? remoteAddressOf(this.#stream);
   }
 
   /** The peer's certificate, over TLS and where it showed one. */
@@ -157,7 +137,7 @@ export class Connection implements AsyncDisposable {
 
   /** Bytes that arrived and were not read yet. */
   get unreadBytes(): number {
-    return this.#readSide.bufferedBytes;
+    return this.#pulled?.bufferedBytes ?? 0;
   }
 
   /**
@@ -213,19 +193,15 @@ export class Connection implements AsyncDisposable {
   handle(handlers: ConnectionHandlers): void {
     if (this.#isClosing || this.#isDetached) throw this.#closedError("handle");
     if (this.#readSide.isReading) {
-      throw new SocketError(
-        "busy",
-        `Cannot handle the connection${toOrFrom("with", this.#remote)}: a read is waiting`,
-        {
-          operation: "handle",
-          ...this.#facts(),
-        },
-      );
+      throw new SocketError("busy", `Cannot handle the connection${toOrFrom("with", this.remote)}: a read is waiting`, {
+        operation: "handle",
+        ...this.facts(),
+      });
     }
     const isFirst = this.#handlers === undefined;
     this.#handlers = handlers;
     // Before what is stored, so that its handler can pause.
-    if (isFirst) this.#flow(true);
+    if (isFirst) this.flow(true);
     const stored = this.#readSide.takeAll();
     if (stored.length > 0) this.#data(stored);
     if (this.#stream.readableEnded) this.#ended();
@@ -239,12 +215,12 @@ export class Connection implements AsyncDisposable {
 
   /** Stops the `data` events; the kernel then slows the peer down. Who reads by pulling has no need of it. */
   pause(): void {
-    if (this.#isPushing) this.#flow(false);
+    if (this.#isPushing) this.flow(false);
   }
 
   /** Lets the `data` events go on. */
   resume(): void {
-    if (this.#isPushing) this.#flow(true);
+    if (this.#isPushing) this.flow(true);
   }
 
   /**
@@ -294,9 +270,11 @@ export class Connection implements AsyncDisposable {
   /** Finishes our side once all is flushed (a FIN); the peer may still send. Idempotent. */
   closeWrite(): void {
     if (this.#stream.writableEnded || this.#isDetached) return;
-    this.#endsWhenSecured = this.#isSecuring;
-    if (this.#isSecuring) return;
-    this.#writeSide.end(this.#closedError("write"));
+    if (this.#securing !== undefined) {
+      this.#securing.ends = true;
+      return;
+    }
+    this.#writeSide.end(() => this.#closedError("write"));
     this.#stream.end();
     if (this.#state === "established") this.#moveTo("half-closed-local", "this side finished");
     else if (this.#state === "half-closed-remote") this.#moveTo("closing", "this side finished");
@@ -309,15 +287,16 @@ export class Connection implements AsyncDisposable {
   close(): Promise<void> {
     if (!this.#isClosing && this.#state !== "closed" && !this.#isDetached) {
       this.#isClosing = true;
-      const error = this.#closedError("read");
-      this.#readSide.fail(error, false);
+      const error = (): SocketError => this.#closedError("read");
+      this.#pulled?.fail(error, false);
       this.#moveTo("closing", "closed by this side");
       this.#writeSide.end(error);
-      if (this.#isSecuring) this.#stream.destroy();
+      if (this.#securing !== undefined) this.#stream.destroy();
       else if (this.#stream.readableEnded && this.#stream.writableFinished) this.#stream.destroy();
       else {
         this.#stream.end();
         this.#stream.resume();
+        this.#linger ??= this.#newLinger();
         this.#linger.start();
       }
     }
@@ -329,8 +308,8 @@ export class Connection implements AsyncDisposable {
     if (this.#state === "closed" || this.#isDetached) return;
     this.#isClosing = true;
     // TLS has no reset of its own.
-    resetStream(this.#below ?? this.#stream);
-    this.#readSide.fail(this.#closedError("read"), false);
+    resetStream(this.#origin.below ?? this.#stream);
+    this.#pulled?.fail(() => this.#closedError("read"), false);
   }
 
   /**
@@ -339,7 +318,7 @@ export class Connection implements AsyncDisposable {
    * @throws {SocketError} `closed` when there is nothing to give any more.
    */
   detach(): DetachedSocket {
-    if (this.#isClosing || this.#isDetached || this.#isSecuring || this.#stream.destroyed) {
+    if (this.#isClosing || this.#isDetached || this.#securing !== undefined || this.#stream.destroyed) {
       throw this.#closedError("detach");
     }
     this.#isDetached = true;
@@ -361,7 +340,8 @@ export class Connection implements AsyncDisposable {
    * A handshake that fails, times out or is aborted breaks the connection: there is no way back to plain text.
    *
    * @throws {SocketError} `malformed` when there are unread bytes, which nothing protected (the connection stays as it
-   * is: read them, or reset it); `busy` while a read or another handshake waits; `tls`, `reset`, `timeout`; `closed`.
+   * is: read them, or reset it), also those that a {@link Framed} holds, which is to be opened with `framesMax: 1` then;
+   * `busy` while a read or another handshake waits; `tls`, `reset`, `timeout`; `closed`.
    *
    * @example
    * ```ts
@@ -382,8 +362,8 @@ export class Connection implements AsyncDisposable {
    */
   async startTls(options: StartTlsOptions = {}): Promise<void> {
     const { signal, timeoutMs, isServer, ...tls } = options;
-    const handshake = isServer ? new TlsAcceptor(tls).handshake : clientHandshake(this.#host, tls);
-    await this.secure(handshake, `Cannot start TLS${toOrFrom("with", this.#remote)}`, { signal, timeoutMs });
+    const handshake = isServer ? new TlsAcceptor(tls).handshake : clientHandshake(this.#origin.host, tls);
+    await this.secure(handshake, `Cannot start TLS${toOrFrom("with", this.remote)}`, { signal, timeoutMs });
   }
 
   /** Keeps the process alive while the connection is read or has something to send (the default). */
@@ -401,9 +381,8 @@ export class Connection implements AsyncDisposable {
   }
 
   /** @internal The next step of the connection's life, as {@link connect} and the listeners see it. */
-  opened(state: "connecting" | "established", addresses: { local?: Address; remote?: Address } = {}): void {
-    if (addresses.local !== undefined) this.#local = addresses.local;
-    if (addresses.remote !== undefined) this.#remote = addresses.remote;
+  opened(state: "connecting" | "established", local?: Address): void {
+    if (local !== undefined) this.#origin = { ...this.#origin, local };
     this.#moveTo(state, undefined);
   }
 
@@ -417,9 +396,10 @@ export class Connection implements AsyncDisposable {
       options,
       () => action,
       () => undefined,
-      () => this.#facts(),
+      () => this.facts(),
     );
-    this.#isSecuring = true;
+    const securing = { ends: false };
+    this.#securing = securing;
     this.#writeSide.hold();
     this.#abandon(below);
     // What goes wrong below is told by the TLS socket; and a peer that left before is noticed by nobody else.
@@ -430,22 +410,22 @@ export class Connection implements AsyncDisposable {
     handshake(below, {
       secured: (secured) => {
         if (wait.isSettled) return;
-        this.#isSecuring = false;
+        this.#securing = undefined;
         secured.allowHalfOpen = true;
-        this.#below = below;
+        this.#origin = { ...this.#origin, ...addressesOf(this), below };
         this.#stream = secured;
         this.#adopt(secured);
         this.#writeSide.release(secured);
-        if (this.#endsWhenSecured) this.closeWrite();
-        this.#flow(this.#isFlowing);
+        if (securing.ends) this.closeWrite();
+        this.flow(this.#isFlowing);
         wait.resolve();
       },
-      failed: (error) => wait.reject(fromNodeError(error, action, this.#facts())),
+      failed: (error) => wait.reject(fromNodeError(error, action, this.facts())),
     });
     try {
       await wait.promise;
     } catch (error) {
-      this.#error ??= fromNodeError(error, action, this.#facts());
+      this.#error ??= fromNodeError(error, action, this.facts());
       below.destroy();
       this.#finish(this.#error.message);
       throw error;
@@ -458,11 +438,6 @@ export class Connection implements AsyncDisposable {
     this.#run("open", handlers, undefined);
   }
 
-  /** @internal Told of what a handler throws, beside the connection's own `close` handler. */
-  onHandlerError(report: (error: SocketError) => void): void {
-    this.#reportHandlerError = report;
-  }
-
   /** @internal Closes the connection with a `timeout` error when nothing moved for this long; 0 is never. */
   closeWhenIdle(idleTimeoutMs: number): void {
     this.#idleTimeoutMs = idleTimeoutMs;
@@ -471,14 +446,49 @@ export class Connection implements AsyncDisposable {
 
   /** @internal Waits no longer than this for the peer's end, now or when it is closed. */
   shortenLinger(lingerMs: number): void {
+    this.#linger ??= this.#newLinger();
     this.#linger.shorten(lingerMs);
-    if (this.#isClosing && this.#state !== "closed") this.#linger.start();
+  }
+
+  /** @internal Whether the stream gives chunks, now or when a handshake has given it back. */
+  flow(isFlowing: boolean): void {
+    this.#isFlowing = isFlowing;
+    if (this.#securing !== undefined) return;
+    if (isFlowing) this.#stream.resume();
+    else this.#stream.pause();
+  }
+
+  /** @internal There is room for writing again. */
+  drained(): void {
+    if (this.#handlers !== undefined && !this.#isClosing) this.#run("drain", this.#handlers, undefined);
+  }
+
+  /** @internal The addresses and byte counts, for errors. */
+  facts(): SocketErrorFields {
+    const { bytesRead = 0, bytesWritten = 0 } = this.#stream as Partial<Socket>;
+    return {
+      bytesRead,
+      bytesWritten,
+      ...addressesOf(this),
+    };
+  }
+
+  /** @internal Falls with every byte that leaves. Node's own count stands still while one write is on its way. */
+  get unsentBytes(): number {
+    const { _handle: handle } = this.#stream as { _handle?: { writeQueueSize?: number } | null };
+    return this.bufferedBytes + (handle?.writeQueueSize ?? 0);
+  }
+
+  /** @internal Ends it now; what is cut off must not look like an end to the peer. */
+  destroy(): void {
+    if (this.bufferedBytes > 0) resetStream(this.#stream);
+    else this.#stream.destroy();
   }
 
   /** @internal Breaks the connection with this error. */
   fail(error: SocketError): void {
     this.#error ??= error;
-    this.#destroy();
+    this.destroy();
   }
 
   // One function per event for all connections, not one closure per connection.
@@ -520,28 +530,37 @@ export class Connection implements AsyncDisposable {
     delete stream[owner];
   }
 
-  #flow(isFlowing: boolean): void {
-    this.#isFlowing = isFlowing;
-    if (this.#isSecuring) return;
-    if (isFlowing) this.#stream.resume();
-    else this.#stream.pause();
-  }
-
   /** @throws {SocketError} when a handshake cannot begin here and now. */
   #checkPlain(action: string): void {
     if (this.#isClosing || this.#isDetached || this.#stream.readableEnded || this.#stream.writableEnded) {
       throw this.#closedError("secure");
     }
-    const facts = { operation: "secure", ...this.#facts() };
-    if (this.#isSecuring) throw new SocketError("busy", `${action}: another handshake is under way`, facts);
-    if (this.#readSide.isReading) throw new SocketError("busy", `${action}: a read is waiting`, facts);
-    const { unreadBytes } = this;
+    const facts = { operation: "secure", ...this.facts() };
+    if (this.#securing !== undefined) throw new SocketError("busy", `${action}: another handshake is under way`, facts);
+    if (this.#pulled?.isReading) throw new SocketError("busy", `${action}: a read is waiting`, facts);
+    const unreadBytes = this.unreadBytes + (this.#handlers?.unreadBytes?.(this) ?? 0);
     if (unreadBytes > 0) throw new SocketError("malformed", `${action}: ${unreadBytes} unread bytes before it`, facts);
   }
 
   static #onIdle(this: OwnedStream): void {
     const connection = this[owner];
     if (connection !== undefined) connection.#idled();
+  }
+
+  get #readSide(): ReadSide {
+    if (this.#pulled === undefined) {
+      this.#pulled = new ReadSide(this, this.#options.readHighWaterMark ?? 65_536);
+      // What has happened before.
+      if (this.#stream.readableEnded) this.#pulled.end();
+      if (this.#isClosing || this.#state === "closed") {
+        this.#pulled.fail(() => (this.#isClosing ? undefined : this.#error) ?? this.#closedError("read"), false);
+      }
+    }
+    return this.#pulled;
+  }
+
+  #newLinger(): Linger {
+    return new Linger(this, this.#options.lingerMs ?? 2_000);
   }
 
   get #isPushing(): boolean {
@@ -551,17 +570,16 @@ export class Connection implements AsyncDisposable {
   #pull(): Promise<never> | undefined {
     if (this.#handlers === undefined) return undefined;
     return Promise.reject(
-      new SocketError("busy", `Cannot read${toOrFrom("from", this.#remote)}: the connection is read by its handlers`, {
+      new SocketError("busy", `Cannot read${toOrFrom("from", this.remote)}: the connection is read by its handlers`, {
         operation: "read",
-        ...this.#facts(),
+        ...this.facts(),
       }),
     );
   }
 
   #data(chunk: Uint8Array): void {
     if (this.#isClosing) {
-      this.#discardedBytes += chunk.length;
-      if (this.#discardedBytes > DISCARD_BYTES_MAX) this.#destroy();
+      this.#linger?.discard(chunk);
     } else if (this.#handlers === undefined) {
       this.#readSide.push(chunk);
     } else {
@@ -572,23 +590,19 @@ export class Connection implements AsyncDisposable {
   #ended(): void {
     if (this.#state === "established") this.#moveTo("half-closed-remote", "the peer finished");
     else if (this.#state === "half-closed-local") this.#moveTo("closing", "the peer finished");
-    this.#readSide.end();
+    this.#pulled?.end();
     if (this.#isClosing || this.#handlers === undefined) return;
     if (this.#handlers.end === undefined) this.closeWrite();
     else this.#run("end", this.#handlers, undefined);
   }
 
   #failed(error: Error): void {
-    this.#error ??= fromNodeError(error, `Connection${toOrFrom("with", this.#remote)} broke`, this.#facts());
+    this.#error ??= fromNodeError(error, `Connection${toOrFrom("with", this.remote)} broke`, this.facts());
   }
 
   #idled(): void {
-    const text = `Connection${toOrFrom("with", this.#remote)} timed out: nothing moved for ${this.#idleTimeoutMs} ms`;
-    this.fail(new SocketError("timeout", text, { operation: "idle", ...this.#facts() }));
-  }
-
-  #drained(): void {
-    if (this.#handlers !== undefined && !this.#isClosing) this.#run("drain", this.#handlers, undefined);
+    const text = `Connection${toOrFrom("with", this.remote)} timed out: nothing moved for ${this.#idleTimeoutMs} ms`;
+    this.fail(new SocketError("timeout", text, { operation: "idle", ...this.facts() }));
   }
 
   /** Calls a handler; what it throws, now or later, breaks this connection alone. */
@@ -606,35 +620,24 @@ export class Connection implements AsyncDisposable {
   }
 
   #handlerFailed(name: string, cause: unknown): void {
-    const remote = this.#remote === undefined ? "" : ` of ${formatAddress(this.#remote)}`;
+    const remote = toOrFrom("of", this.remote);
     const text = cause instanceof Error ? cause.message : String(cause);
     const error = new SocketError("system", `The ${name} handler${remote} failed: ${text}`, { operation: name, cause });
-    this.#reportHandlerError?.(error);
+    this.#origin.keeper?.report(error);
     this.fail(error);
-  }
-
-  /** Falls with every byte that leaves. Node's own count stands still while one write is on its way; libuv's does not. */
-  get #unsentBytes(): number {
-    const { _handle: handle } = this.#stream as { _handle?: { writeQueueSize?: number } | null };
-    return this.bufferedBytes + (handle?.writeQueueSize ?? 0);
-  }
-
-  /** Ends it now; what is cut off must not look like an end to the peer. */
-  #destroy(): void {
-    if (this.bufferedBytes > 0) resetStream(this.#stream);
-    else this.#stream.destroy();
   }
 
   #finish(reason: string | undefined): void {
     if (this.#state === "closed") return;
-    this.#linger.stop();
+    this.#linger?.stop();
     this.#moveTo("closed", reason);
-    const error = this.#error ?? this.#closedError("use");
+    const error = (): SocketError => this.#error ?? this.#closedError("use");
     // After a peer's reset, what had arrived can still be read.
-    this.#readSide.fail(error, !this.#isClosing);
+    this.#pulled?.fail(error, !this.#isClosing);
     this.#writeSide.fail(error);
+    this.#origin.keeper?.gone(this);
     if (!this.#isDetached) this.#tellClosed();
-    this.#resolveClosed();
+    this.#closed?.resolve();
   }
 
   #tellClosed(): void {
@@ -646,21 +649,12 @@ export class Connection implements AsyncDisposable {
   }
 
   #closedError(operation: string): SocketError {
-    const remote = this.#remote === undefined ? "" : ` ${formatAddress(this.#remote)}`;
-    return new SocketError("closed", `Cannot ${operation} connection${remote}: it is closed`, {
+    const { remote } = this;
+    const text = `Cannot ${operation} connection${remote === undefined ? "" : ` ${formatAddress(remote)}`}: it is closed`;
+    return new SocketError("closed", text, {
       operation,
-      ...this.#facts(),
+      ...this.facts(),
     });
-  }
-
-  #facts(): { bytesRead: number; bytesWritten: number; local?: Address; remote?: Address } {
-    const { bytesRead = 0, bytesWritten = 0 } = this.#stream as Partial<Socket>;
-    return {
-      bytesRead,
-      bytesWritten,
-      ...(this.#local === undefined ? {} : { local: this.#local }),
-      ...(this.#remote === undefined ? {} : { remote: this.#remote }),
-    };
   }
 
   #moveTo(to: ConnectionState, reason: string | undefined): void {
@@ -672,8 +666,8 @@ export class Connection implements AsyncDisposable {
       from,
       to,
       at: Date.now(),
-      local: this.#local,
-      remote: this.#remote,
+      local: this.local,
+      remote: this.remote,
       reason,
     }));
   }

@@ -96,3 +96,15 @@ test("Connection.flush() after closeWrite() waits for what was written before", 
   assert.equal(bytes, FLOOD_BYTES);
   await pair.client.flush();
 });
+
+test("Connection.setReadDeadline() takes one timer, however many reads", async (t) => {
+  await using pair = await connectionPair();
+  const timers = t.mock.method(globalThis, "setTimeout");
+  pair.client.setReadDeadline(60_000);
+  for (let i = 0; i < 100; i += 1) {
+    const read = pair.client.read();
+    pair.server.send("x");
+    await read;
+  }
+  assert.equal(timers.mock.callCount(), 1);
+});

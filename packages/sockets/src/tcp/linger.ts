@@ -1,20 +1,24 @@
-/** What the wait at the end of a connection has to know of it. */
+/** At most this much is read and thrown away while closing; a peer that sends more is cut off. */
+const DISCARD_BYTES_MAX = 1024 * 1024;
+
+/** What the end of a connection has to know of it. */
 export interface LingerOwner {
   /** Falls with every byte that leaves. */
-  unsentBytes(): number;
-  /** A whole linger time passed without progress. */
-  expired(): void;
+  readonly unsentBytes: number;
+  destroy(): void;
 }
 
 /**
  * How long a connection that was closed waits, in milliseconds: for its own bytes as long as some of them leave, then for
- * the peer's end.
+ * the peer's end. What the peer still sends is thrown away.
  */
 export class Linger {
   readonly #owner: LingerOwner;
   readonly #lingerMs: number;
   /** How long the peer's end is waited for when all of ours has left. */
   #endLingerMs: number;
+  #discardedBytes = 0;
+  #hasStarted = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(owner: LingerOwner, lingerMs: number) {
@@ -24,30 +28,37 @@ export class Linger {
   }
 
   start(): void {
+    this.#hasStarted = true;
     clearTimeout(this.#timer);
-    this.#wait(this.#owner.unsentBytes(), 0);
+    if (this.#endLingerMs !== Number.POSITIVE_INFINITY) this.#wait(this.#owner.unsentBytes, 0);
   }
 
-  /** Waits no longer than this for the peer's end; what has been started must be started again. */
+  /** Waits no longer than this for the peer's end, now or when it is started. */
   shorten(lingerMs: number): void {
     this.#endLingerMs = Math.min(this.#endLingerMs, lingerMs);
+    if (this.#hasStarted) this.start();
   }
 
   stop(): void {
+    this.#hasStarted = false;
     clearTimeout(this.#timer);
   }
 
-  /** `stalledMs` of the time have passed without a byte leaving. */
+  discard(chunk: Uint8Array): void {
+    this.#discardedBytes += chunk.length;
+    if (this.#discardedBytes > DISCARD_BYTES_MAX) this.#owner.destroy();
+  }
+
+  /** `stalledMs` have passed without a byte leaving. */
   #wait(unsentBefore: number, stalledMs: number): void {
     const waitMs = this.#endLingerMs;
-    if (waitMs === Number.POSITIVE_INFINITY) return;
     this.#timer = setTimeout(() => {
-      const unsent = this.#owner.unsentBytes();
+      const unsent = this.#owner.unsentBytes;
       // Only the wait for the peer's end can be shortened, not the time that our own bytes have to leave.
       const stallMs = unsent > 0 ? this.#lingerMs : waitMs;
       if (unsent < unsentBefore) this.#wait(unsent, 0);
       else if (stalledMs + waitMs < stallMs) this.#wait(unsent, stalledMs + waitMs);
-      else this.#owner.expired();
+      else this.#owner.destroy();
     }, waitMs);
   }
 }

@@ -1,7 +1,7 @@
 export { type ConnectOptions, connect } from "./connect.ts";
 export { Connection, type DetachedSocket, type StartTlsOptions } from "./connection.ts";
 export type { ConnectionHandlers } from "./connection-handlers.ts";
-export type { ConnectionOptions, ConnectionOrigin } from "./connection-options.ts";
+export type { ConnectionKeeper, ConnectionOptions, ConnectionOrigin } from "./connection-options.ts";
 export { listen } from "./listen.ts";
 export { Listener } from "./listener.ts";
 export { serve } from "./serve.ts";

@@ -1,5 +1,6 @@
+import type { Address } from "../address.ts";
 import { ByteQueue } from "../byte-queue.ts";
-import { SocketError, type SocketErrorCode, type SocketErrorFields } from "../errors.ts";
+import { SocketError, type SocketErrorCode, type SocketErrorFields, toOrFrom } from "../errors.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import { Deadline } from "./deadline.ts";
 
@@ -8,10 +9,9 @@ type Take = () => Uint8Array | null | undefined;
 
 /** What the reading half asks of the connection that it belongs to. */
 export interface ReadSideOwner {
-  pause(): void;
-  resume(): void;
-  /** ` from 127.0.0.1:8080`, for texts. */
-  from(): string;
+  readonly remote: Address | undefined;
+  /** Whether chunks are wanted. */
+  flow(isFlowing: boolean): void;
   /** The connection's addresses and byte counts, for errors. */
   facts(): SocketErrorFields;
 }
@@ -29,9 +29,9 @@ export class ReadSide {
   #searched = 0;
   #wait: Wait<Uint8Array | null> | undefined;
   #hasEnded = false;
-  #error: SocketError | undefined;
+  #ending: (() => SocketError) | undefined;
   #isPaused = true;
-  readonly #deadline: Deadline = new Deadline(() => this.#expire());
+  #deadline: Deadline | undefined;
 
   constructor(owner: ReadSideOwner, highWaterMark: number) {
     this.#owner = owner;
@@ -47,6 +47,7 @@ export class ReadSide {
   }
 
   setDeadline(ms: number | null): void {
+    this.#deadline ??= new Deadline(() => this.#expire());
     this.#deadline.set(ms);
   }
 
@@ -65,14 +66,14 @@ export class ReadSide {
   /** The peer finished; what is stored can still be read. */
   end(): void {
     // An end that comes while we close is not news: reads go on to say that it is closed.
-    if (this.#error === undefined) this.#hasEnded = true;
+    if (this.#ending === undefined) this.#hasEnded = true;
     this.#settle();
   }
 
   /** Nothing more will come; what is stored can still be read if `keep`. */
-  fail(error: SocketError, keep: boolean): void {
-    this.#error ??= error;
-    this.#deadline.clear();
+  fail(ending: () => SocketError, keep: boolean): void {
+    this.#ending ??= ending;
+    this.#deadline?.clear();
     if (!keep) {
       this.#queue.clear();
       this.#hasEnded = false;
@@ -126,16 +127,16 @@ export class ReadSide {
     if (refusal !== undefined) return refusal;
     try {
       // A deadline that is past wins, even where data is stored; but not over the end of the connection.
-      if (this.#deadline.isPast && this.#error === undefined) throw this.#pastDeadline();
+      if (this.#deadline?.isPast && this.#ending === undefined) throw this.#pastDeadline();
       const bytes = take();
       if (bytes !== undefined) {
         this.#resumeBelowMark();
         return Promise.resolve(bytes);
       }
-      if (this.#error !== undefined) throw this.#error;
+      if (this.#ending !== undefined) throw this.#ending();
       this.#wait = new Wait(
         options,
-        () => `Cannot read${this.#owner.from()}`,
+        () => `Cannot read${toOrFrom("from", this.#owner.remote)}`,
         () => this.#forget(),
         () => ({ operation: "read", ...this.#owner.facts() }),
       );
@@ -155,8 +156,8 @@ export class ReadSide {
       if (bytes !== undefined) {
         this.#forget();
         wait.resolve(bytes);
-      } else if (this.#error !== undefined) {
-        throw this.#error;
+      } else if (this.#ending !== undefined) {
+        throw this.#ending();
       }
     } catch (error) {
       this.#forget();
@@ -172,7 +173,7 @@ export class ReadSide {
 
   #endOfStream(wanted: string, expected: number | undefined): SocketError {
     const partial = this.takeAll();
-    const text = `Cannot read ${wanted}${this.#owner.from()}: the peer finished after ${partial.length} bytes`;
+    const text = `Cannot read ${wanted}${toOrFrom("from", this.#owner.remote)}: the peer finished after ${partial.length} bytes`;
     const fields = { operation: "read", ...this.#owner.facts(), partial };
     return new SocketError("end-of-stream", text, expected === undefined ? fields : { ...fields, expected });
   }
@@ -191,7 +192,7 @@ export class ReadSide {
 
   #failure(code: SocketErrorCode, text: string): SocketError {
     const fields = { operation: "read", ...this.#owner.facts() };
-    return new SocketError(code, `Cannot read${this.#owner.from()}: ${text}`, fields);
+    return new SocketError(code, `Cannot read${toOrFrom("from", this.#owner.remote)}: ${text}`, fields);
   }
 
   #resumeBelowMark(): void {
@@ -201,12 +202,12 @@ export class ReadSide {
   #resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.#owner.resume();
+    this.#owner.flow(true);
   }
 
   #pause(): void {
     if (this.#isPaused) return;
     this.#isPaused = true;
-    this.#owner.pause();
+    this.#owner.flow(false);
   }
 }

@@ -3,9 +3,14 @@ import { type Address, formatAddress } from "../address.ts";
 import { fromNodeError, SocketError, toOrFrom } from "../errors.ts";
 import { type ListenerState, nextSocketId, publishStateChange } from "../state.ts";
 import { checkTimeout } from "../wait.ts";
-import { addressesOf } from "./addresses-of.ts";
+import { localAddressOf } from "./addresses-of.ts";
 import { Connection } from "./connection.ts";
-import { type ConnectionOptions, checkConnectionOptions } from "./connection-options.ts";
+import {
+  type ConnectionKeeper,
+  type ConnectionOptions,
+  type ConnectionOrigin,
+  checkConnectionOptions,
+} from "./connection-options.ts";
 import { descriptorShortage } from "./descriptors.ts";
 import { resetStream } from "./reset-stream.ts";
 import { TlsAcceptor, type TlsSecrets, type TlsServerOptions } from "./tls-server.ts";
@@ -44,6 +49,8 @@ type OnConnection = (connection: Connection, sockets: ServerSockets) => void;
 /** How often a free port for both loopback addresses is looked for. */
 const PORT_ATTEMPTS = 16;
 const ACCEPT_REPORT_MS = 1_000;
+/** Addresses that stand for all of this machine's. */
+const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
 /** How long the whole of a TLS handshake may take. */
 const HANDSHAKE_MS = 10_000;
 
@@ -51,7 +58,7 @@ const HANDSHAKE_MS = 10_000;
  * The listening sockets of one listener or server: one, or for `localhost` one per loopback address. It owns the limit
  * on connections, and it survives whatever goes wrong while accepting.
  */
-export class ServerSockets {
+export class ServerSockets implements ConnectionKeeper {
   readonly #options: ListenOptions;
   readonly #onConnection: OnConnection;
   readonly #servers: net.Server[] = [];
@@ -120,6 +127,10 @@ export class ServerSockets {
       );
     }
     this.#acceptor.setSecureContext(secrets);
+  }
+
+  gone(connection: Connection): void {
+    this.#connections.delete(connection);
   }
 
   report(error: Error): void {
@@ -213,14 +224,18 @@ export class ServerSockets {
       server.off("error", refuse);
       server.on("error", (error) => this.#acceptFailed(error));
       this.#servers.push(server);
-      resolve(server.address() as net.AddressInfo);
+      const bound = server.address() as net.AddressInfo;
+      // Every connection to one address has that address, and shares what says so.
+      const local = WILDCARDS.has(bound.address) ? {} : { local: { host: bound.address, port: bound.port } };
+      const origin = "path" in address ? { keeper: this } : { keeper: this, ...local };
+      server.on("connection", (socket) => this.#accept(socket, origin));
+      resolve(bound);
     });
-    server.on("connection", (socket) => this.#accept(socket));
     server.listen({ ...address, backlog, ...(reusePort ? { reusePort } : {}) });
     return promise;
   }
 
-  #accept(socket: net.Socket): void {
+  #accept(socket: net.Socket, shared: ConnectionOrigin): void {
     const { connectionsMax = Number.POSITIVE_INFINITY, idleTimeoutMs = Number.POSITIVE_INFINITY } = this.#options;
     if (this.#connections.size >= connectionsMax || this.#state === "closing") {
       this.#dropped += 1;
@@ -241,9 +256,11 @@ export class ServerSockets {
       resetStream(socket);
       return;
     }
-    const connection = new Connection(socket, this.#options, addressesOf(socket));
+    // What it does not know when it is closed it must be asked before.
+    const local = shared.local ?? localAddressOf(socket);
+    const origin = local === shared.local ? shared : { ...shared, local };
+    const connection = new Connection(socket, this.#options, origin);
     this.#connections.add(connection);
-    void connection.closed.then(() => this.#connections.delete(connection));
     if (idleTimeoutMs !== Number.POSITIVE_INFINITY) connection.closeWhenIdle(idleTimeoutMs);
     if (this.#acceptor !== undefined) void this.#secure(connection, this.#acceptor);
     else this.#opened(connection);

@@ -63,7 +63,7 @@ export class Server implements AsyncDisposable {
     // A connection may come while the second of two addresses is still being opened, before there is a server.
     const sockets = await ServerSockets.open(options, (connection, sockets) => {
       if (typeof handler === "function") void run(handler, connection, controller.signal, sockets);
-      else attach(handler, connection, sockets);
+      else connection.handleOpen(handler);
     });
     return new Server(sockets, controller, typeof handler === "function");
   }
@@ -175,11 +175,6 @@ async function run(
     if (!isOrdinaryEnd(error, signal)) sockets.report(toError(error));
   }
   await connection.close();
-}
-
-function attach(handlers: ConnectionHandlers, connection: Connection, sockets: ServerSockets): void {
-  connection.onHandlerError((error) => sockets.report(error));
-  connection.handleOpen(handlers);
 }
 
 /** A peer that broke the connection or fell silent, or our own shutdown: the handler did nothing wrong. */

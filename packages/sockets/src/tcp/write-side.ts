@@ -1,24 +1,18 @@
 import type { Duplex } from "node:stream";
-import { SocketError, type SocketErrorFields } from "../errors.ts";
+import type { Address } from "../address.ts";
+import { SocketError, type SocketErrorFields, toOrFrom } from "../errors.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
+import type { ConnectionOptions } from "./connection-options.ts";
 import { Deadline } from "./deadline.ts";
 
 /** What can be written: bytes, text (sent as UTF-8), or several of them in order. */
 export type WriteData = Uint8Array | string | readonly (Uint8Array | string)[];
 
-export interface WaterMarks {
-  /** Above this many buffered bytes, writing waits. */
-  readonly high: number;
-  /** At this many or fewer, it goes on. */
-  readonly low: number;
-}
-
 /** What the writing half tells the connection that it belongs to. */
 export interface WriteSideOwner {
   /** There is room again after {@link WriteSide.send} said that there was none. */
   drained(): void;
-  /** ` to 127.0.0.1:8080`, for texts. */
-  to(): string;
+  readonly remote: Address | undefined;
   /** The connection's addresses and byte counts, for errors. */
   facts(): SocketErrorFields;
 }
@@ -49,24 +43,30 @@ function uncorkAll(): void {
 export class WriteSide {
   #stream: Duplex;
   readonly #owner: WriteSideOwner;
+  readonly #options: ConnectionOptions;
   readonly #high: number;
-  readonly #low: number;
   readonly #waiting: Waiting[] = [];
-  readonly #flushes = new Set<Wait<void>>();
+  #flushes: Set<Wait<void>> | undefined;
   #isCorked = false;
   #isFull = false;
   /** Between two streams: nothing is written, and all waits. */
   #isHeld = false;
   /** Why nothing can be written any more. */
-  #error: SocketError | undefined;
+  #ending: (() => SocketError) | undefined;
   #isGone = false;
-  readonly #deadline: Deadline = new Deadline(() => this.#expire());
+  #deadline: Deadline | undefined;
+  /** Made when the high-water mark is passed: how the low one is noticed. */
+  #onWritten: (() => void) | undefined;
 
-  constructor(stream: Duplex, owner: WriteSideOwner, marks: WaterMarks) {
+  constructor(stream: Duplex, owner: WriteSideOwner, options: ConnectionOptions) {
     this.#stream = stream;
     this.#owner = owner;
-    this.#high = marks.high;
-    this.#low = marks.low;
+    this.#options = options;
+    this.#high = options.writeHighWaterMark ?? 65_536;
+  }
+
+  get #low(): number {
+    return Math.min(this.#options.writeLowWaterMark ?? 32_768, this.#high);
   }
 
   get bufferedBytes(): number {
@@ -75,16 +75,17 @@ export class WriteSide {
 
   get canWrite(): boolean {
     return (
-      !this.#isHeld && this.#error === undefined && this.#stream.writable && this.#stream.writableLength < this.#high
+      !this.#isHeld && this.#ending === undefined && this.#stream.writable && this.#stream.writableLength < this.#high
     );
   }
 
   setDeadline(ms: number | null): void {
+    this.#deadline ??= new Deadline(() => this.#expire());
     this.#deadline.set(ms);
   }
 
   send(data: WriteData): boolean {
-    if (this.#error !== undefined || !this.#stream.writable) return false;
+    if (this.#ending !== undefined || !this.#stream.writable) return false;
     if (this.#isHeld) {
       this.#isFull = true;
       this.#waiting.push({ accept: () => void this.send(data) });
@@ -115,15 +116,16 @@ export class WriteSide {
 
   /** Also after `end`: what was accepted before is still on its way. */
   flush(options: WaitOptions | undefined): Promise<void> {
-    const refusal = refusalOf(options) ?? (this.#isGone ? Promise.reject(this.#error) : this.#refuseLate());
+    const refusal = refusalOf(options) ?? (this.#isGone ? this.#refuse(options) : this.#refuseLate());
     if (refusal !== undefined) return refusal;
     if (this.#stream.writableLength === 0 && this.#waiting.length === 0) return Promise.resolve();
     return this.#enqueue("flush", options, (wait) => {
+      this.#flushes ??= new Set();
       this.#flushes.add(wait);
       const flushed = (): void => {
         // A stream that broke calls too; `fail` then rejects.
         if (this.#stream.errored !== null || this.#stream.destroyed) return;
-        this.#flushes.delete(wait);
+        this.#flushes?.delete(wait);
         wait.resolve();
       };
       // An empty write is written when all before it is; behind the end there can be none.
@@ -133,18 +135,17 @@ export class WriteSide {
   }
 
   /** Refuses what waits and what comes; `flush` still waits for what was accepted. */
-  end(error: SocketError): void {
-    this.#error ??= error;
-    for (const { wait } of this.#waiting.splice(0)) wait?.reject(error);
+  end(ending: () => SocketError): void {
+    this.#ending ??= ending;
+    for (const { wait } of this.#waiting.splice(0)) wait?.reject(ending());
   }
 
   /** The connection is gone. */
-  fail(error: SocketError): void {
-    this.end(error);
+  fail(ending: () => SocketError): void {
+    this.end(ending);
     this.#isGone = true;
-    this.#deadline.clear();
-    for (const wait of this.#flushes) wait.reject(error);
-    this.#flushes.clear();
+    this.#deadline?.clear();
+    this.#failFlushes(ending);
   }
 
   /** What was written goes to the stream as it is; what follows waits for {@link release}. */
@@ -185,31 +186,36 @@ export class WriteSide {
       stream.write(part);
       return true;
     }
-    stream.write(part, this.#written);
+    this.#onWritten ??= () => this.#written();
+    stream.write(part, this.#onWritten);
     if (stream.writableLength < this.#high) return true;
     this.#isFull = true;
     return false;
   }
 
   #refuse(options: WaitOptions | undefined): Promise<void> | undefined {
-    return refusalOf(options) ?? (this.#error === undefined ? this.#refuseLate() : Promise.reject(this.#error));
+    return refusalOf(options) ?? (this.#ending === undefined ? this.#refuseLate() : Promise.reject(this.#ending()));
   }
 
   #refuseLate(): Promise<void> | undefined {
-    return this.#deadline.isPast ? Promise.reject(this.#pastDeadline()) : undefined;
+    return this.#deadline?.isPast ? Promise.reject(this.#pastDeadline()) : undefined;
   }
 
   /** The deadline passed: writes that wait are withdrawn. */
   #expire(): void {
-    const error = this.#pastDeadline();
+    const past = (): SocketError => this.#pastDeadline();
     const sent = this.#waiting.filter(({ wait }) => wait === undefined);
-    for (const { wait } of this.#waiting.splice(0, this.#waiting.length, ...sent)) wait?.reject(error);
-    for (const wait of this.#flushes) wait.reject(error);
-    this.#flushes.clear();
+    for (const { wait } of this.#waiting.splice(0, this.#waiting.length, ...sent)) wait?.reject(past());
+    this.#failFlushes(past);
+  }
+
+  #failFlushes(failure: () => SocketError): void {
+    for (const wait of this.#flushes ?? []) wait.reject(failure());
+    this.#flushes?.clear();
   }
 
   #pastDeadline(): SocketError {
-    const text = `Cannot write${this.#owner.to()}: the write deadline is past`;
+    const text = `Cannot write${toOrFrom("to", this.#owner.remote)}: the write deadline is past`;
     return new SocketError("timeout", text, { operation: "write", ...this.#owner.facts() });
   }
 
@@ -217,10 +223,10 @@ export class WriteSide {
     let waiting: Waiting | undefined;
     const wait = new Wait<void>(
       options,
-      () => `Cannot ${verb}${this.#owner.to()}`,
+      () => `Cannot ${verb}${toOrFrom("to", this.#owner.remote)}`,
       () => {
         if (waiting !== undefined) remove(this.#waiting, waiting);
-        this.#flushes.delete(wait);
+        this.#flushes?.delete(wait);
       },
       () => ({ operation: verb, ...this.#owner.facts() }),
     );
@@ -233,11 +239,11 @@ export class WriteSide {
     return wait.promise;
   }
 
-  readonly #written = (): void => {
+  #written(): void {
     if (!this.#isFull || this.#isHeld || this.#stream.writableLength > this.#low) return;
     this.#isFull = false;
     this.#admit(true);
-  };
+  }
 
   /** Lets in what waits; who was told that there is no room is told when there is again. */
   #admit(isAwaited: boolean): void {
