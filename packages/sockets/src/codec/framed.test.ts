@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { connectionPair } from "../../../../test/connection-pair.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
@@ -10,6 +11,8 @@ import { lengthPrefixed } from "./length-prefixed.ts";
 import { lines } from "./lines.ts";
 
 failOnLeaks();
+
+const nextTurn = (): Promise<void> => new Promise((next) => setImmediate(next));
 
 /** Reads one batch after another until the end. */
 async function collect<T>(batches: AsyncIterable<readonly T[]>): Promise<T[]> {
@@ -264,4 +267,173 @@ test("framed().write() rejects a frame that the codec cannot say, and send() thr
   const channel = framed(pair.client, lengthPrefixed({ bytesMax: 1 }));
   await assert.rejects(channel.write(Buffer.from("ab")), { code: "frame-too-long" });
   assert.throws(() => channel.send(Buffer.from("ab")), { code: "frame-too-long" });
+});
+
+test("framed() with framesMax gives no more frames in one read, and all of them, then the error or the end", async () => {
+  for (const framesMax of [1, 2, 3]) {
+    for (const ending of ["end", "error", "truncated"]) {
+      await using pair = await connectionPair();
+      const channel = framed(pair.server, lengthPrefixed({ bytesMax: 5 }), { framesMax });
+      const extra = { end: "", error: "00000006", truncated: "000000" }[ending] as string;
+      await pair.client.write(Buffer.from(`${"00000001610000000162".repeat(4)}${extra}`, "hex"));
+      if (ending !== "error") pair.client.closeWrite();
+      const sizes: number[] = [];
+      const frames: string[] = [];
+      const read = async (): Promise<void> => {
+        for await (const batch of channel.batches()) {
+          sizes.push(batch.length);
+          frames.push(...batch.map(String));
+        }
+      };
+      if (ending === "end") await read();
+      else await assert.rejects(read, { code: ending === "error" ? "frame-too-long" : "frame-truncated" });
+      assert.equal(frames.join(""), "abababab");
+      assert.ok(Math.max(...sizes) <= framesMax, `${sizes}`);
+      assert.deepEqual(await channel.read(), []);
+    }
+  }
+});
+
+test("framed() with framesMax decodes nothing behind a frame that waits, whatever comes", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines(), { framesMax: 1 });
+  for (const text of ["one\ntw", "o\nthr", "ee\n"]) pair.server.unread(Buffer.from(text));
+  for (const line of ["one", "two", "three"]) assert.deepEqual(await channel.read(), [line]);
+});
+
+test("framed() refuses a framesMax that lets nothing through", async () => {
+  await using pair = await connectionPair();
+  for (const framesMax of [0, -1, Number.NaN]) {
+    assert.throws(() => framed(pair.server, lines(), { framesMax }), RangeError);
+  }
+  assert.equal(pair.server.isHandled, false);
+});
+
+test("Framed.changeCodec() goes on at the next byte, however the bytes are cut", async () => {
+  // Between the lines stands what no line can be: not UTF-8, with a line feed inside, and longer than a line may be.
+  const sample = Buffer.from(
+    "73776974 63680a 00000005 ff0affff0a 00000001 61 6f6c640a 6c617374".replaceAll(" ", ""),
+    "hex",
+  );
+  for (let cut = 0; cut <= sample.length; cut += 1) {
+    await using pair = await connectionPair();
+    const first = framed(pair.server, lines({ bytesMax: 6 }), { framesMax: 1 });
+    await pair.client.write(sample.subarray(0, cut));
+    await pair.client.flush();
+    const read = first.read();
+    await pair.client.write(sample.subarray(cut));
+    // The end, which comes with the rest or is there already, is the last codec's.
+    pair.client.closeWrite();
+    assert.deepEqual(await read, ["switch"]);
+    for (let turn = 0; turn < 1_000 && pair.server.state === "established"; turn += 1) await nextTurn();
+    assert.equal(pair.server.state, "half-closed-remote");
+    const second = first.changeCodec(lengthPrefixed(), { framesMax: 1 });
+    assert.deepEqual(await second.read(), [Buffer.from("ff0affff0a", "hex")]);
+    assert.deepEqual((await second.read()).map(String), ["a"]);
+    const third = second.changeCodec(lines());
+    assert.deepEqual(await collect(third.batches()), ["old", "last"]);
+    assert.deepEqual([await first.read(), await second.read()], [[], []]);
+  }
+});
+
+test("Framed.changeCodec() in a loop over frames takes what comes later, and writing goes on in order", async () => {
+  await using pair = await connectionPair();
+  const server = (async () => {
+    const greeting = framed(pair.server, lines(), { framesMax: 1 });
+    for await (const line of greeting) {
+      if (line !== "upgrade") continue;
+      const channel = greeting.changeCodec(lengthPrefixed());
+      // The last answer in the old codec, the first one in the new.
+      await Promise.all([greeting.write("upgraded"), channel.write(Buffer.from("ready"))]);
+      for await (const frame of channel) await channel.write(frame);
+    }
+  })();
+  await pair.client.write("hello\nupgrade\n");
+  assert.equal(String(await pair.client.readUntil("\n")), "upgraded\n");
+  await pair.client.write([Buffer.from("00000002", "hex"), "\n\n"]);
+  const channel = framed(pair.client, lengthPrefixed());
+  const answers: string[] = [];
+  while (answers.length < 2) answers.push(...(await channel.read()).map(String));
+  assert.deepEqual(answers, ["ready", "\n\n"]);
+  pair.client.closeWrite();
+  await server;
+});
+
+test("Framed.changeCodec() refuses where frames would be lost, and works once they are read", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines());
+  const waiting = channel.read();
+  assert.throws(() => channel.changeCodec(json()), { code: "busy", message: /a read is waiting$/ });
+  await pair.client.write("one\n");
+  assert.deepEqual(await waiting, ["one"]);
+  pair.server.unread(Buffer.from("two\nthree\n"));
+  assert.throws(() => channel.changeCodec(json()), { code: "busy", message: /2 frames were not read .*framesMax/ });
+  assert.deepEqual(await channel.read(), ["two", "three"]);
+  const changed = channel.changeCodec(json());
+  await pair.client.write("[1]");
+  assert.deepEqual(await changed.read(), [[1]]);
+  assert.throws(() => channel.changeCodec(json()), { code: "closed" });
+});
+
+test("Framed.changeCodec() passes on that the peer broke the connection, and refuses after close()", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines(), { framesMax: 1 });
+  await pair.client.write("one\n[2]");
+  assert.deepEqual(await channel.read(), ["one"]);
+  pair.client.reset();
+  const changed = channel.changeCodec(json(), { framesMax: 1 });
+  assert.deepEqual(await changed.read(), [[2]]);
+  await assert.rejects(changed.read(), { code: "reset" });
+  void changed.close();
+  assert.throws(() => changed.changeCodec(lines()), { code: "closed" });
+});
+
+test("Framed keeps startTls() from taking plain text for protected, and loses none of it", async () => {
+  const starting: readonly [sent: string, framesMax: number, taken: string, left: readonly string[]][] = [
+    ["STARTTLS\ninjected\n", 1, "read", ["injected"]],
+    ["STARTTLS\ninject", 1, "read", ["inject"]],
+    ["STARTTLS\ninjected\n", 1_024, "loop", ["injected"]],
+  ];
+  for (const [sent, framesMax, taken, left] of starting) {
+    await using pair = await connectionPair();
+    const channel = framed(pair.server, lines(), { framesMax });
+    await pair.client.write(sent);
+    const frames = channel[Symbol.asyncIterator]();
+    if (taken === "read") assert.deepEqual(await channel.read(), ["STARTTLS"]);
+    else assert.deepEqual(await frames.next(), { value: "STARTTLS", done: false });
+    await assert.rejects(pair.server.startTls({ isServer: true }), { code: "malformed", message: /unread bytes/ });
+    assert.equal(pair.server.state, "established");
+    pair.client.closeWrite();
+    const rest: string[] = [];
+    for await (const frame of taken === "read" ? channel : { [Symbol.asyncIterator]: () => frames }) rest.push(frame);
+    assert.deepEqual(rest, left);
+  }
+});
+
+test("Framed goes on in TLS after startTls()", async () => {
+  const read = (name: string): Buffer => readFileSync(new URL(`../../../../test/fixtures/${name}`, import.meta.url));
+  const [key, cert] = [read("localhost-key.pem"), read("localhost-cert.pem")];
+  await using pair = await connectionPair();
+  const client = framed(pair.client, lines(), { framesMax: 1 });
+  const server = framed(pair.server, lines(), { framesMax: 1 });
+  client.send("STARTTLS");
+  assert.deepEqual(await server.read(), ["STARTTLS"]);
+  server.send("ok");
+  const secured = pair.server.startTls({ isServer: true, key, cert });
+  assert.deepEqual(await client.read(), ["ok"]);
+  await Promise.all([secured, pair.client.startTls({ ca: cert, servername: "localhost" })]);
+  assert.ok(pair.client.peerCertificate);
+  client.send("inside");
+  assert.deepEqual(await server.read(), ["inside"]);
+});
+
+test("Framed.changeCodec() in a loop is refused while the loop has frames in hand", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines());
+  await pair.client.write("switch\nnext\n");
+  for await (const line of channel) {
+    if (line === "switch") assert.throws(() => channel.changeCodec(json()), { code: "busy", message: /1 frames/ });
+    else break;
+  }
+  channel.changeCodec(json());
 });

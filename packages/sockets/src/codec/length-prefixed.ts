@@ -22,6 +22,9 @@ export interface LengthPrefixedOptions extends SizedOptions {
   readonly bytesMax?: number;
 }
 
+/** Up to this, a frame is copied behind its header: two small writes cost more than the copy. */
+const JOINED_BYTES_MAX = 1_024;
+
 type Layout = Required<LengthPrefixedOptions>;
 
 /**
@@ -95,7 +98,7 @@ class LengthPrefixedDecoder extends SizedDecoder {
   }
 }
 
-function encode(layout: Layout, frame: Uint8Array): readonly Uint8Array[] {
+function encode(layout: Layout, frame: Uint8Array): Uint8Array | readonly Uint8Array[] {
   const { lengthBytes, endian, offset, adjustment, bytesMax } = layout;
   if (offset > 0) throw new TypeError("Cannot encode frames with an offset: the header before the length is not known");
   const value = frame.length - adjustment;
@@ -109,11 +112,14 @@ function encode(layout: Layout, frame: Uint8Array): readonly Uint8Array[] {
   if (frame.length > bytesMax || value >= 256 ** lengthBytes) {
     throw frameTooLong("write", frame.length, bytesMax);
   }
-  const header = Buffer.allocUnsafe(lengthBytes);
+  const isJoined = frame.length <= JOINED_BYTES_MAX;
+  const header = Buffer.allocUnsafe(isJoined ? lengthBytes + frame.length : lengthBytes);
   for (let i = 0, rest = value; i < lengthBytes; i += 1, rest = Math.floor(rest / 256)) {
     header[endian === "big" ? lengthBytes - 1 - i : i] = rest % 256;
   }
-  return [header, frame];
+  if (!isJoined) return [header, frame];
+  header.set(frame, lengthBytes);
+  return header;
 }
 
 function toLayout(options: LengthPrefixedOptions): Layout {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { assertDecodes, cutAt, decodeAll } from "../../../../test/cuts.ts";
+import { assertDecodes, cutAt, decodeAll } from "../testing/mod.ts";
 import { lines } from "./lines.ts";
 
 test("lines() splits at LF and CRLF and delivers empty lines", () => {
@@ -94,10 +94,19 @@ test("lines() leaves exactly the too long line out with tooLong: skip", () => {
   assertDecodes(codec, "bbbb\n", []);
 });
 
-test("lines() encodes a line with LF and refuses a line feed inside", () => {
+test("lines() encodes a line with LF, and refuses what would be read as another line", () => {
   assert.equal(lines().encode("hé"), "hé\n");
   assert.equal(lines().encode(""), "\n");
-  assert.throws(() => lines().encode("a\nb"), TypeError);
+  assert.equal(lines().encode("a\rb"), "a\rb\n");
+  for (const line of ["a\nb", "a\r", "\r"]) assert.throws(() => lines().encode(line), TypeError);
+});
+
+test("lines() encodes a line with CRLF where it is told to", () => {
+  const codec = lines({ ending: "\r\n" });
+  assert.equal(codec.encode("hé"), "hé\r\n");
+  assert.throws(() => codec.encode("a\nb"), TypeError);
+  const texts = ["", "a", "a\r", "\r"];
+  assertDecodes(codec, texts.map((text) => codec.encode(text)).join(""), texts);
 });
 
 test("lines() refuses limits that mean nothing", () => {

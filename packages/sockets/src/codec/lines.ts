@@ -11,6 +11,8 @@ export interface LinesOptions {
   readonly bytesMax?: number;
   /** A longer line is an error that ends the stream, or it is left out. @default "fail" */
   readonly tooLong?: "fail" | "skip";
+  /** What is written behind a line; read are both. @default "\n" */
+  readonly ending?: "\n" | "\r\n";
 }
 
 const LF = 0x0a;
@@ -18,6 +20,8 @@ const CR = 0x0d;
 const LF_BYTES = Uint8Array.of(LF);
 /** Lines are cut out of a text of so many bytes, which one of them keeps alive: 64 KiB would be 1.4 times as fast. */
 const BLOCK_BYTES = 4_096;
+/** Where fewer lines are wanted, they are cut out one by one. */
+const BLOCK_LINES_MIN = 16;
 
 /**
  * UTF-8 text lines that end in LF or CRLF. A last line without its ending is a line. A line may keep the text around it
@@ -39,13 +43,15 @@ const BLOCK_BYTES = 4_096;
  * ```
  */
 export function lines(options: LinesOptions = {}): Codec<string> {
-  const { bytesMax = 65_536, tooLong = "fail" } = options;
+  const { bytesMax = 65_536, tooLong = "fail", ending = "\n" } = options;
   checkLimit("bytesMax", bytesMax);
   return {
     decoder: () => new LinesDecoder(bytesMax, tooLong),
     encode: (line) => {
       if (line.includes("\n")) throw new TypeError("line must not contain a line feed");
-      return `${line}\n`;
+      // It would be read as part of the ending.
+      if (ending === "\n" && line.endsWith("\r")) throw new TypeError("line must not end in a carriage return");
+      return `${line}${ending}`;
     },
   };
 }
@@ -72,10 +78,12 @@ class LinesDecoder extends QueueDecoder<string> {
         this.#searched = (first === -1 ? chunk.length : first) - at;
         break;
       }
-      const end = chunk.lastIndexOf(LF, at + BLOCK_BYTES - 1) + 1;
+      // Where few lines are wanted, the rest of a block would be made into text for nothing.
+      const isWhole = framesMax - frames.length >= BLOCK_LINES_MIN;
+      const end = isWhole ? chunk.lastIndexOf(LF, at + BLOCK_BYTES - 1) + 1 : first + 1;
       const length = this.#cut(chunk.subarray(at, end), frames, framesMax);
       if (length === 0) break;
-      this.#searched = at + length === end ? Math.min(at + BLOCK_BYTES, chunk.length) - end : 0;
+      this.#searched = isWhole && at + length === end ? Math.min(at + BLOCK_BYTES, chunk.length) - end : 0;
       at += length;
     }
     this.queue.drop(at - start);

@@ -1,6 +1,6 @@
 export type { Codec, Decoder } from "./codec.ts";
 export { type DelimitedOptions, delimited } from "./delimited.ts";
-export { Framed, framed } from "./framed.ts";
+export { Framed, type FramedOptions, framed } from "./framed.ts";
 export { type JsonOptions, type JsonValue, json } from "./json.ts";
 export { type LengthPrefixedOptions, lengthPrefixed } from "./length-prefixed.ts";
 export { type LinesOptions, lines } from "./lines.ts";

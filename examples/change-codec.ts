@@ -1,0 +1,27 @@
+// Lines at first, then length-prefixed frames on the same connection. Run: npm run example examples/change-codec.ts
+import { connect, framed, lengthPrefixed, lines, serve } from "@landline/sockets";
+
+// With framesMax 1 nothing behind the line in hand is decoded, as that may be no line any more.
+await using server = await serve({ port: 0 }, async (connection) => {
+  const greeting = framed(connection, lines(), { framesMax: 1 });
+  for await (const line of greeting) {
+    if (line !== "BINARY") {
+      await greeting.write(`unknown command: ${line}`);
+      continue;
+    }
+    await greeting.write("OK");
+    const channel = greeting.changeCodec(lengthPrefixed());
+    for await (const frame of channel) await channel.write(frame);
+  }
+});
+
+await using connection = await connect(server.address);
+const greeting = framed(connection, lines(), { framesMax: 1 });
+// All at once: frames may follow the line in the same packet.
+await greeting.write("hello");
+await greeting.write("BINARY");
+await connection.write(["\0\0\0\x0c", "line\nor line"]);
+for (const _ of ["hello", "BINARY"]) console.log(...(await greeting.read({ timeoutMs: 5_000 })));
+
+const channel = greeting.changeCodec(lengthPrefixed());
+for (const frame of await channel.read({ timeoutMs: 5_000 })) console.log(JSON.stringify(String(frame)));

@@ -1,0 +1,195 @@
+/** What the toolkit promises about a process: that it survives a shortage, shares its ports, and may end. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type Connection, connect } from "@landline/sockets";
+import { CliProcess } from "./cli-process.ts";
+import { failOnLeaks } from "./leaks.ts";
+
+failOnLeaks();
+
+const isWindows = process.platform === "win32";
+const TIMEOUT = { timeout: 60_000 };
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+
+/** Runs a module of JavaScript on the toolkit's source; with `descriptorsMax` it may open no more than these. */
+function run(program: string, descriptorsMax?: number): CliProcess {
+  const args = ["--conditions=@landline/source", "--input-type=module", "-e", program];
+  if (descriptorsMax === undefined) return new CliProcess(process.execPath, args);
+  const shell = ["-c", `ulimit -n ${descriptorsMax}; exec "$0" "$@"`, process.execPath, ...args];
+  return new CliProcess("sh", shell);
+}
+
+/** Echoes in the given style; says where, and for each line of its input how things stand. Its clock stands still. */
+const ECHO = (style: "serve" | "listen"): string => `
+import { openSync, closeSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { listen, serve } from "@landline/sockets";
+
+let now = 1_000;
+performance.now = () => now;
+const reports = [];
+const options = { host: "127.0.0.1", onError: ({ code, cause, message }) => reports.push([code, cause.code, message]) };
+const echo = async (connection) => {
+  try {
+    for await (const chunk of connection) await connection.write(chunk);
+  } catch {}
+  await connection.close();
+};
+const server = ${style === "serve" ? "await serve(options, echo)" : "await listen(options)"};
+${style === "serve" ? "" : "(async () => { for await (const connection of server) void echo(connection); })();"}
+console.log("port", server.address.port);
+for await (const line of createInterface({ input: process.stdin })) {
+  if (line.endsWith("later")) now += 1_000;
+  // There is still something left for a file.
+  closeSync(openSync(".", "r"));
+  const { acceptErrors, dropped, state } = server;
+  console.log(line, JSON.stringify({ acceptErrors, dropped, state, reports }));
+}
+`;
+
+interface Standing {
+  readonly acceptErrors: number;
+  readonly dropped: number;
+  readonly state: string;
+  readonly reports: readonly (readonly [code: string, causeCode: string, message: string])[];
+}
+
+let asked = 0;
+
+async function ask(child: CliProcess, question: string): Promise<Standing> {
+  asked += 1;
+  child.type(`${asked} ${question}\n`);
+  const [, json = ""] = await child.until(new RegExp(`^${asked} ${question} (.*)$`, "m"));
+  return JSON.parse(json) as Standing;
+}
+
+/** Connects and asks for an echo; `undefined` when the connection was broken instead. */
+async function call(port: number): Promise<Connection | undefined> {
+  try {
+    const connection = await connect({ host: "127.0.0.1", port, timeoutMs: 20_000 });
+    try {
+      await connection.write("x");
+      await connection.readExactly(1, { timeoutMs: 20_000 });
+      return connection;
+    } catch {
+      connection.reset();
+      await connection.closed;
+    }
+  } catch {}
+  return undefined;
+}
+
+async function discard(connections: readonly Connection[]): Promise<void> {
+  for (const connection of connections) connection.reset();
+  await Promise.all(connections.map(({ closed }) => closed));
+}
+
+describe("a process that runs out of descriptors", { ...TIMEOUT, skip: isWindows }, () => {
+  for (const style of ["serve", "listen"] as const) {
+    test(`goes on with ${style}(): counted, reported once a second, and others are served later`, async () => {
+      await using child = run(ECHO(style), 64);
+      const port = Number((await child.until(/^port (\d+)$/m))[1]);
+      const callers = await Promise.all(Array.from({ length: 100 }, () => call(port)));
+      const served = callers.filter((connection) => connection !== undefined);
+      const refused = callers.length - served.length;
+      assert.ok(served.length > 0 && refused > 0, `${served.length} served, ${refused} refused`);
+
+      const { reports, ...counts } = await ask(child, "now");
+      assert.deepEqual(counts, { acceptErrors: refused, dropped: 0, state: "listening" });
+      assert.equal(reports.length, 1);
+      assert.deepEqual(reports[0]?.slice(0, 2), ["system", "EMFILE"]);
+      assert.match(
+        reports[0]?.[2] ?? "",
+        /^Cannot accept a connection on .*: the process has nearly all of its 64 file/,
+      );
+
+      // A second later there is news again.
+      await ask(child, "later");
+      assert.equal(await call(port), undefined);
+      assert.equal((await ask(child, "now")).reports.length, 2);
+
+      for (const connection of served) {
+        await connection.write("still here");
+        assert.equal(String(Buffer.from(await connection.readExactly(10))), "still here");
+      }
+      await discard(served);
+      let late = await call(port);
+      // Until the server has noticed that the others are gone.
+      for (let attempt = 0; late === undefined && attempt < 1_000; attempt += 1) late = await call(port);
+      assert.ok(late !== undefined);
+      await discard([late]);
+      assert.equal(child.stderr, "");
+    });
+  }
+});
+
+describe("listen() and serve() with reusePort", { ...TIMEOUT, skip: process.platform !== "linux" }, () => {
+  const program = (port: number): string => `
+import { serve } from "@landline/sockets";
+const options = { host: "127.0.0.1", port: ${port}, reusePort: true };
+const server = await serve(options, (connection) => connection.write(String(process.pid)));
+console.log("port", server.address.port);
+`;
+
+  test("share a port between processes, and each of them serves", async () => {
+    await using first = run(program(0));
+    const port = Number((await first.until(/^port (\d+)$/m))[1]);
+    await using second = run(program(port));
+    await second.until(/^port/m);
+    const served = new Set<number>();
+    // The kernel chooses by the client's port: of a hundred, each gets some.
+    for (let i = 0; i < 100 && served.size < 2; i += 1) {
+      await using connection = await connect({ host: "127.0.0.1", port });
+      served.add(Number((await Array.fromAsync(connection, (chunk) => String(Buffer.from(chunk)))).join("")));
+    }
+    assert.deepEqual(served, new Set([first.child.pid, second.child.pid]));
+  });
+
+  test("do not share it with a process that does not say so", async () => {
+    await using first = run(program(0).replace("reusePort: true", "reusePort: false"));
+    const port = Number((await first.until(/^port (\d+)$/m))[1]);
+    await using second = run(program(port));
+    assert.match((await second.ended).stderr, /address-in-use/);
+  });
+});
+
+describe("unref()", TIMEOUT, () => {
+  const peer = `
+const server = net.createServer().listen(0, "127.0.0.1").unref();
+await once(server, "listening");
+server.on("connection", (socket) => socket.unref());
+const address = { host: "127.0.0.1", port: server.address().port };
+`;
+  const opened: Readonly<Record<string, string>> = {
+    Server: "await serve({}, () => {})",
+    Listener: "await listen()",
+    UdpSocket: "await bind()",
+    // One that nobody reads keeps no process alive anyway.
+    Connection: "await connect(address); void opened.read()",
+  };
+
+  for (const [name, opening] of Object.entries(opened)) {
+    const program = (more: string): string => `
+import { once } from "node:events";
+import net from "node:net";
+import { bind, connect, listen, serve } from "@landline/sockets";
+${peer}
+const opened = ${opening};
+${more}
+process.on("exit", () => console.log("over", opened.state));
+`;
+
+    test(`lets a process end that has a ${name} open, and ref() takes it back`, async () => {
+      await using ending = run(program("opened.unref();"));
+      const { code, stdout, stderr } = await ending.ended;
+      assert.deepEqual([code, stderr], [0, ""]);
+      assert.match(stdout, /^over (listening|bound|established)\n$/);
+
+      // This timer keeps nothing alive, so it only comes to pass in a process that something else keeps.
+      const stay = "setTimeout(() => { console.log('stayed'); opened.unref(); }, 20).unref();";
+      await using staying = run(program(`opened.unref(); opened.ref(); ${stay}`));
+      assert.match((await staying.ended).stdout, /^stayed\nover (listening|bound|established)\n$/);
+    });
+  }
+});
