@@ -7,7 +7,7 @@ import { NameCache } from "./name-cache.ts";
 
 failOnLeaks();
 
-const ACTION = "Cannot send to it.test:1";
+const ACTION = (): string => "Cannot send to it.test:1";
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** A look-up that counts its calls and gives these addresses. */
@@ -70,7 +70,7 @@ test("NameCache keeps to its family and names it when there is no address", asyn
     code: "name-not-found",
     message: "Cannot send to it.test:1: the name has no IPv4 address, and the socket is IPv4",
   });
-  await assert.rejects(names.addresses("::1", "Cannot send to [::1]:1"), {
+  await assert.rejects(names.addresses("::1", () => "Cannot send to [::1]:1"), {
     code: "name-not-found",
     message: "Cannot send to [::1]:1: it is not an IPv4 address, and the socket is IPv4",
   });

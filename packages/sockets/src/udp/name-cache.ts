@@ -38,10 +38,10 @@ export class NameCache {
    *
    * @throws {SocketError} `name-not-found` for an address of the other family.
    */
-  known(host: string, action: string): readonly string[] | undefined {
+  known(host: string, action: () => string): readonly string[] | undefined {
     const family = isIP(host);
     if (family === this.#family) return [host];
-    if (family !== 0) throw noAddress(`${action}: it is not an IPv${this.#family} address`, this.#family);
+    if (family !== 0) throw noAddress(`${action()}: it is not an IPv${this.#family} address`, this.#family);
     const entry = this.#entries.get(host);
     return entry !== undefined && performance.now() < entry.expiresAt ? entry.found : undefined;
   }
@@ -52,7 +52,7 @@ export class NameCache {
    * @throws {SocketError} `name-not-found`, also when the name has addresses of the other family only;
    * `name-lookup-failed`.
    */
-  async addresses(host: string, action: string): Promise<readonly string[]> {
+  async addresses(host: string, action: () => string): Promise<readonly string[]> {
     const known = this.known(host, action);
     if (known !== undefined) return known;
     const running = this.#entries.get(host);
@@ -61,9 +61,9 @@ export class NameCache {
       const addresses = await entry.addresses;
       if (addresses.length > 0) return addresses;
     } catch (error) {
-      throw fromNodeError(error, action, { operation: "lookup" });
+      throw fromNodeError(error, action(), { operation: "lookup" });
     }
-    throw noAddress(`${action}: the name has no IPv${this.#family} address`, this.#family);
+    throw noAddress(`${action()}: the name has no IPv${this.#family} address`, this.#family);
   }
 
   #begin(host: string): Entry {

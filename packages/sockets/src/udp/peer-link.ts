@@ -1,5 +1,4 @@
 import type dgram from "node:dgram";
-import { formatAddress } from "../address.ts";
 import { SocketError } from "../errors.ts";
 import type { PendingCalls } from "./pending-calls.ts";
 import { canonicalHost, type UdpAddress } from "./udp-address.ts";
@@ -53,7 +52,7 @@ export class PeerLink {
     const remote = this.#remote;
     if (remote === undefined) throw new TypeError("to must be given, as the socket is not connected");
     if (this.#alternates.length > 0) this.#lastSent = Uint8Array.from(bytes);
-    const call = { operation: "send", action: `Cannot send to ${formatAddress(remote)}`, remote } as const;
+    const call = { operation: "send", remote } as const;
     try {
       await this.#calls.run(call, (done) => this.#socket.send(bytes, done));
     } catch (error) {
@@ -96,7 +95,7 @@ export class PeerLink {
   }
 
   async #connectFirst(hosts: readonly string[], to: UdpAddress): Promise<void> {
-    const call = { operation: "connect", action: `Cannot connect to ${formatAddress(to)}`, remote: to } as const;
+    const call = { operation: "connect", remote: to } as const;
     this.#calls.checkOpen("connect");
     this.#disconnect();
     const errors: SocketError[] = [];

@@ -1,11 +1,16 @@
+import { formatAddress } from "../address.ts";
 import { fromNodeError, type SocketError } from "../errors.ts";
 import type { UdpAddress } from "./udp-address.ts";
 
 /** What was asked of dgram, for the text and the facts of its error. */
 export interface Call {
   readonly operation: "send" | "connect";
-  readonly action: string;
   readonly remote: UdpAddress;
+}
+
+/** `Cannot send to 127.0.0.1:8081`: made when it is needed, as most calls succeed. */
+export function actionOf({ operation, remote }: Call): string {
+  return `Cannot ${operation} to ${formatAddress(remote)}`;
 }
 
 /** The calls of dgram's that run. Closing settles them too, as dgram then forgets the callbacks of what has not begun. */
@@ -26,7 +31,7 @@ export class PendingCalls {
     start((error) => {
       this.#abandons.delete(abandon);
       if (error === undefined || error === null) resolve();
-      else reject(fromNodeError(error, call.action, { operation: call.operation, remote: call.remote }));
+      else reject(fromNodeError(error, actionOf(call), { ...call }));
     });
     this.#abandons.add(abandon);
     return promise;

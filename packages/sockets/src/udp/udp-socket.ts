@@ -8,7 +8,7 @@ import type { Datagram } from "./datagram.ts";
 import { MulticastGroups, type MulticastOptions } from "./multicast.ts";
 import { NameCache } from "./name-cache.ts";
 import { PeerLink } from "./peer-link.ts";
-import { PendingCalls } from "./pending-calls.ts";
+import { actionOf, PendingCalls } from "./pending-calls.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 import { PendingRequest, type RequestOptions } from "./request.ts";
 import { checkPeerPort, type UdpAddress } from "./udp-address.ts";
@@ -125,8 +125,8 @@ export class UdpSocket implements AsyncDisposable {
     if (options !== undefined) await refusalOf(options);
     this.#checkOpen("send");
     const target = this.#targetOf(to);
-    const action = `Cannot send to ${formatAddress(target)}`;
-    const bytes = bytesOf(data, action, target);
+    const action = (): string => actionOf({ operation: "send", remote: target });
+    const bytes = bytesOf(data, target);
     const host = to === undefined ? undefined : this.#names.known(to.host, action)?.[0];
     if (options === undefined && (to === undefined || host !== undefined)) {
       await this.#transmit(bytes, target, host);
@@ -176,13 +176,9 @@ export class UdpSocket implements AsyncDisposable {
     await refusalOf(options);
     this.#checkOpen("request");
     const target = this.#targetOf(to);
-    const bytes = Uint8Array.from(bytesOf(data, `Cannot send to ${formatAddress(target)}`, target));
-    const action = `Cannot get an answer from ${formatAddress(target)}`;
-    const request = new PendingRequest(
-      options,
-      () => action,
-      () => this.#requests.delete(request),
-    );
+    const bytes = Uint8Array.from(bytesOf(data, target));
+    const action = (): string => `Cannot get an answer from ${formatAddress(target)}`;
+    const request = new PendingRequest(options, action, () => this.#requests.delete(request));
     this.#requests.add(request);
     this.#ask(request, bytes, to, action).catch((error: unknown) => request.reject(error));
     return await request.answer;
@@ -219,7 +215,7 @@ export class UdpSocket implements AsyncDisposable {
     if (options !== undefined) await refusalOf(options);
     this.#checkOpen("connect");
     checkPeerPort(to.port);
-    const action = `Cannot connect to ${formatAddress(to)}`;
+    const action = (): string => actionOf({ operation: "connect", remote: to });
     await this.#waitFor(action, options, async (wait) => {
       const hosts = await this.#resolve("connect", to.host, action);
       if (!wait.isSettled) await this.#link.connect(hosts, to);
@@ -324,11 +320,17 @@ export class UdpSocket implements AsyncDisposable {
     if (remote !== undefined) {
       throw new TypeError(`to must be left out, as the socket is connected to ${formatAddress(remote)}`);
     }
-    const call = { operation: "send", action: `Cannot send to ${formatAddress(target)}`, remote: target } as const;
-    return this.#calls.run(call, (done) => this.#socket.send(bytes, target.port, host, done));
+    return this.#calls.run({ operation: "send", remote: target }, (done) =>
+      this.#socket.send(bytes, target.port, host, done),
+    );
   }
 
-  async #ask(request: PendingRequest, bytes: Uint8Array, to: UdpAddress | undefined, action: string): Promise<void> {
+  async #ask(
+    request: PendingRequest,
+    bytes: Uint8Array,
+    to: UdpAddress | undefined,
+    action: () => string,
+  ): Promise<void> {
     const host = to === undefined ? undefined : (await this.#names.addresses(to.host, action))[0];
     request.start(async () => {
       // A connected socket may have moved on to another address.
@@ -340,19 +342,19 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /** The addresses of a name; the end of the socket ends the look-up for the caller. */
-  async #resolve(operation: string, host: string, action: string): Promise<readonly string[]> {
+  async #resolve(operation: string, host: string, action: () => string): Promise<readonly string[]> {
     const addresses = await this.#calls.race(operation, this.#names.addresses(host, action));
     this.#checkOpen(operation);
     return addresses;
   }
 
   /** Work that an abort or a timeout ends for the caller; the work looks at `wait.isSettled` before it does anything. */
-  #waitFor(action: string, options: WaitOptions | undefined, work: (wait: Wait<void>) => Promise<void>): Promise<void> {
-    const wait = new Wait<void>(
-      options,
-      () => action,
-      () => undefined,
-    );
+  #waitFor(
+    action: () => string,
+    options: WaitOptions | undefined,
+    work: (wait: Wait<void>) => Promise<void>,
+  ): Promise<void> {
+    const wait = new Wait<void>(options, action, () => undefined);
     work(wait).then(
       () => wait.resolve(),
       (error: unknown) => wait.reject(error),
@@ -415,12 +417,12 @@ export class UdpSocket implements AsyncDisposable {
   }
 }
 
-function bytesOf(data: Uint8Array | string, action: string, remote: UdpAddress): Uint8Array {
+function bytesOf(data: Uint8Array | string, remote: UdpAddress): Uint8Array {
   const bytes = typeof data === "string" ? Buffer.from(data) : data;
   if (bytes.length <= DATAGRAM_BYTES_MAX) return bytes;
   throw new SocketError(
     "message-too-long",
-    `${action}: ${bytes.length} bytes exceed the ${DATAGRAM_BYTES_MAX} of a datagram`,
+    `${actionOf({ operation: "send", remote })}: ${bytes.length} bytes exceed the ${DATAGRAM_BYTES_MAX} of a datagram`,
     { operation: "send", remote },
   );
 }
