@@ -78,7 +78,8 @@ test("the examples that are not run are still there", () => {
   );
 });
 
-for (const entry of ["packages/sockets/src/mod.ts", "packages/sockets/src/http/mod.ts"]) {
+for (const name of ["mod.ts", "http/mod.ts", "testing/mod.ts"]) {
+  const entry = `packages/sockets/src/${name}`;
   test(`${entry} exports no name without a JSDoc comment`, () => {
     const exported = exportsOf(entry);
     assert.ok(exported.length > 0);
@@ -122,7 +123,7 @@ function named(found: string, index: string): string {
 /** The name that a declaration declares; of a member its own. */
 function nameOf(declaration: string): string {
   const pattern =
-    /^(?:(?:export|declare|async|abstract|static|readonly|get|const|function|class|interface|type) )*(\w+)/;
+    /^(?:(?:export|declare|async|abstract|static|readonly|get|const|function\*|function|class|interface|type) )*(\w+)/;
   return pattern.exec(declaration)?.[1] ?? "module";
 }
 
@@ -142,7 +143,7 @@ function exportsOf(entry: string): { file: string; name: string }[] {
 }
 
 function hasComment(file: string, name: string): boolean {
-  const words = "(?:abstract |async )?(?:function|class|interface|type|const)";
+  const words = "(?:abstract |async )?(?:function\\*?|class|interface|type|const)";
   return new RegExp(`\\*/\\nexport ${words} ${name}\\b`).test(read(file));
 }
 

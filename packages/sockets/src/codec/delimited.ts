@@ -1,10 +1,11 @@
 import { SocketError } from "../errors.ts";
 import { checkLimit } from "./check-limit.ts";
 import type { Codec } from "./codec.ts";
+import { type CopyOption, copiedIf } from "./copied.ts";
 import { QueueDecoder } from "./queue-decoder.ts";
 
 /** Options for {@link delimited}. */
-export interface DelimitedOptions {
+export interface DelimitedOptions extends CopyOption {
   /** Longest frame accepted, in bytes, without its delimiter. @default 65536 */
   readonly bytesMax?: number;
   /** A longer frame is an error that ends the stream, or it is left out. @default "fail" */
@@ -14,7 +15,8 @@ export interface DelimitedOptions {
 /**
  * Frames that end in a delimiter, or in one of several: the earliest counts, and of those that begin at one place the
  * longest. So a delimiter that begins another one waits for the next byte. A last frame without its delimiter is a frame.
- * Frames are bytes, without the delimiter, and share memory with what arrived. Written is the first delimiter.
+ * Frames are bytes, without the delimiter, and share memory with what arrived
+ * (unless `copy` is set). Written is the first delimiter.
  *
  * The decoder throws `frame-too-long` when a frame exceeds `bytesMax`, and nothing past the limit is stored.
  *
@@ -42,10 +44,10 @@ export function delimited(
   if (first === undefined || bytes.some((delimiter) => delimiter.length === 0)) {
     throw new TypeError("delimiters must be at least one, and none of them empty");
   }
-  return {
+  return copiedIf(options.copy, {
     decoder: () => new DelimitedDecoder(bytes, bytesMax, tooLong === "skip"),
     encode: (frame) => [frame, first],
-  };
+  });
 }
 
 class DelimitedDecoder extends QueueDecoder<Uint8Array> {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { assertDecodes, cutAt, decodeAll } from "../../../../test/cuts.ts";
 import { SocketError } from "../errors.ts";
+import { assertDecodes, cutAt, decodeAll } from "../testing/mod.ts";
 import { type JsonOptions, type JsonValue, json } from "./json.ts";
 import { JsonScanner } from "./json-scanner.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { assertDecodes, cutAt, decodeAll } from "../../../../test/cuts.ts";
 import { SocketError } from "../errors.ts";
+import { assertDecodes, cutAt, decodeAll } from "../testing/mod.ts";
 import { type LengthPrefixedOptions, lengthPrefixed } from "./length-prefixed.ts";
 
 /** Bytes as the table in our notes writes them: words of hex, and text in quotes. */

@@ -1,6 +1,7 @@
 import { SocketError } from "../errors.ts";
 import { checkLimit } from "./check-limit.ts";
 import type { Codec } from "./codec.ts";
+import { copiedIf } from "./copied.ts";
 import { frameTooLong, SizedDecoder, type SizedOptions } from "./sized-decoder.ts";
 
 /**
@@ -25,10 +26,10 @@ export interface LengthPrefixedOptions extends SizedOptions {
 /** Up to this, a frame is copied behind its header: two small writes cost more than the copy. */
 const JOINED_BYTES_MAX = 1_024;
 
-type Layout = Required<LengthPrefixedOptions>;
+type Layout = Required<Omit<LengthPrefixedOptions, "copy">>;
 
 /**
- * Frames with their length in front. Received frames share memory with what arrived.
+ * Frames with their length in front. Received frames share memory with what arrived, unless `copy` is set.
  *
  * The decoder throws `frame-too-long` at the header, before anything of the frame is stored; `malformed` for a length
  * below its own header; `frame-truncated` with `partial` when the stream ends inside a frame.
@@ -48,10 +49,10 @@ type Layout = Required<LengthPrefixedOptions>;
  */
 export function lengthPrefixed(options: LengthPrefixedOptions = {}): Codec<Uint8Array> {
   const layout = toLayout(options);
-  return {
+  return copiedIf(options.copy, {
     decoder: () => new LengthPrefixedDecoder(layout),
     encode: (frame) => encode(layout, frame),
-  };
+  });
 }
 
 class LengthPrefixedDecoder extends SizedDecoder {

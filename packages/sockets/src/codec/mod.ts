@@ -1,4 +1,5 @@
 export type { Codec, Decoder } from "./codec.ts";
+export type { CopyOption } from "./copied.ts";
 export { type DelimitedOptions, delimited } from "./delimited.ts";
 export { Framed, type FramedOptions, framed } from "./framed.ts";
 export { type JsonOptions, type JsonValue, json } from "./json.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { assertDecodes, cutAt, decodeAll } from "../../../../test/cuts.ts";
+import { assertDecodes, cutAt, decodeAll } from "../testing/mod.ts";
 import { netstrings } from "./netstrings.ts";
 
 const hex = (...texts: string[]): Uint8Array[] => texts.map((text) => Buffer.from(text).toString("hex") as never);

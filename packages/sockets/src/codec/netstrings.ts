@@ -1,5 +1,6 @@
 import { SocketError } from "../errors.ts";
 import type { Codec } from "./codec.ts";
+import { copiedIf } from "./copied.ts";
 import { frameTooLong, SizedDecoder, type SizedOptions, sizedOptions } from "./sized-decoder.ts";
 
 const COLON = 0x3a;
@@ -26,13 +27,13 @@ const COMMA = Buffer.from(",");
  */
 export function netstrings(options: SizedOptions = {}): Codec<Uint8Array> {
   const sized = sizedOptions(options);
-  return {
+  return copiedIf(options.copy, {
     decoder: () => new NetstringsDecoder(sized),
     encode: (frame) => {
       if (frame.length > sized.bytesMax) throw frameTooLong("write", frame.length, sized.bytesMax);
       return [Buffer.from(`${frame.length}:`), frame, COMMA];
     },
-  };
+  });
 }
 
 class NetstringsDecoder extends SizedDecoder {

@@ -1,18 +1,22 @@
 import { asBuffer } from "../byte-queue.ts";
 import { SocketError } from "../errors.ts";
 import { checkLimit } from "./check-limit.ts";
+import type { CopyOption } from "./copied.ts";
 import { QueueDecoder } from "./queue-decoder.ts";
 
 /** Options of the codecs whose frames tell their length. */
-export interface SizedOptions {
+export interface SizedOptions extends CopyOption {
   /** Longest frame accepted, in bytes, without its header. @default 8388608 */
   readonly bytesMax?: number;
   /** A longer frame is an error that ends the stream, or it is left out. @default "fail" */
   readonly tooLong?: "fail" | "skip";
 }
 
+/** What a decoder needs of them. */
+export type SizedLimits = Required<Omit<SizedOptions, "copy">>;
+
 /** @throws {RangeError} when the limit is none. */
-export function sizedOptions({ bytesMax = 8 * 1024 * 1024, tooLong = "fail" }: SizedOptions): Required<SizedOptions> {
+export function sizedOptions({ bytesMax = 8 * 1024 * 1024, tooLong = "fail" }: SizedOptions): SizedLimits {
   checkLimit("bytesMax", bytesMax);
   return { bytesMax, tooLong };
 }
@@ -29,7 +33,7 @@ export abstract class SizedDecoder extends QueueDecoder<Uint8Array> {
   /** Bytes of a frame that is too long and still to be left out. */
   #skipBytes = 0;
 
-  constructor({ bytesMax, tooLong }: Required<SizedOptions>) {
+  constructor({ bytesMax, tooLong }: SizedLimits) {
     super();
     this.#bytesMax = bytesMax;
     this.#skipsTooLong = tooLong === "skip";

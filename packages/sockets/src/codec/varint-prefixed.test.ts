@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { assertDecodes, cutAt, decodeAll } from "../../../../test/cuts.ts";
+import { assertDecodes, cutAt, decodeAll } from "../testing/mod.ts";
 import { varintPrefixed } from "./varint-prefixed.ts";
 
 const fromHex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex");

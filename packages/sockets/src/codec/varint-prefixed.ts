@@ -1,5 +1,6 @@
 import { SocketError } from "../errors.ts";
 import type { Codec } from "./codec.ts";
+import { copiedIf } from "./copied.ts";
 import { frameTooLong, SizedDecoder, type SizedOptions, sizedOptions } from "./sized-decoder.ts";
 
 /** Seven bits a byte: eight bytes hold all lengths that a number can count exactly. */
@@ -25,13 +26,13 @@ const HEADER_BYTES_MAX = 8;
  */
 export function varintPrefixed(options: SizedOptions = {}): Codec<Uint8Array> {
   const sized = sizedOptions(options);
-  return {
+  return copiedIf(options.copy, {
     decoder: () => new VarintPrefixedDecoder(sized),
     encode: (frame) => {
       if (frame.length > sized.bytesMax) throw frameTooLong("write", frame.length, sized.bytesMax);
       return [encodeVarint(frame.length), frame];
     },
-  };
+  });
 }
 
 class VarintPrefixedDecoder extends SizedDecoder {

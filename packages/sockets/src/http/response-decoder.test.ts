@@ -332,6 +332,25 @@ describe("ResponseDecoder", () => {
     assert.deepEqual(decoder.decode(bytes("HTTP/1.1 200 OK\r\n\r\n")), []);
     assert.deepEqual(decoder.end(), []);
   });
+
+  test("gives no more events in one call than it is asked for", () => {
+    const empty = new Uint8Array(0);
+    for (const text of [
+      message("HTTP/1.1 304 Not Modified", "", ""),
+      message("HTTP/1.1 200 OK", "Content-Length: 0", "", ""),
+      message("HTTP/1.1 200 OK", "Content-Length: 2", "", "hi"),
+      message("HTTP/1.1 200 OK", CHUNKED, "", "0", "", ""),
+    ]) {
+      const all = new ResponseDecoder().decode(bytes(text)).map(({ type }) => type);
+      const decoder = new ResponseDecoder();
+      const oneByOne = [decoder.decode(bytes(text), 1), ...all.slice(1).map(() => decoder.decode(empty, 1))];
+      assert.deepEqual(
+        oneByOne.map((events) => events.map(({ type }) => type)),
+        all.map((type) => [type]),
+      );
+      assert.deepEqual(decoder.end(), []);
+    }
+  });
 });
 
 /** Byte by byte, and cut in two at every place. */

@@ -34,7 +34,7 @@ export type ResponseEvent =
   /** The answer is whole. `trailers` are what came after a chunked body. */
   | { readonly type: "end"; readonly trailers: Headers };
 
-type Step = "head" | "length" | "until-close" | "chunk-size" | "chunk-data" | "chunk-end" | "trailers" | "over";
+type Step = "head" | "length" | "until-close" | "chunk-size" | "chunk-data" | "chunk-end" | "trailers" | "end" | "over";
 
 const LF = Uint8Array.of(0x0a);
 const CR = 0x0d;
@@ -92,7 +92,7 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
       case "head":
         return this.#head(events);
       case "length":
-        return this.#data(events, "over");
+        return this.#data(events, "end");
       case "chunk-data":
         return this.#data(events, "chunk-end");
       case "until-close":
@@ -102,7 +102,10 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
       case "chunk-end":
         return this.#chunkEnd();
       case "trailers":
-        return this.#trailers(events);
+        return this.#trailers();
+      case "end":
+        this.#end(events);
+        return true;
       case "over":
         this.queue.clear();
         return false;
@@ -150,19 +153,18 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
     const length = bodyLength(status, fields, this.#method);
     if (length.kind === "length") this.#claimBody(length.bytes);
     events.push({ type: "head", head });
-    this.#beginBody(events, length);
+    this.#beginBody(length);
   }
 
-  #beginBody(events: ResponseEvent[], length: BodyLength): void {
+  #beginBody(length: BodyLength): void {
     this.#headerBytes = 0;
     switch (length.kind) {
       case "none":
-        this.#end(events);
+        this.#step = "end";
         return;
       case "length":
         this.#lacking = length.bytes;
-        this.#step = "length";
-        if (length.bytes === 0) this.#end(events);
+        this.#step = length.bytes === 0 ? "end" : "length";
         return;
       case "chunked":
         this.#step = "chunk-size";
@@ -173,16 +175,14 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
   }
 
   /** Gives what is there of a length that is known, of the body or of a chunk. */
-  #data(events: ResponseEvent[], following: "over" | "chunk-end"): boolean {
+  #data(events: ResponseEvent[], following: "end" | "chunk-end"): boolean {
     if (this.queue.length === 0) return false;
     const chunk = this.queue.takeChunk();
     const bytes = chunk.length > this.#lacking ? chunk.subarray(0, this.#lacking) : chunk;
     if (bytes.length < chunk.length) this.queue.unshift(chunk.subarray(bytes.length));
     this.#lacking -= bytes.length;
     this.#pushData(events, bytes);
-    if (this.#lacking > 0) return true;
-    if (following === "over") this.#end(events);
-    else this.#step = following;
+    if (this.#lacking === 0) this.#step = following;
     return true;
   }
 
@@ -220,11 +220,11 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
     return true;
   }
 
-  #trailers(events: ResponseEvent[]): boolean {
+  #trailers(): boolean {
     const line = this.#headerLine();
     if (line === undefined) return false;
     if (line.bytes.length > 0) this.#fields.push(parseField(line));
-    else this.#end(events);
+    else this.#step = "end";
     return true;
   }
 

@@ -1,0 +1,33 @@
+import type { SeededRandom } from "./seeded-random.ts";
+
+/**
+ * Damages bytes in one to three ways: a byte becomes another one, one of `tokens` stands in between, a part is missing,
+ * stands there twice, or is all that there is.
+ */
+export function mutate(random: SeededRandom, bytes: Uint8Array, tokens: readonly Uint8Array[] = []): Buffer {
+  let mutated: Buffer = Buffer.from(bytes);
+  for (let times = 1 + random.below(3); times > 0; times -= 1) mutated = mutateOnce(random, mutated, tokens);
+  return mutated;
+}
+
+function mutateOnce(random: SeededRandom, bytes: Buffer, tokens: readonly Uint8Array[]): Buffer {
+  const at = random.below(bytes.length + 1);
+  const end = Math.min(bytes.length, at + random.below(8));
+  switch (random.below(tokens.length > 0 ? 7 : 5)) {
+    case 0:
+      if (at < bytes.length) bytes[at] = random.below(256);
+      return bytes;
+    case 1:
+      // One bit: a digit becomes the next one, a length far too long.
+      if (at < bytes.length) bytes[at] = (bytes[at] as number) ^ (1 << random.below(8));
+      return bytes;
+    case 2:
+      return Buffer.concat([bytes.subarray(0, at), bytes.subarray(end)]);
+    case 3:
+      return Buffer.concat([bytes.subarray(0, end), bytes.subarray(at)]);
+    case 4:
+      return bytes.subarray(0, at);
+    default:
+      return Buffer.concat([bytes.subarray(0, at), random.pick(tokens), bytes.subarray(random.oneIn(2) ? at : end)]);
+  }
+}
