@@ -1,4 +1,5 @@
-// Runs every test, or those in the files given. The last line says how many passed, failed and were skipped.
+// Runs every test, or those in the files given; with --long those that go many rounds go all of them. The last line says
+// how many passed, failed and were skipped.
 import { spawnSync } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +7,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const given = process.argv.slice(2);
+const isLong = process.argv[2] === "--long";
+const given = process.argv.slice(isLong ? 3 : 2);
 const files =
   given.length > 0 ? given : globSync(["packages/*/src/**/*.test.ts", "test/*.test.ts"], { cwd: root }).sort();
 const folder = mkdtempSync(join(tmpdir(), "landline-test-"));
@@ -17,14 +19,14 @@ const { status } = spawnSync(
   [
     "--conditions=@landline/source",
     "--test",
-    "--test-timeout=120000",
+    `--test-timeout=${isLong ? 1_200_000 : 120_000}`,
     "--test-reporter=spec",
     "--test-reporter-destination=stdout",
     `--test-reporter=${new URL("summary-reporter.mjs", import.meta.url).href}`,
     `--test-reporter-destination=${summary}`,
     ...files,
   ],
-  { cwd: root, stdio: "inherit" },
+  { cwd: root, stdio: "inherit", env: { ...process.env, ...(isLong ? { LANDLINE_LONG: "1" } : {}) } },
 );
 const line = readFileSync(summary, "utf8");
 rmSync(folder, { recursive: true });

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import type { AppendResult, Entry, NewEntry, RoomLog } from "../../packages/server/src/hub/mod.ts";
+import type { AppendResult, ChatEntry, Entry, NewEntry, RoomLog, SetEntry } from "../../packages/server/src/hub/mod.ts";
 
 /** Makes a log that has nothing in it. The suite closes it. */
 export type RoomLogFactory = () => RoomLog | Promise<RoomLog>;
@@ -303,6 +303,122 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
       });
     });
 
+    describe("state()", () => {
+      const stateOf = async (room = "lobby") => [...(await log.state(room))].sort();
+
+      test("is the last value of each key, of each room", async () => {
+        assert.deepEqual(await stateOf(), []);
+        await append(put("topic", "tea"), put("op:ada", "yes"), said("hi"), put("topic", "cake"));
+        await append(put("topic", "wine", { room: "kitchen" }), put("__proto__", "a name like any other"));
+        assert.deepEqual(await stateOf(), [
+          ["__proto__", "a name like any other"],
+          ["op:ada", "yes"],
+          ["topic", "cake"],
+        ]);
+        assert.deepEqual(await stateOf("kitchen"), [["topic", "wine"]]);
+        assert.deepEqual(await stateOf("Topic"), []);
+      });
+
+      test("an empty value takes the key out", async () => {
+        await append(put("ban:bob", "spam"), put("topic", "tea"));
+        await append(put("ban:bob", ""), put("ban:eve", ""));
+        assert.deepEqual(await stateOf(), [["topic", "tea"]]);
+      });
+
+      test("what was given is not changed by what is set later", async () => {
+        await append(put("topic", "tea"));
+        const state = await log.state("lobby");
+        await append(put("topic", "cake"));
+        assert.deepEqual([...state], [["topic", "tea"]]);
+      });
+
+      test("its entries are read and followed like any others", async () => {
+        await log.open("lobby");
+        await append(said("hi"), put("topic", "tea", { id: "1" }));
+        const { entries } = await log.read("lobby", { limit: 10 });
+        assert.deepEqual(
+          entries.map((entry) => [entry.kind, entry.kind === "set" ? entry.key : undefined, entry.body, entry.prev]),
+          [
+            ["chat", undefined, "hi", 0],
+            ["set", "topic", "tea", entries[0]?.seq],
+          ],
+        );
+        assert.deepEqual(followed, [entries]);
+        assert.equal("key" in (entries[0] as Entry), false);
+      });
+
+      test("a repeated id is compared by key and value, and changes nothing", async () => {
+        await append(put("topic", "tea", { id: "1" }), put("topic", "cake"));
+        const results = await append(
+          put("topic", "tea", { id: "1" }),
+          put("subject", "tea", { id: "1" }),
+          said("tea", { id: "1" }),
+        );
+        assert.deepEqual(
+          results.map(({ type }) => type),
+          ["duplicate", "id-reused", "id-reused"],
+        );
+        assert.deepEqual(await stateOf(), [["topic", "cake"]]);
+      });
+    });
+
+    describe("search()", () => {
+      const found = async (query: string, options: { before?: number; limit?: number } = {}) => {
+        const page = await log.search("lobby", query, { limit: 10, ...options });
+        return page.entries.map(({ body }) => body);
+      };
+
+      test("finds the entries that have all the words, oldest first, whatever their case and accents", async () => {
+        await append(said("Crème brûlée"), said("brulee, no creme"), said("creme"), said("ice cream"));
+        assert.deepEqual(await found("CREME brûlée"), ["Crème brûlée", "brulee, no creme"]);
+        assert.deepEqual(await found("brulee creme"), ["Crème brûlée", "brulee, no creme"]);
+        assert.deepEqual(await found("creme cake"), []);
+      });
+
+      test("takes the last word for the beginning of one, and the others as they are", async () => {
+        await append(said("good morning"), said("goodness"), said("morning good"), said("mor goods"));
+        assert.deepEqual(await found("goo"), ["good morning", "goodness", "morning good", "mor goods"]);
+        assert.deepEqual(await found("good mor"), ["good morning", "morning good"]);
+        assert.deepEqual(await found("mor good"), ["mor goods"]);
+      });
+
+      test("finds nothing that only contains the word, is another room's, or no message", async () => {
+        await append(said("unwell"), said("well", { room: "kitchen" }), put("topic", "well"), said("well"));
+        assert.deepEqual(await found("well"), ["well"]);
+      });
+
+      test("takes any text for a query", async () => {
+        await append(said('C++ (and "C") AND NOT col:on*'), said("日本語 안녕 привет"));
+        for (const query of ["", " ", '"', "***", "( ) : ^ - +", "'", "\u0000", "\ud800", "😀"]) {
+          assert.deepEqual(await found(query), [], query);
+        }
+        const [first, second] = ['C++ (and "C") AND NOT col:on*', "日本語 안녕 привет"];
+        for (const query of ['"c"', "c++", "and* (not", "NOT col:", "AND", "NEAR on", "c ^col", "col:on", "-c"]) {
+          assert.deepEqual(await found(query), query.startsWith("NEAR") ? [] : [first], query);
+        }
+        for (const query of ["日本", "안", "안녕", "ПРИ"]) assert.deepEqual(await found(query), [second], query);
+        assert.deepEqual(await found("c ".repeat(100_000)), [first]);
+      });
+
+      test("gives the newest, at most as many as asked, and whether there are more", async () => {
+        const results = await append(...Array.from({ length: 5 }, (_, i) => said(`m${i} tea`)));
+        const seqs = results.map((result) => (result.type === "appended" ? result.seq : Number.NaN));
+        const search = async (options: { before?: number; limit: number }) => {
+          const { entries, more } = await log.search("lobby", "tea", options);
+          return [entries.map(({ seq }) => seqs.indexOf(seq)), more];
+        };
+        assert.deepEqual(await search({ limit: 2 }), [[3, 4], true]);
+        assert.deepEqual(await search({ limit: 5 }), [[0, 1, 2, 3, 4], false]);
+        assert.deepEqual(await search({ limit: 2, before: seqs[2] as number }), [[0, 1], false]);
+        assert.deepEqual(await search({ limit: 2, before: seqs[3] as number }), [[1, 2], true]);
+        assert.deepEqual(await search({ limit: 0 }), [[], true]);
+        assert.deepEqual(await search({ limit: 9, before: 0 }), [[], false]);
+        assert.deepEqual(await search({ limit: 9, before: 2 ** 53 - 1 }), [[0, 1, 2, 3, 4], false]);
+        const { entries } = await log.search("lobby", "m0", { limit: 1 });
+        assert.deepEqual(entries, (await log.read("lobby", { limit: 1, before: seqs[1] as number })).entries);
+      });
+    });
+
     test("release() of a room that is not open does nothing", async () => {
       await log.release("lobby");
       await log.open("lobby");
@@ -317,7 +433,12 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
   });
 }
 
+/** A change of the lobby's state by Ada. */
+export function put(key: string, body: string, fields: Partial<Omit<SetEntry, "kind">> = {}): NewEntry {
+  return { room: "lobby", id: undefined, kind: "set", key, from: "Ada", body, ...fields };
+}
+
 /** An entry by Ada in the lobby. */
-export function said(body: string, fields: Partial<NewEntry> = {}): NewEntry {
+export function said(body: string, fields: Partial<Omit<ChatEntry, "kind">> = {}): NewEntry {
   return { room: "lobby", id: undefined, kind: "chat", from: "Ada", body, ...fields };
 }

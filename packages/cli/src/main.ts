@@ -1,10 +1,12 @@
 import { Command } from "commander";
+import { addBackup } from "./commands/backup.ts";
 import { addChat } from "./commands/chat.ts";
 import { addConfig } from "./commands/config.ts";
 import { addConnect } from "./commands/connect.ts";
 import { addEcho } from "./commands/echo.ts";
 import { addGet } from "./commands/get.ts";
 import { addListen } from "./commands/listen.ts";
+import { addRestore } from "./commands/restore.ts";
 import { addServe } from "./commands/serve.ts";
 import { readVersion, reportError, startTrace, usageText } from "./terminal/mod.ts";
 
@@ -18,7 +20,8 @@ const program = new Command("landline")
     if (command.opts<{ trace?: boolean }>().trace) startTrace();
   });
 
-for (const add of [addServe, addChat, addConnect, addListen, addEcho, addGet, addConfig]) add(program);
+for (const add of [addServe, addChat, addConnect, addListen, addEcho, addGet, addConfig, addBackup, addRestore])
+  add(program);
 for (const command of [program, ...program.commands]) {
   const name = command === program ? "landline" : `landline ${command.name()}`;
   command.showHelpAfterError(`Usage: ${name} ${command.usage()}\nSee ${name} --help.`);

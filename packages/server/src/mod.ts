@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { restoreBackup, writeBackup } from "./adapters/sqlite/mod.ts";
 export {
   DEFAULT_CONFIG,
   type Durability,
@@ -11,6 +12,7 @@ export {
   type Setting,
 } from "./config.ts";
 export { type ChatLimits, DEFAULT_LIMITS } from "./core/mod.ts";
+export { RoomLogError, type RoomLogErrorCode } from "./hub/mod.ts";
 export {
   ConfigError,
   type ConfigSources,

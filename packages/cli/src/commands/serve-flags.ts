@@ -6,6 +6,13 @@ import { addEchoPorts } from "./echo.ts";
 /** Flags that are settings of the server, by the setting's name. */
 const SETTING_FLAGS = ["host", "port", "hosts", "data", "durability", "rates"] as const;
 
+/** The flags that say where a server's files are. */
+export function addDataFlags(command: Command): Command {
+  return command
+    .option("--data <folder>", "where the server keeps its files (default: ./data)")
+    .option("--config <file>", "a JSON file of settings (default: landline.json, if there is one)");
+}
+
 /** The flags of `serve`, for every command that takes them. */
 export function addServeFlags(command: Command): Command {
   const withSettings = command
@@ -15,12 +22,10 @@ export function addServeFlags(command: Command): Command {
       "--hosts <names>",
       "names under which browsers reach the server, separated by commas; addresses and localhost need none",
     )
-    .option("--data <folder>", "where the server keeps its files (default: ./data)")
     .option("--durability <kind>", "what a message survives: disk, process or memory (default: disk)")
     .option("--rates <on|off>", "off lifts every rate and every limit per address (default: on)")
-    .option("--config <file>", "a JSON file of settings (default: landline.json, if there is one)")
     .option("--echo", "the three servers of 'landline echo' too");
-  return addEchoPorts(withSettings);
+  return addEchoPorts(addDataFlags(withSettings));
 }
 
 /** What is in force, from the command's flags, the environment and a file. Mistakes are told as wrong usage. */

@@ -3,6 +3,7 @@ export type { Answer, RoomEvent } from "./events.ts";
 export { Hub, type HubOptions } from "./hub.ts";
 export type { Link } from "./link.ts";
 export type { Presence, PresenceChange } from "./presence.ts";
+export type { GapReason } from "./recovery.ts";
 export type { Registry } from "./registry.ts";
 export {
   type AppendResult,

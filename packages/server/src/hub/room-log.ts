@@ -1,7 +1,7 @@
 import type { Position } from "../core/mod.ts";
 
-/** One line of a room's log. */
-export interface Entry {
+/** What every line of a room's log has, whatever its kind. */
+interface AnyEntry {
   /** The room's key. */
   readonly room: string;
   readonly epoch: string;
@@ -13,16 +13,34 @@ export interface Entry {
   readonly id: string | undefined;
   /** When it was committed, in milliseconds since 1970. */
   readonly at: number;
-  readonly kind: "chat";
   /** The author, as shown. */
   readonly from: string;
-  readonly body: string;
   /** The appender's own mark; not stored, and seen only by the process that appended. */
   readonly origin?: unknown;
 }
 
+/** Something that was said. */
+export interface ChatEntry extends AnyEntry {
+  readonly kind: "chat";
+  readonly body: string;
+}
+
+/** A change of the room's state: its topic, a role, a ban. */
+export interface SetEntry extends AnyEntry {
+  readonly kind: "set";
+  readonly key: string;
+  /** The new value; an empty one takes the key out of the state. */
+  readonly body: string;
+}
+
+/** One line of a room's log. */
+export type Entry = ChatEntry | SetEntry;
+
+/** What the log adds to an entry. */
+type Placed = "epoch" | "seq" | "prev" | "at";
+
 /** What is appended; the log adds the rest. */
-export type NewEntry = Pick<Entry, "room" | "id" | "kind" | "from" | "body" | "origin">;
+export type NewEntry = Omit<ChatEntry, Placed> | Omit<SetEntry, Placed>;
 
 /** What became of an entry: its place, its earlier place if it was there already, or why it was refused. */
 export type AppendResult =
@@ -46,6 +64,50 @@ export interface ReadOptions {
   readonly limit: number;
 }
 
+export interface SearchOptions {
+  /** Only entries before this `seq`. */
+  readonly before?: number | undefined;
+  /** The newest of them, at most this many. */
+  readonly limit: number;
+}
+
+/**
+ * Why a log could not do it, in one word that stays the same:
+ *
+ * - `busy`: too much is waiting already; try again later.
+ * - `storage-full`, `read-only`, `io`: what it is stored on takes nothing. Nothing of the append was stored, and a later
+ *   one may succeed.
+ * - `timeout`: a search took too long.
+ * - `failed`: the log is broken and stays so until the process starts again; whether the append was stored is not known.
+ * - `closed`: it was closed.
+ * - `in-use`: another process has it. `newer-version`: a newer Landline wrote it. `not-a-log`: the file is something
+ *   else. `damaged`: it does not hold together. `exists`: there is such a file already.
+ */
+export type RoomLogErrorCode =
+  | "busy"
+  | "storage-full"
+  | "read-only"
+  | "io"
+  | "timeout"
+  | "failed"
+  | "closed"
+  | "in-use"
+  | "newer-version"
+  | "not-a-log"
+  | "damaged"
+  | "exists";
+
+/** What a {@link RoomLog} rejects with. */
+export class RoomLogError extends Error {
+  override readonly name = "RoomLogError";
+  readonly code: RoomLogErrorCode;
+
+  constructor(code: RoomLogErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
 /**
  * The rooms' logs: what a room is. Every method is asynchronous, so that a log can be on a disk or in another process.
  *
@@ -54,14 +116,30 @@ export interface ReadOptions {
  *   and before `append` resolves. Entries that other servers appended come the same way.
  * - The last 1,024 ids of each author and room are remembered: the same id with the same body is a `duplicate`, with
  *   another body `id-reused`. Neither is followed.
+ * - The oldest entries may be forgotten, as the operator wishes. A position before them is then recognised by the `prev`
+ *   of the first entry after it, which is not the position's `seq`, or by there being none though the room is further.
  */
 export interface RoomLog {
   /** This server has members in the room: follow it. Resolves to the position of its newest entry. */
   open(room: string): Promise<Position>;
   /** The last member left: the room need not be followed. */
   release(room: string): Promise<void>;
+  /**
+   * All of the entries are stored, or none.
+   *
+   * @throws {RoomLogError} `busy`, `storage-full`, `read-only`, `io`, `failed`, `closed`.
+   */
   append(entries: readonly NewEntry[]): Promise<readonly AppendResult[]>;
   read(room: string, options: ReadOptions): Promise<Page>;
+  /** What the room's `set` entries come to: the last value of each key. Kept when those entries are forgotten. */
+  state(room: string): Promise<ReadonlyMap<string, string>>;
+  /**
+   * The `chat` entries that have all the words of the query, oldest first; see {@link wordsOf}. The last word may be the
+   * beginning of one.
+   *
+   * @throws {RoomLogError} `busy`, `timeout`.
+   */
+  search(room: string, query: string, options: SearchOptions): Promise<Page>;
   /** One listener per process. */
   follow(listener: (entries: readonly Entry[]) => void): void;
   close(): Promise<void>;

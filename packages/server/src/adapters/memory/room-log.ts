@@ -1,6 +1,16 @@
 import { randomBytes } from "node:crypto";
 import type { Position } from "../../core/mod.ts";
-import type { AppendResult, Entry, NewEntry, Page, ReadOptions, RoomLog } from "../../hub/mod.ts";
+import {
+  type AppendResult,
+  type Entry,
+  hasWords,
+  type NewEntry,
+  type Page,
+  type ReadOptions,
+  type RoomLog,
+  type SearchOptions,
+  wordsOf,
+} from "../../hub/mod.ts";
 
 /** Entries that a room keeps; the oldest are forgotten. */
 const ENTRIES_MAX = 10_000;
@@ -19,6 +29,7 @@ interface StoredRoom {
   lastAt: number;
   /** By author, then id: where the entry is. */
   readonly ids: Map<string, Map<string, Entry>>;
+  readonly state: Map<string, string>;
 }
 
 /** The rooms' logs in memory: for tests and throw-away servers, and the clearest reading of the contract. */
@@ -72,6 +83,22 @@ export class MemoryRoomLog implements RoomLog {
     return { entries: entries.slice(start, start + count), more: count < to - from };
   }
 
+  async state(room: string): Promise<ReadonlyMap<string, string>> {
+    return new Map(this.#rooms.get(room)?.state);
+  }
+
+  async search(room: string, query: string, { before, limit }: SearchOptions): Promise<Page> {
+    const entries = this.#rooms.get(room)?.entries ?? [];
+    const words = wordsOf(query);
+    const found: Entry[] = [];
+    const to = before === undefined ? entries.length : indexAfter(entries, before - 1);
+    for (let i = to - 1; i >= 0 && found.length <= limit; i -= 1) {
+      const entry = entries[i] as Entry;
+      if (entry.kind === "chat" && hasWords(entry.body, words)) found.push(entry);
+    }
+    return { entries: found.slice(0, limit).reverse(), more: found.length > limit };
+  }
+
   follow(listener: (entries: readonly Entry[]) => void): void {
     this.#listener = listener;
   }
@@ -85,20 +112,17 @@ export class MemoryRoomLog implements RoomLog {
     const ids = entry.id === undefined ? undefined : idsOf(room, entry.from);
     const earlier = entry.id === undefined ? undefined : ids?.get(entry.id);
     if (earlier !== undefined) {
-      if (earlier.body !== entry.body) return { type: "id-reused" };
+      if (!isSame(earlier, entry)) return { type: "id-reused" };
       return { type: "duplicate", seq: earlier.seq, at: earlier.at };
     }
+    const { origin, ...said } = entry;
     const stored: Entry = {
-      room: entry.room,
+      ...said,
       epoch: room.epoch,
       seq: room.lastSeq + 1,
       prev: room.lastSeq,
-      id: entry.id,
       // A clock that jumps back does not reorder a room.
       at: Math.max(this.#now(), room.lastAt),
-      kind: entry.kind,
-      from: entry.from,
-      body: entry.body,
     };
     room.lastSeq = stored.seq;
     room.lastAt = stored.at;
@@ -109,14 +133,18 @@ export class MemoryRoomLog implements RoomLog {
       ids.set(stored.id, stored);
       if (ids.size > IDS_MAX) ids.delete(ids.keys().next().value as string);
     }
-    committed.push(entry.origin === undefined ? stored : { ...stored, origin: entry.origin });
+    if (stored.kind === "set") {
+      if (stored.body === "") room.state.delete(stored.key);
+      else room.state.set(stored.key, stored.body);
+    }
+    committed.push(origin === undefined ? stored : { ...stored, origin });
     return { type: "appended", seq: stored.seq, at: stored.at };
   }
 
   #room(key: string): StoredRoom {
     let room = this.#rooms.get(key);
     if (room === undefined) {
-      room = { epoch: this.#epoch, entries: [], lastSeq: 0, lastAt: 0, ids: new Map() };
+      room = { epoch: this.#epoch, entries: [], lastSeq: 0, lastAt: 0, ids: new Map(), state: new Map() };
       this.#rooms.set(key, room);
     }
     return room;
@@ -136,6 +164,10 @@ function idsOf(room: StoredRoom, from: string): Map<string, Entry> {
     if (room.ids.size > AUTHORS_MAX) room.ids.delete(room.ids.keys().next().value as string);
   }
   return ids;
+}
+
+function isSame(a: NewEntry, b: NewEntry): boolean {
+  return a.body === b.body && (a.kind === "set" ? a.key : undefined) === (b.kind === "set" ? b.key : undefined);
 }
 
 /** The index of the first entry whose `seq` is above the given one. */

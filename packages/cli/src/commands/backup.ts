@@ -1,0 +1,25 @@
+import type { Command } from "commander";
+import { print } from "../terminal/mod.ts";
+import { addDataFlags, loadServerConfig } from "./serve-flags.ts";
+
+const EXAMPLES = `
+The server may be running, and goes on. The file is whole when the command has ended.
+
+Examples:
+  landline backup rooms.db
+  landline backup --data /var/lib/landline "rooms-$(date +%F).db"`;
+
+export function addBackup(program: Command): void {
+  const command = program
+    .command("backup")
+    .description("writes the rooms of a server into a new file")
+    .argument("<file>", "the file to write; it must not exist");
+  addDataFlags(command).addHelpText("after", EXAMPLES).action(backUp);
+}
+
+async function backUp(file: string, _options: unknown, command: Command): Promise<void> {
+  const { settings } = await loadServerConfig(command);
+  const { writeBackup } = await import("@landline/server");
+  await writeBackup(settings.data ?? ".", file);
+  print(`wrote ${file}`);
+}

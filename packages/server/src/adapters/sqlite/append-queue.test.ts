@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { said } from "../../../../../test/suites/room-log-suite.ts";
+import { AppendQueue } from "./append-queue.ts";
+
+describe("AppendQueue", () => {
+  const newQueue = (limits = {}) =>
+    new AppendQueue({ waitingEntriesMax: 1_000_000, waitingCharactersMax: 1_000_000_000, ...limits });
+  const add = (queue: AppendQueue, count: number, body = "") => {
+    void queue.add(Array.from({ length: count }, () => said(body)));
+  };
+  const sizes = (queue: AppendQueue) => queue.take().map(({ entries }) => entries.length);
+
+  test("gives all that waits, in whole calls, up to 4096 entries", () => {
+    const queue = newQueue();
+    for (const count of [1, 4_000, 95, 1, 5_000, 2]) add(queue, count);
+    assert.deepEqual(sizes(queue), [1, 4_000, 95]);
+    assert.deepEqual(sizes(queue), [1]);
+    assert.deepEqual(sizes(queue), [5_000]);
+    assert.deepEqual(sizes(queue), [2]);
+    assert.deepEqual(sizes(queue), []);
+  });
+
+  test("gives no more than 4 million characters at once, but for one call that has more", () => {
+    const queue = newQueue();
+    for (const length of [1_000_000, 3_000_000, 1_000_000, 5_000_000, 1]) add(queue, 1, "x".repeat(length));
+    assert.deepEqual(sizes(queue), [1, 1]);
+    assert.deepEqual(sizes(queue), [1]);
+    assert.deepEqual(sizes(queue), [1]);
+    assert.deepEqual(sizes(queue), [1]);
+  });
+
+  test("refuses what goes beyond its limits until earlier calls are done", async () => {
+    const queue = newQueue({ waitingEntriesMax: 10, waitingCharactersMax: 5_000 });
+    add(queue, 9);
+    add(queue, 1);
+    await assert.rejects(queue.add([said("")]), { code: "busy", message: /10 are waiting already/ });
+    const taken = queue.take();
+    await assert.rejects(queue.add([said("")]), { code: "busy" });
+    queue.done(taken);
+    add(queue, 1, "x".repeat(4_000));
+    await assert.rejects(queue.add([said("x".repeat(1_000))]), { code: "busy" });
+    queue.done(queue.take());
+    add(queue, 20);
+    assert.deepEqual(sizes(queue), [20]);
+  });
+});

@@ -1,0 +1,72 @@
+import { type AppendResult, type NewEntry, RoomLogError } from "../../hub/mod.ts";
+
+/** What one commit takes at most, in entries and in characters; one call is never split. */
+const BATCH_ENTRIES_MAX = 4_096;
+const BATCH_CHARACTERS_MAX = 4_194_304;
+/** What an entry costs beside its text. */
+const ENTRY_CHARACTERS = 256;
+
+/** A call of `append` that waits for its commit. */
+export interface Append {
+  readonly entries: readonly NewEntry[];
+  readonly characters: number;
+  readonly resolve: (results: readonly AppendResult[]) => void;
+  readonly reject: (error: RoomLogError) => void;
+}
+
+/** What the queue holds at most, the commit under way included. */
+export interface QueueLimits {
+  readonly waitingEntriesMax: number;
+  readonly waitingCharactersMax: number;
+}
+
+/** The calls of `append` that are not committed yet, in their order. */
+export class AppendQueue {
+  readonly #limits: QueueLimits;
+  #waiting: Append[] = [];
+  #entries = 0;
+  #characters = 0;
+
+  constructor(limits: QueueLimits) {
+    this.#limits = limits;
+  }
+
+  /** @throws {RoomLogError} `busy`. Whatever its size, a call is taken when nothing waits. */
+  add(entries: readonly NewEntry[]): Promise<readonly AppendResult[]> {
+    const { waitingEntriesMax, waitingCharactersMax } = this.#limits;
+    let characters = entries.length * ENTRY_CHARACTERS;
+    for (const { body } of entries) characters += body.length;
+    const isFull =
+      this.#entries + entries.length > waitingEntriesMax || this.#characters + characters > waitingCharactersMax;
+    if (isFull && this.#entries > 0) {
+      const text = `Cannot store the messages: ${this.#entries} are waiting already`;
+      return Promise.reject(new RoomLogError("busy", text));
+    }
+    this.#entries += entries.length;
+    this.#characters += characters;
+    return new Promise((resolve, reject) => this.#waiting.push({ entries, characters, resolve, reject }));
+  }
+
+  /** The next commit's calls; none if none wait. They count as waiting until they are {@link done}. */
+  take(): readonly Append[] {
+    let entries = 0;
+    let characters = 0;
+    let count = 0;
+    for (const append of this.#waiting) {
+      entries += append.entries.length;
+      characters += append.characters;
+      if (count > 0 && (entries > BATCH_ENTRIES_MAX || characters > BATCH_CHARACTERS_MAX)) break;
+      count += 1;
+    }
+    const taken = this.#waiting;
+    this.#waiting = count === taken.length ? [] : taken.slice(count);
+    return count === taken.length ? taken : taken.slice(0, count);
+  }
+
+  done(appends: readonly Append[]): void {
+    for (const { entries, characters } of appends) {
+      this.#entries -= entries.length;
+      this.#characters -= characters;
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import { closeSync, openSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { RoomLogError } from "../../hub/mod.ts";
+
+/** What survives: a power cut too, or the end of the process only. */
+export type Durability = "disk" | "process";
+
+/** How long a statement waits for another process that reads or backs up, in milliseconds. */
+export const BUSY_TIMEOUT_MS = 5_000;
+/** The write-ahead log is written back at this many pages of 4,096 bytes, and cut to this many bytes afterwards. */
+const CHECKPOINT_PAGES = 1_000;
+const WAL_BYTES_MAX = 67_108_864;
+
+const SYNCHRONOUS = { disk: 2, process: 1 } as const;
+
+/**
+ * Opens the database for writing, able to survive a power cut until {@link setDurability} says otherwise. Nothing of it is
+ * changed before it passes the check.
+ */
+export function openForWriting(file: string, check: (db: DatabaseSync) => void): DatabaseSync {
+  createPrivately(file);
+  const db = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    check(db);
+    const mode = firstValue(db, "PRAGMA journal_mode = WAL");
+    if (mode !== "wal") throw new RoomLogError("io", `Cannot open ${file}: its journal mode is ${mode}, not wal`);
+    setDurability(db, "disk");
+    db.exec(`PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; PRAGMA temp_store = MEMORY;
+      PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
+      PRAGMA journal_size_limit = ${WAL_BYTES_MAX}`);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  return db;
+}
+
+export function openForReading(file: string): DatabaseSync {
+  return new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+}
+
+/** Sets when a commit reaches the disk, and makes sure of it. Builds of SQLite differ in their defaults. */
+export function setDurability(db: DatabaseSync, durability: Durability): void {
+  const level = SYNCHRONOUS[durability];
+  db.exec(`PRAGMA synchronous = ${level}`);
+  const actual = firstValue(db, "PRAGMA synchronous");
+  if (actual !== level) throw new RoomLogError("io", `Cannot set durability ${durability}: synchronous is ${actual}`);
+}
+
+/** The first column of the first row. */
+export function firstValue(db: DatabaseSync, sql: string): unknown {
+  const row = db.prepare(sql).get();
+  return row === undefined ? undefined : Object.values(row)[0];
+}
+
+/** Creates the file for this user only. One that is there is not touched: closing it would drop this process's locks. */
+export function createPrivately(file: string): void {
+  try {
+    closeSync(openSync(file, "wx", 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
+/** Databases whose durability was lowered and not brought back. */
+const lowered = new WeakSet<DatabaseSync>();
+
+/** A transaction that survives what the durability says. */
+export function transactDurably<T>(db: DatabaseSync, durability: Durability, work: () => T): T {
+  if (lowered.has(db)) restoreDurability(db, durability);
+  return transact(db, work);
+}
+
+/** Does all of the work in one transaction, or nothing of it. */
+export function transact<T>(db: DatabaseSync, work: () => T): T {
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    const result = work();
+    db.exec("COMMIT");
+    return result;
+  } catch (error) {
+    // Some errors have ended the transaction already.
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+/**
+ * A transaction that may get lost in a power cut, and is done again then: it does not wait for the disk. What is committed
+ * after it still cannot survive without it.
+ */
+export function transactLazily<T>(db: DatabaseSync, durability: Durability, work: () => T): T {
+  if (durability === "process") return transact(db, work);
+  lowered.add(db);
+  setDurability(db, "process");
+  try {
+    return transact(db, work);
+  } finally {
+    restoreDurability(db, durability);
+  }
+}
+
+function restoreDurability(db: DatabaseSync, durability: Durability): void {
+  // Within a transaction that did not end it cannot be set.
+  if (db.isTransaction) db.exec("ROLLBACK");
+  setDurability(db, durability);
+  lowered.delete(db);
+}
+
+/** Any error as one that callers can tell apart. */
+export function toRoomLogError(error: unknown, action: string): RoomLogError {
+  if (error instanceof RoomLogError) return error;
+  const { errcode, code, message } = error as { errcode?: number; code?: string; message?: string };
+  const text = (reason: string) => `Cannot ${action}: ${reason}`;
+  // The low byte of SQLite's code is its kind.
+  switch ((errcode ?? 0) & 0xff) {
+    case 8: // SQLITE_READONLY
+    case 3: // SQLITE_PERM
+      return new RoomLogError("read-only", text("the database cannot be written to"), { cause: error });
+    case 13: // SQLITE_FULL
+      return new RoomLogError("storage-full", text("there is no room left on the disk"), { cause: error });
+    case 11: // SQLITE_CORRUPT
+      return new RoomLogError("damaged", text("the database is damaged; restore a backup"), { cause: error });
+    case 26: // SQLITE_NOTADB
+      return new RoomLogError("not-a-log", text("the file is no database"), { cause: error });
+  }
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new RoomLogError("storage-full", text("there is no room left on the disk"), { cause: error });
+  }
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
+    return new RoomLogError("read-only", text("it may not be written to"), { cause: error });
+  }
+  return new RoomLogError("io", text(message ?? String(error)), { cause: error });
+}

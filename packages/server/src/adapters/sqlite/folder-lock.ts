@@ -1,0 +1,30 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { RoomLogError } from "../../hub/mod.ts";
+import { createPrivately } from "./database.ts";
+
+/**
+ * Holds a folder for one process. It is SQLite's lock on a file of its own, as that ends with the process, however that
+ * ends, and also keeps off others in the same process.
+ */
+export class FolderLock {
+  readonly #db: DatabaseSync;
+
+  /** @throws {RoomLogError} `in-use`. */
+  constructor(folder: string) {
+    const file = join(folder, "landline.lock");
+    createPrivately(file);
+    this.#db = new DatabaseSync(file, { timeout: 0 });
+    try {
+      this.#db.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+    } catch (error) {
+      this.#db.close();
+      if (((error as { errcode?: number }).errcode ?? 0) % 256 !== 5) throw error;
+      throw new RoomLogError("in-use", `Cannot open ${folder}: another server is running on it`);
+    }
+  }
+
+  release(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+}

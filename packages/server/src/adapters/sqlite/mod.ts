@@ -1,0 +1,4 @@
+export { restoreBackup, writeBackup } from "./backup.ts";
+export type { Durability } from "./database.ts";
+export type { Keep } from "./retention.ts";
+export { SqliteRoomLog, type SqliteRoomLogOptions } from "./room-log.ts";

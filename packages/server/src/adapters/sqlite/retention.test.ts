@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { describe, test } from "node:test";
+import { firstValue } from "./database.ts";
+import { KnownIds } from "./known-ids.ts";
+import { type Keep, Retention } from "./retention.ts";
+import { MIGRATIONS } from "./schema.ts";
+import { Sweep } from "./sweep.ts";
+import { WordIndex } from "./word-index.ts";
+
+/** Entries 1 to 600 of a room, each a second after the one before, with ids and words; and one of another room. */
+function filled() {
+  const db = new DatabaseSync(":memory:");
+  for (const migration of MIGRATIONS) db.exec(migration);
+  db.exec("INSERT INTO rooms (name) VALUES ('one'), ('two')");
+  const ids = new KnownIds(db, "disk", {
+    idsMax: 1_000,
+    cachedMax: 1_000,
+    unwrittenIdle: 0,
+    unwrittenMax: 1_000,
+    tailMax: 1_000,
+    stepIds: 1_000,
+  });
+  const insert = db.prepare(
+    "INSERT INTO entries (place, at, kind, author, id, body) VALUES ((? << 35) | ?, ?, 0, 'A', ?, ?)",
+  );
+  for (let seq = 1; seq <= 600; seq += 1) {
+    insert.run(1, seq, seq * 1_000, `${seq}`, `word${seq}`);
+    ids.add(1, "a", `${seq}`, seq);
+  }
+  insert.run(2, 1, 1, "1", "word");
+  ids.add(2, "a", "1", 1);
+  while (ids.step());
+  const words = new WordIndex(db, "disk");
+  words.add(1);
+  words.add(2);
+  while (words.step());
+  const left = (table: string) => firstValue(db, `SELECT count(*) FROM ${table}`);
+  const forget = (keep: Keep, now: number) => {
+    const retention = new Retention(db, "disk", keep, ids, () => now);
+    const sweep = new Sweep(db, words, retention);
+    while (sweep.step());
+    while (retention.step());
+  };
+  return { db, ids, left, forget };
+}
+
+describe("Retention", () => {
+  test("keeps the newest entries of each room, and the ids and words of no others", () => {
+    const { db, ids, left, forget } = filled();
+    assert.deepEqual(["entries", "ids", "words"].map(left), [601, 601, 601]);
+    forget({ entriesMax: 10 }, 0);
+    assert.deepEqual(["entries", "ids", "words"].map(left), [11, 11, 11]);
+    assert.equal(firstValue(db, "SELECT min(seq) FROM ids WHERE room = 1"), 591);
+    assert.equal(firstValue(db, "SELECT count(*) FROM words WHERE words MATCH 'word590 OR word591'"), 1);
+    assert.deepEqual(
+      { ...db.prepare("SELECT forgotten_seq, forgotten_at, words_seq FROM rooms WHERE no = 1").get() },
+      {
+        forgotten_seq: 590,
+        forgotten_at: 590_000,
+        words_seq: 600,
+      },
+    );
+    assert.equal(ids.find(1, "a", "600"), 600);
+    db.close();
+  });
+
+  test("keeps what is young enough, to the millisecond, and of both bounds the narrower one", () => {
+    const { db, left, forget } = filled();
+    forget({ ageMs: 100_000 }, 600_000);
+    assert.equal(left("entries WHERE place >> 35 = 1"), 101);
+    forget({ ageMs: 100_000 }, 600_001);
+    assert.equal(left("entries"), 100);
+    forget({ ageMs: 100_000, entriesMax: 50 }, 600_001);
+    assert.equal(left("entries"), 50);
+    forget({ ageMs: 10_000, entriesMax: 50 }, 600_000);
+    assert.equal(left("entries"), 11);
+    forget({ ageMs: 1 }, 700_000);
+    assert.deepEqual(["entries", "ids", "words"].map(left), [0, 0, 0]);
+    db.close();
+  });
+
+  test("forgets nothing unless it is told to", () => {
+    const { db, left, forget } = filled();
+    forget({}, Number.MAX_SAFE_INTEGER);
+    assert.equal(left("entries"), 601);
+    db.close();
+  });
+});

@@ -1,0 +1,97 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { type Durability, transactLazily } from "./database.ts";
+import type { Task } from "./housekeeping.ts";
+import type { KnownIds } from "./known-ids.ts";
+import { KINDS, SEQ_BITS, SEQ_MAX } from "./schema.ts";
+
+/** What is kept of each room. What is not given is without end. */
+export interface Keep {
+  /** The newest so many entries; a thousand or so more are there for a while. */
+  readonly entriesMax?: number | undefined;
+  /** Entries that are younger, in milliseconds; others go within a minute or so. */
+  readonly ageMs?: number | undefined;
+}
+
+/** Entries that are forgotten in one step. */
+const STEP_ENTRIES = 256;
+/** A room is looked at each time it has grown by so many entries. */
+const GROWTH = 1_024;
+/** Rooms that wait to be looked at; others are found by the next sweep. */
+const ROOMS_MAX = 10_000;
+
+/** Forgets the oldest entries of rooms behind the commits, with their ids and words. The rooms' state stays. */
+export class Retention implements Task {
+  readonly #db: DatabaseSync;
+  readonly #durability: Durability;
+  readonly #keep: Keep;
+  readonly #ids: KnownIds;
+  readonly #now: () => number;
+  readonly #rooms = new Set<number>();
+  readonly #readRoom: StatementSync;
+  readonly #read: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #deleteWords: StatementSync;
+  readonly #deleteId: StatementSync;
+  readonly #mark: StatementSync;
+
+  constructor(db: DatabaseSync, durability: Durability, keep: Keep, ids: KnownIds, now: () => number = Date.now) {
+    this.#db = db;
+    this.#durability = durability;
+    this.#keep = keep;
+    this.#ids = ids;
+    this.#now = now;
+    const range = `place BETWEEN ? << ${SEQ_BITS} AND (? << ${SEQ_BITS}) | ${SEQ_MAX}`;
+    this.#readRoom =
+      db.prepare(`SELECT words_seq, (SELECT max(place) & ${SEQ_MAX} FROM entries WHERE ${range}) AS last_seq
+      FROM rooms WHERE no = ?`);
+    this.#read = db.prepare(`SELECT place & ${SEQ_MAX} AS seq, at, kind, author, id FROM entries
+      WHERE ${range} ORDER BY place LIMIT ${STEP_ENTRIES}`);
+    this.#delete = db.prepare(`DELETE FROM entries
+      WHERE place BETWEEN ? << ${SEQ_BITS} AND (? << ${SEQ_BITS}) | ?`);
+    this.#deleteWords = db.prepare(`DELETE FROM words WHERE rowid = (? << ${SEQ_BITS}) | ?`);
+    this.#deleteId = db.prepare("DELETE FROM ids WHERE room = ? AND author = ? AND id = ? AND seq = ?");
+    this.#mark = db.prepare(`UPDATE rooms SET forgotten_seq = ?1, forgotten_at = ?2,
+      ids_seq = max(ids_seq, ?1), words_seq = max(words_seq, ?1) WHERE no = ?3`);
+  }
+
+  get isUnlimited(): boolean {
+    return this.#keep.entriesMax === undefined && this.#keep.ageMs === undefined;
+  }
+
+  /** The room is to be looked at. */
+  add(no: number): void {
+    if (!this.isUnlimited && this.#rooms.size < ROOMS_MAX) this.#rooms.add(no);
+  }
+
+  /** The room has grown. */
+  grown(no: number, fromSeq: number, toSeq: number): void {
+    if (Math.floor((fromSeq - 1) / GROWTH) !== Math.floor(toSeq / GROWTH)) this.add(no);
+  }
+
+  step(): boolean {
+    const no = this.#rooms.values().next().value;
+    if (no === undefined) return false;
+    const forgotten = transactLazily(this.#db, this.#durability, () => this.#forget(no));
+    if (forgotten.length > 0) this.#ids.forget(no, forgotten.at(-1)?.seq as number);
+    if (forgotten.length < STEP_ENTRIES) this.#rooms.delete(no);
+    return true;
+  }
+
+  #forget(no: number) {
+    const room = this.#readRoom.get(no, no, no);
+    const untilSeq = ((room?.last_seq ?? 0) as number) - (this.#keep.entriesMax ?? Number.POSITIVE_INFINITY);
+    const untilAt = this.#now() - (this.#keep.ageMs ?? Number.POSITIVE_INFINITY);
+    // The times of a room never go back, so these are its oldest.
+    const old = this.#read.all(no, no).filter(({ seq, at }) => (seq as number) <= untilSeq || (at as number) < untilAt);
+    const last = old.at(-1);
+    if (last === undefined) return old;
+    for (const { seq, kind, author, id } of old) {
+      if (kind === KINDS.chat && (seq as number) <= (room?.words_seq as number))
+        this.#deleteWords.run(no, seq as number);
+      if (id !== null) this.#deleteId.run(no, (author as string).toLowerCase(), id as string, seq as number);
+    }
+    this.#delete.run(no, no, last.seq as number);
+    this.#mark.run(last.seq as number, last.at as number, no);
+    return old;
+  }
+}

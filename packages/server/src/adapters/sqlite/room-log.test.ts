@@ -1,0 +1,345 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { after, afterEach, describe, test } from "node:test";
+import type { Worker } from "node:worker_threads";
+import { failOnLeaks } from "../../../../../test/leaks.ts";
+import { put, roomLogSuite, said } from "../../../../../test/suites/room-log-suite.ts";
+import type { Entry, RoomLogErrorCode } from "../../hub/mod.ts";
+import { type Internals, SqliteRoomLog, type SqliteRoomLogOptions } from "./room-log.ts";
+
+failOnLeaks();
+
+const base = mkdtempSync(join(tmpdir(), "landline-log-"));
+after(() => rmSync(base, { recursive: true }));
+const newFolder = () => mkdtempSync(join(base, "log-"));
+
+for (const durability of ["disk", "process"] as const) {
+  roomLogSuite(`SqliteRoomLog (${durability})`, () => SqliteRoomLog.open({ folder: newFolder(), durability }));
+}
+
+describe("SqliteRoomLog", () => {
+  const logs: SqliteRoomLog[] = [];
+  afterEach(async () => {
+    await Promise.all(logs.splice(0).map((log) => log.close().catch(() => undefined)));
+  });
+
+  const open = async (folder: string, options: Partial<SqliteRoomLogOptions> = {}, internals: Internals = {}) => {
+    const log = await SqliteRoomLog.open({ folder, ...options }, internals);
+    logs.push(log);
+    return log;
+  };
+  const bodies = (entries: readonly Entry[]) => entries.map(({ body }) => body);
+  const rejects = (promise: Promise<unknown>, code: RoomLogErrorCode) => assert.rejects(promise, { code });
+
+  describe("across a restart", () => {
+    test("keeps entries, state, positions and the epoch", async () => {
+      const folder = newFolder();
+      const first = await open(folder);
+      await first.append([said("one", { id: "1" }), put("topic", "tea"), said("two")]);
+      const before = await first.read("lobby", { limit: 10 });
+      const position = await first.open("lobby");
+      await first.close();
+      const second = await open(folder);
+      assert.deepEqual(await second.read("lobby", { limit: 10 }), before);
+      assert.deepEqual(await second.open("lobby"), position);
+      assert.deepEqual([...(await second.state("lobby"))], [["topic", "tea"]]);
+      await second.append([said("three")]);
+      const { entries } = await second.read("lobby", { limit: 1 });
+      assert.deepEqual([entries[0]?.seq, entries[0]?.prev], [position.seq + 1, position.seq]);
+    });
+
+    test("knows the ids again, of many authors, whether they were in the table or not", async () => {
+      const folder = newFolder();
+      const first = await open(folder);
+      // More than is left in memory.
+      for (let author = 0; author < 12; author += 1) {
+        await first.append(
+          Array.from({ length: 1_024 }, (_, i) => said(`m${i}`, { id: `${i}`, from: `user${author}` })),
+        );
+      }
+      await until(() => rowsOf(folder, "SELECT count(*) FROM ids") > 0);
+      await first.append([said("late", { id: "late" })]);
+      await first.close();
+      const second = await open(folder);
+      for (const from of ["user0", "USER5", "user11"]) {
+        const repeated = [
+          said("m0", { id: "0", from }),
+          said("m", { id: "1023", from }),
+          said("new", { id: "x", from }),
+        ];
+        assert.deepEqual(
+          (await second.append(repeated)).map(({ type }) => type),
+          ["duplicate", "id-reused", "appended"],
+        );
+      }
+      assert.equal((await second.append([said("late", { id: "late" })]))[0]?.type, "duplicate");
+    });
+
+    test("the times of a room do not go back, whatever the clock does", async () => {
+      const folder = newFolder();
+      const first = await open(folder, { now: () => 5_000 });
+      await first.append([said("one")]);
+      await first.close();
+      const times = [4_000, 3_000, 6_000];
+      const second = await open(folder, { now: () => times.shift() ?? 0 });
+      for (const body of ["two", "three", "four"]) await second.append([said(body)]);
+      const { entries } = await second.read("lobby", { limit: 10 });
+      assert.deepEqual(
+        entries.map(({ at }) => at),
+        [5_000, 5_000, 5_000, 6_000],
+      );
+    });
+
+    test("finds by its words what was not indexed when it ended", async () => {
+      const folder = newFolder();
+      const first = await open(folder);
+      await first.append(Array.from({ length: 3_000 }, (_, i) => said(`tea ${i}`, { room: `room${i % 3}` })));
+      await first.close();
+      assert.equal(rowsOf(folder, "SELECT count(*) FROM rooms WHERE words_seq < 1000"), 3);
+      const second = await open(folder);
+      await until(() => rowsOf(folder, "SELECT count(*) FROM rooms WHERE words_seq < 1000") === 0);
+      const { entries } = await second.search("room1", "tea 2998", { limit: 10 });
+      assert.deepEqual(bodies(entries), ["tea 2998"]);
+    });
+
+    test("the epoch is another only if the machine went down and durability was `process`", async () => {
+      const epochs = async (durability: "disk" | "process", boots: readonly string[], isClean: boolean) => {
+        const folder = newFolder();
+        const seen = new Set<string>();
+        for (const boot of boots) {
+          let writer: Worker | undefined;
+          const onThread = (_: string, worker: Worker) => {
+            writer = worker;
+          };
+          const log = await open(folder, { durability, onError: () => undefined }, { boot, onThread });
+          seen.add((await log.open("lobby")).epoch);
+          if (!isClean) await writer?.terminate();
+          await log.close();
+        }
+        return seen.size;
+      };
+      assert.equal(await epochs("process", ["a", "b"], false), 2);
+      assert.equal(await epochs("process", ["a", "a"], false), 1);
+      assert.equal(await epochs("process", ["a", "b"], true), 1);
+      assert.equal(await epochs("disk", ["a", "b"], false), 1);
+      assert.equal(await epochs("process", ["at 1000", "at 1003"], false), 1);
+      assert.equal(await epochs("process", ["at 1000", "at 1030"], false), 2);
+    });
+  });
+
+  test("is this user's only, in WAL mode, and leaves one database behind", async () => {
+    const folder = join(newFolder(), "deep", "folder");
+    const log = await open(folder);
+    await log.append([said("one")]);
+    assert.equal(statSync(folder).mode & 0o777, 0o700);
+    for (const name of readdirSync(folder)) assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600, name);
+    assert.equal(rowsOf(folder, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
+    assert.equal(rowsOf(folder, "SELECT application_id FROM pragma_application_id"), 0x4c4e444c);
+    await log.close();
+    assert.deepEqual(readdirSync(folder), ["landline.db", "landline.lock"]);
+  });
+
+  test("one at a time: another gets `in-use` until it is closed", async () => {
+    const folder = newFolder();
+    const first = await open(folder);
+    await rejects(open(folder), "in-use");
+    await rejects(open(folder), "in-use");
+    await first.append([said("one")]);
+    await first.close();
+    const second = await open(folder);
+    assert.deepEqual(bodies((await second.read("lobby", { limit: 10 })).entries), ["one"]);
+  });
+
+  test("refuses another program's database and leaves it as it is", async () => {
+    const folder = newFolder();
+    const other = new DatabaseSync(join(folder, "landline.db"));
+    other.exec("CREATE TABLE theirs (a)");
+    other.close();
+    await rejects(open(folder), "not-a-log");
+    assert.equal(rowsOf(folder, "SELECT count(*) FROM theirs"), 0);
+    assert.equal(rowsOf(folder, "SELECT journal_mode = 'delete' FROM pragma_journal_mode"), 1);
+  });
+
+  test("append() commits all or nothing when there is no room, and goes on when there is", async () => {
+    const folder = newFolder();
+    const followed: Entry[] = [];
+    const log = await open(folder, { onError: () => undefined }, { pagesMax: 60 });
+    await log.open("lobby");
+    log.follow((entries) => followed.push(...entries));
+    await log.append([said("small", { id: "1" })]);
+    const large = "x".repeat(100_000);
+    await rejects(log.append([said("first", { id: "2" }), said(large), said(large), said(large)]), "storage-full");
+    await rejects(log.append([said(large, { id: "2" }), said(large), said(large)]), "storage-full");
+    const [appended, repeated] = await log.append([said("after", { id: "2" }), said("small", { id: "1" })]);
+    assert.deepEqual([appended?.type, repeated?.type], ["appended", "duplicate"]);
+    const { entries } = await log.read("lobby", { limit: 10 });
+    assert.deepEqual(bodies(entries), ["small", "after"]);
+    assert.deepEqual(bodies(followed), ["small", "after"]);
+    assert.equal(entries[1]?.prev, entries[0]?.seq);
+  });
+
+  test("append() rejects with `busy` above its limits, and what was taken is committed", async () => {
+    const log = await open(newFolder(), { waitingEntriesMax: 3, waitingCharactersMax: 10_000 });
+    const taken = [log.append([said("a"), said("b")]), log.append([said("c")])];
+    await rejects(log.append([said("d")]), "busy");
+    await Promise.all(taken);
+    // One that is too large by itself is taken when nothing waits.
+    await log.append([said("e"), said("f"), said("g"), said("h")]);
+    const large = log.append([said("x".repeat(20_000))]);
+    await rejects(log.append([said("i")]), "busy");
+    await large;
+    assert.equal((await log.read("lobby", { limit: 100 })).entries.length, 8);
+  });
+
+  test("append() resolves whatever the listener throws, and that is reported", async () => {
+    const errors: unknown[] = [];
+    const log = await open(newFolder(), { onError: (error) => errors.push(error) });
+    const failure = new Error("listener");
+    log.follow(() => {
+      throw failure;
+    });
+    await log.open("lobby");
+    await log.append([said("one")]);
+    assert.deepEqual(errors, [failure]);
+  });
+
+  test("what is followed is what is stored, of half characters too", async () => {
+    const log = await open(newFolder());
+    const followed: Entry[] = [];
+    log.follow((entries) => followed.push(...entries));
+    await log.open("lobby");
+    await log.append([said("half \ud83d", { id: "\ud83d" }), put("\ud83d", "\ude00")]);
+    assert.deepEqual((await log.read("lobby", { limit: 10 })).entries, followed);
+    assert.equal((await log.append([said("half \ud83d", { id: "\ud83d" })]))[0]?.type, "duplicate");
+  });
+
+  test("read() gives at most 1000 entries, and says that there are more", async () => {
+    const log = await open(newFolder());
+    await log.append(Array.from({ length: 1_001 }, (_, i) => said(`${i}`)));
+    const page = await log.read("lobby", { limit: 5_000 });
+    assert.deepEqual([page.entries.length, page.more], [1_000, true]);
+  });
+
+  test("close() commits what waits, and what comes later is refused with `closed`", async () => {
+    const folder = newFolder();
+    const log = await open(folder);
+    const appends = Array.from({ length: 20 }, (_, i) => log.append([said(`${i}`)]));
+    await Promise.all([log.close(), log.close()]);
+    await Promise.all(appends);
+    await rejects(log.append([said("late")]), "closed");
+    await rejects(log.open("lobby"), "closed");
+    await rejects(log.read("lobby", { limit: 1 }), "closed");
+    await rejects(log.search("lobby", "late", { limit: 1 }), "closed");
+    await rejects(log.backup(join(folder, "backup.db")), "closed");
+    const { entries } = await (await open(folder)).read("lobby", { limit: 100 });
+    assert.equal(entries.length, 20);
+  });
+
+  describe("when a thread dies", () => {
+    test("the writer: all that waits is rejected with `failed`, and so is what comes; it is reported once", async () => {
+      const errors: unknown[] = [];
+      const folder = newFolder();
+      let writer: Worker | undefined;
+      const onThread = (name: string, worker: Worker) => {
+        if (name === "writer") writer = worker;
+      };
+      const log = await open(folder, { onError: (error) => errors.push(error) }, { onThread });
+      await log.append([said("one")]);
+      // The commit waits for another one until the thread is told to end.
+      const other = new DatabaseSync(join(folder, "landline.db"));
+      other.exec("BEGIN IMMEDIATE");
+      const waiting: Promise<unknown>[] = [log.append([said("two")]), log.append([said("three")])];
+      await Promise.resolve();
+      waiting.push(log.open("lobby"));
+      const rejected = Promise.all(waiting.map((call) => rejects(call, "failed")));
+      const ended = writer?.terminate();
+      other.close();
+      await Promise.all([rejected, ended]);
+      await rejects(log.append([said("four")]), "failed");
+      await rejects(log.read("lobby", { limit: 1 }), "failed");
+      assert.deepEqual(
+        errors.map((error) => (error as { code?: string }).code),
+        ["failed"],
+      );
+      await log.close();
+      const { entries } = await (await open(folder)).read("lobby", { limit: 10 });
+      assert.equal(entries[0]?.body, "one");
+    });
+
+    test("a reader: what waits is rejected with `failed`, and the next call starts another", async () => {
+      const errors: unknown[] = [];
+      const threads: Worker[] = [];
+      const onThread = (_: string, worker: Worker) => void threads.push(worker);
+      const log = await open(newFolder(), { onError: (error) => errors.push(error) }, { onThread });
+      await log.append([said("tea")]);
+      await log.read("lobby", { limit: 1 });
+      await log.search("lobby", "tea", { limit: 1 });
+      const ended = threads.slice(1).map((worker) => worker.terminate());
+      await Promise.all([...ended, rejects(log.read("lobby", { limit: 1 }), "failed")]);
+      assert.equal((await log.read("lobby", { limit: 1 })).entries.length, 1);
+      assert.equal((await log.search("lobby", "tea", { limit: 1 })).entries.length, 1);
+      assert.equal(errors.length, 2);
+      assert.equal(threads.length, 5);
+    });
+  });
+
+  describe("keep", () => {
+    test("entriesMax: the oldest are forgotten, and a position before them shows a gap", async () => {
+      const folder = newFolder();
+      const log = await open(folder, { keep: { entriesMax: 100 } });
+      await log.append([put("topic", "tea"), said("first", { id: "1" })]);
+      await log.append(
+        Array.from({ length: 3_000 }, (_, i) => said(`tea ${i}`, { id: `tea${i}`, from: `user${i % 7}` })),
+      );
+      await until(() => rowsOf(folder, "SELECT count(*) FROM entries") === 100);
+      const { entries, more } = await log.read("lobby", { after: 2, limit: 1_000 });
+      assert.deepEqual([entries.length, entries[0]?.prev, more], [100, 2_902, false]);
+      assert.deepEqual(await log.read("lobby", { before: 2_903, limit: 10 }), { entries: [], more: false });
+      assert.equal((await log.read("lobby", { after: 2_902, limit: 1 })).entries[0]?.prev, 2_902);
+      assert.deepEqual([...(await log.state("lobby"))], [["topic", "tea"]]);
+      assert.deepEqual(bodies((await log.search("lobby", "tea", { limit: 1_000 })).entries), bodies(entries));
+      await until(() => rowsOf(folder, "SELECT count(*) FROM words") === 100);
+      assert.equal(rowsOf(folder, "SELECT count(*) FROM ids") <= 100, true);
+      // Whoever sends one of them again has sent something new.
+      assert.equal((await log.append([said("first", { id: "1" })]))[0]?.type, "appended");
+      assert.equal((await log.append([said("first", { id: "1" })]))[0]?.type, "duplicate");
+    });
+
+    test("ageMs: a room may become empty, and goes on where it was", async () => {
+      const folder = newFolder();
+      let now = Date.now() - 7_200_000;
+      const first = await open(folder, { now: () => now });
+      await first.append([said("one"), said("two")]);
+      await first.append([said("other", { room: "kitchen" })]);
+      await first.close();
+      now = Date.now();
+      const second = await open(folder, { keep: { ageMs: 3_600_000 }, now: () => now - 5_400_000 });
+      await until(() => rowsOf(folder, "SELECT count(*) FROM entries") === 0);
+      assert.deepEqual(await second.read("lobby", { limit: 10 }), { entries: [], more: false });
+      assert.equal((await second.open("lobby")).seq, 2);
+      await second.append([said("three")]);
+      await second.close();
+      const third = await open(folder, { now: () => 0 });
+      const { entries } = await third.read("lobby", { after: 1, limit: 10 });
+      assert.deepEqual([entries[0]?.seq, entries[0]?.prev], [3, 2]);
+    });
+  });
+});
+
+/** A number in the database, read beside the log. */
+function rowsOf(folder: string, sql: string): number {
+  const db = new DatabaseSync(join(folder, "landline.db"), { readOnly: true, timeout: 1_000 });
+  try {
+    return Object.values(db.prepare(sql).get() ?? {})[0] as number;
+  } finally {
+    db.close();
+  }
+}
+
+/** Waits for what the log does behind. The test's own time limit ends it. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}

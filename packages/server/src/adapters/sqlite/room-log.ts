@@ -1,0 +1,272 @@
+import { join } from "node:path";
+import type { Worker } from "node:worker_threads";
+import type { Position } from "../../core/mod.ts";
+import {
+  type AppendResult,
+  type Entry,
+  type NewEntry,
+  type Page,
+  type ReadOptions,
+  type RoomLog,
+  RoomLogError,
+  type SearchOptions,
+} from "../../hub/mod.ts";
+import { type Append, AppendQueue } from "./append-queue.ts";
+import { backUp } from "./backup.ts";
+import { type Committed, resultAt, toBatch } from "./batch.ts";
+import type { Durability } from "./database.ts";
+import type { ReaderMethods, Rows } from "./reader.ts";
+import type { Keep } from "./retention.ts";
+import { DATABASE_FILE } from "./schema.ts";
+import { SearchQueue } from "./search-queue.ts";
+import { toEntry, toStorable } from "./stored-entry.ts";
+import { Thread } from "./thread.ts";
+import type { WriterData, WriterMethods } from "./writer.ts";
+
+/** Calls of `open` and the like, and of `read` and `state`, that wait; above they are refused with `busy`. */
+const CALLS_MAX = 65_536;
+
+export interface SqliteRoomLogOptions {
+  /** Where the database is; made if it is not there, for this user only. */
+  readonly folder: string;
+  /**
+   * `disk`: what was acknowledged survives a power cut. `process`: it survives the end of the process; after a power cut
+   * the newest may be gone, and the epoch is another. @default "disk"
+   */
+  readonly durability?: Durability | undefined;
+  /** What is kept of each room. @default everything */
+  readonly keep?: Keep | undefined;
+  /** Told of failures that are no call's; after one with the code `failed` the log takes nothing any more. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+  /** Milliseconds since 1970. */
+  readonly now?: (() => number) | undefined;
+  /** Entries that wait for their commit; above, `append` rejects with `busy`. @default 262144 */
+  readonly waitingEntriesMax?: number | undefined;
+  /** Their texts in UTF-16 units, and 256 more for each. @default 134217728 */
+  readonly waitingCharactersMax?: number | undefined;
+}
+
+/** What tests need to know and to change. */
+export interface Internals extends Pick<WriterData, "boot" | "pagesMax"> {
+  readonly onThread?: (name: "writer" | "reader" | "searcher", worker: Worker) => void;
+}
+
+/**
+ * The rooms' logs in an SQLite database. One thread writes; all that arrives while it commits is the next commit. Two
+ * others read, one for history and one for searches, so that neither waits for the other nor a commit for them.
+ */
+export class SqliteRoomLog implements RoomLog {
+  readonly #options: SqliteRoomLogOptions;
+  readonly #internals: Internals;
+  readonly #now: () => number;
+  readonly #writer: Thread<WriterMethods>;
+  #reader: Thread<ReaderMethods> | undefined;
+  #searcher: Thread<ReaderMethods> | undefined;
+  readonly #searches = new SearchQueue();
+  readonly #queue: AppendQueue;
+  readonly #open = new Set<string>();
+  #epoch = "";
+  #listener: ((entries: readonly Entry[]) => void) | undefined;
+  /** The loop that commits, while there is something to commit. */
+  #committing: Promise<void> | undefined;
+  #failure: RoomLogError | undefined;
+  #closed: Promise<void> | undefined;
+
+  /**
+   * Opens the log, or makes a new one.
+   *
+   * @throws {RoomLogError} `in-use`, `newer-version`, `not-a-log`, `damaged`, `read-only`, `storage-full`, `io`.
+   */
+  static async open(options: SqliteRoomLogOptions, internals: Internals = {}): Promise<SqliteRoomLog> {
+    const log = new SqliteRoomLog(options, internals);
+    try {
+      log.#epoch = await log.#writer.call("start");
+    } catch (error) {
+      log.#closed = log.#writer.close();
+      await log.#closed;
+      throw error;
+    }
+    void log.#writer.ended.then((error) => error && log.#fail(error));
+    return log;
+  }
+
+  private constructor(options: SqliteRoomLogOptions, internals: Internals) {
+    const { folder, durability = "disk", keep = {} } = options;
+    const { boot, pagesMax } = internals;
+    this.#options = options;
+    this.#internals = internals;
+    this.#now = options.now ?? Date.now;
+    this.#queue = new AppendQueue({
+      waitingEntriesMax: options.waitingEntriesMax ?? 262_144,
+      waitingCharactersMax: options.waitingCharactersMax ?? 134_217_728,
+    });
+    const data: WriterData = { folder, durability, keep, boot, pagesMax };
+    this.#writer = this.#thread("writer", import.meta.resolve("#sqlite-writer"), data);
+  }
+
+  async open(room: string): Promise<Position> {
+    this.#check();
+    // From now on, as what is committed after the answer is followed.
+    this.#open.add(room);
+    return { epoch: this.#epoch, seq: await this.#writer.call("lastSeq", room) };
+  }
+
+  async release(room: string): Promise<void> {
+    this.#open.delete(room);
+  }
+
+  async append(entries: readonly NewEntry[]): Promise<readonly AppendResult[]> {
+    this.#check();
+    if (entries.length === 0) return [];
+    const appended = this.#queue.add(entries.map(toStorable));
+    this.#committing ??= this.#commitAll();
+    return appended;
+  }
+
+  async read(room: string, options: ReadOptions): Promise<Page> {
+    this.#check();
+    return this.#toPage(room, await this.#reading().call("read", room, options));
+  }
+
+  async state(room: string): Promise<ReadonlyMap<string, string>> {
+    this.#check();
+    return new Map(await this.#reading().call("state", room));
+  }
+
+  /** Waits up to a quarter of a second for the newest entries to be indexed; those may be missing under heavy load. */
+  async search(room: string, query: string, options: SearchOptions): Promise<Page> {
+    this.#check();
+    const rows = await this.#searches.add(async () => {
+      await this.#writer.call("indexed", room);
+      this.#check();
+      this.#searcher ??= this.#readThread("searcher", () => {
+        this.#searcher = undefined;
+      });
+      return this.#searcher.call("search", room, query, options);
+    });
+    return this.#toPage(room, rows);
+  }
+
+  follow(listener: (entries: readonly Entry[]) => void): void {
+    this.#listener = listener;
+  }
+
+  /**
+   * Writes all that is committed now into a new file, which appears when it is whole and on the disk. Nothing waits for it.
+   *
+   * @throws {RoomLogError} `exists`: there is such a file. `storage-full`, `read-only`, `io`.
+   */
+  async backup(file: string): Promise<void> {
+    this.#check();
+    await backUp(join(this.#options.folder, DATABASE_FILE), file);
+  }
+
+  /** Commits what waits, and closes the database. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.#committing;
+    const readers = [this.#reader, this.#searcher];
+    // The last connection to be closed is the writer's: it takes the log of changes with it.
+    await Promise.all(readers.map(async (reader) => reader?.call("close").catch(() => undefined)));
+    await Promise.all(readers.map((reader) => reader?.close()));
+    try {
+      if (this.#failure === undefined) await this.#writer.call("close");
+    } finally {
+      await this.#writer.close();
+      this.#listener = undefined;
+    }
+  }
+
+  async #commitAll(): Promise<void> {
+    // Whoever waited for the same commit goes on in the same turn: they come together again.
+    await undefined;
+    for (let appends = this.#queue.take(); appends.length > 0; appends = this.#queue.take()) {
+      await this.#commit(appends);
+      this.#queue.done(appends);
+    }
+    this.#committing = undefined;
+  }
+
+  async #commit(appends: readonly Append[]): Promise<void> {
+    const entries = appends.length === 1 ? (appends[0] as Append).entries : appends.flatMap((append) => append.entries);
+    let committed: Committed;
+    try {
+      committed = await this.#writer.call("commit", toBatch(entries, this.#now()));
+    } catch (error) {
+      for (const { reject } of appends) reject(error as RoomLogError);
+      return;
+    }
+    this.#follow(entries, committed);
+    let index = 0;
+    for (const append of appends) {
+      append.resolve(append.entries.map(() => resultAt(committed, index++)));
+    }
+  }
+
+  #follow(entries: readonly NewEntry[], { seqs, ats, refused }: Committed): void {
+    if (this.#listener === undefined) return;
+    const followed: Entry[] = [];
+    for (let i = 0; i < entries.length; i += 1) {
+      const entry = entries[i] as NewEntry;
+      if (!this.#open.has(entry.room) || refused?.has(i) === true) continue;
+      const seq = seqs[i] as number;
+      followed.push({ ...entry, epoch: this.#epoch, seq, prev: seq - 1, at: ats[i] as number });
+    }
+    if (followed.length === 0) return;
+    try {
+      this.#listener(followed);
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  #reading(): Thread<ReaderMethods> {
+    this.#reader ??= this.#readThread("reader", () => {
+      this.#reader = undefined;
+    });
+    return this.#reader;
+  }
+
+  /** Starts a thread that reads; when it dies, that is reported, and the next call starts another. */
+  #readThread(name: "reader" | "searcher", forget: () => void): Thread<ReaderMethods> {
+    const { folder } = this.#options;
+    const thread: Thread<ReaderMethods> = this.#thread(name, import.meta.resolve("#sqlite-reader"), { folder });
+    void thread.ended.then((error) => {
+      forget();
+      if (error !== undefined) this.#report(error);
+    });
+    return thread;
+  }
+
+  #thread<M extends Thread<never>>(name: "writer" | "reader" | "searcher", url: string, data: unknown): M {
+    const report = (error: unknown) => this.#report(error);
+    const thread = new Thread<never>({ name, url, data, callsMax: CALLS_MAX, report });
+    this.#internals.onThread?.(name, thread.worker);
+    return thread as M;
+  }
+
+  #toPage(room: string, { rows, more }: Rows): Page {
+    return { entries: rows.map((row) => toEntry(room, this.#epoch, row)), more };
+  }
+
+  /** The writer is dead; what it was doing may be committed or not, and only a new start can tell. */
+  #fail(error: RoomLogError): void {
+    this.#failure = error;
+    this.#report(error);
+  }
+
+  #check(): void {
+    if (this.#closed !== undefined) throw new RoomLogError("closed", "The log is closed");
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #report(error: unknown): void {
+    const { onError } = this.#options;
+    if (onError !== undefined) onError(error);
+    else process.emitWarning(error instanceof Error ? error : String(error));
+  }
+}

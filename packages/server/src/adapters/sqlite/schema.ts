@@ -1,0 +1,109 @@
+import { rmSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
+import { RoomLogError } from "../../hub/mod.ts";
+import { firstValue, transact } from "./database.ts";
+
+/** The database, in its folder. */
+export const DATABASE_FILE = "landline.db";
+
+/** Marks the file as Landline's: `LNDL`. */
+export const APPLICATION_ID = 0x4c4e444c;
+
+/** An entry's place is its room's number and, in the lower bits, its `seq`: a room's entries lie together. */
+export const SEQ_BITS = 35;
+export const SEQ_MAX: number = 2 ** SEQ_BITS - 1;
+export const ROOMS_MAX: number = 2 ** 28 - 1;
+
+/** The kinds of entries as they are stored. Numbers 2 and 3 are kept for `edit` and `redaction`. */
+export const KINDS = { chat: 0, set: 1 } as const;
+
+/** Each brings the schema one version further; the first one begins with an empty file. Never change one: add the next. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+  -- Up to forgotten_seq the entries are gone, the last of them from forgotten_at; up to ids_seq they are in ids, up to
+  -- words_seq in words.
+  CREATE TABLE rooms (
+    no INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    forgotten_seq INTEGER NOT NULL DEFAULT 0,
+    forgotten_at INTEGER NOT NULL DEFAULT 0,
+    ids_seq INTEGER NOT NULL DEFAULT 0,
+    words_seq INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+
+  -- place: no << 35 | seq. key belongs to kind 1. reply_to is the seq that an entry answers, edits or takes back.
+  CREATE TABLE entries (
+    place INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    id TEXT,
+    key TEXT,
+    body TEXT NOT NULL,
+    reply_to INTEGER
+  ) STRICT;
+
+  CREATE TABLE state (
+    room INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (room, key)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE ids (
+    room INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (room, author, id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE VIRTUAL TABLE words USING fts5(
+    body, content = '', contentless_delete = 1, tokenize = "unicode61 remove_diacritics 2"
+  );
+  `,
+];
+
+/**
+ * Brings the database to the newest version of the schema, after a backup of the older one beside it.
+ *
+ * @throws {RoomLogError} `not-a-log`: another program's file. `newer-version`: a newer Landline's.
+ */
+export function migrate(db: DatabaseSync, file: string, now: Date, migrations: readonly string[] = MIGRATIONS): void {
+  const version = checkVersion(db, file, migrations.length);
+  if (version === migrations.length) return;
+  if (version > 0) backUpBefore(db, file, version, now);
+  transact(db, () => {
+    for (const migration of migrations.slice(version)) db.exec(migration);
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${migrations.length}`);
+  });
+}
+
+/** The version of the schema; 0 for an empty file. */
+export function checkVersion(db: DatabaseSync, file: string, newest: number = MIGRATIONS.length): number {
+  const isEmpty = firstValue(db, "SELECT count(*) FROM sqlite_schema") === 0;
+  const version = Number(firstValue(db, "PRAGMA user_version"));
+  if (isEmpty && version === 0) return 0;
+  if (firstValue(db, "PRAGMA application_id") !== APPLICATION_ID) {
+    throw new RoomLogError("not-a-log", `Cannot open ${file}: it is not a database of Landline's`);
+  }
+  if (version > newest) {
+    const versions = `its schema has version ${version}, this Landline knows ${newest}`;
+    throw new RoomLogError("newer-version", `Cannot open ${file}: ${versions}; use a newer Landline`);
+  }
+  return version;
+}
+
+function backUpBefore(db: DatabaseSync, file: string, version: number, now: Date): void {
+  const backup = datedName(file, now, `v${version}-`);
+  // One that is there was cut short, or is of a start in the same millisecond.
+  rmSync(backup, { force: true });
+  db.prepare("VACUUM INTO ?").run(backup);
+}
+
+/** `landline.db` as it was at a time: `landline-v1-2026-11-22T10-00-00.000Z.db`. */
+export function datedName(file: string, now: Date, what: string = ""): string {
+  return file.replace(/(\.db)?$/, `-${what}${now.toISOString().replaceAll(":", "-")}$1`);
+}

@@ -1,0 +1,92 @@
+import { Worker } from "node:worker_threads";
+import { RoomLogError } from "../../hub/mod.ts";
+import type { Call, ErrorFacts, Methods, Reply } from "./worker-calls.ts";
+
+interface Waiting {
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: RoomLogError) => void;
+}
+
+/** How a thread is started. */
+export interface ThreadOptions {
+  /** What it is, for errors. */
+  readonly name: string;
+  /** The file that it runs. */
+  readonly url: string;
+  readonly data: unknown;
+  /** Calls that wait for an answer; above they are refused with `busy`. */
+  readonly callsMax: number;
+  readonly report: (error: unknown) => void;
+}
+
+/** A worker thread and the calls that wait for it. When it dies, all of them are rejected. */
+export class Thread<M extends Methods<M>> {
+  readonly worker: Worker;
+  /** Resolves when the thread has ended; to an error if it should not have. */
+  readonly ended: Promise<RoomLogError | undefined>;
+  readonly #options: ThreadOptions;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastCall = 0;
+  #isClosing = false;
+  #failure: RoomLogError | undefined;
+
+  constructor(options: ThreadOptions) {
+    this.#options = options;
+    this.worker = new Worker(new URL(options.url), { workerData: options.data, name: options.name });
+    this.worker.on("message", (reply: Reply) => this.#settle(reply));
+    let cause: unknown;
+    this.worker.on("error", (error) => {
+      cause = error;
+    });
+    this.worker.on("messageerror", (error) => {
+      cause = error;
+      void this.worker.terminate();
+    });
+    const { promise, resolve } = Promise.withResolvers<RoomLogError | undefined>();
+    this.ended = promise;
+    this.worker.on("exit", () => {
+      this.#failure = this.#isClosing
+        ? new RoomLogError("closed", "The log was closed")
+        : new RoomLogError("failed", `The log's ${options.name} has stopped`, { cause });
+      for (const { reject } of this.#waiting.values()) reject(this.#failure);
+      this.#waiting.clear();
+      resolve(this.#isClosing ? undefined : this.#failure);
+    });
+  }
+
+  /** @throws {RoomLogError} what the method throws; `busy`; `failed` if the thread is dead or dies meanwhile. */
+  call<K extends keyof M & string>(method: K, ...args: Parameters<M[K]>): Promise<Awaited<ReturnType<M[K]>>> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#waiting.size >= this.#options.callsMax) {
+      const text = `Cannot ask the log's ${this.#options.name}: ${this.#waiting.size} calls are waiting for it`;
+      return Promise.reject(new RoomLogError("busy", text));
+    }
+    this.#lastCall += 1;
+    const call = this.#lastCall;
+    this.worker.postMessage([call, method, args] satisfies Call);
+    return new Promise((resolve, reject) => this.#waiting.set(call, { resolve, reject }));
+  }
+
+  /** Lets it answer what it was asked, and ends it. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    // The end of its port ends a thread that has nothing else to do; none of ours has after its last answer.
+    await this.worker.terminate();
+    await this.ended;
+  }
+
+  #settle(reply: Reply): void {
+    if (reply.call === undefined) {
+      this.#options.report(toError(reply.error));
+      return;
+    }
+    const waiting = this.#waiting.get(reply.call);
+    this.#waiting.delete(reply.call);
+    if ("error" in reply) waiting?.reject(toError(reply.error));
+    else waiting?.resolve(reply.value as never);
+  }
+}
+
+function toError({ code, message, cause }: ErrorFacts): RoomLogError {
+  return new RoomLogError(code, message, cause === undefined ? undefined : { cause });
+}

@@ -1,0 +1,103 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { type Durability, transactLazily } from "./database.ts";
+import type { Task } from "./housekeeping.ts";
+import { KINDS, SEQ_BITS, SEQ_MAX } from "./schema.ts";
+
+/** What is indexed in one step: at most so many entries, and no further one above so many characters. */
+const STEP_ENTRIES = 128;
+const STEP_CHARACTERS = 32_768;
+/** Rooms that wait for it; others are found by the next sweep. */
+const ROOMS_MAX = 10_000;
+/** How long a search waits for the index, in milliseconds; then it finds what there is. */
+const WAIT_MS = 250;
+
+interface Waiting {
+  readonly seq: number;
+  readonly resolve: () => void;
+}
+
+/** Fills the full-text index behind the commits, room by room. */
+export class WordIndex implements Task {
+  readonly #db: DatabaseSync;
+  readonly #durability: Durability;
+  /** Rooms with entries that are not in the index yet. */
+  readonly #rooms = new Set<number>();
+  /** Rooms were left out, which a sweep must find. */
+  hasMissed = false;
+  readonly #waiting = new Map<number, Set<Waiting>>();
+  readonly #readMark: StatementSync;
+  readonly #read: StatementSync;
+  readonly #insert: StatementSync;
+  readonly #mark: StatementSync;
+
+  constructor(db: DatabaseSync, durability: Durability) {
+    this.#db = db;
+    this.#durability = durability;
+    this.#readMark = db.prepare("SELECT words_seq FROM rooms WHERE no = ?");
+    this.#read = db.prepare(`SELECT place & ${SEQ_MAX} AS seq, kind, body FROM entries
+      WHERE place > (? << ${SEQ_BITS}) | ? AND place <= (? << ${SEQ_BITS}) | ${SEQ_MAX} ORDER BY place LIMIT ?`);
+    this.#insert = db.prepare(`INSERT INTO words (rowid, body) VALUES ((? << ${SEQ_BITS}) | ?, ?)`);
+    this.#mark = db.prepare("UPDATE rooms SET words_seq = ? WHERE no = ?");
+  }
+
+  /** The room has new entries, or may have. */
+  add(no: number): void {
+    if (this.#rooms.size < ROOMS_MAX) this.#rooms.add(no);
+    else this.hasMissed = true;
+  }
+
+  /** Resolves when the room is indexed up to the entry, or after a while. */
+  wait(no: number, seq: number): Promise<void> {
+    if (this.#markOf(no) >= seq) return Promise.resolve();
+    this.#rooms.add(no);
+    const waiting = this.#waiting.get(no) ?? new Set();
+    this.#waiting.set(no, waiting);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => done.resolve(), WAIT_MS);
+      const done: Waiting = {
+        seq,
+        resolve: () => {
+          clearTimeout(timer);
+          waiting.delete(done);
+          if (waiting.size === 0) this.#waiting.delete(no);
+          resolve();
+        },
+      };
+      waiting.add(done);
+    });
+  }
+
+  step(): boolean {
+    // A room that somebody searches comes first.
+    const no = this.#waiting.keys().next().value ?? this.#rooms.values().next().value;
+    if (no === undefined) return false;
+    const until = transactLazily(this.#db, this.#durability, () => this.#index(no));
+    if (until === undefined) this.#rooms.delete(no);
+    for (const { seq, resolve } of this.#waiting.get(no) ?? []) {
+      if (until === undefined || until >= seq) resolve();
+    }
+    return true;
+  }
+
+  /** Tells up to where the room is indexed; nothing if that is the end. */
+  #index(no: number): number | undefined {
+    const mark = this.#markOf(no);
+    const entries = this.#read.all(no, mark, no, STEP_ENTRIES);
+    let until = mark;
+    let characters = 0;
+    for (const { seq, kind, body } of entries) {
+      if (kind === KINDS.chat) {
+        this.#insert.run(no, seq as number, body as string);
+        characters += (body as string).length;
+      }
+      until = seq as number;
+      if (characters >= STEP_CHARACTERS) break;
+    }
+    if (until > mark) this.#mark.run(until, no);
+    return entries.length < STEP_ENTRIES && until === (entries.at(-1)?.seq ?? mark) ? undefined : until;
+  }
+
+  #markOf(no: number): number {
+    return (this.#readMark.get(no)?.words_seq ?? 0) as number;
+  }
+}

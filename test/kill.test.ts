@@ -1,0 +1,198 @@
+/**
+ * The server is killed at moments of chance while people talk: what was acknowledged is there once, in order, and those
+ * who come back see each message once. `LANDLINE_LONG=1` makes 20 rounds of it.
+ */
+import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { ChatClient, type ChatClientEvent, type ChatClientOptions } from "@landline/client";
+import { tcpLink } from "@landline/client/tcp";
+import type { ChatMessage } from "@landline/protocol";
+import { listen } from "@landline/sockets";
+import { portOf } from "./chat-server.ts";
+import { type CliProcess, landlineIn } from "./cli-process.ts";
+
+const ROUNDS = process.env.LANDLINE_LONG === "1" ? 20 : 3;
+const ROOMS = ["lobby", "kitchen"];
+const SENDERS = 4;
+const READERS = 3;
+/** Chats of one sender that wait for their acknowledgement. */
+const IN_FLIGHT = 4;
+/** As many acknowledgements are waited for at most before the next kill. */
+const ACKS_MAX = 400;
+
+/** A place in a room's log that was acknowledged. */
+interface Acknowledged {
+  readonly room: string;
+  readonly text: string;
+  readonly seq: number;
+}
+
+const impatient: ChatClientOptions = { backoffMinMs: 10, backoffMaxMs: 100, ackTimeoutMs: 20_000 };
+
+describe("kill -9 of the server", () => {
+  for (const durability of ["disk", "process"]) {
+    test(`loses nothing that was acknowledged, with durability ${durability}`, { timeout: 600_000 }, async () => {
+      const folder = await mkdtemp(join(tmpdir(), "landline-kill-"));
+      const port = await freePort();
+      const start = (): CliProcess =>
+        landlineIn(
+          { cwd: folder, env: { LANDLINE_HISTORY_MAX: "100000", LANDLINE_OUTBOX_BYTES_MAX: "64MiB" } },
+          ...["serve", "--host", "127.0.0.1", "--port", `${port}`, "--rates", "off", "--durability", durability],
+        );
+      let server = start();
+      const readers: Reader[] = [];
+      const talking = new AbortController();
+      try {
+        await server.until(/chat and its page/);
+        const acknowledged: Acknowledged[] = [];
+        const progress = new Progress();
+        for (let i = 0; i < READERS; i += 1) readers.push(await Reader.open(port, `reader${i}`));
+        const senders = Array.from({ length: SENDERS }, (_, i) =>
+          talk(port, `sender${i}`, talking.signal, (ack) => {
+            acknowledged.push(ack);
+            progress.made();
+          }),
+        );
+        for (let round = 0; round < ROUNDS; round += 1) {
+          await progress.until(acknowledged.length + randomInt(20, ACKS_MAX), () => acknowledged.length);
+          server.child.kill("SIGKILL");
+          await server.ended;
+          server = start();
+          await server.until(/chat and its page/);
+        }
+        await progress.until(acknowledged.length + 20, () => acknowledged.length);
+        talking.abort();
+        await Promise.all(senders);
+
+        const logs = new Map<string, readonly ChatMessage[]>();
+        for (const room of ROOMS) logs.set(room, await wholeLog(port, room));
+        for (const [room, entries] of logs) {
+          // In order, and the chain whole.
+          let prev = 0;
+          for (const entry of entries) {
+            assert.equal(entry.prev, prev, `${room}: after ${prev} comes ${entry.seq}, which follows ${entry.prev}`);
+            assert.ok((entry.seq ?? 0) > prev);
+            prev = entry.seq ?? 0;
+          }
+          assert.equal(new Set(entries.map(({ message }) => message)).size, entries.length, `${room}: one twice`);
+        }
+        for (const { room, text, seq } of acknowledged) {
+          assert.equal(logs.get(room)?.find((entry) => entry.seq === seq)?.message, text, `${text} was acknowledged`);
+        }
+        for (const reader of readers) {
+          assert.deepEqual(reader.faults, []);
+          for (const [room, entries] of logs) {
+            const last = entries.at(-1)?.seq ?? 0;
+            assert.deepEqual(
+              await reader.seenUpTo(room, last),
+              entries.map(({ message }) => message),
+            );
+          }
+        }
+      } finally {
+        talking.abort();
+        await Promise.all(readers.map(({ client }) => client.close()));
+        server.child.kill("SIGKILL");
+        await server.ended;
+        await rm(folder, { recursive: true });
+      }
+    });
+  }
+});
+
+/** Wakes who waits for a count. */
+class Progress {
+  #changed = Promise.withResolvers<void>();
+
+  made(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  async until(count: number, current: () => number): Promise<void> {
+    while (current() < count) await this.#changed.promise;
+  }
+}
+
+/** Somebody who reads every room and notes what comes. */
+class Reader {
+  readonly client: ChatClient;
+  /** What must not come. */
+  readonly faults: ChatClientEvent[] = [];
+  readonly #seen = new Map<string, ChatMessage[]>(ROOMS.map((room) => [room, []]));
+  readonly #progress = new Progress();
+
+  private constructor(client: ChatClient) {
+    this.client = client;
+    client.on((event) => {
+      if (event.type === "message") this.#note(event.message);
+      else if (event.type === "rejoined") {
+        if (!event.recovered) this.faults.push(event);
+        for (const message of event.missed) this.#note(message);
+      } else if (event.type === "gap" || event.type === "dropped") this.faults.push(event);
+    });
+  }
+
+  static async open(port: number, username: string): Promise<Reader> {
+    const reader = new Reader(new ChatClient(tcpLink({ host: "127.0.0.1", port }), { ...impatient, username }));
+    await reader.client.connect();
+    for (const room of ROOMS) await reader.client.join(room, { history: 0 });
+    return reader;
+  }
+
+  /** What was said in a room, when it has come to this place. */
+  async seenUpTo(room: string, seq: number): Promise<readonly (string | undefined)[]> {
+    const seen = this.#seen.get(room) ?? [];
+    await this.#progress.until(seq, () => seen.at(-1)?.seq ?? 0);
+    return seen.map(({ message }) => message);
+  }
+
+  #note(message: ChatMessage): void {
+    this.#seen.get(message.room)?.push(message);
+    this.#progress.made();
+  }
+}
+
+/** Says numbered things in turn in every room, a few at a time, until told to stop; then waits for what is under way. */
+async function talk(
+  port: number,
+  username: string,
+  signal: AbortSignal,
+  acked: (ack: Acknowledged) => void,
+): Promise<void> {
+  await using client = new ChatClient(tcpLink({ host: "127.0.0.1", port }), { ...impatient, username });
+  await client.connect();
+  for (const room of ROOMS) await client.join(room, { history: 0 });
+  let next = 0;
+  const sayOneByOne = async (): Promise<void> => {
+    while (!signal.aborted) {
+      const text = `${username} says ${next}`;
+      const room = ROOMS[next % ROOMS.length] as string;
+      next += 1;
+      const { seq } = await client.chat(room, text);
+      acked({ room, text, seq: seq ?? Number.NaN });
+    }
+  };
+  await Promise.all(Array.from({ length: IN_FLIGHT }, sayOneByOne));
+}
+
+async function wholeLog(port: number, room: string): Promise<readonly ChatMessage[]> {
+  await using client = new ChatClient(tcpLink({ host: "127.0.0.1", port }), { username: "auditor" });
+  await client.connect();
+  await client.join(room, { history: 0 });
+  const all: ChatMessage[] = [];
+  for (;;) {
+    const { entries, more } = await client.history(room, { after: all.at(-1)?.seq ?? 0, limit: 1_000 });
+    all.push(...(entries as readonly ChatMessage[]));
+    if (!more) return all;
+  }
+}
+
+async function freePort(): Promise<number> {
+  await using listener = await listen({ host: "127.0.0.1" });
+  return portOf(listener.address);
+}
