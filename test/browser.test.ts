@@ -224,6 +224,27 @@ describe("the web page in Chromium", { skip, timeout: 120_000 }, () => {
     assert.deepEqual(complaints, []);
   });
 
+  test("a page shows the topic, and who is writing", async () => {
+    await using server = await startedServer();
+    await using page = await newPage();
+    await enter(page, `http://${HOST}:${server.port}/`, "ada");
+    using bob = await RawClient.join(server.port, "elsewhere", "bob");
+    bob.send({ type: "leave" });
+    bob.send({ type: "hello", version: 2 });
+    bob.send({ type: "join", id: "j", room: "lobby" });
+    await bob.hears({ type: "joined" });
+    bob.send({ type: "topic", room: "lobby", topic: "<b>Plans</b>" });
+    await page.locator("header").getByText("<b>Plans</b>", { exact: true }).waitFor();
+    await shows(page, "bob set the topic: <b>Plans</b>");
+    bob.send({ type: "typing", room: "lobby" });
+    await page.getByText("bob is writing…").waitFor();
+    bob.send({ type: "chat", room: "lobby", message: "Saturday?" });
+    await shows(page, "Saturday?");
+    assert.equal(await page.getByText("bob is writing…").count(), 0);
+    await page.getByRole("textbox").fill("Yes");
+    await bob.hears({ type: "typing", username: "ada" });
+  });
+
   test("a connection that was lost comes back and brings what was missed, once and in order", async () => {
     await using server = await startedServer();
     await using cable = new Cable(server.port);

@@ -597,6 +597,12 @@ describe("landline chat", TIMEOUT, () => {
 
     ada.type("hello myself\r");
     await ada.until(/\d\d:\d\d <ada> hello myself\r\n/);
+    ada.type("/topic Red and green\r");
+    await ada.until(/\* Topic of builds: Red and green\r\n/);
+    ada.type("/search lin 199\r");
+    await ada.until(/\* Nothing found\r\n/);
+    ada.type("/search hello my\r");
+    await ada.until(/\d\d:\d\d <ada> hello myself\r\n[\s\S]*\d\d:\d\d <ada> hello myself\r\n\d\d:\d\d \* 1 found\r\n/);
     ada.type("/join other\r");
     await ada.until(/In other: ada\r\n[\s\S]*other> /);
     ada.type("/rooms\r");

@@ -17,6 +17,8 @@ export interface ChatConnectionHandlers {
 export interface ChatConnectionOptions {
   /** The session of an earlier connection, to take its name and rooms back. */
   readonly session: string | undefined;
+  /** Counts the client's connections, so that one that arrives late takes nothing from a later one. */
+  readonly attempt: number;
   /** For opening the link and the answer to `hello` together; and how much a ping may be late. In milliseconds. */
   readonly timeoutMs: number;
   nextId(): string;
@@ -86,7 +88,7 @@ export class ChatConnection {
   }
 
   #sayHello(): void {
-    const session = this.#session === undefined ? {} : { session: this.#session };
+    const session = this.#session === undefined ? {} : { session: this.#session, attempt: this.#options.attempt };
     this.send({ type: "hello", id: this.#options.nextId(), version: 2, ...session });
   }
 

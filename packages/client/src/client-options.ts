@@ -30,6 +30,13 @@ export interface JoinOptions extends WaitOptions {
   readonly history?: number;
 }
 
+/** Options for {@link ChatClient.search}. */
+export interface SearchOptions extends WaitOptions {
+  /** Only messages before this `seq`. */
+  readonly before?: number;
+  readonly limit?: number;
+}
+
 /** Options for {@link ChatClient.history}; without a bound, the newest entries. */
 export interface HistoryOptions extends WaitOptions {
   /** Entries before this `seq`. Not together with `after`. */

@@ -7,7 +7,14 @@ import type { ChatClientOptions } from "./client-options.ts";
 import type { ChatClientEvent } from "./events.ts";
 import type { LinkHandlers, OpenLink } from "./link.ts";
 
-const LIMITS = { messageBytesMax: 4096, frameBytesMax: 65_536, roomsMax: 10, historyMax: 200, pingMs: 25_000 };
+const LIMITS = {
+  messageBytesMax: 4096,
+  topicBytesMax: 1024,
+  frameBytesMax: 65_536,
+  roomsMax: 10,
+  historyMax: 200,
+  pingMs: 25_000,
+};
 
 /** One link as the server sees it: what it was sent, and what it says. */
 class ScriptedLink {
@@ -288,6 +295,43 @@ describe("ChatClient requests", () => {
     assert.ok((await ping) >= 0);
   });
 
+  test("search(), topic(), setTopic() and markRead() resolve with their answers", async () => {
+    await inLobby();
+    const search = client.search("lobby", "m1", { limit: 2 });
+    assert.deepEqual(server.link.received.at(-1), { type: "search", room: "lobby", query: "m1", limit: 2, id: "c-3" });
+    server.link.answer({ type: "search", room: "lobby", entries: [said(1)], more: false } as ServerMessage);
+    assert.deepEqual((await search).entries, [said(1)]);
+    const topic = client.topic("lobby");
+    server.link.answer({ type: "topic", room: "lobby", topic: "Plans" } as ServerMessage);
+    assert.equal(await topic, "Plans");
+    const setting = client.setTopic("lobby", "More");
+    assert.deepEqual(server.link.received.at(-1), { type: "topic", room: "lobby", topic: "More", id: "c-5" });
+    server.link.answer({ type: "ack", room: "lobby", seq: 4, at: 1 } as ServerMessage);
+    assert.equal((await setting).seq, 4);
+    const reading = client.markRead("lobby", 4);
+    assert.deepEqual(server.link.received.at(-1), { type: "read", room: "lobby", seq: 4, id: "c-6" });
+    server.link.answer({ type: "ack", room: "lobby" } as ServerMessage);
+    await reading;
+    server.link.say(said(5));
+    assert.deepEqual(eventsOf("gap"), [], "one's own topic stands in the room's order");
+  });
+
+  test("typing() is sent once in three seconds for each room it is in, and not without a link", async () => {
+    await inLobby();
+    const sent = () => server.links.flatMap((link) => link.sent("typing"));
+    client.typing("Lobby");
+    client.typing("lobby");
+    client.typing("kitchen");
+    assert.deepEqual(sent(), [{ type: "typing", room: "Lobby" }]);
+    await elapse(3_000);
+    client.typing("lobby");
+    assert.equal(sent().length, 2);
+    await elapse(3_000);
+    server.link.handlers.close(new Error("reset"));
+    client.typing("lobby");
+    assert.equal(sent().length, 2);
+  });
+
   test("answers the server's ping", async () => {
     await online();
     server.link.say({ type: "ping" });
@@ -504,6 +548,19 @@ describe("ChatClient events of a room", () => {
     assert.deepEqual(eventsOf("gap"), [{ type: "gap", room: "lobby", after: 3, before: 9 }]);
   });
 
+  test("a topic is told in the room's order, and other settings only count", async () => {
+    await inLobby();
+    const set = (seq: number, key: string): ServerMessage => {
+      return { type: "set", room: "lobby", username: "bob", key, value: "v", seq, prev: seq - 1, at: seq };
+    };
+    server.link.say(set(4, "topic"), set(4, "topic"), set(5, "later"), said(6));
+    server.link.say({ type: "typing", room: "lobby", username: "bob" }, { type: "typing", room: "x", username: "bob" });
+    assert.deepEqual(eventsOf("topic"), [{ type: "topic", room: "lobby", username: "bob", topic: "v", seq: 4, at: 4 }]);
+    assert.deepEqual(eventsOf("gap"), []);
+    assert.equal(eventsOf("message").length, 1);
+    assert.deepEqual(eventsOf("typing"), [{ type: "typing", room: "lobby", username: "bob" }]);
+  });
+
   test("presence and messages of rooms that were left are not told", async () => {
     await inLobby();
     server.link.say({ type: "presence", room: "Lobby", username: "cy", state: "joined" });
@@ -532,7 +589,7 @@ describe("ChatClient when the link breaks", () => {
     assert.equal(server.links.length, 1);
     await elapse(1);
     assert.equal(server.links.length, 2);
-    assert.deepEqual(server.link.received, [{ type: "hello", id: "c-6", version: 2, session: "secret-1" }]);
+    assert.deepEqual(server.link.received, [{ type: "hello", id: "c-6", version: 2, session: "secret-1", attempt: 2 }]);
     server.link.greet({ username: "ada", rooms: ["lobby"] });
     assert.deepEqual(server.link.received.slice(1), [
       { type: "join", id: "c-7", room: "lobby", after: { epoch: "e1", seq: 4 } },
@@ -568,11 +625,15 @@ describe("ChatClient when the link breaks", () => {
       after: { epoch: "e1", seq: 3 },
       username: "ada",
     });
-    server.link.answer(joined(1, { position: { epoch: "e2", seq: 1 }, entries: [said(1)], recovered: false }), "join");
+    server.link.answer(
+      joined(1, { position: { epoch: "e2", seq: 1 }, entries: [said(1)], recovered: false, reason: "log-changed" }),
+      "join",
+    );
     assert.deepEqual(eventsOf("rejoined")[0]?.missed, [said(1)]);
     assert.equal(eventsOf("rejoined")[0]?.recovered, false);
+    assert.equal(eventsOf("rejoined")[0]?.reason, "log-changed");
     await breakLink(1_000);
-    assert.deepEqual(server.link.received, [{ type: "hello", id: "c-6", version: 2, session: "secret-2" }]);
+    assert.deepEqual(server.link.received, [{ type: "hello", id: "c-6", version: 2, session: "secret-2", attempt: 3 }]);
   });
 
   test("a room that cannot be joined again is told and forgotten", async () => {

@@ -1,24 +1,29 @@
 import type {
   AckMessage,
   ByeMessage,
-  ChatMessage,
+  EntryMessage,
   ErrorMessage,
   HelloMessage,
   HistoryMessage,
   JoinedMessage,
   RoomsMessage,
+  SearchMessage,
   ServerMessage,
+  TopicMessage,
   WhoMessage,
 } from "@landline/protocol";
 import { ChatConnection } from "./chat-connection.ts";
 import { asError, ChatError } from "./chat-error.ts";
-import type { ChatClientOptions, HistoryOptions, JoinOptions, WaitOptions } from "./client-options.ts";
+import type { ChatClientOptions, HistoryOptions, JoinOptions, SearchOptions, WaitOptions } from "./client-options.ts";
 import type { ChatClientEvent, ChatClientState, ChatStateEvent } from "./events.ts";
 import type { OpenLink } from "./link.ts";
 import { type Answers, type Asked, PendingRequests } from "./pending-requests.ts";
 import { RatePause } from "./rate-pause.ts";
 import { planResume, RoomTail, roomKey } from "./resume.ts";
 import { RetryTimer } from "./retry-timer.ts";
+
+/** A room is told at most this often that one is writing, in milliseconds. */
+const TYPING_MS = 3_000;
 
 type Unasked<Type extends keyof Answers> = Omit<Asked<Type>, "id">;
 
@@ -62,6 +67,8 @@ export class ChatClient implements AsyncDisposable {
   /** The call of `connect` that waits. */
   #connecting: PromiseWithResolvers<void> | undefined;
   #lastId = 0;
+  /** Connections so far. */
+  #attempts = 0;
   /** Why it is closed. */
   #end = new ChatError("closed", "The chat client is closed");
 
@@ -176,6 +183,44 @@ export class ChatClient implements AsyncDisposable {
     return this.#ask<"history">({ type: "history", room, ...given({ before, after, limit }) }, signal);
   }
 
+  /** Looks for messages of a room that have all the words, the newest; oldest first. */
+  search(room: string, query: string, { before, limit, signal }: SearchOptions = {}): Promise<SearchMessage> {
+    return this.#ask<"search">({ type: "search", room, query, ...given({ before, limit }) }, signal);
+  }
+
+  /** A room's topic; empty where it has none. It also stands in the answer to {@link join}. */
+  async topic(room: string, { signal }: WaitOptions = {}): Promise<string> {
+    const answer = await this.#ask<"topic">({ type: "topic", room }, signal);
+    return (answer as TopicMessage).topic;
+  }
+
+  /**
+   * Sets a room's topic: one line, of at most `topicBytesMax`; an empty one takes it away.
+   *
+   * @returns when it is in the room's log; it does not come back as an event.
+   */
+  async setTopic(room: string, topic: string, { signal }: WaitOptions = {}): Promise<AckMessage> {
+    return (await this.#ask<"topic">({ type: "topic", room, topic }, signal)) as AckMessage;
+  }
+
+  /**
+   * Tells a room that one is writing; for every key that is pressed, as it is sent every few seconds at most. The others
+   * take it for over after a few seconds without it, or with the message.
+   */
+  typing(room: string): void {
+    const tail = this.#rooms.get(roomKey(room));
+    if (this.#state !== "online" || tail === undefined || !tail.isLive || this.#pause.isOn) return;
+    const nowMs = Date.now();
+    if (nowMs - tail.typedAtMs < TYPING_MS) return;
+    tail.typedAtMs = nowMs;
+    this.#connection?.send({ type: "typing", room });
+  }
+
+  /** Says that a room was read up to this `seq`; `unread` in the next answer to {@link join} counts from there. */
+  async markRead(room: string, seq: number, { signal }: WaitOptions = {}): Promise<void> {
+    await this.#ask<"read">({ type: "read", room, seq }, signal);
+  }
+
   /** Asks the server for a sign of life. @returns the round trip in milliseconds. */
   async ping({ signal }: WaitOptions = {}): Promise<number> {
     const startMs = performance.now();
@@ -234,6 +279,7 @@ export class ChatClient implements AsyncDisposable {
   #dial(): void {
     this.#retry.stop();
     let afterMs: number | undefined;
+    this.#attempts += 1;
     const connection = new ChatConnection(
       {
         hello: (hello) => this.#greeted(hello, connection),
@@ -247,6 +293,7 @@ export class ChatClient implements AsyncDisposable {
       },
       {
         session: this.#session,
+        attempt: this.#attempts,
         timeoutMs: this.#ackTimeoutMs,
         nextId: () => this.#nextId(),
       },
@@ -284,9 +331,11 @@ export class ChatClient implements AsyncDisposable {
   #receive(message: ServerMessage, connection: ChatConnection): void {
     switch (message.type) {
       case "chat":
+      case "set":
         this.#arrived(message);
         return;
       case "presence":
+      case "typing":
         if (this.#rooms.get(roomKey(message.room))?.isLive) this.#emit(message);
         return;
       case "joined":
@@ -299,6 +348,8 @@ export class ChatClient implements AsyncDisposable {
       case "who":
       case "rooms":
       case "history":
+      case "search":
+      case "topic":
       case "pong":
         this.#requests.answer(message);
         return;
@@ -332,14 +383,19 @@ export class ChatClient implements AsyncDisposable {
     return this.#pause.isOn && tail !== undefined && !tail.isLive && this.#requests.hold(request.id, 0);
   }
 
-  #arrived(message: ChatMessage): void {
+  #arrived(message: EntryMessage): void {
     const tail = this.#rooms.get(roomKey(message.room));
     if (tail === undefined || !tail.isLive) return;
     const after = tail.position.seq;
     const arrival = tail.arrive(message);
     if (arrival === "seen") return;
     if (arrival === "gap") this.#emit({ type: "gap", room: tail.room, after, before: message.seq ?? after });
-    this.#emit({ type: "message", message });
+    if (message.type === "chat") {
+      this.#emit({ type: "message", message });
+    } else if (message.key === "topic") {
+      const { room, username, value: topic, seq, at } = message;
+      this.#emit({ type: "topic", room, username, topic, seq, at });
+    }
   }
 
   #joined(joined: JoinedMessage, connection: ChatConnection): void {
@@ -348,7 +404,8 @@ export class ChatClient implements AsyncDisposable {
     this.#isNamed = true;
     if (tail !== undefined && !tail.isLive) {
       const missed = tail.resume(joined);
-      this.#emit({ type: "rejoined", joined, missed, recovered: joined.recovered ?? false });
+      const { recovered = false, reason } = joined;
+      this.#emit({ type: "rejoined", joined, missed, recovered, ...given({ reason }) });
       this.#requests.answer(joined);
     } else if (this.#requests.answer(joined)) {
       this.#rooms.set(key, new RoomTail(joined));

@@ -1,4 +1,11 @@
-import type { ByeMessage, ChatMessage, JoinedMessage, PresenceMessage } from "@landline/protocol";
+import type {
+  ByeMessage,
+  ChatMessage,
+  GapReason,
+  JoinedMessage,
+  PresenceMessage,
+  TypingMessage,
+} from "@landline/protocol";
 import type { ChatError } from "./chat-error.ts";
 
 /**
@@ -25,17 +32,31 @@ export interface ChatMessageEvent {
   readonly message: ChatMessage;
 }
 
-/** The client is back in a room after its link broke. */
+/** Somebody else set a room's topic; it stands in the room's order like a message. */
+export interface TopicEvent {
+  readonly type: "topic";
+  readonly room: string;
+  readonly username: string;
+  /** Empty: it was taken away. */
+  readonly topic: string;
+  readonly seq: number;
+  /** In milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** The client is back in a room after its link broke. `joined` has the topic as it is now. */
 export interface RejoinedEvent {
   readonly type: "rejoined";
   readonly joined: JoinedMessage;
   /**
-   * The entries not seen before, oldest first. One's own messages are among them where the link broke between
+   * The messages not seen before, oldest first. One's own messages are among them where the link broke between
    * their commit and their acknowledgement, which still comes and names the same `seq`.
    */
   readonly missed: readonly ChatMessage[];
   /** Whether `missed` is all that was missed. */
   readonly recovered: boolean;
+  /** Why it is not, where the server says. */
+  readonly reason?: GapReason;
 }
 
 /** A room could not be entered again; the client is no longer in it. */
@@ -65,6 +86,8 @@ export interface ChatErrorEvent {
 export type ChatClientEvent =
   | ChatStateEvent
   | ChatMessageEvent
+  | TopicEvent
+  | TypingMessage
   | PresenceMessage
   | RejoinedEvent
   | DroppedEvent

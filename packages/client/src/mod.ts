@@ -6,7 +6,7 @@
  */
 export { ChatError, type ChatErrorCode, type ChatErrorOptions } from "./chat-error.ts";
 export { ChatClient } from "./client.ts";
-export type { ChatClientOptions, HistoryOptions, JoinOptions, WaitOptions } from "./client-options.ts";
+export type { ChatClientOptions, HistoryOptions, JoinOptions, SearchOptions, WaitOptions } from "./client-options.ts";
 export type {
   ChatClientEvent,
   ChatClientState,
@@ -16,6 +16,7 @@ export type {
   DroppedEvent,
   GapEvent,
   RejoinedEvent,
+  TopicEvent,
 } from "./events.ts";
 export type { Link, LinkHandlers, OpenLink } from "./link.ts";
 export { websocketLink } from "./websocket-link.ts";

@@ -6,6 +6,8 @@ import type {
   PongMessage,
   RequestOf,
   RoomsMessage,
+  SearchMessage,
+  TopicMessage,
   WhoMessage,
 } from "@landline/protocol";
 import { asError, type ChatError } from "./chat-error.ts";
@@ -18,6 +20,10 @@ export interface Answers {
   readonly who: WhoMessage;
   readonly rooms: RoomsMessage;
   readonly history: HistoryMessage;
+  readonly search: SearchMessage;
+  /** The second one where the topic was only asked for. */
+  readonly topic: AckMessage | TopicMessage;
+  readonly read: AckMessage;
   readonly ping: PongMessage;
 }
 

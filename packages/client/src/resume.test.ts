@@ -3,7 +3,14 @@ import { test } from "node:test";
 import type { ChatMessage, HelloMessage, JoinedMessage } from "@landline/protocol";
 import { backoffMs, planResume, RoomTail, roomKey } from "./resume.ts";
 
-const LIMITS = { messageBytesMax: 4096, frameBytesMax: 65_536, roomsMax: 10, historyMax: 200, pingMs: 25_000 };
+const LIMITS = {
+  messageBytesMax: 4096,
+  topicBytesMax: 1024,
+  frameBytesMax: 65_536,
+  roomsMax: 10,
+  historyMax: 200,
+  pingMs: 25_000,
+};
 
 function joined(seq: number, entries: readonly ChatMessage[] = [], epoch = "e1"): JoinedMessage {
   return { type: "joined", room: "Lobby", position: { epoch, seq }, members: [], count: 0, entries };

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ChatMessage, HelloMessage, JoinedMessage, Position, RequestOf } from "@landline/protocol";
+import type { ChatMessage, EntryMessage, HelloMessage, JoinedMessage, Position, RequestOf } from "@landline/protocol";
 
 /** The name under which a room is kept, as the server compares names. */
 export function roomKey(room: string): string {
@@ -17,6 +17,8 @@ export type Arrival = "next" | "seen" | "gap";
 /** How far a client has read one room. */
 export class RoomTail {
   readonly room: string;
+  /** When the room was told last that the user is writing, in milliseconds since 1970. */
+  typedAtMs = 0;
   #position: Position;
   #isLive = true;
 
@@ -40,17 +42,17 @@ export class RoomTail {
     this.#isLive = false;
   }
 
-  /** The room was joined again: moves to its position and returns the entries not seen before. */
+  /** The room was joined again: moves to its position and returns the messages not seen before. */
   resume(joined: JoinedMessage): readonly ChatMessage[] {
     const seen = joined.position.epoch === this.#position.epoch ? this.#position.seq : -1;
     this.#position = joined.position;
     this.#isLive = true;
-    return joined.entries.filter((entry) => entry.seq === undefined || entry.seq > seen);
+    const messages = joined.entries.filter((entry) => entry.type === "chat");
+    return messages.filter(({ seq }) => seq === undefined || seq > seen);
   }
 
-  /** Judges a live message, and moves on to it unless it was seen. */
-  arrive(message: ChatMessage): Arrival {
-    const { seq, prev } = message;
+  /** Judges a live entry, and moves on to it unless it was seen. */
+  arrive({ seq, prev }: EntryMessage): Arrival {
     if (seq === undefined) return "next";
     const last = this.#position.seq;
     if (seq <= last) return "seen";

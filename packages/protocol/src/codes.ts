@@ -26,14 +26,16 @@ export const ERROR_CODES = [
   "too-many-rooms",
   /** The request is for a room that this connection has not joined. */
   "not-joined",
-  /** The text is longer than `messageBytesMax`. */
+  /** The text is longer than `messageBytesMax`, or the topic than `topicBytesMax`. */
   "message-too-long",
-  /** Too many messages or joins in a short time; `retryAfterMs` says when to go on. */
+  /** Too many messages, joins or other requests in a short time; `retryAfterMs` says when to go on. */
   "rate-limited",
   /** An id was used before, with another text. */
   "id-reused",
   /** No connection that could be taken back has this session. */
   "session-unknown",
+  /** The server has too much to do for this now; try again later. */
+  "busy",
   /** The server failed; trying again may help. */
   "internal",
 ] as const;

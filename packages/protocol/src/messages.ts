@@ -10,6 +10,8 @@ export interface Position {
 export interface Limits {
   /** Longest text of one chat message, in bytes. */
   readonly messageBytesMax: number;
+  /** Longest topic of a room, in bytes. */
+  readonly topicBytesMax: number;
   /** Longest request, in bytes. */
   readonly frameBytesMax: number;
   /** Rooms that one connection may be in. */
@@ -29,6 +31,11 @@ export type Request =
       readonly username?: string;
       /** The `session` of an earlier connection, to take its name and rooms back. */
       readonly session?: string;
+      /**
+       * Counts a client's connections that give the same `session`: one that does not count further than the connection
+       * which has it comes too late, and is refused.
+       */
+      readonly attempt?: number;
     }
   | {
       readonly type: "join";
@@ -54,6 +61,22 @@ export type Request =
       readonly after?: number;
       readonly limit?: number;
     }
+  | {
+      readonly type: "search";
+      readonly id?: string;
+      readonly room: string;
+      /** Words that a message must all have; the last one may be the beginning of one. */
+      readonly query: string;
+      /** Only entries before this `seq`. */
+      readonly before?: number;
+      readonly limit?: number;
+    }
+  /** Sets a room's topic; an empty one takes it away. Without `topic`, asks for it. */
+  | { readonly type: "topic"; readonly id?: string; readonly room: string; readonly topic?: string }
+  /** The person is writing. Not answered. */
+  | { readonly type: "typing"; readonly room: string; readonly id?: string }
+  /** The person has read the room up to this `seq`. */
+  | { readonly type: "read"; readonly id?: string; readonly room: string; readonly seq: number }
   | { readonly type: "ping"; readonly id?: string }
   | { readonly type: "pong"; readonly id?: string };
 
@@ -84,6 +107,34 @@ export interface ChatMessage {
   /** When it was accepted, in milliseconds since 1970. */
   readonly at?: number;
 }
+
+/** The room's state was changed. A key that a client does not know is to be ignored. */
+export interface SetMessage {
+  readonly type: "set";
+  readonly room: string;
+  readonly username: string;
+  /** `topic`, and others to come. */
+  readonly key: string;
+  /** Empty: it was taken away. */
+  readonly value: string;
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: number;
+}
+
+/** An entry of a room's log, as the members are told it. */
+export type EntryMessage = ChatMessage | SetMessage;
+
+/** Why not all that was missed could be given. */
+export type GapReason =
+  /** The room's log is another one than the position's: it was lost, or restored. */
+  | "log-changed"
+  /** The position is beyond the log's end. */
+  | "ahead"
+  /** The log does not have all of it any more. */
+  | "too-old"
+  /** It is more than one answer holds; `history` has the rest. */
+  | "too-many";
 
 /** A request was refused; or, to a client of version 1, why the connection ends. */
 export interface ErrorMessage {
@@ -116,14 +167,24 @@ export interface JoinedMessage {
   /** At most 200 names; `count` is how many there are. */
   readonly members: readonly string[];
   readonly count: number;
-  readonly entries: readonly ChatMessage[];
+  readonly entries: readonly EntryMessage[];
   /** There are older entries than the ones given. */
   readonly more?: boolean;
+  /** Absent where the room has none. */
+  readonly topic?: string | undefined;
+  /** How far this person has read, where the server knows. */
+  readonly read?: number | undefined;
+  /** Chat messages of others since then; at most `historyMax` are counted. */
+  readonly unread?: number | undefined;
   /** Answers `after`: whether `entries` is all that was missed. */
   readonly recovered?: boolean | undefined;
+  /** Why it is not. */
+  readonly reason?: GapReason | undefined;
 }
 
-/** Answers `chat` and `leave`. For `chat`, the message is in the room's log at `seq`. */
+/**
+ * Answers `chat`, `topic`, `read` and `leave`. For `chat` and `topic`, it is in the room's log at `seq`.
+ */
 export interface AckMessage {
   readonly type: "ack";
   readonly id?: string | undefined;
@@ -153,9 +214,35 @@ export interface HistoryMessage {
   readonly id?: string | undefined;
   readonly room: string;
   /** Oldest first. */
-  readonly entries: readonly ChatMessage[];
+  readonly entries: readonly EntryMessage[];
   /** There are older entries (newer ones, if `after` was asked). */
   readonly more: boolean;
+}
+
+export interface SearchMessage {
+  readonly type: "search";
+  readonly id?: string | undefined;
+  readonly room: string;
+  /** Oldest first. */
+  readonly entries: readonly EntryMessage[];
+  /** There are older ones. */
+  readonly more: boolean;
+}
+
+/** Answers `topic` without a topic. */
+export interface TopicMessage {
+  readonly type: "topic";
+  readonly id?: string | undefined;
+  readonly room: string;
+  /** Empty where there is none. */
+  readonly topic: string;
+}
+
+/** Somebody is writing; over after a few seconds, or with their message. */
+export interface TypingMessage {
+  readonly type: "typing";
+  readonly room: string;
+  readonly username: string;
 }
 
 export interface PresenceMessage {
@@ -190,6 +277,7 @@ export type ServerMessage =
   | WelcomeMessage
   | NotificationMessage
   | ChatMessage
+  | SetMessage
   | ErrorMessage
   | HelloMessage
   | JoinedMessage
@@ -197,6 +285,9 @@ export type ServerMessage =
   | WhoMessage
   | RoomsMessage
   | HistoryMessage
+  | SearchMessage
+  | TopicMessage
+  | TypingMessage
   | PresenceMessage
   | PingMessage
   | PongMessage

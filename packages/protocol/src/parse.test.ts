@@ -6,7 +6,7 @@ import { parseRequest, parseServerMessage } from "./parse.ts";
 
 /** A valid request of each type with each of its fields, and the type that the field must have. */
 const REQUESTS = {
-  hello: { fields: { version: 2, username: "ada", session: "s" }, required: ["version"] },
+  hello: { fields: { version: 2, username: "ada", session: "s", attempt: 2 }, required: ["version"] },
   join: {
     fields: { room: "lobby", username: "ada", after: { epoch: "e", seq: 3 }, history: 10 },
     required: ["room"],
@@ -16,6 +16,10 @@ const REQUESTS = {
   who: { fields: { room: "lobby" }, required: ["room"] },
   rooms: { fields: {}, required: [] },
   history: { fields: { room: "lobby", before: 9, limit: 5 }, required: ["room"] },
+  search: { fields: { room: "lobby", query: "x", before: 9, limit: 5 }, required: ["room", "query"] },
+  topic: { fields: { room: "lobby", topic: "x" }, required: ["room"] },
+  typing: { fields: { room: "lobby" }, required: ["room"] },
+  read: { fields: { room: "lobby", seq: 3 }, required: ["room", "seq"] },
   ping: { fields: {}, required: [] },
   pong: { fields: {}, required: [] },
 } as const;
@@ -25,7 +29,8 @@ const VALUES: readonly unknown[] = [null, true, false, 0, 1, 2, -1, 1.5, 1e300, 
 /** What may stand in a field in place of its valid value. */
 function isRight(field: string, valid: unknown, value: unknown): boolean {
   if (field === "after" && typeof valid === "object") return false;
-  if (["history", "before", "limit", "after"].includes(field)) return Number.isSafeInteger(value) && Number(value) >= 0;
+  if (["history", "before", "limit", "after", "seq", "attempt"].includes(field))
+    return Number.isSafeInteger(value) && Number(value) >= 0;
   if (field === "room" || field === "username") return typeof value === typeof valid;
   return typeof value === typeof valid;
 }
@@ -158,7 +163,7 @@ describe("parseServerMessage()", () => {
   });
 
   test("passes over types that it does not know", () => {
-    for (const type of ["topic", "", "__proto__", "constructor"]) {
+    for (const type of ["edit", "", "__proto__", "constructor"]) {
       assert.equal(parseServerMessage(JSON.stringify({ type })), undefined);
     }
   });

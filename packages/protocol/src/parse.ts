@@ -18,7 +18,10 @@ const ID_LENGTH_MAX = 64;
 /** For each request, what is wrong with its fields. */
 const CHECKS: Readonly<Record<RequestType, Check>> = {
   hello: (fields) =>
-    need(fields, "version", "number") ?? may(fields, "username", "string") ?? may(fields, "session", "string"),
+    need(fields, "version", "number") ??
+    may(fields, "username", "string") ??
+    may(fields, "session", "string") ??
+    count(fields, "attempt"),
   join: (fields) =>
     !fields.room || (Object.hasOwn(fields, "username") && !fields.username)
       ? "Room and username required"
@@ -38,6 +41,14 @@ const CHECKS: Readonly<Record<RequestType, Check>> = {
     (fields.before !== undefined && fields.after !== undefined
       ? 'Only one of "before" and "after" can be given'
       : undefined),
+  search: (fields) =>
+    need(fields, "room", "string") ??
+    need(fields, "query", "string") ??
+    count(fields, "before") ??
+    count(fields, "limit"),
+  topic: (fields) => need(fields, "room", "string") ?? may(fields, "topic", "string"),
+  typing: (fields) => need(fields, "room", "string"),
+  read: (fields) => need(fields, "room", "string") ?? need(fields, "seq", "number") ?? count(fields, "seq"),
   ping: () => undefined,
   pong: () => undefined,
 };
@@ -78,6 +89,7 @@ const SERVER_TYPES: ReadonlySet<string> = new Set<ServerMessage["type"]>([
   "welcome",
   "notification",
   "chat",
+  "set",
   "error",
   "hello",
   "joined",
@@ -85,6 +97,9 @@ const SERVER_TYPES: ReadonlySet<string> = new Set<ServerMessage["type"]>([
   "who",
   "rooms",
   "history",
+  "search",
+  "topic",
+  "typing",
   "presence",
   "ping",
   "pong",

@@ -101,6 +101,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   drainMs: { kind: "duration", about: "how long closing waits for clients to go" },
   frameBytesMax: { kind: "size", about: "longest request" },
   messageBytesMax: { kind: "size", about: "longest text of one chat message" },
+  topicBytesMax: { kind: "size", about: "longest topic of a room" },
   roomsMax: { kind: "count", about: "rooms that one connection may be in" },
   historyMax: { kind: "count", about: "entries in one answer" },
   historyDefault: { kind: "count", about: "entries in an answer to a request that does not say how many" },
@@ -120,4 +121,8 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   joinBurst: { kind: "count", about: "joins of a connection, and of a user, at once" },
   joinRatePerAddress: { kind: "rate", about: "joins of one address" },
   joinBurstPerAddress: { kind: "count", about: "joins of one address at once" },
+  requestRate: { kind: "rate", about: "other requests of a connection, and of a user" },
+  requestBurst: { kind: "count", about: "other requests of a connection, and of a user, at once" },
+  requestRatePerAddress: { kind: "rate", about: "other requests of one address" },
+  requestBurstPerAddress: { kind: "count", about: "other requests of one address at once" },
 };

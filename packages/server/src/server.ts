@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { type Address, json, lengthPrefixed, SocketError } from "@landline/sockets";
 import { MemoryPresence, MemoryRegistry, MemoryRoomLog } from "./adapters/memory/mod.ts";
+import { SqliteRoomLog } from "./adapters/sqlite/mod.ts";
 import { DEFAULT_CONFIG, type ServerConfig } from "./config.ts";
 import { type ChatLimits, DEFAULT_LIMITS, RateLimits } from "./core/mod.ts";
 import { INVALID_JSON, readCommand, readText, version1, version2 } from "./dialects/json/mod.ts";
@@ -12,7 +13,7 @@ import { lineFraming, prefixFraming, websocketFraming } from "./gateways/framing
 import { HttpGateway } from "./gateways/http.ts";
 import { type StreamDialect, StreamGateway } from "./gateways/stream.ts";
 import { WebSocketGateway } from "./gateways/websocket.ts";
-import { type Framing, Hub, WireFormat, type WireFormats } from "./hub/mod.ts";
+import { type Framing, Hub, type RoomLog, RoomLogError, WireFormat, type WireFormats } from "./hub/mod.ts";
 
 /** What {@link startServer} takes: any setting, any limit. */
 export interface ServerOptions extends Partial<ServerConfig> {
@@ -25,7 +26,12 @@ export interface ServerOptions extends Partial<ServerConfig> {
 export interface ChatServer extends AsyncDisposable {
   /** Where it listens. */
   readonly address: Address;
-  /** Says goodbye to everyone, flushes, and stops. Idempotent. */
+  /** Resolves with the reason when the server cannot do its work any more: its log is broken. Close it then. */
+  readonly failed: Promise<unknown>;
+  /**
+   * Lets nobody in any more, finishes what was begun, says goodbye to everyone, flushes, closes the log, within `drainMs`.
+   * Idempotent.
+   */
   close(): Promise<void>;
 }
 
@@ -36,6 +42,7 @@ const SWEEP_MS = 1_000;
  * Starts a chat server: JSON over TCP, WebSocket and the web page on one port.
  *
  * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`.
+ * @throws {RoomLogError} when the rooms in the folder `data` cannot be opened: `in-use`, `newer-version`, `damaged`, …
  *
  * @example
  * ```ts
@@ -51,9 +58,13 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
   const limits: ChatLimits = { ...DEFAULT_LIMITS, ...limitOptions };
   const report = onError ?? ((error: unknown) => process.emitWarning(error instanceof Error ? error : String(error)));
 
+  const failed = Promise.withResolvers<unknown>();
+  const log = await openLog(config, (error) => {
+    report(error);
+    if (error instanceof RoomLogError && error.code === "failed") failed.resolve(error);
+  });
   const hub = new Hub({
-    // In memory, whatever `data` and `durability` say, as there is no other log yet.
-    log: new MemoryRoomLog(),
+    log,
     presence: new MemoryPresence(),
     registry: new MemoryRegistry(),
     limits,
@@ -62,6 +73,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
     newSecret: () => randomBytes(24).toString("base64url"),
     report,
   });
+  let isClosing = false;
   const stream = new StreamGateway(hub);
   const webSocket = new WebSocketGateway(hub, { formats: jsonFormats(websocketFraming), read: readText });
   const http = new HttpGateway({
@@ -69,6 +81,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
     hosts: config.hosts.map((host) => host.toLowerCase()),
     headersTimeoutMs: config.headersTimeoutMs,
     health: () => ({ status: "ok" }),
+    isReady: () => !isClosing,
     upgrade: (request, socket, head) => webSocket.accept(request, socket, head),
   });
   const lines = jsonLines(limits);
@@ -82,7 +95,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
       http: (socket) => http.accept(socket),
     },
   ).catch(async (error) => {
-    await http.close(0);
+    await Promise.all([http.close(0), log.close()]);
     throw error;
   });
   const sweeper = setInterval(() => hub.sweep(), SWEEP_MS);
@@ -91,14 +104,31 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closed ??= (async () => {
+      isClosing = true;
       clearInterval(sweeper);
+      door.refuse();
       // The goodbyes first: what is written before a connection is closed still leaves.
-      const goodbyes = hub.close({ code: "shutdown", message: "The server is shutting down", reconnect: true });
-      await Promise.all([goodbyes, door.close(config.drainMs), http.close(config.drainMs)]);
+      const goodbye = { code: "shutdown", message: "The server is shutting down", reconnect: true } as const;
+      const endsAtMs = performance.now() + config.drainMs;
+      await hub.drain(goodbye, config.drainMs / 2);
+      const restMs = Math.max(0, endsAtMs - performance.now());
+      await Promise.all([door.close(restMs), http.close(restMs)]);
+      await hub.close();
     })();
     return closed;
   };
-  return { address: door.address, close, [Symbol.asyncDispose]: close };
+  return { address: door.address, failed: failed.promise, close, [Symbol.asyncDispose]: close };
+}
+
+async function openLog(config: ServerConfig, onError: (error: unknown) => void): Promise<RoomLog> {
+  const { data: folder, durability, keepEntries, keepAgeMs } = config;
+  if (folder === undefined || durability === "memory") return new MemoryRoomLog();
+  const keep = { entriesMax: bounded(keepEntries), ageMs: bounded(keepAgeMs) };
+  return await SqliteRoomLog.open({ folder, durability, keep, onError });
+}
+
+function bounded(value: number): number | undefined {
+  return value === Number.POSITIVE_INFINITY ? undefined : value;
 }
 
 /** JSON values however they come: lines, back to back, cut anywhere. */

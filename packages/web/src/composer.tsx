@@ -5,10 +5,12 @@ interface ComposerProps {
   readonly room: string;
   readonly isDisabled: boolean;
   say(text: string): void;
+  /** A key was pressed. */
+  typing(): void;
 }
 
 /** Where a message is written. Enter sends, Shift+Enter begins a new line. */
-export function Composer({ room, isDisabled, say }: ComposerProps): JSX.Element {
+export function Composer({ room, isDisabled, say, typing }: ComposerProps): JSX.Element {
   const [text, setText] = useState("");
   const field = useRef<HTMLTextAreaElement>(null);
   useEffect(() => field.current?.focus(), []);
@@ -40,7 +42,10 @@ export function Composer({ room, isDisabled, say }: ComposerProps): JSX.Element 
         aria-label={`Message to ${room}`}
         placeholder={`Message #${room}`}
         enterkeyhint="send"
-        onInput={(event) => setText(event.currentTarget.value)}
+        onInput={(event) => {
+          setText(event.currentTarget.value);
+          if (event.currentTarget.value !== "") typing();
+        }}
         onKeyDown={keyDown}
       />
       <button class="primary" type="submit" disabled={isDisabled || text.trim() === ""}>

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 // biome-ignore lint/style/noRestrictedImports: tests run on Node
 import { test } from "node:test";
-import type { ChatMessage, JoinedMessage } from "@landline/protocol";
+import type { ChatMessage, EntryMessage, JoinedMessage, SetMessage } from "@landline/protocol";
 import * as conversation from "./conversation.ts";
 import { blocksOf, presenceText } from "./timeline.ts";
 
@@ -11,7 +11,7 @@ function said(seq: number, username = "bob", at = NOON): ChatMessage {
   return { type: "chat", room: "lobby", username, message: `m${seq}`, seq, prev: seq - 1, at };
 }
 
-function joined(entries: readonly ChatMessage[], members = ["ada", "bob"], epoch = "e"): JoinedMessage {
+function joined(entries: readonly EntryMessage[], members = ["ada", "bob"], epoch = "e"): JoinedMessage {
   const position = { epoch, seq: entries.length };
   return { type: "joined", room: "lobby", position, members, count: members.length, entries };
 }
@@ -120,4 +120,16 @@ test("messageArrived() does not offer again what was in a log that is gone", () 
   let state = conversation.rejoined(conversation.entered(joined(many)), joined([], ["ada"], "restarted"), [], true);
   state = conversation.messageArrived(state, said(1));
   assert.equal(conversation.oldestSeq(state), undefined);
+});
+
+test("the topic is what was set last, and each change of it a line that older messages can be asked before", () => {
+  const set = (seq: number, value: string, key = "topic"): SetMessage => {
+    return { type: "set", room: "lobby", username: "bob", key, value, seq, prev: seq - 1, at: NOON };
+  };
+  const room = { ...joined([set(7, "Plans"), set(8, "op", "role"), said(9)]), topic: "Plans", more: true };
+  let state = conversation.entered(room);
+  assert.deepEqual([state.topic, textsOf(state), conversation.oldestSeq(state)], ["Plans", ["topic", "m9"], 7]);
+  state = conversation.topicChanged(state, { username: "ada", topic: "", seq: 10, at: NOON });
+  assert.deepEqual([state.topic, textsOf(state)], ["", ["topic", "m9", "topic"]]);
+  assert.equal(conversation.rejoined(state, room, [], true).topic, "Plans");
 });

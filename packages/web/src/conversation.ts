@@ -3,7 +3,15 @@
  *
  * @module
  */
-import type { AckMessage, ChatMessage, HistoryMessage, JoinedMessage, PresenceMessage } from "@landline/protocol";
+import type { TopicEvent } from "@landline/client";
+import type {
+  AckMessage,
+  ChatMessage,
+  EntryMessage,
+  HistoryMessage,
+  JoinedMessage,
+  PresenceMessage,
+} from "@landline/protocol";
 
 /** Something in the room's past. */
 export type Line =
@@ -17,6 +25,14 @@ export type Line =
       readonly seq: number;
     }
   | { readonly kind: "presence"; readonly username: string; readonly state: "joined" | "left"; readonly at: number }
+  | {
+      readonly kind: "topic";
+      readonly username: string;
+      readonly topic: string;
+      readonly at: number;
+      readonly epoch: string;
+      readonly seq: number;
+    }
   | { readonly kind: "gap"; readonly at: number };
 
 /** One's own message on its way. */
@@ -31,6 +47,8 @@ export interface Conversation {
   readonly members: readonly string[];
   /** How many members there are; the server names 200 at most. */
   readonly count: number;
+  /** Empty where the room has none. */
+  readonly topic: string;
   readonly hasOlder: boolean;
   /** The log that is written now. */
   readonly epoch: string;
@@ -48,9 +66,10 @@ export function entered(joined: JoinedMessage): Conversation {
   return {
     members: joined.members,
     count: joined.count,
+    topic: joined.topic ?? "",
     hasOlder: joined.more ?? false,
     epoch: joined.position.epoch,
-    lines: joined.entries.map((entry) => lineOf(entry, joined.position.epoch)),
+    lines: linesOf(joined.entries, joined.position.epoch),
     outgoing: [],
   };
 }
@@ -66,12 +85,18 @@ export function rejoined(
   const gap: Line[] = isComplete ? [] : [{ kind: "gap", at: missed[0]?.at ?? Date.now() }];
   // What came before the lines on top was in a log that is gone.
   const hasOlder = conversation.hasOlder && epoch === conversation.epoch;
-  const room = { ...conversation, members: joined.members, count: joined.count, hasOlder, epoch };
-  return withLines(room, ...gap, ...missed.map((entry) => lineOf(entry, epoch)));
+  const { members, count, topic = "" } = joined;
+  return withLines({ ...conversation, members, count, topic, hasOlder, epoch }, ...gap, ...linesOf(missed, epoch));
 }
 
 export function messageArrived(conversation: Conversation, message: ChatMessage): Conversation {
   return withLines(conversation, lineOf(message, conversation.epoch));
+}
+
+export function topicChanged(conversation: Conversation, change: Omit<TopicEvent, "type" | "room">): Conversation {
+  const { username, topic, at, seq } = change;
+  const { epoch } = conversation;
+  return withLines({ ...conversation, topic }, { kind: "topic", username, topic, at, epoch, seq });
 }
 
 export function gapShown(conversation: Conversation): Conversation {
@@ -117,14 +142,14 @@ export function olderShown(conversation: Conversation, history: HistoryMessage):
   return {
     ...conversation,
     hasOlder: history.more && history.entries.length > 0,
-    lines: [...history.entries.map((entry) => lineOf(entry, conversation.epoch)), ...conversation.lines],
+    lines: [...linesOf(history.entries, conversation.epoch), ...conversation.lines],
   };
 }
 
 /** The first `seq` that is shown, where there are messages before it. */
 export function oldestSeq(conversation: Conversation): number | undefined {
   if (!conversation.hasOlder) return undefined;
-  return conversation.lines.find((line) => line.kind === "message")?.seq;
+  return conversation.lines.find(isEntry)?.seq;
 }
 
 /** What tells a message from every other one of the room. */
@@ -136,9 +161,22 @@ function withLines(conversation: Conversation, ...more: readonly Line[]): Conver
   const lines = [...conversation.lines, ...more];
   if (lines.length <= LINES_MAX) return { ...conversation, lines };
   const kept = lines.slice(-LINES_MAX);
-  const oldest = kept.find((line) => line.kind === "message");
+  const oldest = kept.find(isEntry);
   // The server can give again what went, as long as it still writes the same log.
   return { ...conversation, lines: kept, hasOlder: oldest?.epoch === conversation.epoch };
+}
+
+function linesOf(entries: readonly EntryMessage[], epoch: string): readonly Line[] {
+  return entries.flatMap((entry) => {
+    if (entry.type === "chat") return [lineOf(entry, epoch)];
+    const { key, username, value: topic, at, seq } = entry;
+    return key === "topic" ? [{ kind: "topic" as const, username, topic, at, epoch, seq }] : [];
+  });
+}
+
+/** Whether it stands in the room's log. */
+function isEntry(line: Line): line is Extract<Line, { kind: "message" | "topic" }> {
+  return line.kind === "message" || line.kind === "topic";
 }
 
 function lineOf({ username, message, at, seq }: ChatMessage, epoch: string): Line {

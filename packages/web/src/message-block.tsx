@@ -20,6 +20,14 @@ export function MessageBlock({ block, username }: MessageBlockProps): JSX.Elemen
           <span>{dayName(block.at)}</span>
         </h2>
       );
+    case "topic":
+      return (
+        <p class="note">
+          {block.topic === ""
+            ? `${block.username} took the topic away`
+            : `${block.username} set the topic: ${block.topic}`}
+        </p>
+      );
     case "gap":
       return <p class="note is-gap">Some messages from around here could not be recovered.</p>;
     case "presences":

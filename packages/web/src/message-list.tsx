@@ -78,6 +78,6 @@ export function MessageList({ session }: MessageListProps): JSX.Element {
 }
 
 function keyOf(block: Block): string {
-  const first = block.kind === "messages" ? block.lines[0] : undefined;
+  const first = block.kind === "messages" ? block.lines[0] : block.kind === "topic" ? block : undefined;
   return `${block.kind} ${first === undefined ? block.at : lineKey(first)}`;
 }

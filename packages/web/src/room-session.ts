@@ -12,7 +12,9 @@ import {
   sending,
   sendingFailed,
   sent,
+  topicChanged,
 } from "./conversation.ts";
+import { Writers } from "./writers.ts";
 
 /** How the connection is, as far as a person cares. */
 export interface ConnectionStatus {
@@ -33,6 +35,7 @@ export class RoomSession {
   readonly #listeners = new Set<() => void>();
   #conversation: Conversation;
   #status: ConnectionStatus = { state: "online" };
+  readonly #writers = new Writers(() => this.#changed());
   #isLoadingOlder = false;
   #lastKey = 0;
 
@@ -69,6 +72,16 @@ export class RoomSession {
 
   get status(): ConnectionStatus {
     return this.#status;
+  }
+
+  /** Who is writing now. */
+  get writers(): readonly string[] {
+    return this.#writers.names;
+  }
+
+  /** The user is writing. */
+  typing(): void {
+    this.#client.typing(this.room);
   }
 
   get isLoadingOlder(): boolean {
@@ -124,6 +137,7 @@ export class RoomSession {
     removeEventListener("online", this.#wake);
     document.removeEventListener("visibilitychange", this.#wake);
     this.#listeners.clear();
+    this.#writers.clear();
     await this.#client.leave(this.room).catch(() => undefined);
     await this.#client.close();
   }
@@ -145,9 +159,17 @@ export class RoomSession {
   #happened(event: ChatClientEvent): void {
     switch (event.type) {
       case "message":
+        this.#writers.stopped(event.message.username);
         this.#show(messageArrived(this.#conversation, event.message));
         break;
+      case "topic":
+        this.#show(topicChanged(this.#conversation, event));
+        break;
+      case "typing":
+        this.#writers.wrote(event.username);
+        break;
       case "presence":
+        this.#writers.stopped(event.username);
         if (event.username !== this.username) this.#show(presenceChanged(this.#conversation, event));
         break;
       case "rejoined":

@@ -40,6 +40,11 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
           <span aria-hidden="true">#</span>
           {session.room}
         </h1>
+        {conversation.topic !== "" && (
+          <p class="topic" title={conversation.topic}>
+            {conversation.topic}
+          </p>
+        )}
         <button
           class="quiet members-toggle"
           type="button"
@@ -57,7 +62,15 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
       <div class="room-body">
         <main class="talk">
           <MessageList session={session} />
-          <Composer room={session.room} isDisabled={status.state === "closed"} say={(text) => session.say(text)} />
+          <p class="writers" aria-live="polite">
+            {writersText(session.writers)}
+          </p>
+          <Composer
+            room={session.room}
+            isDisabled={status.state === "closed"}
+            say={(text) => session.say(text)}
+            typing={() => session.typing()}
+          />
         </main>
         <aside id="members" class={isMembersOpen ? "members is-open" : "members"} aria-label="Members">
           <MemberList members={conversation.members} count={conversation.count} username={session.username} />
@@ -65,4 +78,10 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
       </div>
     </div>
   );
+}
+
+function writersText(names: readonly string[]): string {
+  if (names.length === 0) return "";
+  if (names.length > 3) return "Several people are writing…";
+  return `${names.join(", ")} ${names.length === 1 ? "is" : "are"} writing…`;
 }

@@ -18,7 +18,7 @@ export type Block =
       readonly lines: readonly MessageLine[];
     }
   | { readonly kind: "presences"; readonly at: number; readonly lines: readonly PresenceLine[] }
-  | { readonly kind: "gap"; readonly at: number };
+  | Extract<Line, { kind: "topic" | "gap" }>;
 
 /** A pause after which the same person's messages begin a new group. */
 const GROUP_MS = 5 * 60_000;
@@ -68,6 +68,7 @@ function blockOf(line: Line): Block {
       return { kind: "messages", username: line.username, at: line.at, lines: [line] };
     case "presence":
       return { kind: "presences", at: line.at, lines: [line] };
+    case "topic":
     case "gap":
       return line;
   }

@@ -2,10 +2,12 @@ import type { ChatClient } from "@landline/client";
 import type { JoinedMessage } from "@landline/protocol";
 import { CommandFailed, describeError, Prompt, safeText } from "../terminal/mod.ts";
 import { CHAT_HELP, parseChatInput } from "./chat-input.ts";
-import { EventLines, formatMessage, formatNotice } from "./chat-lines.ts";
+import { EventLines, formatEntry, formatMessage, formatNotice } from "./chat-lines.ts";
 
 /** Entries of a room's past that are shown on joining. */
 const HISTORY = 20;
+/** Messages that a search shows. */
+const SEARCH = 20;
 
 /** A person in chat rooms: lines typed go to the current room, everything else is shown above the prompt. */
 export class ChatConversation {
@@ -73,6 +75,10 @@ export class ChatConversation {
           const names = rooms.map(({ room, count }) => `${room} (${count})`);
           return this.#show(formatNotice(`Rooms: ${list(names, names.length)}`));
         }
+        case "topic":
+          return await this.#topic(input.topic);
+        case "search":
+          return await this.#search(input.query);
         case "help":
           return this.#show(CHAT_HELP);
         case "quit":
@@ -95,10 +101,26 @@ export class ChatConversation {
   async #join(room: string): Promise<void> {
     const joined: JoinedMessage = await this.#client.join(room, { history: HISTORY });
     this.#rooms = [...this.#rooms.filter((each) => each !== joined.room), joined.room];
-    const lines = joined.entries.map((entry) => formatMessage(entry, joined.room));
+    const lines = joined.entries.map((entry) => formatEntry(entry, joined.room)).filter((line) => line !== "");
     const notice = formatNotice(`In ${joined.room}: ${list(joined.members, joined.count)}`);
-    this.#show([...lines, notice].join("\n"));
+    const topic = joined.topic === undefined ? [] : [formatNotice(`Topic: ${joined.topic}`)];
+    this.#show([...lines, notice, ...topic].join("\n"));
     this.#showRoom();
+  }
+
+  async #topic(topic: string): Promise<void> {
+    const room = this.#requireRoom();
+    if (topic !== "") await this.#client.setTopic(room, topic);
+    const current = topic === "" ? await this.#client.topic(room) : topic;
+    this.#show(formatNotice(current === "" ? `${room} has no topic` : `Topic of ${room}: ${current}`));
+  }
+
+  async #search(query: string): Promise<void> {
+    const { entries, more } = await this.#client.search(this.#requireRoom(), query, { limit: SEARCH });
+    const lines = entries.map((entry) => formatEntry(entry, this.#room));
+    const found =
+      entries.length === 0 ? "Nothing found" : `${entries.length} found${more ? "; there are older ones" : ""}`;
+    this.#show([...lines, formatNotice(found)].join("\n"));
   }
 
   async #leave(): Promise<void> {

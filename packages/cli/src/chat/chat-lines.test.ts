@@ -28,6 +28,14 @@ describe("EventLines", () => {
     assert.match(lines.format(lost, "lobby"), /trying again$/);
   });
 
+  test("tells who set which topic, and not who is writing", () => {
+    const lines = new EventLines();
+    const topic = { type: "topic", room: "lobby", username: "ada", topic: "Plans", seq: 1, at } as const;
+    assert.equal(lines.format(topic, "lobby"), "12:34 * ada set the topic of lobby: Plans");
+    assert.equal(lines.format({ ...topic, topic: "" }, "lobby"), "12:34 * ada set the topic of lobby: none");
+    assert.equal(lines.format({ type: "typing", room: "lobby", username: "ada" }, "lobby"), "");
+  });
+
   test("tells a goodbye once", () => {
     const lines = new EventLines();
     const bye = { type: "bye", code: "shutdown", message: "Going down", reconnect: true } as const;

@@ -1,5 +1,5 @@
-import type { ChatClientEvent, ChatStateEvent } from "@landline/client";
-import type { ChatMessage } from "@landline/protocol";
+import type { ChatClientEvent, ChatStateEvent, TopicEvent } from "@landline/client";
+import type { ChatMessage, EntryMessage } from "@landline/protocol";
 import { describeError } from "../terminal/mod.ts";
 
 /** `12:34`, in local time. */
@@ -15,6 +15,12 @@ export function formatMessage({ username, message, at, room }: ChatMessage, curr
   return `${formatTime(at ?? Date.now())} ${place}<${username}> ${message.replaceAll("\n", "\n      ")}`;
 }
 
+/** What the room's log has, as it is told when it happens. */
+export function formatEntry(entry: EntryMessage, currentRoom: string): string {
+  if (entry.type === "chat") return formatMessage(entry, currentRoom);
+  return entry.key === "topic" ? formatTopicChange({ ...entry, topic: entry.value }) : "";
+}
+
 /** Tells a client's events to its user: once that the connection is lost, not each attempt. */
 export class EventLines {
   #isLost = false;
@@ -24,6 +30,10 @@ export class EventLines {
     switch (event.type) {
       case "message":
         return formatMessage(event.message, currentRoom);
+      case "topic":
+        return formatTopicChange(event);
+      case "typing":
+        return ""; // It is over too soon to be printed.
       case "presence":
         return formatNotice(`${event.username} ${event.state} ${event.room}`);
       case "rejoined":
@@ -53,7 +63,11 @@ export class EventLines {
   }
 }
 
+function formatTopicChange({ username, room, topic, at }: Omit<TopicEvent, "type" | "seq">): string {
+  return formatNotice(`${username} set the topic of ${room}: ${topic === "" ? "none" : topic}`, at);
+}
+
 /** `12:34 * text`: not said by anybody. */
-export function formatNotice(text: string): string {
-  return `${formatTime(Date.now())} * ${text}`;
+export function formatNotice(text: string, at: number = Date.now()): string {
+  return `${formatTime(at)} * ${text}`;
 }

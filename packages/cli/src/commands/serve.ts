@@ -6,8 +6,10 @@ import {
   formatServices,
   interruptSignal,
   localAddress,
+  note,
   orOtherPort,
   print,
+  safeLine,
   untilInterrupted,
 } from "../terminal/mod.ts";
 import { addServeFlags, loadServerConfig } from "./serve-flags.ts";
@@ -53,9 +55,11 @@ async function serveChat({ echo, ...echoPorts }: EchoFlags, command: Command): P
   print(formatServices([chat, ...(services?.lines ?? [])]));
   const everyAddress = everyAddressLine((server.address as UdpAddress).host);
   if (everyAddress !== undefined) print(`${everyAddress}; for browsers that open it by a name, see --hosts`);
-  await untilInterrupted(interrupted);
+  if (config.data !== undefined && config.durability !== "memory") note(`Rooms are kept in ${safeLine(config.data)}`);
+  const failure = await Promise.race([untilInterrupted(interrupted), server.failed]);
   // Together, as each of them waits for its own clients.
   await Promise.all([server.close(), services?.close()]);
+  if (failure !== undefined) throw failure;
 }
 
 /** A port for a server that is not started is a mistake. */

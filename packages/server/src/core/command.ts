@@ -12,6 +12,7 @@ export type Command =
       readonly version: number;
       readonly username?: string;
       readonly session?: string;
+      readonly attempt?: number;
     }
   | {
       readonly type: "join";
@@ -33,6 +34,17 @@ export type Command =
       readonly after?: number;
       readonly limit?: number;
     }
+  | {
+      readonly type: "search";
+      readonly id?: string;
+      readonly room: string;
+      readonly query: string;
+      readonly before?: number;
+      readonly limit?: number;
+    }
+  | { readonly type: "topic"; readonly id?: string; readonly room: string; readonly topic?: string }
+  | { readonly type: "typing"; readonly id?: string; readonly room: string }
+  | { readonly type: "read"; readonly id?: string; readonly room: string; readonly seq: number }
   | { readonly type: "ping"; readonly id?: string }
   | { readonly type: "pong"; readonly id?: string };
 

@@ -27,7 +27,15 @@ function made(by: Session, command: Command): Decision {
 
 describe("decide()", () => {
   test("asks for hello before anything that only version 2 has", () => {
-    const commands: Command[] = [{ type: "who", room: "lobby" }, { type: "rooms" }, { type: "history", room: "lobby" }];
+    const commands: Command[] = [
+      { type: "who", room: "lobby" },
+      { type: "rooms" },
+      { type: "history", room: "lobby" },
+      { type: "search", room: "lobby", query: "x" },
+      { type: "topic", room: "lobby" },
+      { type: "typing", room: "lobby" },
+      { type: "read", room: "lobby", seq: 1 },
+    ];
     for (const command of commands) {
       assert.equal(codeOf(session(1, ADA, LOBBY), command), "version-required");
       assert.equal(codeOf(session(2, ADA, LOBBY), command), undefined);
@@ -55,11 +63,13 @@ describe("hello", () => {
       type: "greet",
       person: undefined,
       session: undefined,
+      attempt: Number.POSITIVE_INFINITY,
     });
-    assert.deepEqual(made(session(1), { type: "hello", version: 2, username: "Ada", session: "s" }), {
+    assert.deepEqual(made(session(1), { type: "hello", version: 2, username: "Ada", session: "s", attempt: 3 }), {
       type: "greet",
       person: ADA,
       session: "s",
+      attempt: 3,
     });
   });
 
@@ -204,5 +214,51 @@ describe("who and history", () => {
       limit: 20,
     });
     assert.deepEqual(made(by, { type: "history", room: "lobby", after: 3 }), { ...page, after: 3, limit: 5 });
+  });
+});
+
+describe("topic", () => {
+  const set = (topic: string): Command => ({ type: "topic", room: "LOBBY", topic });
+
+  test("is set or asked for in a room that was joined", () => {
+    const by = session(2, ADA, LOBBY);
+    assert.deepEqual(made(by, set("a")), { type: "set", room: LOBBY, person: ADA, key: "topic", value: "a" });
+    assert.deepEqual(made(by, set("")), { type: "set", room: LOBBY, person: ADA, key: "topic", value: "" });
+    assert.deepEqual(made(by, { type: "topic", room: "lobby" }), { type: "topic", room: LOBBY });
+    assert.equal(codeOf(session(2, ADA), set("a")), "not-joined");
+  });
+
+  test("has at most topicBytesMax bytes, and one line", () => {
+    const by = session(2, ADA, LOBBY);
+    assert.equal(codeOf(by, set("é".repeat(512))), undefined);
+    assert.equal(codeOf(by, set(`${"é".repeat(512)}x`)), "message-too-long");
+    for (const topic of ["a\nb", "\u001b[31m", "\u0085"]) assert.equal(codeOf(by, set(topic)), "invalid-request");
+  });
+});
+
+describe("search, typing and read", () => {
+  test("are for rooms that were joined", () => {
+    const by = session(2, ADA, LOBBY);
+    assert.deepEqual(made(by, { type: "search", room: "lobby", query: "x", before: 3, limit: 100 }), {
+      type: "search",
+      room: LOBBY,
+      query: "x",
+      before: 3,
+      limit: 20,
+    });
+    assert.deepEqual(made(by, { type: "typing", room: "lobby" }), { type: "typing", room: LOBBY, person: ADA });
+    assert.deepEqual(made(by, { type: "read", room: "lobby", seq: 3 }), {
+      type: "read",
+      room: LOBBY,
+      person: ADA,
+      seq: 3,
+    });
+    for (const command of [
+      { type: "search", room: "kitchen", query: "x" },
+      { type: "typing", room: "kitchen" },
+      { type: "read", room: "kitchen", seq: 3 },
+    ] as const) {
+      assert.equal(codeOf(by, command), "not-joined");
+    }
   });
 });

@@ -4,6 +4,10 @@ import { hello } from "./commands/hello.ts";
 import { history } from "./commands/history.ts";
 import { join } from "./commands/join.ts";
 import { leave } from "./commands/leave.ts";
+import { read } from "./commands/read.ts";
+import { search } from "./commands/search.ts";
+import { topic } from "./commands/topic.ts";
+import { typing } from "./commands/typing.ts";
 import { who } from "./commands/who.ts";
 import type { Decision } from "./decision.ts";
 import type { ChatLimits } from "./limits.ts";
@@ -33,6 +37,14 @@ export function decide(session: Session, command: Command, limits: ChatLimits): 
       return { type: "rooms" };
     case "history":
       return history(session, command, limits);
+    case "search":
+      return search(session, command, limits);
+    case "topic":
+      return topic(session, command, limits);
+    case "typing":
+      return typing(session, command);
+    case "read":
+      return read(session, command);
     case "ping":
       return { type: "pong" };
     case "pong":

@@ -11,6 +11,8 @@ export type Decision =
       readonly person: Name | undefined;
       /** The session to take back. */
       readonly session: string | undefined;
+      /** Which of this client's attempts to take it back this is; without one, later than any. */
+      readonly attempt: number;
     }
   | {
       readonly type: "join";
@@ -23,6 +25,13 @@ export type Decision =
       readonly history: number;
     }
   | { readonly type: "append"; readonly room: Name; readonly person: Name; readonly message: string }
+  | {
+      readonly type: "set";
+      readonly room: Name;
+      readonly person: Name;
+      readonly key: string;
+      readonly value: string;
+    }
   | { readonly type: "leave"; readonly room: Name }
   | { readonly type: "who"; readonly room: Name }
   | { readonly type: "rooms" }
@@ -33,5 +42,15 @@ export type Decision =
       readonly after: number | undefined;
       readonly limit: number;
     }
+  | {
+      readonly type: "search";
+      readonly room: Name;
+      readonly query: string;
+      readonly before: number | undefined;
+      readonly limit: number;
+    }
+  | { readonly type: "topic"; readonly room: Name }
+  | { readonly type: "typing"; readonly room: Name; readonly person: Name }
+  | { readonly type: "read"; readonly room: Name; readonly person: Name; readonly seq: number }
   | { readonly type: "pong" }
   | { readonly type: "nothing" };

@@ -2,6 +2,8 @@
 export interface ChatLimits {
   /** Longest text of one chat message, in bytes of UTF-8. */
   readonly messageBytesMax: number;
+  /** Longest topic of a room, in bytes of UTF-8. */
+  readonly topicBytesMax: number;
   /** Longest request, in bytes. Past it the connection ends: what follows cannot be told apart. */
   readonly frameBytesMax: number;
   /** Rooms that one connection may be in. */
@@ -40,10 +42,18 @@ export interface ChatLimits {
   /** The same of all connections from one address. */
   readonly joinRatePerAddress: number;
   readonly joinBurstPerAddress: number;
+  /** Other requests of a connection, and of a user on all connections, per second in the long run. */
+  readonly requestRate: number;
+  /** As many of them at once, after a pause. */
+  readonly requestBurst: number;
+  /** The same of all connections from one address. */
+  readonly requestRatePerAddress: number;
+  readonly requestBurstPerAddress: number;
 }
 
 export const DEFAULT_LIMITS: ChatLimits = {
   messageBytesMax: 16_384,
+  topicBytesMax: 1_024,
   frameBytesMax: 65_536,
   roomsMax: 64,
   historyMax: 200,
@@ -64,4 +74,8 @@ export const DEFAULT_LIMITS: ChatLimits = {
   joinBurst: 250,
   joinRatePerAddress: 200,
   joinBurstPerAddress: 5_000,
+  requestRate: 20,
+  requestBurst: 250,
+  requestRatePerAddress: 400,
+  requestBurstPerAddress: 5_000,
 };

@@ -4,7 +4,7 @@ import type { ChatLimits } from "./limits.ts";
 import { type Rate, TokenBucket } from "./token-bucket.ts";
 
 /** What is counted. */
-export type RateKind = "message" | "join";
+export type RateKind = "message" | "join" | "request";
 
 interface SharedBuckets {
   readonly rate: Rate;
@@ -12,7 +12,7 @@ interface SharedBuckets {
   readonly addresses: KeyedBuckets;
 }
 
-/** How often a connection, a user on any connection, and an address may say something or join a room. */
+/** How often a connection, a user on any connection, and an address may say something, join a room or ask. */
 export class RateLimits {
   readonly #shared: Readonly<Record<RateKind, SharedBuckets>>;
 
@@ -25,6 +25,10 @@ export class RateLimits {
       join: shared(
         { perSecond: limits.joinRate, burst: limits.joinBurst },
         { perSecond: limits.joinRatePerAddress, burst: limits.joinBurstPerAddress },
+      ),
+      request: shared(
+        { perSecond: limits.requestRate, burst: limits.requestBurst },
+        { perSecond: limits.requestRatePerAddress, burst: limits.requestBurstPerAddress },
       ),
     };
   }
@@ -47,19 +51,23 @@ export class ConnectionRates {
     this.#own = {
       message: new TokenBucket(buckets.message.rate, nowMs),
       join: new TokenBucket(buckets.join.rate, nowMs),
+      request: new TokenBucket(buckets.request.rate, nowMs),
     };
   }
 
-  /** Takes a token of the connection, the user and the address: 0. Or none, and says how many milliseconds to wait. */
-  take(kind: RateKind, user: string, nowMs: number): number {
+  /**
+   * Takes a token of the connection, the user, where it has a name, and the address: 0. Or none, and says how many
+   * milliseconds to wait.
+   */
+  take(kind: RateKind, user: string | undefined, nowMs: number): number {
     const { users, addresses } = this.#shared[kind];
     const own = this.#own[kind];
-    const ofUser = users.of(user, nowMs);
+    const ofUser = user === undefined ? own : users.of(user, nowMs);
     const ofAddress = addresses.of(this.#address, nowMs);
     const waitMs = Math.max(own.waitMs(nowMs), ofUser.waitMs(nowMs), ofAddress.waitMs(nowMs));
     if (waitMs > 0) return waitMs;
     own.take();
-    ofUser.take();
+    if (ofUser !== own) ofUser.take();
     ofAddress.take();
     return 0;
   }

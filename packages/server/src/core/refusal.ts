@@ -15,6 +15,7 @@ export type RefusalCode =
   | "rate-limited"
   | "id-reused"
   | "session-unknown"
+  | "busy"
   | "internal";
 
 /** A refused command: a code for programs, a text for people. */

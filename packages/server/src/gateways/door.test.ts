@@ -140,7 +140,7 @@ describe("close()", LIMIT, () => {
     assert.equal(server.close(), done);
     const bye = { code: "shutdown", message: "The server is shutting down" };
     assert.deepEqual((await seed.rest()).at(-1), { type: "error", ...bye });
-    assert.deepEqual((await member.rest()).at(-1), { type: "bye", ...bye, reconnect: true });
+    assert.deepEqual((await member.rest()).at(-1), { type: "bye", ...bye, reconnect: true, afterMs: 1 });
     assert.deepEqual((await prefixed.rest("prefixed")).at(-1), { type: "error", ...bye });
     const [code, reason] = await closed;
     assert.deepEqual([code, String(reason)], [1013, "The server is shutting down"]);

@@ -30,16 +30,19 @@ export interface Doorways {
 export class Door {
   readonly #server: Server;
   readonly #detached: Set<Socket>;
+  readonly #refusing: AbortController;
 
-  private constructor(server: Server, detached: Set<Socket>) {
+  private constructor(server: Server, detached: Set<Socket>, refusing: AbortController) {
     this.#server = server;
     this.#detached = detached;
+    this.#refusing = refusing;
   }
 
   /** @throws {SocketError} as `serve` does: `address-in-use` and others. */
   static async open(options: DoorOptions, doorways: Doorways): Promise<Door> {
     const { host, port, connectionsMax, report } = options;
     const detached = new Set<Socket>();
+    const refusing = new AbortController();
     const callers = options.callers && new Callers(options.callers);
     const server = await serve(
       { host, port, connectionsMax, keepAliveMs: KEEP_ALIVE_MS, onError: report },
@@ -48,7 +51,7 @@ export class Door {
           const address = connection.remote?.host ?? "";
           // Connections that were given away are no longer the server's, but still open.
           const isFull = detached.size + server.connections > connectionsMax;
-          if (isFull || callers?.mayEnter(address, performance.now()) === false) {
+          if (refusing.signal.aborted || isFull || callers?.mayEnter(address, performance.now()) === false) {
             connection.reset();
             return;
           }
@@ -66,7 +69,7 @@ export class Door {
         },
       },
     );
-    return new Door(server, detached);
+    return new Door(server, detached, refusing);
   }
 
   get address(): Address {
@@ -78,7 +81,12 @@ export class Door {
     return this.#server.connections + this.#detached.size;
   }
 
-  /** Stops letting anyone in, and gives those inside this long to go. */
+  /** Lets nobody in from now on; those inside stay. */
+  refuse(): void {
+    this.#refusing.abort();
+  }
+
+  /** Stops listening, and gives those inside this long to go. */
   async close(timeoutMs: number): Promise<void> {
     await this.#server.shutdown({ timeoutMs });
   }

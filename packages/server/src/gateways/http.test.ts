@@ -48,6 +48,7 @@ class Site implements AsyncDisposable {
       hosts: ["chat.example"],
       headersTimeoutMs,
       health: () => ({ status: "ok" }),
+      isReady: () => true,
       upgrade: (request: http.IncomingMessage, socket: Duplex) => {
         upgraded.push(request.url ?? "");
         socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\n", () => socket.destroy());
@@ -256,6 +257,7 @@ test("HttpGateway serves connections of any server, with bytes put back in front
     hosts: [],
     headersTimeoutMs: 10_000,
     health: () => ({}),
+    isReady: () => true,
     upgrade: () => undefined,
   });
   const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {

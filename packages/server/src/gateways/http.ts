@@ -12,6 +12,8 @@ export interface HttpGatewayOptions {
   readonly headersTimeoutMs: number;
   /** Answers `/healthz`. */
   readonly health: () => unknown;
+  /** Answers `/readyz`: whether new clients are welcome. */
+  readonly isReady: () => boolean;
   /** Takes a WebSocket handshake over. */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
@@ -45,7 +47,7 @@ const HEADERS_MAX = 100;
 /** How long a refused peer has to end its side, in milliseconds. */
 const LINGER_MS = 2_000;
 
-/** Browsers: the page, `/healthz`, and the way to WebSocket. It has no port of its own; the door hands it connections. */
+/** Browsers: the page, `/healthz`, `/readyz`, and the way to WebSocket. It has no port of its own; the door hands it connections. */
 export class HttpGateway {
   readonly #options: HttpGatewayOptions;
   readonly #server: Server;
@@ -111,8 +113,12 @@ export class HttpGateway {
 
   #get(path: string, request: IncomingMessage, response: ServerResponse): void {
     if (path === "/healthz") {
-      response.setHeader("cache-control", "no-store");
-      send(response, 200, "application/json", Buffer.from(`${JSON.stringify(this.#options.health())}\n`));
+      sendState(response, 200, this.#options.health());
+      return;
+    }
+    if (path === "/readyz") {
+      const isReady = this.#options.isReady();
+      sendState(response, isReady ? 200 : 503, { status: isReady ? "ok" : "shutting down" });
       return;
     }
     const asset = this.#options.assets.get(path);
@@ -144,6 +150,11 @@ function pathOf(request: IncomingMessage): string {
   const url = request.url ?? "/";
   const query = url.indexOf("?");
   return query === -1 ? url : url.slice(0, query);
+}
+
+function sendState(response: ServerResponse, status: number, state: unknown): void {
+  response.setHeader("cache-control", "no-store");
+  send(response, status, "application/json", Buffer.from(`${JSON.stringify(state)}\n`));
 }
 
 function sendText(response: ServerResponse, status: number, text: string): void {

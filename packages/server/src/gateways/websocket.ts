@@ -95,6 +95,7 @@ class WebSocketLink implements Link {
   }
 
   close({ reconnect, message }: { readonly reconnect: boolean; readonly message: string }): void {
+    if (this.#webSocket.readyState === this.#webSocket.CLOSED) return;
     this.#webSocket.close(reconnect ? TRY_AGAIN_LATER : POLICY_VIOLATION, message);
     const timer = setTimeout(() => this.#webSocket.terminate(), CLOSE_MS);
     this.#webSocket.once("close", () => clearTimeout(timer));

@@ -48,6 +48,8 @@ export class Client {
   id: string;
   /** Whoever has this can take the session back; empty before `hello`. */
   secret = "";
+  /** Which attempt took the session back last. */
+  attempt = 0;
   session: Session = newSession();
   /** When the client was last heard, pinged, and connected, in milliseconds of the hub's clock. */
   heardAt: number;
@@ -68,6 +70,7 @@ export class Client {
   #isGone = false;
   #isFinishing = false;
   #onIdle: (() => void)[] = [];
+  #departure: Promise<void> | undefined;
 
   constructor(owner: ClientOwner, link: Link, formats: WireFormats, { id, now, rates }: ClientOptions) {
     this.id = id;
@@ -87,6 +90,11 @@ export class Client {
 
   get isGone(): boolean {
     return this.#isGone;
+  }
+
+  /** Where it has {@link gone}: resolves when it has left its rooms and its name is free. */
+  get departure(): Promise<void> | undefined {
+    return this.#departure;
   }
 
   /** A gateway read a request, or something that is none. */
@@ -127,7 +135,7 @@ export class Client {
   gone(): void {
     if (this.#isGone) return;
     this.#end();
-    void this.#idle().then(() => this.#owner.departed(this));
+    this.#departure = this.#idle().then(() => this.#owner.departed(this));
   }
 
   /** Stops without leaving: another connection takes its session. Resolves when nothing of it is under way. */
@@ -160,7 +168,7 @@ export class Client {
   }
 
   #isReady(decision: Decision): boolean {
-    if (decision.type === "append") {
+    if (isEntry(decision)) {
       if (this.#inFlight === 0) return true;
       return decision.room.key === this.#inFlightRoom && this.#inFlight < this.#owner.limits.inFlightMax;
     }
@@ -168,7 +176,7 @@ export class Client {
   }
 
   #carryOut(request: Command | Refusal, decision: Decision): void {
-    if (decision.type === "append") {
+    if (isEntry(decision)) {
       this.#inFlight += 1;
       this.#inFlightRoom = decision.room.key;
     }
@@ -216,4 +224,9 @@ export class Client {
     if (this.#isIdle()) return Promise.resolve();
     return new Promise((resolve) => this.#onIdle.push(resolve));
   }
+}
+
+/** Whether it becomes an entry of a room's log. */
+function isEntry(decision: Decision): decision is Extract<Decision, { type: "append" | "set" }> {
+  return decision.type === "append" || decision.type === "set";
 }

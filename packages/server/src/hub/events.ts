@@ -1,4 +1,5 @@
 import type { ChatLimits, Goodbye, Position, Refusal } from "../core/mod.ts";
+import type { GapReason } from "./recovery.ts";
 import type { Entry } from "./room-log.ts";
 
 /** What a room's members are told, in the room's order. Its own author is told something else, or nothing. */
@@ -9,7 +10,8 @@ export type RoomEvent =
       readonly name: string;
       readonly state: "joined" | "left";
       readonly origin: unknown;
-    };
+    }
+  | { readonly type: "typing"; readonly name: string; readonly origin: unknown };
 
 /** What one client is told, in answer to a request or about its connection. Rooms and names are as shown. */
 export type Answer =
@@ -34,6 +36,11 @@ export type Answer =
       readonly entries: readonly Entry[];
       readonly more: boolean;
       readonly recovered: boolean | undefined;
+      readonly reason?: GapReason | undefined;
+      readonly topic?: string | undefined;
+      /** How far the person has read, and how many messages there are since. */
+      readonly read?: number | undefined;
+      readonly unread?: number | undefined;
     }
   | {
       readonly type: "ack";
@@ -56,12 +63,13 @@ export type Answer =
       readonly rooms: readonly { readonly room: string; readonly count: number }[];
     }
   | {
-      readonly type: "history";
+      readonly type: "history" | "search";
       readonly id: string | undefined;
       readonly room: string;
       readonly entries: readonly Entry[];
       readonly more: boolean;
     }
+  | { readonly type: "topic"; readonly id: string | undefined; readonly room: string; readonly topic: string }
   | { readonly type: "pong"; readonly id: string | undefined }
   | { readonly type: "ping" }
   | ({ readonly type: "bye" } & Goodbye);

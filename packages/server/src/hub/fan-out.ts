@@ -41,6 +41,7 @@ export class FanOut {
     for (const [format, members] of room.groups) {
       if (members.length === 0) continue;
       const batch = format.batch(events, room.name.text);
+      if (batch.bytes.length === 0) continue;
       // From the end, as a member that cannot keep up is taken out on the way.
       for (let i = members.length - 1; i >= 0; i -= 1) {
         const { client, outbox } = members[i] as Member;

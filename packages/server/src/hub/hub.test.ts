@@ -537,10 +537,12 @@ describe("sessions", () => {
       [taken?.type, taken?.id, taken?.username, taken?.rooms],
       ["hello", "h", "Bob", ["lobby", "kitchen"]],
     );
-    assert.notEqual(taken?.session, hello?.session);
+    assert.equal(taken?.session, hello?.session);
     assert.deepEqual(rest, []);
     assert.deepEqual(old.take().at(-1)?.code, "replaced");
-    assert.deepEqual(old.link.closes, [{ reconnect: false, message: "replaced" }]);
+    assert.deepEqual(old.link.closes, [
+      { code: "replaced", reconnect: false, message: "Another connection took this session" },
+    ]);
     assert.deepEqual(ada.take(), []);
 
     await ada.hear(chat("hi"));
@@ -579,24 +581,52 @@ describe("sessions", () => {
     ]);
   });
 
-  test("are taken once, and not from a connection that has gone", async () => {
+  test("go to the latest attempt, also if an earlier one comes after it", async () => {
     const fixture = new HubFixture();
-    const old = fixture.connect();
-    const [hello] = await old.hear({ type: "hello", version: 2, username: "Bob" });
-    const ask = { type: "hello", version: 2, session: hello?.session as string } as const;
-    const [first, second] = [fixture.connect(), fixture.connect()];
-    first.ask(ask);
-    second.ask(ask);
+    const bob = fixture.connect();
+    const [hello] = await bob.hear({ type: "hello", version: 2, username: "Bob" });
+    const ask = (attempt?: number) =>
+      ({ type: "hello", version: 2, session: hello?.session as string, ...(attempt && { attempt }) }) as const;
+    const [first, third, second, uncounted] = Array.from({ length: 4 }, () => fixture.connect());
+    assert.ok(first && second && third && uncounted);
+    // At once: the third overtakes the first while that one is taking it.
+    first.ask(ask(1));
+    third.ask(ask(3));
+    second.ask(ask(2));
     await settle();
-    assert.equal(first.take()[0]?.type, "hello");
+    assert.deepEqual(pick(first.take(), "code"), [["replaced"]]);
+    assert.equal(third.take()[0]?.username, "Bob");
     assert.equal(second.take()[0]?.code, "session-unknown");
-    assert.equal((await fixture.connect().hear({ ...ask, session: "" }))[0]?.code, "session-unknown");
+    assert.equal((await second.hear(ask(3)))[0]?.code, "session-unknown");
+    assert.equal((await uncounted.hear(ask()))[0]?.username, "Bob");
+    assert.equal((await fixture.connect().hear({ ...ask(), session: "" }))[0]?.code, "session-unknown");
+    assert.equal((await second.hear(ask(4)))[0]?.username, "Bob");
+  });
 
-    const third = fixture.connect();
-    const [gone] = await third.hear({ type: "hello", version: 2 });
-    await third.vanish();
-    const [refused] = await fixture.connect().hear({ ...ask, session: gone?.session as string });
-    assert.equal(refused?.code, "session-unknown");
+  test("of a connection that is going are refused when its name is free", async () => {
+    const log = new MemoryRoomLog();
+    const fixture = new HubFixture({ log });
+    const bob = fixture.connect();
+    const [hello] = await bob.hear({ type: "hello", version: 2, username: "Bob" }, { type: "join", room: "lobby" });
+    const append = log.append.bind(log);
+    const disk = Promise.withResolvers<void>();
+    log.append = async (entries) => {
+      await disk.promise;
+      return append(entries);
+    };
+    bob.ask(chat("slow"));
+    await bob.vanish();
+    const fresh = fixture.connect();
+    const take = { type: "hello", version: 2, session: hello?.session as string } as const;
+    fresh.ask(take, { type: "hello", version: 2, username: "Bob" });
+    await settle();
+    assert.deepEqual(fresh.take(), []);
+    disk.resolve();
+    await settle();
+    assert.deepEqual(pick(fresh.take(), "type", "code", "username"), [
+      ["error", "session-unknown", undefined],
+      ["hello", undefined, "Bob"],
+    ]);
   });
 
   test("give the name back that the connection had before", async () => {
@@ -818,15 +848,60 @@ describe("sweep()", () => {
   });
 });
 
-describe("close()", () => {
+describe("drain()", () => {
+  const SHUTDOWN = { code: "shutdown", message: "Bye", reconnect: true } as const;
+
+  test("finishes what was begun, and not what only waits", async () => {
+    const fixture = new HubFixture({ limits: { inFlightMax: 1 } });
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    ada.take();
+    ada.ask(chat("one", "1"), chat("two", "2"));
+    await fixture.hub.drain(SHUTDOWN, 1_000);
+    assert.deepEqual(pick(ada.take(), "type", "id"), [
+      ["ack", "1"],
+      ["bye", undefined],
+    ]);
+    assert.deepEqual(pick(bob.take(), "type", "message"), [
+      ["chat", "one"],
+      ["bye", "Bye"],
+    ]);
+  });
+
+  test("does not wait longer than it is told for a log that hangs", async () => {
+    const log = new MemoryRoomLog();
+    const fixture = new HubFixture({ log });
+    const ada = await fixture.member("Ada", "lobby");
+    log.append = () => new Promise(() => undefined);
+    ada.ask(chat("one", "1"));
+    await fixture.hub.drain(SHUTDOWN, 0);
+    assert.deepEqual(pick(ada.take(), "type"), [["bye"]]);
+  });
+
+  test("spreads the times of return, and sends away who comes later", async () => {
+    const fixture = new HubFixture();
+    const clients = Array.from({ length: 3_000 }, () => fixture.connect());
+    for (const client of clients) client.ask({ type: "hello", version: 2 });
+    await settle();
+    await fixture.hub.drain(SHUTDOWN, 1_000);
+    const times = clients.map((client) => client.take().at(-1)?.afterMs as number);
+    for (const second of [0, 1, 2]) {
+      assert.equal(times.filter((ms) => Math.floor(ms / 1_000) === second).length, 1_000);
+    }
+    const late = fixture.connect();
+    assert.deepEqual(pick(late.take(), "code"), [["shutdown"]]);
+    assert.equal(late.link.closes.length, 1);
+  });
+
   test("says goodbye to everyone, each in its own words, and nothing after it", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.seedMember("Bob", "lobby");
     ada.take();
-    await fixture.hub.close({ code: "shutdown", message: "Bye", reconnect: true, afterMs: 5 });
+    await fixture.hub.drain(SHUTDOWN, 1_000);
+    await fixture.hub.close();
     await settle();
-    assert.deepEqual(ada.take(), [{ type: "bye", code: "shutdown", message: "Bye", reconnect: true, afterMs: 5 }]);
+    assert.deepEqual(ada.take(), [{ type: "bye", ...SHUTDOWN, afterMs: 0 }]);
     assert.deepEqual(bob.take(), [{ type: "error", code: "shutdown", message: "Bye" }]);
     assert.deepEqual(fixture.reported, []);
   });

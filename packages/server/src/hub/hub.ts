@@ -15,11 +15,14 @@ import type { Answer, RoomEvent } from "./events.ts";
 import { FanOut } from "./fan-out.ts";
 import type { Link } from "./link.ts";
 import type { Presence, PresenceChange } from "./presence.ts";
+import { checkRate } from "./rates.ts";
+import { ReadPositions } from "./read-positions.ts";
 import { missedEntries } from "./recovery.ts";
 import type { Registry } from "./registry.ts";
 import type { Room } from "./room.ts";
-import type { AppendResult, Entry, NewEntry, Page, RoomLog } from "./room-log.ts";
+import { type AppendResult, type Entry, type NewEntry, type Page, type RoomLog, RoomLogError } from "./room-log.ts";
 import { Rooms } from "./rooms.ts";
+import { Typing } from "./typing.ts";
 import type { WireFormats } from "./wire-format.ts";
 
 /** What the hub works with; time and secrets come from outside, so that tests own them. */
@@ -37,6 +40,9 @@ export interface HubOptions {
   /** Told of failures that are nobody's request. */
   readonly report: (error: unknown) => void;
 }
+
+/** Clients that are told to come back within one second: those of a server that stops do not all come at once. */
+const RETURNS_PER_SECOND = 1_000;
 
 type DecisionOf<Type extends Decision["type"]> = Extract<Decision, { type: Type }>;
 
@@ -58,6 +64,10 @@ export class Hub implements ClientOwner {
   readonly #fanOut = new FanOut();
   readonly #clients = new Set<Client>();
   readonly #sessions = new Map<string, Client>();
+  readonly #readPositions = new ReadPositions();
+  readonly #typing = new Typing();
+  /** Why whoever comes now is sent away. */
+  #goodbye: Goodbye | undefined;
   #appends: NewEntry[] = [];
   #lastId = 0;
 
@@ -82,6 +92,7 @@ export class Hub implements ClientOwner {
     const rates = this.#rates?.of(link.address, now);
     const client = new Client(this, link, formats, { id: `c${this.#lastId}`, now, rates });
     this.#clients.add(client);
+    if (this.#goodbye !== undefined) this.dismiss(client, this.#goodbye);
     return client;
   }
 
@@ -94,8 +105,7 @@ export class Hub implements ClientOwner {
   /** Ends the client's connection and says why. */
   dismiss(client: Client, goodbye: Goodbye): void {
     if (client.isGone) return;
-    client.outbox.close(client.format.answer({ type: "bye", ...goodbye }));
-    client.link.close(goodbye);
+    sayGoodbye(client, goodbye);
     client.gone();
   }
 
@@ -114,27 +124,46 @@ export class Hub implements ClientOwner {
     }
   }
 
-  /** Says goodbye to everyone. */
-  async close(goodbye: Goodbye): Promise<void> {
-    for (const client of this.#clients) this.dismiss(client, goodbye);
+  /**
+   * Says goodbye to everyone, and to whoever comes from now on. What was begun is finished and answered before, for at
+   * most `timeoutMs`; what only waits is not. Rooms hear nothing, as all of them go. Each client is given another time
+   * to come back.
+   */
+  async drain(goodbye: Goodbye, timeoutMs: number): Promise<void> {
+    this.#goodbye = goodbye;
+    const clients = [...this.#clients].filter(({ isGone }) => !isGone);
+    await within(timeoutMs, Promise.all(clients.map((client) => client.retire())));
+    for (const [index, client] of clients.entries()) {
+      sayGoodbye(client, { ...goodbye, afterMs: Math.floor((index * 1_000) / RETURNS_PER_SECOND) });
+    }
+  }
+
+  /** Closes the log and the other ports. To be called after {@link drain}. */
+  async close(): Promise<void> {
     await Promise.all([this.#log.close(), this.#presence.close(), this.#registry.close()]);
   }
 
   checkRate(client: Client, decision: Decision): Refusal | undefined {
-    if (client.rates === undefined || (decision.type !== "append" && decision.type !== "join")) return undefined;
-    const isMessage = decision.type === "append";
-    const retryAfterMs = client.rates.take(isMessage ? "message" : "join", decision.person.key, this.#now());
-    if (retryAfterMs === 0) return undefined;
-    const what = isMessage ? "messages" : "joins";
-    const message = `Too many ${what} in a short time; go on in ${Math.ceil(retryAfterMs / 1_000)} s`;
-    return { ...refuse("rate-limited", message), retryAfterMs };
+    return checkRate(client, decision, this.#now());
   }
 
   carryOut(client: Client, command: Command, decision: Decision): Promise<void> | undefined {
     switch (decision.type) {
       case "append":
+      case "set":
         this.#append(client, command.id, decision);
         return undefined;
+      case "typing":
+        this.#tellTyping(client, decision);
+        return undefined;
+      case "read":
+        this.#markRead(client, command.id, decision);
+        return undefined;
+      case "topic": {
+        const topic = this.#rooms.get(decision.room.key)?.state.get("topic") ?? "";
+        client.answer({ type: "topic", id: command.id, room: decision.room.text, topic });
+        return undefined;
+      }
       case "pong":
         client.answer({ type: "pong", id: command.id });
         return undefined;
@@ -150,6 +179,8 @@ export class Hub implements ClientOwner {
         return this.#listRooms(client, command.id);
       case "history":
         return this.#history(client, command.id, decision);
+      case "search":
+        return this.#search(client, command.id, decision);
       case "refusal":
       case "nothing":
         return undefined;
@@ -163,21 +194,23 @@ export class Hub implements ClientOwner {
 
   async departed(client: Client): Promise<void> {
     this.#clients.delete(client);
-    this.#sessions.delete(client.secret);
     const { session } = client;
     for (const name of [...session.rooms.values()]) await this.#exit(client, name).catch(this.report);
     if (session.person !== undefined) await this.#registry.release(session.person.key, client.id).catch(this.report);
+    // Last, so that whoever comes for the session finds it until its name is free.
+    if (this.#sessions.get(client.secret) === client) this.#sessions.delete(client.secret);
   }
 
-  #append(client: Client, id: string | undefined, decision: DecisionOf<"append">): void {
-    this.#appends.push({
-      room: decision.room.key,
-      id: client.session.version === 2 ? id : undefined,
-      kind: "chat",
-      from: decision.person.text,
-      body: decision.message,
-      origin: client,
-    });
+  #append(client: Client, clientId: string | undefined, decision: DecisionOf<"append" | "set">): void {
+    const room = decision.room.key;
+    const from = decision.person.text;
+    // Clients of version 1 promise nothing about theirs.
+    const id = client.session.version === 2 ? clientId : undefined;
+    this.#appends.push(
+      decision.type === "append"
+        ? { room, id, kind: "chat", from, body: decision.message, origin: client }
+        : { room, id, kind: "set", key: decision.key, from, body: decision.value, origin: client },
+    );
     // All that one read brought goes to the log together.
     if (this.#appends.length === 1) queueMicrotask(() => void this.#commit());
   }
@@ -194,10 +227,11 @@ export class Hub implements ClientOwner {
         if (result.type !== "appended") this.#notAppended(entries[i] as NewEntry, result, nextSeqs[i]);
       }
     } catch (error) {
-      this.report(error);
+      const refusal = busy(error) ?? refuse("internal", "The message could not be stored; try again");
+      if (refusal.code === "internal") this.report(error);
       for (const { origin, id } of entries) {
         const client = origin as Client;
-        client.answer({ ...refuse("internal", "The message could not be stored; try again"), id });
+        client.answer({ ...refusal, id });
         client.passed(1);
       }
     }
@@ -230,6 +264,7 @@ export class Hub implements ClientOwner {
       const room = this.#rooms.get(entry.room);
       if (room === undefined) continue;
       room.position = entry;
+      if (entry.kind === "set") room.state.set(entry.key, entry.body);
       if (!room.isEmpty) this.#fanOut.add(room, { type: "entry", entry, origin: entry.origin });
     }
   }
@@ -243,7 +278,7 @@ export class Hub implements ClientOwner {
 
   async #greet(client: Client, id: string | undefined, decision: DecisionOf<"greet">): Promise<void> {
     if (decision.session !== undefined) {
-      const taken = await this.#takeBack(client, decision.session);
+      const taken = await this.#takeBack(client, decision.session, decision.attempt);
       if (!taken) {
         client.answer({ ...refuse("session-unknown", "There is no such session any more"), id });
         return;
@@ -252,8 +287,11 @@ export class Hub implements ClientOwner {
       return;
     }
     client.session.version = 2;
-    client.secret = this.#newSecret();
-    this.#sessions.set(client.secret, client);
+    // One that was taken back stays: the answer may be lost, and then it must do again.
+    if (client.secret === "") {
+      client.secret = this.#newSecret();
+      this.#sessions.set(client.secret, client);
+    }
     client.answer({
       type: "hello",
       id,
@@ -266,21 +304,22 @@ export class Hub implements ClientOwner {
     for (const name of client.session.rooms.values()) this.#rooms.get(name.key)?.add(client);
   }
 
-  /** Moves name and rooms of a connection to this one; the rooms notice nothing. */
-  async #takeBack(client: Client, secret: string): Promise<boolean> {
+  /**
+   * Moves name and rooms of a connection to this one; the rooms notice nothing. An attempt that was overtaken by a later
+   * one on the way must not take from it.
+   */
+  async #takeBack(client: Client, secret: string, attempt: number): Promise<boolean> {
     const old = this.#sessions.get(secret);
-    if (old === undefined || old === client) return false;
-    this.#sessions.delete(secret);
-    old.outbox.close(
-      old.format.answer({
-        type: "bye",
-        code: "replaced",
-        message: "Another connection took this session",
-        reconnect: false,
-      }),
-    );
-    old.link.close({ reconnect: false, message: "replaced" });
-    if (old.isGone) return false;
+    if (old === undefined || old === client || attempt <= old.attempt) return false;
+    if (old.isGone) {
+      // It leaves its rooms itself; after that, its name can be had in the usual way.
+      await old.departure;
+      return false;
+    }
+    client.secret = secret;
+    client.attempt = attempt === Number.POSITIVE_INFINITY ? old.attempt : attempt;
+    this.#sessions.set(secret, client);
+    sayGoodbye(old, { code: "replaced", message: "Another connection took this session", reconnect: false });
     await old.retire();
     this.#clients.delete(old);
     // The name that this connection may have had before goes with its own id.
@@ -334,6 +373,8 @@ export class Hub implements ClientOwner {
   ): Promise<Uint8Array | undefined> {
     const { names, count } = await this.#presence.members(room.name.key, this.limits.membersMax);
     const missed = await missedEntries(this.#log, room.name.key, position, after, history);
+    const read = this.#readPositions.get(person.key, room.name.key, position.epoch);
+    const unread = read === undefined ? undefined : await this.#countUnread(person, room, position, read);
     return this.#encodePage(client, missed, "newest", (page, isCut) => ({
       type: "joined",
       id,
@@ -344,6 +385,10 @@ export class Hub implements ClientOwner {
       count,
       ...page,
       recovered: isCut && missed.recovered ? false : missed.recovered,
+      reason: isCut && missed.recovered ? "too-many" : missed.reason,
+      topic: room.state.get("topic") || undefined,
+      read,
+      unread,
     }));
   }
 
@@ -402,6 +447,43 @@ export class Hub implements ClientOwner {
     if (bytes !== undefined) client.outbox.send(bytes);
   }
 
+  async #search(client: Client, id: string | undefined, decision: DecisionOf<"search">): Promise<void> {
+    const { room, query, before, limit } = decision;
+    try {
+      const page = await this.#log.search(room.key, query, { before, limit });
+      const answer = { type: "search", id, room: room.text } as const;
+      const bytes = this.#encodePage(client, page, "newest", (cut) => ({ ...answer, ...cut }));
+      if (bytes !== undefined) client.outbox.send(bytes);
+    } catch (error) {
+      const refusal = busy(error);
+      if (refusal === undefined) throw error;
+      client.answer({ ...refusal, id });
+    }
+  }
+
+  #tellTyping(client: Client, { room: name, person }: DecisionOf<"typing">): void {
+    const room = this.#rooms.get(name.key);
+    if (room === undefined || !this.#typing.tells(client, name.key, this.#now())) return;
+    this.#fanOut.add(room, { type: "typing", name: person.text, origin: client });
+  }
+
+  #markRead(client: Client, id: string | undefined, { room: name, person, seq }: DecisionOf<"read">): void {
+    const position = this.#rooms.get(name.key)?.position;
+    if (position !== undefined) {
+      const { epoch } = position;
+      this.#readPositions.set(person.key, name.key, { epoch, seq: Math.min(seq, position.seq) });
+    }
+    client.answer({ type: "ack", id, room: name.text });
+  }
+
+  /** How much others said since; counted no further than a page goes. */
+  async #countUnread(person: Name, room: Room, until: Position, after: number): Promise<number> {
+    if (after >= until.seq) return 0;
+    const options = { after, before: until.seq + 1, limit: this.limits.historyMax };
+    const { entries } = await this.#log.read(room.name.key, options);
+    return entries.filter(({ kind, from }) => kind === "chat" && from.toLowerCase() !== person.key).length;
+  }
+
   /** Encodes an answer with as many of the entries as half an outbox takes: nobody is let go for what it asked. */
   #encodePage(
     client: Client,
@@ -425,6 +507,25 @@ export class Hub implements ClientOwner {
     else return;
     client.pingedAt = now;
   }
+}
+
+/** What to say where the log has too much to do. */
+function busy(error: unknown): Refusal | undefined {
+  const isBusy = error instanceof RoomLogError && (error.code === "busy" || error.code === "timeout");
+  return isBusy ? refuse("busy", "The server has too much to do; try again later") : undefined;
+}
+
+function sayGoodbye(client: Client, goodbye: Goodbye): void {
+  client.outbox.close(client.format.answer({ type: "bye", ...goodbye }));
+  client.link.close(goodbye);
+}
+
+/** Waits for it, but no longer than this. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([work, promise]);
+  clearTimeout(timer);
 }
 
 /** For each entry, the `seq` of its author's next one that was appended together with it. */

@@ -73,6 +73,24 @@ describe("who asks too often", () => {
     assert.deepEqual(pick(await again.hear(chat("3")), "code"), [["rate-limited"]]);
   });
 
+  test("is held to a rate of other requests too, with or without a name", async () => {
+    const fixture = new HubFixture({ hasRates: true, limits: { requestRate: 1, requestBurst: 2 } });
+    const rooms = (id: string): Command => ({ type: "rooms", id });
+    const nobody = fixture.connect();
+    const told = await nobody.hear({ type: "hello", id: "1", version: 2 }, rooms("2"), rooms("3"), { type: "ping" });
+    assert.deepEqual(pick(told, "type", "code", "retryAfterMs"), [
+      ["hello", undefined, undefined],
+      ["rooms", undefined, undefined],
+      ["error", "rate-limited", 1_000],
+      ["pong", undefined, undefined],
+    ]);
+    assert.match(String(told[2]?.message), /^Too many requests .* go on in 1 s$/);
+    await nobody.hear(join("lobby"));
+    const ada = await fixture.member("Ada", "lobby");
+    const asked = await ada.hear(chat("1"), rooms("1"), rooms("2"), { type: "typing", room: "lobby" });
+    assert.deepEqual(pick(asked, "type"), [["ack"], ["rooms"], ["error"]], "hello was the first, with a name");
+  });
+
   test("is let be where there are no rates", async () => {
     const fixture = new HubFixture({ limits: { messageRate: 1, messageBurst: 1 } });
     const ada = await fixture.member("Ada", "lobby");

@@ -17,6 +17,19 @@ describe("missedEntries()", () => {
     assert.equal((await after(20_001)).recovered, false);
   });
 
+  test("says why not all is there", async () => {
+    const log = new MemoryRoomLog();
+    await log.append(Array.from({ length: 20_000 }, (_, i) => said(`${i + 1}`)));
+    const until = await log.open("lobby");
+    const reason = async (seq: number, limit: number, epoch = until.epoch) =>
+      (await missedEntries(log, "lobby", until, { epoch, seq }, limit)).reason;
+    assert.equal(await reason(19_998, 2), undefined);
+    assert.equal(await reason(19_997, 2), "too-many");
+    assert.equal(await reason(9_999, 20_000), "too-old");
+    assert.equal(await reason(20_001, 2), "ahead");
+    assert.equal(await reason(20_000, 2, "another"), "log-changed");
+  });
+
   test("gives nothing that came after the moment of joining", async () => {
     const log = new MemoryRoomLog();
     await log.append([said("1"), said("2")]);

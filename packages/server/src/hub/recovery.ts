@@ -1,5 +1,5 @@
 import type { Position } from "../core/mod.ts";
-import type { Entry, RoomLog } from "./room-log.ts";
+import type { Entry, Page, RoomLog } from "./room-log.ts";
 
 /** What a client that joins is given of the past. */
 export interface Missed {
@@ -8,7 +8,12 @@ export interface Missed {
   readonly more: boolean;
   /** Answers `after`: whether nothing is missing between it and the present. */
   readonly recovered: boolean | undefined;
+  /** Why something is missing. */
+  readonly reason?: GapReason;
 }
+
+/** See {@link Missed}: it is another log, the position is beyond its end, it has forgotten, or there is too much. */
+export type GapReason = "log-changed" | "ahead" | "too-old" | "too-many";
 
 /**
  * Reads the entries up to `until` that a client missed after the position it knows: all of them, or, where they are too
@@ -23,13 +28,16 @@ export async function missedEntries(
   limit: number,
 ): Promise<Missed> {
   const before = until.seq + 1;
-  if (after !== undefined && after.epoch === until.epoch && after.seq <= until.seq) {
-    const page = await log.read(room, { after: after.seq, before, limit });
-    // The first entry must follow the one the client knows; if there is none, it must know the last.
-    const isWhole = (page.entries[0]?.prev ?? until.seq) === after.seq;
-    if (isWhole && !page.more) return { entries: page.entries, more: after.seq > 0, recovered: true };
-  }
-  const recovered = after === undefined ? undefined : false;
-  if (limit === 0) return { entries: [], more: until.seq > 0, recovered };
-  return { ...(await log.read(room, { before, limit })), recovered };
+  const newest = async (): Promise<Page> =>
+    limit === 0 ? { entries: [], more: until.seq > 0 } : await log.read(room, { before, limit });
+  const notAll = async (reason: GapReason): Promise<Missed> => ({ ...(await newest()), recovered: false, reason });
+
+  if (after === undefined) return { ...(await newest()), recovered: undefined };
+  if (after.epoch !== until.epoch) return notAll("log-changed");
+  if (after.seq > until.seq) return notAll("ahead");
+  const page = await log.read(room, { after: after.seq, before, limit });
+  if (page.more) return notAll("too-many");
+  // The first entry must follow the one the client knows; if there is none, it must know the last.
+  if ((page.entries[0]?.prev ?? until.seq) !== after.seq) return notAll("too-old");
+  return { entries: page.entries, more: after.seq > 0, recovered: true };
 }

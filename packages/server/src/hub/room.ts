@@ -19,6 +19,8 @@ export class Room {
   readonly groups: Map<WireFormat, Member[]> = new Map();
   /** The newest entry that went through here. */
   position: Position;
+  /** What the log says of the room; a key that was taken away is empty. */
+  readonly state: Map<string, string> = new Map();
   /** What happened and the members were not told yet. */
   pending: RoomEvent[] = [];
   readonly #members = new Map<Client, Member>();

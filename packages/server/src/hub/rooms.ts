@@ -57,5 +57,8 @@ export class Rooms {
     const position = await this.#log.open(room.name.key);
     // Entries may have passed before the answer came.
     if (room.position.epoch !== position.epoch || position.seq > room.position.seq) room.position = position;
+    for (const [key, value] of await this.#log.state(room.name.key)) {
+      if (!room.state.has(key)) room.state.set(key, value);
+    }
   }
 }

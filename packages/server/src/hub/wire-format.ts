@@ -2,8 +2,8 @@ import type { Answer, RoomEvent } from "./events.ts";
 
 /** A dialect's half of a wire format: the text of what is sent, without its frame. `room` is the name as shown. */
 export interface Encoder {
-  /** For every member but the event's own author. */
-  event(event: RoomEvent, room: string): string;
+  /** For every member but the event's own author; nothing where the dialect has no word for it. */
+  event(event: RoomEvent, room: string): string | undefined;
   /** For the author: an acknowledgement, the event itself, or nothing. */
   own(event: RoomEvent, room: string): string | undefined;
   /** For one client; nothing where the dialect has no word for it. */
@@ -22,6 +22,8 @@ export interface Batch {
   readonly ends: readonly number[];
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 /** How one kind of client is spoken to: a dialect in a framing. Clients with the same format share encoded bytes. */
 export class WireFormat {
   readonly #encoder: Encoder;
@@ -33,7 +35,18 @@ export class WireFormat {
   }
 
   batch(events: readonly RoomEvent[], room: string): Batch {
-    return this.#framing.batch(events.map((event) => this.#encoder.event(event, room)));
+    const texts = events.map((event) => this.#encoder.event(event, room));
+    if (!texts.includes(undefined)) return this.#framing.batch(texts as string[]);
+    const said = texts.filter((text) => text !== undefined);
+    if (said.length === 0) return { bytes: NO_BYTES, ends: texts.map(() => 0) };
+    const batch = this.#framing.batch(said);
+    let count = 0;
+    // What is not said ends where the one before it ends.
+    const ends = texts.map((text) => {
+      if (text !== undefined) count += 1;
+      return batch.ends[count - 1] ?? 0;
+    });
+    return { bytes: batch.bytes, ends };
   }
 
   own(event: RoomEvent, room: string): Uint8Array | undefined {

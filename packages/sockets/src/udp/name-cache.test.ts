@@ -70,10 +70,13 @@ test("NameCache keeps to its family and names it when there is no address", asyn
     code: "name-not-found",
     message: "Cannot send to it.test:1: the name has no IPv4 address, and the socket is IPv4",
   });
-  await assert.rejects(names.addresses("::1", () => "Cannot send to [::1]:1"), {
-    code: "name-not-found",
-    message: "Cannot send to [::1]:1: it is not an IPv4 address, and the socket is IPv4",
-  });
+  await assert.rejects(
+    names.addresses("::1", () => "Cannot send to [::1]:1"),
+    {
+      code: "name-not-found",
+      message: "Cannot send to [::1]:1: it is not an IPv4 address, and the socket is IPv4",
+    },
+  );
 });
 
 test("UdpSocket.send() looks a name up once for a loop of sends", async () => {

@@ -10,7 +10,8 @@ export function hello(session: Session, command: CommandOf<"hello">): Decision {
   if (session.version === 2 || session.rooms.size > 0) {
     return refuse("invalid-request", "hello must come first, and once");
   }
-  if (command.username === undefined) return { type: "greet", person: undefined, session: command.session };
+  const { session: secret, attempt = Number.POSITIVE_INFINITY } = command;
+  if (command.username === undefined) return { type: "greet", person: undefined, session: secret, attempt };
   const person = personName(command.username);
-  return "type" in person ? person : { type: "greet", person, session: command.session };
+  return "type" in person ? person : { type: "greet", person, session: secret, attempt };
 }

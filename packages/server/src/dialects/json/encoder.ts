@@ -1,4 +1,4 @@
-import type { ChatMessage, ErrorCode, ServerMessage } from "@landline/protocol";
+import type { EntryMessage, ErrorCode, ServerMessage } from "@landline/protocol";
 import type { Refusal } from "../../core/mod.ts";
 import type { Answer, Encoder, Entry } from "../../hub/mod.ts";
 
@@ -13,7 +13,9 @@ const SEED_ERRORS: ReadonlySet<string> = new Set(["Invalid JSON", "Room and user
 export const version1: Encoder = {
   event(event, room) {
     if (event.type === "presence") return notification(event.name, event.state, room);
-    const { from, body } = event.entry;
+    if (event.type === "typing") return undefined;
+    const { kind, from, body } = event.entry;
+    if (kind === "set") return event.entry.key === "topic" ? topicNotification(from, body, room) : undefined;
     return `{"type":"chat","username":${quote(from)},"room":${quote(room)},"message":${JSON.stringify(body)}}`;
   },
 
@@ -43,8 +45,14 @@ export const version1: Encoder = {
 /** The wire after `hello`. */
 export const version2: Encoder = {
   event(event, room) {
-    if (event.type === "entry") return chat(event.entry, room);
-    return text({ type: "presence", room, username: event.name, state: event.state });
+    switch (event.type) {
+      case "entry":
+        return event.entry.kind === "chat" ? chat(event.entry, room) : text(entryMessage(event.entry, room));
+      case "presence":
+        return text({ type: "presence", room, username: event.name, state: event.state });
+      case "typing":
+        return text({ type: "typing", room, username: event.name });
+    }
   },
 
   own(event, room) {
@@ -62,10 +70,12 @@ export const version2: Encoder = {
       case "joined":
         return text(joinedMessage(answer));
       case "history":
-        return text(historyMessage(answer));
+      case "search":
+        return text({ ...answer, entries: answer.entries.map((entry) => entryMessage(entry, answer.room)) });
       case "ack":
       case "who":
       case "rooms":
+      case "topic":
       case "pong":
       case "ping":
       case "bye":
@@ -83,6 +93,11 @@ function ack({ id, seq, at }: Entry, room: string): string {
   return `{"type":"ack",${idField}"room":${quote(room)},"seq":${seq},"at":${at}}`;
 }
 
+function topicNotification(name: string, topic: string, room: string): string {
+  const what = topic === "" ? `took away the topic of ${room}` : `set the topic of ${room}: ${topic}`;
+  return text({ type: "notification", message: `${name} ${what}` });
+}
+
 function notification(name: string, state: "joined" | "left", room: string): string {
   return text({ type: "notification", message: `${name} ${state} ${room}` });
 }
@@ -93,7 +108,7 @@ function errorMessage({ id, code, message, retryAfterMs }: Refusal): ServerMessa
 }
 
 function helloMessage({ id, session, username, rooms, limits }: AnswerOf<"hello">): ServerMessage {
-  const { messageBytesMax, frameBytesMax, roomsMax, historyMax, pingMs } = limits;
+  const { messageBytesMax, topicBytesMax, frameBytesMax, roomsMax, historyMax, pingMs } = limits;
   return {
     type: "hello",
     id,
@@ -101,20 +116,18 @@ function helloMessage({ id, session, username, rooms, limits }: AnswerOf<"hello"
     session,
     username,
     rooms: rooms.length === 0 ? undefined : rooms,
-    limits: { messageBytesMax, frameBytesMax, roomsMax, historyMax, pingMs },
+    limits: { messageBytesMax, topicBytesMax, frameBytesMax, roomsMax, historyMax, pingMs },
   };
 }
 
 function joinedMessage({ username: _, ...answer }: AnswerOf<"joined">): ServerMessage {
-  return { ...answer, entries: answer.entries.map((entry) => chatMessage(entry, answer.room)) };
+  return { ...answer, entries: answer.entries.map((entry) => entryMessage(entry, answer.room)) };
 }
 
-function historyMessage(answer: AnswerOf<"history">): ServerMessage {
-  return { ...answer, entries: answer.entries.map((entry) => chatMessage(entry, answer.room)) };
-}
-
-function chatMessage({ from, body, seq, prev, at }: Entry, room: string): ChatMessage {
-  return { type: "chat", room, username: from, message: body, seq, prev, at };
+function entryMessage(entry: Entry, room: string): EntryMessage {
+  const { from: username, body, seq, prev, at } = entry;
+  if (entry.kind === "chat") return { type: "chat", room, username, message: body, seq, prev, at };
+  return { type: "set", room, username, key: entry.key, value: body, seq, prev, at };
 }
 
 /** What is undefined is left out. */

@@ -17,6 +17,9 @@ const ENTRY: Entry = {
 };
 const BODY = '"say \\"hi\\"\\n\\u0000 é 😀 \u2028 </script>"';
 const SAID: RoomEvent = { type: "entry", entry: ENTRY, origin: undefined };
+const SET: Entry = { ...ENTRY, kind: "set", key: "topic", body: 'Plans "B"' };
+const TOPIC_SET: RoomEvent = { type: "entry", entry: SET, origin: undefined };
+const TYPING: RoomEvent = { type: "typing", name: "Ada", origin: undefined };
 const JOINED: RoomEvent = { type: "presence", name: "Ada", state: "joined", origin: undefined };
 const LEFT: RoomEvent = { type: "presence", name: "Ada", state: "left", origin: undefined };
 const JOIN_ANSWER: Answer = {
@@ -104,7 +107,7 @@ describe("version 2", () => {
   test("hello, with the limits that concern a client and no others", () => {
     const hello = { type: "hello", id: "h", session: "secret", username: undefined, rooms: [], limits: DEFAULT_LIMITS };
     const limits =
-      '"limits":{"messageBytesMax":16384,"frameBytesMax":65536,"roomsMax":64,"historyMax":200,"pingMs":25000}}';
+      '"limits":{"messageBytesMax":16384,"topicBytesMax":1024,"frameBytesMax":65536,"roomsMax":64,"historyMax":200,"pingMs":25000}}';
     assert.equal(version2.answer(hello as Answer), `{"type":"hello","id":"h","version":2,"session":"secret",${limits}`);
     assert.equal(
       version2.answer({ ...hello, id: undefined, username: "Ada", rooms: ["Lobby"] } as Answer),
@@ -112,10 +115,36 @@ describe("version 2", () => {
     );
   });
 
+  test("a change of the topic, which version 1 is told in words", () => {
+    const text =
+      '{"type":"set","room":"Lobby","username":"Ada","key":"topic","value":"Plans \\"B\\"","seq":7,"prev":6,"at":1700000000000}';
+    assert.equal(version2.event(TOPIC_SET, "Lobby"), text);
+    assert.equal(
+      version2.own(TOPIC_SET, "Lobby"),
+      '{"type":"ack","id":"m1","room":"Lobby","seq":7,"at":1700000000000}',
+    );
+    const history: Answer = { type: "history", id: undefined, room: "Lobby", entries: [SET], more: false };
+    assert.equal(version2.answer(history), `{"type":"history","room":"Lobby","entries":[${text}],"more":false}`);
+    const inWords = (entry: Entry) => JSON.parse(version1.event({ ...TOPIC_SET, entry }, "Lobby") ?? "").message;
+    assert.equal(inWords(SET), 'Ada set the topic of Lobby: Plans "B"');
+    assert.equal(inWords({ ...SET, body: "" }), "Ada took away the topic of Lobby");
+    assert.equal(version1.event({ ...TOPIC_SET, entry: { ...SET, key: "role" } }, "Lobby"), undefined);
+  });
+
+  test("typing, for which version 1 has no word", () => {
+    assert.equal(version2.event(TYPING, "Lobby"), '{"type":"typing","room":"Lobby","username":"Ada"}');
+    assert.equal(version2.own(TYPING, "Lobby"), undefined);
+    assert.equal(version1.event(TYPING, "Lobby"), undefined);
+  });
+
   test("joined, with and without recovered", () => {
     const text = `{"type":"joined","id":"j1","room":"Lobby","position":{"epoch":"e1","seq":7},"members":["Ada","Bob"],"count":2,"entries":[${CHAT}],"more":true`;
     assert.equal(version2.answer(JOIN_ANSWER), `${text}}`);
-    assert.equal(version2.answer({ ...JOIN_ANSWER, recovered: false }), `${text},"recovered":false}`);
+    assert.equal(version2.answer({ ...JOIN_ANSWER, recovered: true }), `${text},"recovered":true}`);
+    assert.equal(
+      version2.answer({ ...JOIN_ANSWER, recovered: false, reason: "ahead", topic: "Plans", read: 3, unread: 2 }),
+      `${text},"recovered":false,"reason":"ahead","topic":"Plans","read":3,"unread":2}`,
+    );
   });
 
   test("every other answer", () => {
@@ -137,6 +166,11 @@ describe("version 2", () => {
         { type: "history", id: "1", room: "Lobby", entries: [ENTRY], more: false },
         `{"type":"history","id":"1","room":"Lobby","entries":[${CHAT}],"more":false}`,
       ],
+      [
+        { type: "search", id: "1", room: "Lobby", entries: [ENTRY], more: true },
+        `{"type":"search","id":"1","room":"Lobby","entries":[${CHAT}],"more":true}`,
+      ],
+      [{ type: "topic", id: "1", room: "Lobby", topic: "" }, '{"type":"topic","id":"1","room":"Lobby","topic":""}'],
       [{ type: "ping" }, '{"type":"ping"}'],
       [{ type: "pong", id: "1" }, '{"type":"pong","id":"1"}'],
       [{ ...refuse("id-reused", "used"), id: "1" }, '{"type":"error","id":"1","code":"id-reused","message":"used"}'],
@@ -156,10 +190,10 @@ describe("version 2", () => {
   test("names that could break JSON are quoted, each as itself", () => {
     for (const name of ["__proto__", 'a"b', "a\\b", "é"]) {
       const event: RoomEvent = { type: "presence", name, state: "joined", origin: undefined };
-      assert.equal(JSON.parse(version2.event(event, name)).username, name);
+      assert.equal(JSON.parse(version2.event(event, name) ?? "").username, name);
       for (const encoder of [version1, version2]) {
         const said: RoomEvent = { type: "entry", entry: { ...ENTRY, from: name }, origin: undefined };
-        const { username, room } = JSON.parse(encoder.event(said, name));
+        const { username, room } = JSON.parse(encoder.event(said, name) ?? "");
         assert.deepEqual([username, room], [name, name]);
       }
     }
@@ -168,7 +202,7 @@ describe("version 2", () => {
   test("every text is one line, half surrogates too", () => {
     const entry = { ...ENTRY, body: "\n\r\u0085\ud800" };
     for (const encoder of [version1, version2]) {
-      const text = encoder.event({ type: "entry", entry, origin: undefined }, "Lobby");
+      const text = encoder.event({ type: "entry", entry, origin: undefined }, "Lobby") ?? "";
       assert.doesNotMatch(text, /[\n\r]/);
       assert.ok(text.isWellFormed());
       assert.equal(JSON.parse(text).message, entry.body);

@@ -1,0 +1,19 @@
+import type { CommandOf } from "../command.ts";
+import type { Decision } from "../decision.ts";
+import type { ChatLimits } from "../limits.ts";
+import { roomKey, utf8Length } from "../names.ts";
+import { refuse } from "../refusal.ts";
+import type { Session } from "../session.ts";
+
+/** `topic` sets the topic of a room that was joined; without one, asks for it. */
+export function topic(session: Session, command: CommandOf<"topic">, limits: ChatLimits): Decision {
+  const room = session.rooms.get(roomKey(command.room));
+  if (room === undefined || session.person === undefined) return refuse("not-joined", "Join the room first");
+  const { topic: value } = command;
+  if (value === undefined) return { type: "topic", room };
+  if (utf8Length(value) > limits.topicBytesMax) {
+    return refuse("message-too-long", `A topic has at most ${limits.topicBytesMax} bytes`);
+  }
+  if (/\p{Cc}/u.test(value)) return refuse("invalid-request", "A topic is one line, without control characters");
+  return { type: "set", room, person: session.person, key: "topic", value };
+}

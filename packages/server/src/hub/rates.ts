@@ -1,0 +1,34 @@
+import { type Decision, type RateKind, type Refusal, refuse } from "../core/mod.ts";
+import type { Client } from "./client.ts";
+
+/** What each rate is called to those who ask too often. */
+const WORDS: Readonly<Record<RateKind, string>> = { message: "messages", join: "joins", request: "requests" };
+
+/** Why the client has to wait before this is carried out, if it asks too often; counts it otherwise. */
+export function checkRate(client: Client, decision: Decision, nowMs: number): Refusal | undefined {
+  const kind = kindOf(decision);
+  if (client.rates === undefined || kind === undefined) return undefined;
+  const person = decision.type === "join" ? decision.person : client.session.person;
+  const retryAfterMs = client.rates.take(kind, person?.key, nowMs);
+  if (retryAfterMs === 0) return undefined;
+  const message = `Too many ${WORDS[kind]} in a short time; go on in ${Math.ceil(retryAfterMs / 1_000)} s`;
+  return { ...refuse("rate-limited", message), retryAfterMs };
+}
+
+/** What a decision is counted as. */
+function kindOf({ type }: Decision): RateKind | undefined {
+  switch (type) {
+    case "append":
+    case "set":
+      return "message";
+    case "join":
+      return "join";
+    case "refusal":
+    case "nothing":
+    case "pong":
+    case "typing": // Passed on seldom, and never answered.
+      return undefined;
+    default:
+      return "request";
+  }
+}

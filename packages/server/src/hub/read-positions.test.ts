@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type FakeClient, HubFixture } from "../../../../test/hub-fixture.ts";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import type { Command } from "../core/mod.ts";
+import { ReadPositions } from "./read-positions.ts";
+
+failOnLeaks();
+
+describe("ReadPositions", () => {
+  test("moves on within a log, and begins again in another one", () => {
+    const positions = new ReadPositions();
+    positions.set("ada", "lobby", { epoch: "a", seq: 5 });
+    positions.set("ada", "lobby", { epoch: "a", seq: 3 });
+    assert.equal(positions.get("ada", "lobby", "a"), 5);
+    assert.equal(positions.get("ada", "lobby", "b"), undefined);
+    assert.equal(positions.get("bob", "lobby", "a"), undefined);
+    positions.set("ada", "lobby", { epoch: "b", seq: 1 });
+    assert.equal(positions.get("ada", "lobby", "b"), 1);
+  });
+
+  test("forgets the one unchanged for longest above its bound", () => {
+    const positions = new ReadPositions(2);
+    const set = (room: string) => positions.set("ada", room, { epoch: "a", seq: 1 });
+    for (const room of ["one", "two", "one", "three"]) set(room);
+    assert.deepEqual(
+      ["one", "two", "three"].map((room) => positions.get("ada", room, "a")),
+      [1, undefined, 1],
+    );
+  });
+});
+
+describe("read", () => {
+  const chat = (message: string): Command => ({ type: "chat", room: "lobby", message });
+  const read = (seq: number): Command => ({ type: "read", id: "r", room: "lobby", seq });
+  const join = async (client: FakeClient) => {
+    const [joined] = await client.hear({ type: "join", room: "lobby" });
+    return [joined?.read, joined?.unread];
+  };
+
+  test("is told with what others said since when the person comes back", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob");
+    assert.deepEqual(await join(bob), [undefined, undefined]);
+    await ada.hear(chat("1"), chat("2"), chat("3"));
+    bob.take();
+    assert.deepEqual(await bob.hear(read(2)), [{ type: "ack", id: "r", room: "lobby" }]);
+    await bob.hear(chat("my own"), { type: "topic", room: "lobby", topic: "Plans" });
+    assert.deepEqual(await join(bob), [2, 1]);
+    await bob.vanish();
+    await ada.hear(chat("4"));
+    assert.deepEqual(await join(await fixture.member("BOB")), [2, 2]);
+  });
+
+  test("beyond the end of the log is its end, and what is counted is bounded", async () => {
+    const fixture = new HubFixture({ limits: { historyMax: 3 } });
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    await bob.hear(read(1_000));
+    assert.deepEqual(await join(bob), [0, 0]);
+    await ada.hear(chat("1"), chat("2"), chat("3"), chat("4"));
+    bob.take();
+    assert.deepEqual(await join(bob), [0, 3]);
+  });
+});

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { HubFixture, pick } from "../../../../test/hub-fixture.ts";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import { MemoryRoomLog } from "../adapters/memory/mod.ts";
+import type { Command } from "../core/mod.ts";
+import { RoomLogError } from "./room-log.ts";
+
+failOnLeaks();
+
+const chat = (message: string): Command => ({ type: "chat", room: "lobby", message });
+const search = (query: string, options: object = {}): Command => ({
+  type: "search",
+  id: "s",
+  room: "Lobby",
+  query,
+  ...options,
+});
+
+describe("search", () => {
+  test("gives the newest messages with all the words, oldest first, and those before them", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    await ada.hear(chat("red apple"), chat("green apple"), chat("red car"), chat("an apple, red"));
+    const [found] = await ada.hear(search("apple red"));
+    assert.deepEqual(pick([found ?? { type: "" }], "type", "id", "room", "more"), [["search", "s", "lobby", false]]);
+    assert.deepEqual(pick(found?.entries as [], "message", "seq"), [
+      ["red apple", 1],
+      ["an apple, red", 4],
+    ]);
+    const [newest] = await ada.hear(search("apple", { limit: 1 }));
+    assert.deepEqual([newest?.more, ...pick(newest?.entries as [], "seq")], [true, [4]]);
+    const [older] = await ada.hear(search("apple", { limit: 1, before: 4 }));
+    assert.deepEqual([older?.more, ...pick(older?.entries as [], "seq")], [true, [2]]);
+    assert.deepEqual((await ada.hear(search("...")))[0]?.entries, []);
+  });
+
+  test("is for members", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    await ada.hear(chat("secret"));
+    const eve = await fixture.member("Eve", "kitchen");
+    assert.deepEqual(pick(await eve.hear(search("secret")), "type", "code"), [["error", "not-joined"]]);
+  });
+
+  test("that the log has no time for is refused as busy, and reported to nobody", async () => {
+    const log = new MemoryRoomLog();
+    const fixture = new HubFixture({ log });
+    const ada = await fixture.member("Ada", "lobby");
+    for (const code of ["busy", "timeout"] as const) {
+      log.search = () => Promise.reject(new RoomLogError(code, "later"));
+      assert.deepEqual(pick(await ada.hear(search("x")), "type", "id", "code"), [["error", "s", "busy"]]);
+    }
+    log.append = () => Promise.reject(new RoomLogError("busy", "later"));
+    assert.deepEqual(pick(await ada.hear({ ...chat("x"), id: "c" }), "type", "id", "code"), [["error", "c", "busy"]]);
+    assert.deepEqual(fixture.reported, []);
+    log.search = () => Promise.reject(new RoomLogError("failed", "broken"));
+    assert.deepEqual(pick(await ada.hear(search("x")), "type", "id", "code"), [["error", "s", "internal"]]);
+    assert.equal(fixture.reported.length, 1);
+  });
+});

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { HubFixture, pick, settle } from "../../../../test/hub-fixture.ts";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import { MemoryRoomLog } from "../adapters/memory/mod.ts";
+import type { Command } from "../core/mod.ts";
+
+failOnLeaks();
+
+const setTopic = (topic: string, id = "t"): Command => ({ type: "topic", id, room: "lobby", topic });
+const askTopic: Command = { type: "topic", id: "?", room: "Lobby" };
+
+describe("a topic", () => {
+  test("is told to the others in the room's order, and acknowledged to its author in its place", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    const seed = await fixture.seedMember("Seed", "lobby");
+    await ada.hear();
+    bob.take();
+    ada.ask({ type: "chat", id: "1", room: "lobby", message: "one" }, setTopic("Plans"));
+    ada.ask({ type: "chat", id: "2", room: "lobby", message: "two" });
+    await settle();
+    assert.deepEqual(pick(ada.take(), "type", "id", "seq"), [
+      ["ack", "1", 1],
+      ["ack", "t", 2],
+      ["ack", "2", 3],
+    ]);
+    assert.deepEqual(pick(bob.take(), "type", "key", "value", "prev"), [
+      ["chat", undefined, undefined, 0],
+      ["set", "topic", "Plans", 1],
+      ["chat", undefined, undefined, 2],
+    ]);
+    assert.deepEqual(pick(seed.take(), "type", "message"), [
+      ["chat", "one"],
+      ["notification", "Ada set the topic of lobby: Plans"],
+      ["chat", "two"],
+    ]);
+  });
+
+  test("stays with the room, also when nobody is in it, until it is taken away", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    assert.equal((await ada.hear(askTopic))[0]?.topic, "");
+    await ada.hear(setTopic("Plans"));
+    assert.deepEqual(await ada.hear(askTopic), [{ type: "topic", id: "?", room: "lobby", topic: "Plans" }]);
+    await ada.vanish();
+    const bob = await fixture.member("Bob");
+    const [joined] = await bob.hear({ type: "join", room: "lobby", history: 5 });
+    assert.equal(joined?.topic, "Plans");
+    assert.deepEqual(pick(joined?.entries as [], "type", "value"), [["set", "Plans"]]);
+    await bob.hear(setTopic(""));
+    assert.equal((await bob.hear(askTopic))[0]?.topic, "");
+    const eve = await fixture.member("Eve");
+    assert.equal("topic" in ((await eve.hear({ type: "join", room: "lobby" }))[0] ?? {}), false);
+  });
+
+  test("that is set while the room is opened is not overwritten by an older one", async () => {
+    const log = new MemoryRoomLog();
+    const fixture = new HubFixture({ log });
+    const set = (body: string) =>
+      log.append([{ room: "lobby", kind: "set", key: "topic", body, from: "Ada", id: undefined }]);
+    await set("old");
+    const state = log.state.bind(log);
+    log.state = async (room) => {
+      const read = await state(room);
+      await set("new");
+      return read;
+    };
+    const ada = await fixture.member("Ada", "lobby");
+    assert.equal((await ada.hear(askTopic))[0]?.topic, "new");
+  });
+
+  test("is stored once when it is set again with the same id", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const told = await ada.hear(setTopic("Plans"), setTopic("Plans"), setTopic("Other"));
+    assert.deepEqual(pick(told, "type", "seq", "duplicate", "code"), [
+      ["ack", 1, undefined, undefined],
+      ["ack", 1, true, undefined],
+      ["error", undefined, undefined, "id-reused"],
+    ]);
+  });
+});

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { HubFixture, pick } from "../../../../test/hub-fixture.ts";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import type { Command } from "../core/mod.ts";
+
+failOnLeaks();
+
+const typing = (room = "lobby"): Command => ({ type: "typing", room });
+
+describe("typing", () => {
+  test("is told to the others of version 2, not stored, and not answered", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    const seed = await fixture.seedMember("Seed", "lobby");
+    ada.take();
+    bob.take();
+    assert.deepEqual(await ada.hear(typing()), []);
+    assert.deepEqual(bob.take(), [{ type: "typing", room: "lobby", username: "Ada" }]);
+    assert.deepEqual(seed.take(), []);
+    const [history] = await bob.hear({ type: "history", room: "lobby" });
+    assert.deepEqual(history?.entries, []);
+  });
+
+  test("leaves messages around it whole for those who have no word for it", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    const seed = await fixture.seedMember("Seed", "lobby");
+    ada.take();
+    bob.take();
+    const say = (message: string): Command => ({ type: "chat", id: message, room: "lobby", message });
+    ada.ask(typing(), say("1"), say("2"));
+    bob.ask(typing(), say("3"), say("4"));
+    seed.ask({ type: "chat", message: "5" });
+    const heard = await seed.hear();
+    assert.deepEqual(pick(heard, "message").flat().sort(), ["1", "2", "3", "4"]);
+    assert.deepEqual(pick(ada.take(), "type").flat().sort(), ["ack", "ack", "chat", "chat", "chat", "typing"]);
+    assert.deepEqual(pick(bob.take(), "type").flat().sort(), ["ack", "ack", "chat", "chat", "chat", "typing"]);
+  });
+
+  test("is passed on at most every three seconds for each member and room", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby", "kitchen");
+    const bob = await fixture.member("Bob", "lobby", "kitchen");
+    ada.take();
+    const told = () => pick(bob.take(), "type", "room");
+    await ada.hear(...Array.from({ length: 100 }, () => typing()), typing("kitchen"));
+    assert.deepEqual(told(), [
+      ["typing", "lobby"],
+      ["typing", "kitchen"],
+    ]);
+    fixture.now += 2_999;
+    await ada.hear(typing());
+    assert.deepEqual(told(), []);
+    fixture.now += 1;
+    await ada.hear(typing());
+    assert.deepEqual(told(), [["typing", "lobby"]]);
+  });
+});

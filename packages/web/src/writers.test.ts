@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+// biome-ignore lint/style/noRestrictedImports: tests run on Node
+import { mock, test } from "node:test";
+import { Writers } from "./writers.ts";
+
+test("Writers forgets whoever is not heard of for six seconds, and tells each change once", () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  let changes = 0;
+  const writers = new Writers(() => {
+    changes += 1;
+  });
+  writers.wrote("ada");
+  writers.wrote("bob");
+  mock.timers.tick(3_000);
+  writers.wrote("ada");
+  mock.timers.tick(3_000);
+  assert.deepEqual([writers.names, changes], [["ada"], 3]);
+  writers.stopped("ada");
+  writers.stopped("ada");
+  assert.deepEqual([writers.names, changes], [[], 4]);
+  writers.wrote("ada");
+  writers.clear();
+  mock.timers.tick(6_000);
+  assert.deepEqual([writers.names, changes], [[], 5]);
+  mock.timers.reset();
+});

@@ -1,0 +1,272 @@
+/**
+ * Requests that nobody should send, over each transport and in both versions: each gets an error with its code or a clean
+ * goodbye, the connection goes on or ends as it should, and the others in the room hear nothing of it. `SEED=…` repeats a
+ * run; random bytes are in bad-input.test.ts.
+ */
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { BYE_CODES, ERROR_CODES } from "@landline/protocol";
+import fc from "fast-check";
+import { TestServer } from "./chat-server.ts";
+import type { Message } from "./hub-fixture.ts";
+import { failOnLeaks } from "./leaks.ts";
+import { type Layout, RawClient } from "./raw-client.ts";
+
+failOnLeaks();
+
+const LONG = process.env.LANDLINE_LONG === "1";
+const FRAME_BYTES_MAX = 65_536;
+
+/** A client that sends texts as they are, over some transport. */
+interface Wire {
+  send(text: string): Promise<void>;
+  /** The next message; undefined when the server ended the connection. */
+  next(): Promise<Message | undefined>;
+  close(): Promise<void>;
+}
+
+async function tcp(port: number, layout: Layout): Promise<Wire> {
+  const client = await RawClient.open(port);
+  return {
+    async send(text) {
+      const bytes = Buffer.from(text);
+      const header = Buffer.alloc(4);
+      header.writeUInt32BE(bytes.length);
+      const all = Buffer.concat(layout === "lines" ? [bytes, Buffer.from("\n")] : [header, bytes]);
+      const parts: Uint8Array[] = [];
+      for (let at = 0; at < all.length; at += FRAME_BYTES_MAX) parts.push(all.subarray(at, at + FRAME_BYTES_MAX));
+      await client.sendApart(parts);
+    },
+    async next() {
+      return client.next(layout).catch(() => undefined);
+    },
+    close: () => client.close(),
+  };
+}
+
+async function webSocket(port: number): Promise<Wire> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
+  const heard: (Message | undefined)[] = [];
+  let wake: () => void = () => undefined;
+  const hear = (message: Message | undefined): void => {
+    heard.push(message);
+    wake();
+  };
+  socket.addEventListener("message", ({ data }) => hear(JSON.parse(data)));
+  const closed = new Promise<void>((resolve) => socket.addEventListener("close", () => resolve()));
+  void closed.then(() => hear(undefined));
+  await new Promise((resolve, reject) => {
+    socket.addEventListener("open", resolve);
+    socket.addEventListener("error", reject);
+  });
+  return {
+    async send(text) {
+      socket.send(text);
+    },
+    async next() {
+      while (heard.length === 0) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      return heard.shift();
+    },
+    async close() {
+      socket.close();
+      await closed;
+    },
+  };
+}
+
+const TRANSPORTS: Readonly<Record<string, (port: number) => Promise<Wire>>> = {
+  "TCP, back to back": (port) => tcp(port, "lines"),
+  "TCP, length-prefixed": (port) => tcp(port, "prefixed"),
+  WebSocket: webSocket,
+};
+
+const TYPES = ["hello", "join", "chat", "leave", "who", "rooms", "history", "search", "topic", "typing", "read"];
+const FIELDS = [
+  ...["type", "id", "room", "username", "message", "version", "after", "before", "limit", "history", "session"],
+  ...["attempt", "seq", "epoch", "query", "topic", "__proto__", "constructor", "toString"],
+];
+const text = fc.oneof(
+  fc.string({ unit: "binary", maxLength: 300 }),
+  fc.constantFrom(
+    "",
+    "lobby",
+    "kitchen",
+    "__proto__",
+    "\0",
+    "\ud800",
+    "a\udfffb",
+    "\r\n",
+    "NEAR(",
+    '"',
+    "*",
+    "é\u0301",
+  ),
+);
+const number = fc.oneof(fc.nat(5), fc.constantFrom(-1, 0.5, -0, 2 ** 31, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 1e300, 2));
+const value = fc.oneof(
+  { weight: 4, arbitrary: text },
+  { weight: 3, arbitrary: number },
+  { weight: 1, arbitrary: fc.jsonValue() },
+  { weight: 1, arbitrary: fc.record({ epoch: text, seq: number }, { requiredKeys: [] }) },
+);
+/** Anything, or something that is nearly a request. */
+const request = fc.oneof(
+  { weight: 1, arbitrary: fc.jsonValue().map((each) => JSON.stringify(each)) },
+  {
+    weight: 8,
+    arbitrary: fc
+      .tuple(fc.constantFrom(...TYPES), fc.dictionary(fc.constantFrom(...FIELDS), value, { maxKeys: 6 }), fc.boolean())
+      .map(([type, fields, isTyped]) => JSON.stringify(isTyped ? { ...fields, type } : fields)),
+  },
+);
+
+function parameters(runs: number): fc.Parameters {
+  return { numRuns: LONG ? 50 * runs : runs, ...(process.env.SEED ? { seed: Number(process.env.SEED) } : {}) };
+}
+
+/** What a single text comes to: the connection goes on after errors of this code, or ends after this goodbye. */
+type Outcome = "served" | "invalid-json" | "invalid-request" | "frame-too-long";
+
+/** Texts that are bad in a way of their own; `lines` where objects are found in a stream and not framed. */
+const TEXTS: readonly (readonly [name: string, text: string, framed: Outcome, lines: Outcome])[] = [
+  ["an array a million deep", "[".repeat(1_000_000), "frame-too-long", "invalid-json"],
+  ["an object a million deep", '{"a":'.repeat(1_000_000), "frame-too-long", "invalid-json"],
+  ["arrays as deep as a frame is long", "[".repeat(30_000) + "]".repeat(30_000), "invalid-request", "invalid-json"],
+  ["a message of 10 MB", `{"type":"chat","message":"${"x".repeat(10_000_000)}"}`, "frame-too-long", "frame-too-long"],
+  ["10 MB that are no JSON", "x".repeat(10_000_000), "frame-too-long", "invalid-json"],
+  ["NUL", "\0", "invalid-json", "invalid-json"],
+  ["NUL in a string", '{"type":"pi\0ng"}', "invalid-json", "invalid-json"],
+  ["a NUL that is escaped", '{"type":"pi\\u0000ng"}', "served", "served"],
+  ["a field __proto__", '{"__proto__":{"type":"ping"}}', "invalid-request", "invalid-request"],
+  ["a message in __proto__", '{"type":"chat","__proto__":{"message":"x"}}', "invalid-request", "invalid-request"],
+  ["a number beyond all", '{"type":"history","room":"lobby","limit":1e999}', "invalid-request", "invalid-request"],
+  ["half a surrogate for an id", '{"type":"ping","id":"\\ud800"}', "invalid-request", "invalid-request"],
+  ["an empty text", "", "invalid-json", "served"],
+];
+
+describe("bad requests", { timeout: 110_000 }, () => {
+  let folder: string;
+  let server: TestServer;
+  let author: RawClient;
+  let reader: RawClient;
+  let said = 0;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "landline-bad-"));
+    server = await TestServer.start({ data: folder, durability: "process", sniffMs: 5 });
+    author = await server.member("Author", "talk");
+    reader = await server.member("Reader", "talk");
+    await author.nextWith("username", "Reader");
+  });
+  after(async () => {
+    await server[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true });
+  });
+
+  /** Two good clients talk, and hear each other and nobody else. */
+  async function assertTalk(): Promise<void> {
+    said += 1;
+    author.send({ type: "chat", id: `${said}`, message: `message ${said}` });
+    const [ack, heard] = await Promise.all([author.next(), reader.next()]);
+    assert.deepEqual([ack.type, ack.seq], ["ack", said]);
+    assert.deepEqual([heard.type, heard.message, heard.seq], ["chat", `message ${said}`, said]);
+  }
+
+  let connections = 0;
+  /** A connection that has said hello, or only joined a room as the seed's clients do. */
+  async function open(transport: string, version: number): Promise<Wire> {
+    const wire = await (TRANSPORTS[transport] as (port: number) => Promise<Wire>)(server.port);
+    connections += 1;
+    const username = `guest${connections}`;
+    if (version === 2) await wire.send(JSON.stringify({ type: "hello", version, username }));
+    await wire.send(JSON.stringify({ type: "join", room: "lobby", username }));
+    const first = await wire.next();
+    assert.equal(first?.type, "welcome");
+    await answersTo(wire);
+    return wire;
+  }
+
+  let marks = 0;
+  /** All that came up to the answer to a ping, or to the end of the connection, which is `undefined`. */
+  async function answersTo(wire: Wire): Promise<readonly (Message | undefined)[]> {
+    marks += 1;
+    const mark = `mark ${marks}`;
+    await wire.send(JSON.stringify({ type: "ping", id: mark }));
+    const answers: (Message | undefined)[] = [];
+    for (;;) {
+      const message = await wire.next();
+      if (message?.type === "pong" && message.id === mark) return answers;
+      answers.push(message);
+      if (message === undefined) return answers;
+    }
+  }
+
+  for (const transport of Object.keys(TRANSPORTS)) {
+    for (const version of [1, 2]) {
+      test(`any JSON over ${transport}, version ${version}, is answered, and is no failure of the server's`, async () => {
+        const property = fc.asyncProperty(fc.array(request, { maxLength: 20 }), async (texts) => {
+          const wire = await open(transport, version);
+          try {
+            for (const each of texts) await wire.send(each);
+            const answers = await answersTo(wire);
+            for (const answer of answers) {
+              assert.ok(answer !== undefined, "the connection goes on");
+              assert.notEqual(answer.type, "bye");
+              if (answer.type !== "error") continue;
+              const { code, message } = answer;
+              const isSeeds = message === "Invalid JSON" || message === "Room and username required";
+              assert.ok(ERROR_CODES.some((known) => known === code) || isSeeds, JSON.stringify(answer));
+              assert.notEqual(code, "internal");
+            }
+          } finally {
+            await wire.close();
+          }
+        });
+        await fc.assert(property, parameters(60));
+        await assertTalk();
+      });
+
+      for (const [name, bad, framed, lines] of TEXTS) {
+        const outcome = transport === "TCP, back to back" ? lines : framed;
+        test(`${name} over ${transport}, version ${version}: ${outcome}`, async () => {
+          const wire = await open(transport, version);
+          await wire.send(bad);
+          const answers = await answersTo(wire);
+          const isEnded = answers.at(-1) === undefined && answers.length > 0;
+          assert.equal(isEnded, Object.hasOwn(BYE_CODES, outcome));
+          const errors = answers.filter((answer) => answer?.type === "error" || answer?.type === "bye");
+          // Where there is no JSON at all, each new beginning of some may be complained of.
+          assert.ok(outcome === "served" || errors.length > 0, "it is told what is wrong");
+          for (const error of errors) {
+            const code = error?.code ?? (error?.message === "Invalid JSON" ? "invalid-json" : undefined);
+            assert.equal(code, outcome === "served" ? "unknown-type" : outcome);
+          }
+          await wire.close();
+          await assertTalk();
+        });
+      }
+    }
+  }
+
+  test("whatever is said is heard and kept as it is, with half surrogates made whole", async () => {
+    const ada = await server.member("Ada", "texts");
+    const bob = await server.member("Bob", "texts");
+    await ada.nextWith("username", "Bob");
+    const property = fc.asyncProperty(fc.string({ unit: "binary", maxLength: 1_000 }), async (message) => {
+      ada.send({ type: "chat", room: "texts", message });
+      const { seq } = await ada.next();
+      const heard = await bob.next();
+      bob.send({ type: "history", room: "texts", after: (seq as number) - 1 });
+      const { entries } = await bob.next();
+      assert.deepEqual([heard.message, entries], [message.toWellFormed(), [heard]]);
+    });
+    await fc.assert(property, parameters(200));
+  });
+});

@@ -1,0 +1,60 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { Chat, ChatModel, ChatSystem, Come, Drop, History, Join, Leave, NAMES, Restart, ROOMS } from "./chat-model.ts";
+import { failOnLeaks } from "./leaks.ts";
+
+failOnLeaks();
+
+const LONG = process.env.LANDLINE_LONG === "1";
+
+const who = fc.nat(NAMES.length - 1);
+const room = fc.nat(ROOMS.length - 1);
+const few = fc.nat(3);
+const past = fc.record({ bound: fc.constantFrom("after" as const, "before" as const), seq: few, limit: few });
+const come = fc.tuple(who, room, fc.boolean()).map((values) => new Come(...values));
+const enter = fc.tuple(who, room, few).map((values) => new Join(...values));
+const chat = fc.tuple(who, room, few, fc.nat(1)).map((values) => new Chat(...values));
+const leave = fc.tuple(who, room).map((values) => new Leave(...values));
+const drop = fc.tuple(who, room, fc.boolean()).map((values) => new Drop(...values));
+const history = fc.tuple(who, room, past).map((values) => new History(...values));
+const steps = [come, come, enter, enter, chat, chat, chat, chat, leave, drop, history];
+
+/** The seed stands in the error: `SEED=… npm test` repeats the run. */
+function parameters(runs: number): fc.Parameters {
+  return { numRuns: LONG ? 20 * runs : runs, ...(process.env.SEED ? { seed: Number(process.env.SEED) } : {}) };
+}
+
+async function run(commands: Iterable<fc.AsyncCommand<ChatModel, ChatSystem>>, data?: string): Promise<void> {
+  const system = await ChatSystem.start(data);
+  try {
+    await fc.asyncModelRun(() => ({ model: new ChatModel(), real: system }), commands);
+  } finally {
+    await system.close();
+  }
+}
+
+describe("the chat server does what its model does", { timeout: 1_000_000 }, () => {
+  test("in memory", async () => {
+    const commands = fc.commands(steps, { maxCommands: 60, size: "max" });
+    await fc.assert(
+      fc.asyncProperty(commands, (each) => run(each)),
+      parameters(100),
+    );
+  });
+
+  test("in SQLite, over restarts", async () => {
+    const commands = fc.commands([...steps, fc.constant(new Restart())], { maxCommands: 60, size: "max" });
+    const property = fc.asyncProperty(commands, async (each) => {
+      const folder = await mkdtemp(join(tmpdir(), "landline-model-"));
+      try {
+        await run(each, folder);
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    });
+    await fc.assert(property, parameters(15));
+  });
+});

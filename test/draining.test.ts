@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { ChatClient } from "@landline/client";
+import { tcpLink } from "@landline/client/tcp";
+import { TestServer } from "./chat-server.ts";
+import { type CliProcess, landlineIn } from "./cli-process.ts";
+import { failOnLeaks } from "./leaks.ts";
+import { RawClient } from "./raw-client.ts";
+
+failOnLeaks();
+
+const TIMEOUT = { timeout: 60_000 };
+const HALF_A_REQUEST = "GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n";
+
+/** A server in a process of its own. */
+function serve(env: Readonly<Record<string, string>> = {}): CliProcess {
+  return landlineIn({ env: { LANDLINE_DURABILITY: "memory", ...env } }, "serve", "--port", "0");
+}
+
+async function portOf(server: CliProcess): Promise<number> {
+  return Number((await server.until(/localhost:(\d+)\//))[1]);
+}
+
+async function enter(port: number, username: string): Promise<RawClient> {
+  const client = await RawClient.open(port);
+  client.send({ type: "hello", version: 2, username }, { type: "join", id: "j", room: "lobby" });
+  await client.nextWith("id", "j");
+  return client;
+}
+
+describe("a server that is told to stop", TIMEOUT, () => {
+  test("is not ready, lets nobody in, and still answers who was inside", async () => {
+    await using server = await TestServer.start({ drainMs: 30_000 });
+    const asking = await server.connect();
+    asking.send(`${HALF_A_REQUEST}\r\n`);
+    assert.match(await asking.textUntil('"ok"}\n'), /^HTTP\/1\.1 200 /);
+    asking.send(HALF_A_REQUEST);
+    const ada = await server.member("Ada", "lobby");
+    // The half request has arrived when the chat's answer has, as both were read.
+    const done = server.close();
+    assert.equal((await ada.nextWith("type", "bye")).code, "shutdown");
+    asking.send("\r\n");
+    assert.match(await asking.textUntil("}\n"), /^HTTP\/1\.1 503 .*"shutting down"/s);
+    // Refused, or reset at once.
+    await assert.rejects(async () => (await RawClient.open(server.port)).next());
+    ada.finish();
+    asking.finish();
+    await done;
+  });
+
+  test("acknowledges every message that it shows", async () => {
+    await using server = await TestServer.start();
+    const ada = await server.member("Ada", "lobby");
+    const bob = await server.member("Bob", "lobby");
+    for (let i = 0; i < 500; i += 1) ada.send({ type: "chat", id: `${i}`, room: "lobby", message: `${i}` });
+    await ada.nextWith("id", "0");
+    const done = server.close();
+    const acknowledged = (await ada.rest()).filter(({ type }) => type === "ack").map(({ id }) => id);
+    const shown = (await bob.rest()).filter(({ type }) => type === "chat").map(({ message }) => message);
+    assert.deepEqual(["0", ...acknowledged], shown);
+    ada.finish();
+    bob.finish();
+    await done;
+  });
+
+  test("tells each client another time to come back, which ChatClient obeys", async () => {
+    await using server = await TestServer.start();
+    const crowd = await Promise.all(Array.from({ length: 1_000 }, () => server.connect()));
+    // Each is a client of the chat when it has its answer.
+    for (const client of crowd) client.send({ type: "ping" });
+    for (const client of crowd) await client.nextWith("type", "pong");
+    await using ada = new ChatClient(tcpLink({ host: "127.0.0.1", port: server.port }), { username: "Ada" });
+    await ada.connect();
+    const waiting = Promise.withResolvers<number>();
+    let afterMs: number | undefined;
+    ada.on((event) => {
+      if (event.type === "bye") afterMs = event.afterMs;
+      if (event.type === "state" && event.retryAtMs !== undefined) waiting.resolve(event.retryAtMs - Date.now());
+    });
+    const done = server.close();
+    const waitMs = await waiting.promise;
+    assert.equal(afterMs, 1_000, "the thousand before it come within the second before");
+    // Its own back-off would be at most half a second.
+    assert.ok(waitMs > 500 && waitMs <= 1_000, `${waitMs} ms`);
+    await done;
+  });
+});
+
+describe("landline serve", TIMEOUT, () => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    test(`says goodbye to everyone on ${signal} and exits with 0`, async () => {
+      await using server = serve();
+      const client = await enter(await portOf(server), "Ada");
+      server.child.kill(signal);
+      const [bye, ...rest] = (await client.rest()).filter(({ type }) => type !== "presence");
+      assert.deepEqual([bye?.type, bye?.code, bye?.reconnect, rest], ["bye", "shutdown", true, []]);
+      await client.close();
+      assert.equal((await server.ended).code, 0);
+    });
+  }
+
+  test("ends at once on a second signal", async () => {
+    await using server = serve({ LANDLINE_DRAIN_MS: "1h", LANDLINE_HEADERS_TIMEOUT_MS: "1h" });
+    const port = await portOf(server);
+    // A request that is never finished keeps it waiting.
+    const slow = await RawClient.open(port);
+    slow.send(HALF_A_REQUEST);
+    const ada = await enter(port, "Ada");
+    server.child.kill("SIGTERM");
+    await ada.nextWith("type", "bye");
+    await ada.close();
+    assert.equal(server.child.exitCode, null);
+    server.child.kill("SIGTERM");
+    assert.equal((await server.ended).code, 143);
+    await slow.close();
+  });
+
+  test("cuts off after drainMs who does not go, and exits with 0", async () => {
+    await using server = serve({ LANDLINE_DRAIN_MS: "100ms" });
+    const port = await portOf(server);
+    const slow = await RawClient.open(port);
+    slow.send(HALF_A_REQUEST);
+    const ada = await enter(port, "Ada");
+    server.child.kill("SIGTERM");
+    assert.equal((await server.ended).code, 0);
+    await Promise.all([slow.close(), ada.close()]);
+  });
+});

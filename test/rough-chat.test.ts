@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { settle } from "./hub-fixture.ts";
+import { failOnLeaks } from "./leaks.ts";
+import { RoughChat, type RoughClient } from "./rough-chat.ts";
+
+failOnLeaks();
+
+const NAMES = ["ada", "bob"];
+
+/** What can happen; `who` and `wire` choose among what there is, from the newest link on. */
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("say" as const), who: fc.nat(1), room: fc.nat(1) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constantFrom("toServer" as const, "toClient" as const),
+      who: fc.nat(1),
+      wire: fc.nat(2),
+      bytes: fc.oneof(fc.nat(300), fc.constant(100_000)),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("accept" as const), who: fc.nat(1) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("cut" as const), who: fc.nat(1) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("notice" as const), who: fc.nat(1), wire: fc.nat(2) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("elapse" as const), ms: fc.constantFrom(50, 150, 500, 1_000) }) },
+);
+
+type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
+
+/** One message that a client's user said, and what became of it. */
+interface Said {
+  readonly room: string;
+  readonly text: string;
+  seq?: number | undefined;
+  error?: unknown;
+}
+
+async function run(steps: readonly Step[], isOldestFirst: boolean): Promise<void> {
+  const chat = new RoughChat(...NAMES);
+  const said: Said[] = [];
+  try {
+    await enter(chat);
+    for (const each of steps) await take(chat, each, said);
+    const isAnswered = () => said.every(({ seq, error }) => (seq ?? error) !== undefined);
+    await chat.calm(() => isAnswered() && chat.clients.every(isWhole), isOldestFirst);
+    await judge(chat, said);
+  } finally {
+    await chat.close();
+  }
+}
+
+async function enter(chat: RoughChat): Promise<void> {
+  for (const { client } of chat.clients) {
+    const entering = client.connect().then(() => Promise.all(["lobby", "kitchen"].map((room) => client.join(room))));
+    let isIn = false;
+    void entering.then(() => {
+      isIn = true;
+    });
+    await chat.calm(() => isIn);
+  }
+}
+
+async function take(chat: RoughChat, each: Step, said: Said[]): Promise<void> {
+  if (each.do === "elapse") return chat.elapse(each.ms);
+  const own = chat.clients[each.who] as RoughClient;
+  const wire = "wire" in each ? own.wires.at(-1 - each.wire) : own.wires.findLast(({ isLive }) => isLive);
+  if (each.do === "say") {
+    const message: Said = { room: each.room === 0 ? "lobby" : "kitchen", text: `m${said.length}` };
+    said.push(message);
+    own.client.chat(message.room, message.text).then(
+      ({ seq }) => {
+        message.seq = seq;
+      },
+      (error) => {
+        message.error = error;
+      },
+    );
+  } else if (each.do === "toServer") wire?.arriveAtServer(each.bytes);
+  else if (each.do === "toClient") wire?.arriveAtClient(each.bytes);
+  else if (each.do === "cut") wire?.cut();
+  else if (each.do === "notice") wire?.notice();
+  else own.accept();
+  await settle(4);
+}
+
+function isWhole({ client, wires }: RoughClient): boolean {
+  const live = wires.filter(({ isLive }) => isLive);
+  return client.state === "online" && live.length === 1 && live.every(({ isQuiet }) => isQuiet);
+}
+
+async function judge(chat: RoughChat, said: readonly Said[]): Promise<void> {
+  for (const room of ["lobby", "kitchen"]) {
+    const { entries } = await chat.fixture.log.read(room, { limit: 1_000 });
+    const mine = said.filter((each) => each.room === room);
+    assert.deepEqual(
+      mine.map(({ error }) => error),
+      mine.map(() => undefined),
+      "nothing fails, as the server is there in the end",
+    );
+    assert.deepEqual(
+      mine.map(({ text, seq }) => `${seq} ${text}`).sort(),
+      entries.map(({ body, seq }) => `${seq} ${body}`).sort(),
+      "what was acknowledged is stored, once, at that place",
+    );
+    for (const [index, own] of chat.clients.entries()) {
+      const shown = shownOf(own, room);
+      const seqs = shown.map(({ seq }) => seq as number);
+      assert.deepEqual(
+        seqs,
+        [...new Set(seqs)].sort((a, b) => a - b),
+        "each is shown once, in the room's order",
+      );
+      assert.deepEqual(
+        shown.filter(({ username }) => username !== NAMES[index]).map(({ message }) => message),
+        entries.filter(({ from }) => from !== NAMES[index]).map(({ body }) => body),
+        "the others' messages are shown, all of them",
+      );
+    }
+    assert.equal((await chat.fixture.presence.members(room, 10)).count, NAMES.length, "nobody is there twice");
+  }
+  for (const { events } of chat.clients) {
+    const strange = events.filter(({ type }) => ["dropped", "gap", "error", "bye"].includes(type));
+    assert.deepEqual(strange, []);
+  }
+  assert.deepEqual(chat.fixture.reported, []);
+}
+
+function shownOf({ events }: RoughClient, room: string) {
+  return events.flatMap((event) => {
+    if (event.type === "message" && event.message.room === room) return [event.message];
+    if (event.type === "rejoined" && event.joined.room === room) return event.missed;
+    return [];
+  });
+}
+
+describe("ChatClient on links that break", () => {
+  test("shows each message once and in order, and acknowledges the truth, whatever happens on the wire", async () => {
+    const runs = process.env.LANDLINE_LONG === undefined ? 500 : 20_000;
+    await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.boolean(), run), { numRuns: runs });
+  });
+});

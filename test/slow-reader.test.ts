@@ -1,0 +1,157 @@
+/**
+ * A reader that stops reading among 500 that do not. The server is a process of its own, so that its memory is its own.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { crc32 } from "node:zlib";
+import { type CliProcess, landline } from "./cli-process.ts";
+import type { Message } from "./hub-fixture.ts";
+import { failOnLeaks } from "./leaks.ts";
+import { RawClient } from "./raw-client.ts";
+
+failOnLeaks();
+
+const READERS = 500;
+/** Messages that are said before the others are waited for. */
+const ROUND = 8;
+const ROUNDS_MAX = 100;
+const TEXT = "x".repeat(16_000);
+/** What the server may need more than before, in bytes: the log's texts, what waits for one, and what is not collected. */
+const GROWTH_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Enters the lobby, and gives that answer. */
+async function enter(client: RawClient, username: string, after?: object): Promise<Message> {
+  client.send({ type: "hello", version: 2, username }, { type: "join", id: "join", room: "lobby", after });
+  return client.nextWith("id", "join");
+}
+
+/** Someone of whom only the number and the checksum of the bytes are kept that come after a mark. */
+class Counter {
+  readonly client: RawClient;
+  bytes = 0;
+  sum = 0;
+  #wake: () => void = () => undefined;
+
+  private constructor(client: RawClient) {
+    this.client = client;
+    client.socket.removeAllListeners("data");
+    client.socket.on("data", (chunk: Buffer) => {
+      this.bytes += chunk.length;
+      this.sum = crc32(chunk, this.sum);
+      this.#wake();
+    });
+    client.socket.on("close", () => this.#wake());
+  }
+
+  /** Counts what comes after a line that ends so, which is waited for. */
+  static async after(client: RawClient, end: string): Promise<Counter> {
+    await client.textUntil(`${end}\n`);
+    return new Counter(client);
+  }
+
+  async until(bytes: number): Promise<void> {
+    while (this.bytes < bytes) {
+      assert.equal(this.client.hasEnded, false, "one who reads was let go");
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+/** The most memory that a process ever had, in bytes. */
+function peakMemory({ child }: CliProcess): number {
+  const [, kib] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, "latin1")) ?? [];
+  return Number(kib) * 1024;
+}
+
+describe("a reader that stops reading among 500 that do not", { timeout: 110_000 }, () => {
+  const skip = process.platform === "linux" ? false : "needs /proc";
+
+  test("is let go and resumes; the others get everything in order, and memory stays within bounds", {
+    skip,
+  }, async () => {
+    await using server = landline("serve", "--host", "127.0.0.1", "--port", "0", "--rates", "off");
+    const [, portText] = await server.until(/http:\/\/127\.0\.0\.1:(\d+)\/ +chat and its page/);
+    const port = Number(portText);
+    const readers: RawClient[] = [];
+    for (let i = 0; i < READERS; i += 1) readers.push(await RawClient.open(port));
+    await Promise.all(readers.map((reader, i) => enter(reader, `reader${i}`)));
+    const slow = await RawClient.open(port);
+    await enter(slow, "slow");
+    const author = await RawClient.open(port);
+    const { position } = await enter(author, "author");
+    const witness = await RawClient.open(port);
+    await enter(witness, "witness");
+
+    author.send({ type: "chat", id: "mark", message: "mark" });
+    const { at } = await author.nextWith("id", "mark");
+    const mark = `"message":"mark","seq":1,"prev":0,"at":${at}}`;
+    await slow.textUntil(`${mark}\n`);
+    slow.socket.pause();
+    const counters = await Promise.all(readers.map((reader) => Counter.after(reader, mark)));
+    await witness.textUntil(`${mark}\n`);
+    const before = peakMemory(server);
+
+    let bytes = 0;
+    let sum = 0;
+    let said = 1;
+    let isLetGo = false;
+    /** What the witness hears, in full, is what everyone hears. */
+    const hear = async (count: number): Promise<void> => {
+      for (let chats = 0; chats < count; ) {
+        const message = await witness.next();
+        const line = Buffer.from(`${JSON.stringify(message)}\n`);
+        bytes += line.length;
+        sum = crc32(line, sum);
+        if (message.type === "presence") {
+          assert.deepEqual([message.username, message.state, isLetGo], ["slow", "left", false]);
+          isLetGo = true;
+          // It wakes up, and reads what there is before the server gives it up.
+          slow.socket.resume();
+        } else {
+          chats += 1;
+          said += 1;
+          assert.deepEqual([message.type, message.seq, message.prev], ["chat", said, said - 1]);
+        }
+      }
+      await Promise.all(counters.map((counter) => counter.until(bytes)));
+    };
+    for (let round = 0; !isLetGo; round += 1) {
+      assert.ok(round < ROUNDS_MAX, "it was never let go");
+      for (let i = 0; i < ROUND; i += 1) author.send({ type: "chat", message: TEXT });
+      await hear(ROUND);
+    }
+    author.send({ type: "chat", message: "the last" });
+    await hear(1);
+    for (const counter of counters) assert.deepEqual([counter.bytes, counter.sum], [bytes, sum]);
+    const growth = peakMemory(server) - before;
+    assert.ok(growth < GROWTH_BYTES_MAX, `its memory grew by ${growth} bytes`);
+
+    const told = await slow.rest();
+    const bye = told.at(-1);
+    assert.deepEqual([bye?.type, bye?.code, bye?.reconnect], ["bye", "slow-consumer", true]);
+    const seqs = told.filter(({ type }) => type === "chat").map(({ seq }) => seq as number);
+    await slow.close();
+
+    // It comes back from where it was: all at once, or, if that is too much, page by page.
+    const back = await RawClient.open(port);
+    const { epoch } = position as { epoch: string };
+    const { recovered, reason, entries } = await enter(back, "slow", { epoch, seq: seqs.at(-1) ?? 1 });
+    if (recovered) seqs.push(...(entries as Message[]).map(({ seq }) => seq as number));
+    else assert.equal(reason, "too-many");
+    for (let more: unknown = !recovered; more; ) {
+      back.send({ type: "history", id: `after ${seqs.at(-1)}`, room: "lobby", after: seqs.at(-1) ?? 1 });
+      const page = await back.nextWith("type", "history");
+      seqs.push(...(page.entries as Message[]).map(({ seq }) => seq as number));
+      more = page.more;
+    }
+    assert.deepEqual(
+      seqs,
+      Array.from({ length: said - 1 }, (_, i) => i + 2),
+    );
+    for (const client of [...readers, author, witness, back]) client.socket.destroy();
+    await Promise.all(readers.map(({ closed }) => closed));
+  });
+});
