@@ -139,3 +139,16 @@ test("Connection.reset() over TLS resets the TCP connection below", async () => 
     assert.equal(((await promise) as NodeJS.ErrnoException).code, "ECONNRESET");
   });
 });
+
+test("connect() contains a checkServerIdentity that throws, and options that Node throws at", async () => {
+  await withServer({}, echo, async (address) => {
+    const checkServerIdentity = (): never => {
+      throw new Error("my bug");
+    };
+    await assert.rejects(
+      connect({ ...address, tls: { ca: cert, checkServerIdentity } }),
+      /Cannot connect to .*: my bug$/,
+    );
+    await assert.rejects(connect({ ...address, tls: { ca: cert, alpn: ["x".repeat(256)] } }), RangeError);
+  });
+});

@@ -9,7 +9,7 @@ import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import { addressesOf, localAddressOf, remoteAddressOf } from "./addresses-of.ts";
 import type { ConnectionHandlers } from "./connection-handlers.ts";
 import { type ConnectionOptions, type ConnectionOrigin, checkConnectionOptions } from "./connection-options.ts";
-import type { Handshake } from "./handshake.ts";
+import type { Handshake, HandshakeOutcome } from "./handshake.ts";
 import { Linger } from "./linger.ts";
 import { ReadSide } from "./read-side.ts";
 import { resetStream } from "./reset-stream.ts";
@@ -307,8 +307,7 @@ export class Connection implements AsyncDisposable {
   reset(): void {
     if (this.#state === "closed" || this.#isDetached) return;
     this.#isClosing = true;
-    // TLS has no reset of its own.
-    resetStream(this.#origin.below ?? this.#stream);
+    resetStream(this.#stream, this.#origin.below);
     this.#pulled?.fail(() => this.#closedError("read"), false);
   }
 
@@ -337,7 +336,8 @@ export class Connection implements AsyncDisposable {
    * Call it in the turn in which the last plain bytes were written or read, so that nothing of the handshake is read as
    * plain text. The client asks for the name that {@link connect} was given, unless `servername` says otherwise.
    *
-   * A handshake that fails, times out or is aborted breaks the connection: there is no way back to plain text.
+   * A handshake that fails, times out or is aborted breaks the connection: there is no way back to plain text. Without
+   * `timeoutMs` it may take the server's `idleTimeoutMs`, or for ever where there is none.
    *
    * @throws {SocketError} `malformed` when there are unread bytes, which nothing protected (the connection stays as it
    * is: read them, or reset it), also those that a {@link Framed} holds, which is to be opened with `framesMax: 1` then;
@@ -361,7 +361,7 @@ export class Connection implements AsyncDisposable {
    * ```
    */
   async startTls(options: StartTlsOptions = {}): Promise<void> {
-    const { signal, timeoutMs, isServer, ...tls } = options;
+    const { signal, timeoutMs = this.#idleTimeoutMs || undefined, isServer, ...tls } = options;
     const handshake = isServer ? new TlsAcceptor(tls).handshake : clientHandshake(this.#origin.host, tls);
     await this.secure(handshake, `Cannot start TLS${toOrFrom("with", this.remote)}`, { signal, timeoutMs });
   }
@@ -407,7 +407,7 @@ export class Connection implements AsyncDisposable {
     // A peer that finishes in a handshake has given it up; Node notices that only where it may answer with an end.
     below.allowHalfOpen = false;
     below.once("close", () => wait.reject(this.#closedError("secure")));
-    handshake(below, {
+    const outcome: HandshakeOutcome = {
       secured: (secured) => {
         if (wait.isSettled) return;
         this.#securing = undefined;
@@ -421,7 +421,21 @@ export class Connection implements AsyncDisposable {
         wait.resolve();
       },
       failed: (error) => wait.reject(fromNodeError(error, action, this.facts())),
-    });
+    };
+    const begin = (error?: Error | null): void => {
+      if (wait.isSettled) return;
+      try {
+        if (!error) handshake(below, outcome);
+        // Otherwise the close that follows says more.
+        else if (!this.#isClosing) outcome.failed(error);
+      } catch (failure) {
+        // Options that Node looks at only now.
+        wait.reject(failure);
+      }
+    };
+    // Node would wait for that too, and then not survive that the stream is gone.
+    if (below.writableLength > 0) below.write("", begin);
+    else begin();
     try {
       await wait.promise;
     } catch (error) {
@@ -479,9 +493,14 @@ export class Connection implements AsyncDisposable {
     return this.bufferedBytes + (handle?.writeQueueSize ?? 0);
   }
 
+  /** @internal Whether everything was written, our end too; or somebody else has the stream. */
+  get hasFinished(): boolean {
+    return this.#stream.writableFinished || this.#isDetached;
+  }
+
   /** @internal Ends it now; what is cut off must not look like an end to the peer. */
   destroy(): void {
-    if (this.bufferedBytes > 0) resetStream(this.#stream);
+    if (this.bufferedBytes > 0) resetStream(this.#stream, this.#origin.below);
     else this.#stream.destroy();
   }
 

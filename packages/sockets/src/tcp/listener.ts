@@ -69,7 +69,8 @@ export class Listener implements AsyncDisposable {
   }
 
   /**
-   * Takes another certificate and key, for handshakes that begin from now on. If they are none, those before stay.
+   * Takes another certificate and key, for handshakes that begin from now on. If they are none, those before stay; `ca`
+   * and `crl` stay too where neither is given.
    *
    * @throws {SocketError} `tls` when they are none, or when it speaks no TLS.
    */

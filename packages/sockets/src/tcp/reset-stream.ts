@@ -1,19 +1,25 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
-/** Breaks a stream at once, without waiting for anything: TCP sends RST; what cannot reset is destroyed. */
-export function resetStream(stream: Duplex): void {
+/**
+ * Breaks a stream at once, without waiting for anything: TCP sends RST; what cannot reset is destroyed. TLS has no reset
+ * of its own, but the TCP socket `below` it has.
+ */
+export function resetStream(stream: Duplex, below: Duplex = stream): void {
   if (stream.destroyed) return;
   // While a FIN is on its way libuv refuses to reset, and Node then loses the socket: it never closes. The FIN is gone
-  // with the next turn of the event loop.
+  // with the next turn of the event loop, unless the peer has no room for the last word of TLS.
   if (stream.writableEnded && !stream.writableFinished && stream.writableLength === 0) {
-    stream.once("finish", () => resetStream(stream));
+    setImmediate(() => {
+      if (stream.writableFinished) resetStream(stream, below);
+      else stream.destroy();
+    });
     return;
   }
   try {
-    (stream as Socket).resetAndDestroy();
+    (below as Socket).resetAndDestroy();
   } catch {
     // A Unix socket, or no socket at all.
-    stream.destroy();
+    below.destroy();
   }
 }

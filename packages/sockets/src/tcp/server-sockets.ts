@@ -277,6 +277,8 @@ export class ServerSockets implements ConnectionKeeper {
       this.#handshakeErrors += 1;
       return;
     }
+    // Closed meanwhile.
+    if (!this.#connections.has(connection)) return;
     this.#opened(connection);
   }
 

@@ -320,6 +320,14 @@ test("Server.shutdown() waits only briefly for a peer that was told all and stay
   assert.deepEqual(await counts, { graceful: 1, forced: 0 });
 });
 
+test("Server.shutdown() counts what lingerMs cut off as forced", async () => {
+  const server = await serve({ ...HOST, lingerMs: 20 }, { open: (c) => void c.send(Buffer.alloc(32 * 1024 * 1024)) });
+  const deaf = await connect(server.address);
+  while (server.connections === 0) await nextTurn();
+  assert.deepEqual(await server.shutdown({ timeoutMs: 60_000 }), { graceful: 0, forced: 1 });
+  await discard(deaf);
+});
+
 test("Server.shutdown() counts what could not be flushed as forced", async (t) => {
   const server = await serve(HOST, { open: (connection) => void connection.send(Buffer.alloc(48 * 1024 * 1024)) });
   const client = await connect(server.address);

@@ -99,7 +99,8 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Takes another certificate and key, for handshakes that begin from now on. If they are none, those before stay.
+   * Takes another certificate and key, for handshakes that begin from now on. If they are none, those before stay; `ca`
+   * and `crl` stay too where neither is given.
    *
    * @throws {SocketError} `tls` when they are none, or when it speaks no TLS.
    */
@@ -142,14 +143,8 @@ export class Server implements AsyncDisposable {
   async #stop(timeoutMs: number): Promise<ShutdownCounts> {
     const closed = this.#sockets.close();
     const open = [...this.#sockets.connections];
-    let forced = 0;
     const force = (): void => {
-      for (const connection of open) {
-        if (connection.state === "closed") continue;
-        // Everything sent and our FIN on its way: only the peer's own end was missing.
-        if (connection.state !== "closing" || connection.bufferedBytes > 0) forced += 1;
-        connection.reset();
-      }
+      for (const connection of open) connection.reset();
     };
     const timer = timeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(force, timeoutMs);
     for (const connection of open) connection.shortenLinger(SHUTDOWN_LINGER_MS);
@@ -158,7 +153,9 @@ export class Server implements AsyncDisposable {
     await Promise.all(open.map((connection) => connection.closed));
     clearTimeout(timer);
     await closed;
-    return { graceful: open.length - forced, forced };
+    // Where only the peer's own end was missing, it did not matter how it came to an end.
+    const graceful = open.filter((connection) => connection.hasFinished).length;
+    return { graceful, forced: open.length - graceful };
   }
 }
 

@@ -7,6 +7,8 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { connectionPair } from "../../../../test/connection-pair.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { SocketError } from "../errors.ts";
+import { memoryPair } from "../testing/mod.ts";
 import { connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
 import { serve } from "./serve.ts";
@@ -87,6 +89,58 @@ describe("Connection.startTls()", () => {
     assert.equal(String(await pair.server.readUntil("\n")), "one two three\n");
   });
 
+  test("loses and reorders nothing that was sent meanwhile, above the mark too", async () => {
+    await using pair = await connectionPair();
+    const started = pair.client.startTls(asClient);
+    for (let i = 0; i < 300; i += 1) pair.client.send(Buffer.alloc(1_024, i));
+    await Promise.all([started, pair.server.startTls(asServer)]);
+    pair.client.send("behind");
+    const closed = pair.client.close();
+    for (let i = 0; i < 300; i += 1) assert.ok(Buffer.alloc(1_024, i).equals(await pair.server.readExactly(1_024)));
+    assert.equal(String(await pair.server.readExactly(6)), "behind");
+    assert.equal(await pair.server.read(), null);
+    await Promise.all([pair.server.close(), closed]);
+  });
+
+  test("ends with close() while plain bytes are still on their way", async () => {
+    for (const pair of [memoryPair({ bufferBytes: 1_000 }), await connectionPair()]) {
+      await using ends = pair;
+      ends.client.send(Buffer.alloc(8 * 1024 * 1024));
+      const started = assert.rejects(ends.client.startTls(asClient), { code: "closed" });
+      await ends.server.readExactly(100);
+      await Promise.all([started, ends.client.close()]);
+    }
+  });
+
+  test("goes over what is no socket of the kernel's", async () => {
+    await using pair = memoryPair();
+    await Promise.all([pair.client.startTls(asClient), pair.server.startTls(asServer)]);
+    await pair.client.write("hello");
+    assert.equal(String(await pair.server.readExactly(5)), "hello");
+  });
+
+  test("breaks the connection, and nothing else, when Node throws at its options", async () => {
+    const alpn = ["x".repeat(256)];
+    for (const options of [
+      { ...asClient, alpn },
+      { ...asServer, alpn },
+    ]) {
+      await using pair = await connectionPair();
+      await assert.rejects(pair.client.startTls(options), RangeError);
+      await Promise.race([pair.client.closed, pair.client.close()]);
+    }
+  });
+
+  test("gives a handshake no longer than idleTimeoutMs where nothing else does", async () => {
+    const ended = Promise.withResolvers<void>();
+    await using server = await serve({ host: "127.0.0.1", idleTimeoutMs: 50 }, (connection) =>
+      connection.startTls(asServer).then(ended.resolve, ended.reject),
+    );
+    await using silent = await connect(server.address);
+    await assert.rejects(ended.promise, { code: "timeout" });
+    assert.equal(await silent.read(), null);
+  });
+
   test("lets a read and an end wait for the handshake", async () => {
     await using pair = await connectionPair();
     const started = pair.client.startTls(asClient);
@@ -163,12 +217,14 @@ describe("Connection.startTls()", () => {
     ];
     for (const end of ways) {
       for (const options of [asClient, asServer]) {
-        await using pair = await connectionPair();
-        const started = assert.rejects(pair.client.startTls(options), { code: "closed" });
-        const write = assert.rejects(pair.client.write("never"), { code: "closed" });
-        await new Promise(setImmediate);
-        end(pair.client);
-        await Promise.all([started, write, pair.client.closed]);
+        for (const wait of [() => undefined, () => Promise.resolve(), () => new Promise(setImmediate)]) {
+          await using pair = await connectionPair();
+          const started = assert.rejects(pair.client.startTls(options), SocketError);
+          const write = assert.rejects(pair.client.write("never"), SocketError);
+          await wait();
+          end(pair.client);
+          await Promise.all([started, write, pair.client.closed]);
+        }
       }
     }
   });

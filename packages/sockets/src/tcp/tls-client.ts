@@ -22,7 +22,7 @@ export interface TlsClientOptions
  * @throws {SocketError} `tls` when the secrets are none.
  */
 export function clientHandshake(host: string | undefined, options: TlsClientOptions): Handshake {
-  const { alpn, rejectUnauthorized = true, ...rest } = options;
+  const { alpn, rejectUnauthorized = true, checkServerIdentity, ...rest } = options;
   const servername = options.servername ?? (host !== undefined && isIP(host) === 0 ? host : undefined);
   const context = secureContext(rest);
   return (socket, outcome) => {
@@ -34,6 +34,7 @@ export function clientHandshake(host: string | undefined, options: TlsClientOpti
       ...(host === undefined ? {} : { host }),
       rejectUnauthorized,
       ...(servername === undefined ? {} : { servername }),
+      ...(checkServerIdentity === undefined ? {} : { checkServerIdentity: guarded(checkServerIdentity) }),
       ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
     });
     const failed = (error: Error): void => {
@@ -44,10 +45,25 @@ export function clientHandshake(host: string | undefined, options: TlsClientOpti
       secured.off("error", failed);
       outcome.failed(Object.assign(new Error("the peer closed the connection"), { code: "ECONNRESET" }));
     };
+    // Node tells here what goes wrong below, also a second time and after the end.
+    secured.on("error", () => undefined);
     secured.once("error", failed).once("close", closed);
     secured.once("secureConnect", () => {
       secured.off("error", failed).off("close", closed);
       outcome.secured(secured);
     });
+  };
+}
+
+type Check = NonNullable<NodeTlsOptions["checkServerIdentity"]>;
+
+/** What it throws would be nobody's, in an event of Node's. */
+function guarded(check: Check): Check {
+  return (name, certificate) => {
+    try {
+      return check(name, certificate);
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
   };
 }

@@ -98,6 +98,26 @@ describe("serve({ tls })", () => {
     assert.equal(server.handshakeErrors, 2);
   });
 
+  test("trusts the same clients whatever name they ask for, and after a reload that does not say whom", async () => {
+    const options = { host: "127.0.0.1", tls: { ...tls, ca: cert, requestCert: true, names: { "other.test": other } } };
+    await using server = await serve(options, (connection) => connection.write("in"));
+    const asks = async (servername: string, secrets: TlsClientOptions): Promise<string> => {
+      const verified = { rejectUnauthorized: false, servername, ...secrets };
+      await using connection = await connect({ ...server.address, tls: verified });
+      return String((await connection.read().catch(() => null)) ?? "refused");
+    };
+    assert.equal(await asks("other.test", tls), "in");
+    assert.equal(await asks("other.test", other), "refused");
+    server.setSecureContext({ ...tls, names: { "other.test": other } });
+    for (const name of ["localhost", "other.test"]) {
+      assert.equal(await asks(name, tls), "in");
+      assert.equal(await asks(name, other), "refused");
+    }
+    server.setSecureContext({ ...tls, ca: other.cert });
+    assert.equal(await asks("localhost", tls), "refused");
+    assert.equal(await asks("localhost", other), "in");
+  });
+
   test("with rejectUnauthorized false takes those without a certificate too", async () => {
     const options = { host: "127.0.0.1", tls: { ...tls, requestCert: true, rejectUnauthorized: false } };
     await using server = await serve(options, (connection) => connection.write(`${connection.peerCertificate}`));
@@ -238,6 +258,33 @@ describe("listen({ tls })", () => {
     accepted.reset();
     await assert.rejects(client.readExactly(1), { code: "reset" });
     await accepted.closed;
+  });
+
+  test("reset() ends a connection whose end is on its way, and so do others that break it", async () => {
+    await using listener = await listen({ host: "127.0.0.1", tls });
+    for (const finish of [(c: Connection) => c.closeWrite(), (c: Connection) => void c.close()]) {
+      const client = await connect({ ...listener.address, tls: { ca: cert } });
+      const accepted = await listener.accept();
+      finish(accepted);
+      accepted.reset();
+      await accepted.closed;
+      client.reset();
+    }
+  });
+
+  test("a close whose bytes are cut off is seen as a reset by the client", async () => {
+    await using listener = await listen({ host: "127.0.0.1", lingerMs: 20, tls });
+    const client = await connect({ ...listener.address, tls: { ca: cert } });
+    const accepted = await listener.accept();
+    accepted.send(Buffer.alloc(32 * 1024 * 1024));
+    await accepted.close();
+    await assert.rejects(
+      async () => {
+        while ((await client.read()) !== null);
+      },
+      { code: "reset" },
+    );
+    await client.close();
   });
 
   test("speaks TLS 1.2 where told", async () => {

@@ -26,6 +26,12 @@ export type TlsServerOptions = TlsSecrets & {
   readonly rejectUnauthorized?: boolean | undefined;
 };
 
+/** What the types do not know. */
+interface SecuredParts {
+  readonly _parent?: unknown;
+  readonly _handle?: { readonly _parentWrap?: { readonly stream?: unknown } } | null;
+}
+
 /** Node's own limit on a silent handshake; ours, on the whole of it, is the caller's. */
 const NODE_HANDSHAKE_MS = 2 ** 31 - 1;
 
@@ -37,10 +43,13 @@ export class TlsAcceptor {
   readonly #server: Server;
   readonly #handshakes = new Map<unknown, HandshakeOutcome>();
   #names: ReadonlyMap<string, SecureContext>;
+  /** Who signs the certificates of clients. */
+  #trust: Pick<TlsSecrets, "ca" | "crl">;
 
   /** @throws {SocketError} `tls` when the secrets are none. */
   constructor({ alpn, names, requestCert = false, rejectUnauthorized = true, ...secrets }: TlsServerOptions) {
-    this.#names = contextsOf(names);
+    this.#trust = { ca: secrets.ca, crl: secrets.crl };
+    this.#names = contextsOf(names, this.#trust);
     secureContext(secrets);
     this.#server = createServer({
       ...secrets,
@@ -54,13 +63,19 @@ export class TlsAcceptor {
     this.#server.on("tlsClientError", (error, secured) => this.#take(secured)?.failed(error));
   }
 
-  /** Takes other secrets for handshakes that begin from now on; where they are none, those before stay. */
-  setSecureContext({ names, ...secrets }: TlsSecrets): void {
-    const contexts = contextsOf(names);
+  /**
+   * Takes other secrets for handshakes that begin from now on; where they are none, those before stay. So do `ca` and
+   * `crl` that are not given: without them Node would trust clients of every public authority.
+   */
+  setSecureContext({ names, ...rest }: TlsSecrets): void {
+    const trust = rest.ca === undefined && rest.crl === undefined ? this.#trust : { ca: rest.ca, crl: rest.crl };
+    const secrets = { ...rest, ...trust };
+    const contexts = contextsOf(names, trust);
     // Node drops the old ones before it looks at the new.
     secureContext(secrets);
     this.#server.setSecureContext(secrets);
     this.#names = contexts;
+    this.#trust = trust;
   }
 
   /** Makes the handshake with a client that connected. */
@@ -70,8 +85,9 @@ export class TlsAcceptor {
   };
 
   #take(secured: TLSSocket): HandshakeOutcome | undefined {
-    // The one thing that tells whose handshake it was.
-    const { _parent: socket } = secured as { _parent?: unknown };
+    // The one thing that tells whose handshake it was; where it is no socket of the kernel's, it is one further down.
+    const { _parent, _handle } = secured as SecuredParts;
+    const socket = _parent ?? _handle?._parentWrap?.stream;
     const outcome = this.#handshakes.get(socket);
     this.#handshakes.delete(socket);
     return outcome;
@@ -82,6 +98,13 @@ export class TlsAcceptor {
   }
 }
 
-function contextsOf(names: TlsSecrets["names"]): ReadonlyMap<string, SecureContext> {
-  return new Map(Object.entries(names ?? {}).map(([name, secrets]) => [name.toLowerCase(), secureContext(secrets)]));
+/** Node asks the context of the name whom to trust. */
+function contextsOf(
+  names: TlsSecrets["names"],
+  trust: Pick<TlsSecrets, "ca" | "crl">,
+): ReadonlyMap<string, SecureContext> {
+  const contexts = Object.entries(names ?? {}).map(
+    ([name, secrets]) => [name.toLowerCase(), secureContext({ ...trust, ...secrets })] as const,
+  );
+  return new Map(contexts);
 }

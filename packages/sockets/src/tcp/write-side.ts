@@ -160,6 +160,9 @@ export class WriteSide {
     this.#isHeld = false;
     const wasFull = this.#isFull;
     this.#isFull = false;
+    // What was sent counts as accepted: an end must not drop it, nor what is sent next overtake it.
+    const sent = this.#waiting.findLastIndex(({ wait }) => wait === undefined);
+    for (const { accept } of this.#waiting.splice(0, sent + 1)) accept();
     this.#admit(wasFull);
   }
 
