@@ -94,3 +94,10 @@ test("fromNodeError() speaks of privileges where a low port is meant", () => {
   assert.match(low.message, /permission denied \(ports below 1024 need privileges\)$/);
   assert.match(fromNodeError(denied, "Cannot listen on /x", { local: { path: "/x" } }).message, /permission denied$/);
 });
+
+test("SocketError has the fields that are known, and no others, when it is printed", () => {
+  const error = new SocketError("timeout", "Cannot read: timed out", { operation: "read", cause: new Error("why") });
+  assert.deepEqual(Object.keys(error).sort(), ["code", "name", "operation"]);
+  assert.equal(error.remote, undefined);
+  assert.equal((error.cause as Error).message, "why");
+});

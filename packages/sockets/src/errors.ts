@@ -82,26 +82,21 @@ export interface SocketErrorFields {
 export class SocketError extends Error {
   override readonly name = "SocketError";
   readonly code: SocketErrorCode;
-  readonly operation: string | undefined;
-  readonly local: Address | undefined;
-  readonly remote: Address | undefined;
-  readonly bytesRead: number | undefined;
-  readonly bytesWritten: number | undefined;
-  readonly expected: number | undefined;
-  readonly partial: Uint8Array | undefined;
-  readonly offset: number | undefined;
+  declare readonly operation: string | undefined;
+  declare readonly local: Address | undefined;
+  declare readonly remote: Address | undefined;
+  declare readonly bytesRead: number | undefined;
+  declare readonly bytesWritten: number | undefined;
+  declare readonly expected: number | undefined;
+  declare readonly partial: Uint8Array | undefined;
+  declare readonly offset: number | undefined;
 
   constructor(code: SocketErrorCode, message: string, fields: SocketErrorFields = {}) {
-    super(message, "cause" in fields ? { cause: fields.cause } : undefined);
+    const { cause, ...known } = fields;
+    super(message, "cause" in fields ? { cause } : undefined);
     this.code = code;
-    this.operation = fields.operation;
-    this.local = fields.local;
-    this.remote = fields.remote;
-    this.bytesRead = fields.bytesRead;
-    this.bytesWritten = fields.bytesWritten;
-    this.expected = fields.expected;
-    this.partial = fields.partial;
-    this.offset = fields.offset;
+    // Only those that are known, so that a printed error is short.
+    Object.assign(this, known);
   }
 }
 
@@ -149,10 +144,18 @@ export function fromNodeError(error: unknown, action: string, fields: SocketErro
   const nodeCode = nodeErrorCode(error);
   const code =
     CODES.get(nodeCode) ?? (/^ERR_(TLS|SSL|OSSL)|CERT|SELF_SIGNED|UNABLE_TO/.test(nodeCode) ? "tls" : "system");
-  const text = TEXTS[code] ?? (error instanceof Error ? error.message : String(error));
+  const text = TEXTS[code] ?? reasonOf(error);
   const isLowPort = code === "permission" && (fields.local?.port ?? 1024) < 1024;
   const hint = isLowPort ? " (ports below 1024 need privileges)" : "";
   return new SocketError(code, `${action}: ${text}${hint}`, { ...fields, cause: error });
+}
+
+/** OpenSSL's own word, where there is one: its text names its source files. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { reason } = error as { reason?: unknown };
+  if (typeof reason !== "string" || reason === "") return error.message.trim();
+  return reason === "wrong version number" ? `${reason} (does the peer speak TLS?)` : reason;
 }
 
 /** The `code` of a Node error; of several attempts' errors the first that has one. */

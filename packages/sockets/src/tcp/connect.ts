@@ -38,8 +38,8 @@ export interface ConnectOptions extends ConnectionOptions, WaitOptions {
  * The addresses of a name race (RFC 8305): its families take turns, each address gets a start of 250 ms before the next
  * one is tried too, and the first to connect wins. If all fail, the error's `cause` has one error per address.
  *
- * @throws {SocketError} `refused`, `unreachable`, `name-not-found`, `name-lookup-failed`, `timeout`, `permission`, and
- * `address-not-available` for a `localAddress` that this machine does not have.
+ * @throws {SocketError} `refused`, `unreachable`, `name-not-found`, `name-lookup-failed`, `timeout`, `permission`, `tls`
+ * and `reset` in the TLS handshake, and `address-not-available` for a `localAddress` that this machine does not have.
  * @throws {RangeError} when an option is no port, no time, or a mark that would let nothing through.
  *
  * @example
@@ -60,12 +60,16 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   const target: Address = path === undefined ? { host, port: checkPort(port) } : { path };
   const action = `Cannot connect to ${formatAddress(target)}`;
   signal?.throwIfAborted();
+  const tls = options.tls === true ? {} : options.tls;
+  // Before anything is opened, as it may throw.
+  const handshake = tls === undefined ? undefined : clientHandshake(path === undefined ? host : undefined, tls);
 
   let cancel = (): void => undefined;
   const wait = new Wait<Connection>(
     options,
     () => action,
     () => cancel(),
+    () => ({ operation: "connect" }),
   );
   const run = async (): Promise<Connection> => {
     const addresses = path === undefined ? await lookupAddresses(host, family, lookup, action) : [];
@@ -76,15 +80,18 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     const race = new ConnectRace(targets, action, (address) => attempt(address, action, options));
     cancel = () => race.cancel();
     const connection = await race.run();
-    if (options.tls === undefined) return connection;
+    if (handshake === undefined) return connection;
     cancel = () => connection.reset();
-    const handshake = clientHandshake(path === undefined ? host : undefined, options.tls === true ? {} : options.tls);
-    await connection.secure(handshake, action, {});
-    connection.opened("established");
+    await connection.secure(handshake, { action, operation: "connect" }, {});
+    if (!wait.isSettled) connection.opened("established");
     return connection;
   };
   run().then(
-    (connection) => wait.resolve(connection),
+    (connection) => {
+      // Aborted when it was just ready: it is nobody's.
+      if (wait.isSettled) connection.reset();
+      else wait.resolve(connection);
+    },
     (error) => wait.reject(error),
   );
   return await wait.promise;

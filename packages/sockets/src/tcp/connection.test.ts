@@ -1145,3 +1145,45 @@ test("Connection carries 10,000 operations on one signal without a leak warning"
   await Promise.allSettled(left);
   assert.equal(getEventListeners(signal, "abort").length, 0);
 });
+
+test("Connection says what cannot be done when it is closed", async () => {
+  await using pair = await connectionPair();
+  const closed = pair.client.close();
+  const where = String.raw`127\.0\.0\.1:\d+: the connection is closed$`;
+  for (const [operation, preposition, call] of [
+    ["read", "from", () => pair.client.read()],
+    ["write", "to", () => pair.client.write("x")],
+    ["flush", "to", () => pair.client.closed.then(() => pair.client.flush())],
+  ] as const) {
+    if (operation === "flush") pair.server.reset();
+    const message = new RegExp(`^Cannot ${operation} ${preposition} ${where}`);
+    await assert.rejects(call(), { code: "closed", operation, message });
+  }
+  await closed;
+});
+
+test("Connection.send() and write() name what cannot be written", async () => {
+  await using pair = await connectionPair();
+  assert.throws(() => pair.client.send(5 as never), {
+    name: "TypeError",
+    message: "data must be bytes, text or a list of them: 5",
+  });
+});
+
+test("Connection.chunks() waits as long as it is told, and loses nothing", async () => {
+  await using pair = await connectionPair();
+  await pair.server.write("one");
+  const seen: string[] = [];
+  await assert.rejects(
+    async () => {
+      for await (const chunk of pair.client.chunks({ timeoutMs: 20 })) seen.push(String(chunk));
+    },
+    { code: "timeout" },
+  );
+  const signal = AbortSignal.abort(new Error("enough"));
+  await pair.server.write("two");
+  pair.server.closeWrite();
+  await assert.rejects(pair.client.chunks({ signal }).next(), /enough/);
+  for await (const chunk of pair.client) seen.push(String(chunk));
+  assert.deepEqual(seen, ["one", "two"]);
+});

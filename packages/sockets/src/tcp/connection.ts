@@ -2,17 +2,18 @@ import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import { type Address, formatAddress } from "../address.ts";
+import type { Address } from "../address.ts";
 import { fromNodeError, SocketError, type SocketErrorFields, toOrFrom } from "../errors.ts";
 import { type ConnectionState, nextSocketId, publishStateChange } from "../state.ts";
-import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
+import { refusalOf, type WaitOptions } from "../wait.ts";
 import { addressesOf, localAddressOf, remoteAddressOf } from "./addresses-of.ts";
 import type { ConnectionHandlers } from "./connection-handlers.ts";
 import { type ConnectionOptions, type ConnectionOrigin, checkConnectionOptions } from "./connection-options.ts";
-import type { Handshake, HandshakeOutcome } from "./handshake.ts";
+import type { Handshake } from "./handshake.ts";
 import { Linger } from "./linger.ts";
 import { ReadSide } from "./read-side.ts";
 import { resetStream } from "./reset-stream.ts";
+import { runHandshake } from "./run-handshake.ts";
 import { clientHandshake, type TlsClientOptions } from "./tls-client.ts";
 import { TlsAcceptor, type TlsServerOptions } from "./tls-server.ts";
 import { type WriteData, WriteSide } from "./write-side.ts";
@@ -28,6 +29,19 @@ export interface DetachedSocket {
 export type StartTlsOptions =
   | (TlsClientOptions & WaitOptions & { readonly isServer?: false | undefined })
   | (TlsServerOptions & WaitOptions & { readonly isServer: true });
+
+/** For texts: `Cannot read from 127.0.0.1:8080`. */
+const PREPOSITIONS: ReadonlyMap<string, string> = new Map([
+  ["read", "from"],
+  ["write", "to"],
+  ["flush", "to"],
+]);
+
+/** How errors of a handshake begin, and what they call it. */
+interface SecureText {
+  readonly action: string;
+  readonly operation: string;
+}
 
 const owner: unique symbol = Symbol("landline.connection");
 
@@ -91,7 +105,10 @@ export class Connection implements AsyncDisposable {
     this.#adopt(stream);
   }
 
-  /** Resolves when the connection is gone, in peace or not. Never rejects. */
+  /**
+   * Resolves when the connection is gone, in peace or not. Never rejects. That the peer has left is noticed by reading or
+   * writing: where nobody does either, a connection stays.
+   */
   get closed(): Promise<void> {
     if (this.#closed === undefined) {
       this.#closed = Promise.withResolvers();
@@ -173,9 +190,17 @@ export class Connection implements AsyncDisposable {
     return this.#pull() ?? this.#readSide.readUntil(bytes, options?.bytesMax ?? 65_536, options);
   }
 
-  /** Reads chunk by chunk until the peer finishes. Leaving the loop early leaves the connection open. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
-    for (let chunk = await this.read(); chunk !== null; chunk = await this.read()) yield chunk;
+  /**
+   * Reads chunk by chunk until the peer finishes, each wait with these options. Leaving the loop early leaves the
+   * connection open; so does a wait that times out or is aborted, which loses nothing.
+   */
+  async *chunks(options?: WaitOptions): AsyncGenerator<Uint8Array, void, void> {
+    for (let chunk = await this.read(options); chunk !== null; chunk = await this.read(options)) yield chunk;
+  }
+
+  /** {@link chunks} without options. */
+  [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
+    return this.chunks();
   }
 
   /** Puts bytes in front of what is read next; with handlers, `data` gets them at once. They are not copied. */
@@ -274,7 +299,7 @@ export class Connection implements AsyncDisposable {
       this.#securing.ends = true;
       return;
     }
-    this.#writeSide.end(() => this.#closedError("write"));
+    this.#writeSide.end((operation) => this.#closedError(operation));
     this.#stream.end();
     if (this.#state === "established") this.#moveTo("half-closed-local", "this side finished");
     else if (this.#state === "half-closed-remote") this.#moveTo("closing", "this side finished");
@@ -287,7 +312,7 @@ export class Connection implements AsyncDisposable {
   close(): Promise<void> {
     if (!this.#isClosing && this.#state !== "closed" && !this.#isDetached) {
       this.#isClosing = true;
-      const error = (): SocketError => this.#closedError("read");
+      const error = (operation: string): SocketError => this.#closedError(operation);
       this.#pulled?.fail(error, false);
       this.#moveTo("closing", "closed by this side");
       this.#writeSide.end(error);
@@ -308,7 +333,7 @@ export class Connection implements AsyncDisposable {
     if (this.#state === "closed" || this.#isDetached) return;
     this.#isClosing = true;
     resetStream(this.#stream, this.#origin.below);
-    this.#pulled?.fail(() => this.#closedError("read"), false);
+    this.#pulled?.fail((operation) => this.#closedError(operation), false);
   }
 
   /**
@@ -339,6 +364,7 @@ export class Connection implements AsyncDisposable {
    * A handshake that fails, times out or is aborted breaks the connection: there is no way back to plain text. Without
    * `timeoutMs` it may take the server's `idleTimeoutMs`, or for ever where there is none.
    *
+   * @throws {TypeError} as the client, when neither the host nor a `servername` is known.
    * @throws {SocketError} `malformed` when there are unread bytes, which nothing protected (the connection stays as it
    * is: read them, or reset it), also those that a {@link Framed} holds, which is to be opened with `framesMax: 1` then;
    * `busy` while a read or another handshake waits; `tls`, `reset`, `timeout`; `closed`.
@@ -363,7 +389,8 @@ export class Connection implements AsyncDisposable {
   async startTls(options: StartTlsOptions = {}): Promise<void> {
     const { signal, timeoutMs = this.#idleTimeoutMs || undefined, isServer, ...tls } = options;
     const handshake = isServer ? new TlsAcceptor(tls).handshake : clientHandshake(this.#origin.host, tls);
-    await this.secure(handshake, `Cannot start TLS${toOrFrom("with", this.remote)}`, { signal, timeoutMs });
+    const text = { action: `Cannot start TLS${toOrFrom("with", this.remote)}`, operation: "secure" };
+    await this.secure(handshake, text, { signal, timeoutMs });
   }
 
   /** Keeps the process alive while the connection is read or has something to send (the default). */
@@ -387,59 +414,28 @@ export class Connection implements AsyncDisposable {
   }
 
   /** @internal Hands the stream to a handshake and goes on with what that makes of it. */
-  async secure(handshake: Handshake, action: string, options: WaitOptions): Promise<void> {
+  async secure(handshake: Handshake, { action, operation }: SecureText, options: WaitOptions): Promise<void> {
     const refusal = refusalOf(options);
     if (refusal !== undefined) return refusal;
     this.#checkPlain(action);
     const below = this.#stream as Socket;
-    const wait = new Wait<void>(
-      options,
-      () => action,
-      () => undefined,
-      () => this.facts(),
-    );
     const securing = { ends: false };
     this.#securing = securing;
     this.#writeSide.hold();
     this.#abandon(below);
-    // What goes wrong below is told by the TLS socket; and a peer that left before is noticed by nobody else.
-    below.on("error", () => undefined);
-    // A peer that finishes in a handshake has given it up; Node notices that only where it may answer with an end.
-    below.allowHalfOpen = false;
-    below.once("close", () => wait.reject(this.#closedError("secure")));
-    const outcome: HandshakeOutcome = {
-      secured: (secured) => {
-        if (wait.isSettled) return;
+    const facts = (): SocketErrorFields => ({ operation, ...this.facts() });
+    try {
+      await runHandshake(below, handshake, { action, facts }, options, (secured) => {
         this.#securing = undefined;
-        secured.allowHalfOpen = true;
         this.#origin = { ...this.#origin, ...addressesOf(this), below };
         this.#stream = secured;
         this.#adopt(secured);
         this.#writeSide.release(secured);
         if (securing.ends) this.closeWrite();
         this.flow(this.#isFlowing);
-        wait.resolve();
-      },
-      failed: (error) => wait.reject(fromNodeError(error, action, this.facts())),
-    };
-    const begin = (error?: Error | null): void => {
-      if (wait.isSettled) return;
-      try {
-        if (!error) handshake(below, outcome);
-        // Otherwise the close that follows says more.
-        else if (!this.#isClosing) outcome.failed(error);
-      } catch (failure) {
-        // Options that Node looks at only now.
-        wait.reject(failure);
-      }
-    };
-    // Node would wait for that too, and then not survive that the stream is gone.
-    if (below.writableLength > 0) below.write("", begin);
-    else begin();
-    try {
-      await wait.promise;
+      });
     } catch (error) {
-      this.#error ??= fromNodeError(error, action, this.facts());
+      this.#error ??= fromNodeError(error, action, facts());
       below.destroy();
       this.#finish(this.#error.message);
       throw error;
@@ -555,6 +551,8 @@ export class Connection implements AsyncDisposable {
       throw this.#closedError("secure");
     }
     const facts = { operation: "secure", ...this.facts() };
+    // Node can do that, but not safely: what comes at the wrong moment ends the process.
+    if (this.#origin.below !== undefined) throw new SocketError("tls", `${action}: it speaks TLS already`, facts);
     if (this.#securing !== undefined) throw new SocketError("busy", `${action}: another handshake is under way`, facts);
     if (this.#pulled?.isReading) throw new SocketError("busy", `${action}: a read is waiting`, facts);
     const unreadBytes = this.unreadBytes + (this.#handlers?.unreadBytes?.(this) ?? 0);
@@ -572,7 +570,10 @@ export class Connection implements AsyncDisposable {
       // What has happened before.
       if (this.#stream.readableEnded) this.#pulled.end();
       if (this.#isClosing || this.#state === "closed") {
-        this.#pulled.fail(() => (this.#isClosing ? undefined : this.#error) ?? this.#closedError("read"), false);
+        this.#pulled.fail(
+          (operation) => (this.#isClosing ? undefined : this.#error) ?? this.#closedError(operation),
+          false,
+        );
       }
     }
     return this.#pulled;
@@ -607,6 +608,7 @@ export class Connection implements AsyncDisposable {
   }
 
   #ended(): void {
+    if (this.#error !== undefined) return;
     if (this.#state === "established") this.#moveTo("half-closed-remote", "the peer finished");
     else if (this.#state === "half-closed-local") this.#moveTo("closing", "the peer finished");
     this.#pulled?.end();
@@ -615,8 +617,13 @@ export class Connection implements AsyncDisposable {
     else this.#run("end", this.#handlers, undefined);
   }
 
-  #failed(error: Error): void {
-    this.#error ??= fromNodeError(error, `Connection${toOrFrom("with", this.remote)} broke`, this.facts());
+  /** TLS tells of an alert and then ends as if in peace; nobody must take that for an end. */
+  #failed(cause: Error): void {
+    const error = fromNodeError(cause, `Connection${toOrFrom("with", this.remote)} broke`, this.facts());
+    this.#error ??= error;
+    this.#pulled?.fail(() => this.#error ?? error, !this.#isClosing);
+    this.#writeSide.fail(() => this.#error ?? error);
+    this.#stream.destroy();
   }
 
   #idled(): void {
@@ -650,7 +657,7 @@ export class Connection implements AsyncDisposable {
     if (this.#state === "closed") return;
     this.#linger?.stop();
     this.#moveTo("closed", reason);
-    const error = (): SocketError => this.#error ?? this.#closedError("use");
+    const error = (operation: string): SocketError => this.#error ?? this.#closedError(operation);
     // After a peer's reset, what had arrived can still be read.
     this.#pulled?.fail(error, !this.#isClosing);
     this.#writeSide.fail(error);
@@ -668,9 +675,8 @@ export class Connection implements AsyncDisposable {
   }
 
   #closedError(operation: string): SocketError {
-    const { remote } = this;
-    const text = `Cannot ${operation} connection${remote === undefined ? "" : ` ${formatAddress(remote)}`}: it is closed`;
-    return new SocketError("closed", text, {
+    const where = toOrFrom(PREPOSITIONS.get(operation) ?? "with", this.remote);
+    return new SocketError("closed", `Cannot ${operation}${where}: the connection is closed`, {
       operation,
       ...this.facts(),
     });

@@ -29,7 +29,7 @@ export class ReadSide {
   #searched = 0;
   #wait: Wait<Uint8Array | null> | undefined;
   #hasEnded = false;
-  #ending: (() => SocketError) | undefined;
+  #ending: ((operation: string) => SocketError) | undefined;
   #isPaused = true;
   #deadline: Deadline | undefined;
 
@@ -71,7 +71,7 @@ export class ReadSide {
   }
 
   /** Nothing more will come; what is stored can still be read if `keep`. */
-  fail(ending: () => SocketError, keep: boolean): void {
+  fail(ending: (operation: string) => SocketError, keep: boolean): void {
     this.#ending ??= ending;
     this.#deadline?.clear();
     if (!keep) {
@@ -133,7 +133,7 @@ export class ReadSide {
         this.#resumeBelowMark();
         return Promise.resolve(bytes);
       }
-      if (this.#ending !== undefined) throw this.#ending();
+      if (this.#ending !== undefined) throw this.#ending("read");
       this.#wait = new Wait(
         options,
         () => `Cannot read${toOrFrom("from", this.#owner.remote)}`,
@@ -157,7 +157,7 @@ export class ReadSide {
         this.#forget();
         wait.resolve(bytes);
       } else if (this.#ending !== undefined) {
-        throw this.#ending();
+        throw this.#ending("read");
       }
     } catch (error) {
       this.#forget();

@@ -38,8 +38,8 @@ export interface ListenOptions extends ConnectionOptions {
   /** Speak TLS. Connections are handed out when their handshake is done; those that fail are counted. @default off */
   readonly tls?: (TlsServerOptions & { readonly handshakeTimeoutMs?: number | undefined }) | undefined;
   /**
-   * Told of what goes wrong beside any one call: a failed accept (at most once a second), a handler that threw.
-   * @default a process warning
+   * Told of what goes wrong beside any one call: a failed accept or TLS handshake (at most one a second), a handler that
+   * threw. @default a process warning, at most one a second
    */
   readonly onError?: ((error: Error) => void) | undefined;
 }
@@ -48,7 +48,8 @@ type OnConnection = (connection: Connection, sockets: ServerSockets) => void;
 
 /** How often a free port for both loopback addresses is looked for. */
 const PORT_ATTEMPTS = 16;
-const ACCEPT_REPORT_MS = 1_000;
+/** What happens as often as strangers wish is reported once in this time; it is counted each time. */
+const REPORT_MS = 1_000;
 /** Addresses that stand for all of this machine's. */
 const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
 /** How long the whole of a TLS handshake may take. */
@@ -134,13 +135,8 @@ export class ServerSockets implements ConnectionKeeper {
   }
 
   report(error: Error): void {
-    const { onError = (error: Error) => process.emitWarning(error) } = this.#options;
-    try {
-      onError(error);
-    } catch (failure) {
-      // Who reports must go on; what the reporter itself threw is not lost either.
-      process.emitWarning(failure instanceof Error ? failure : String(failure));
-    }
+    // Strangers can make handlers fail: a log of warnings must not be theirs to fill.
+    if (this.#options.onError !== undefined || this.#mayReport()) this.#tell(error);
   }
 
   /** Counts a connection that its taker had no room for. */
@@ -271,10 +267,11 @@ export class ServerSockets implements ConnectionKeeper {
     connection.opened("connecting");
     const action = `Cannot accept TLS${toOrFrom("from", connection.remote)}`;
     try {
-      await connection.secure(acceptor.handshake, action, { timeoutMs });
-    } catch {
-      // The peer's own doing, and of interest to whoever watches states.
+      await connection.secure(acceptor.handshake, { action, operation: "accept" }, { timeoutMs });
+    } catch (error) {
       this.#handshakeErrors += 1;
+      const { code } = error as { code?: string };
+      if (code !== "reset" && code !== "closed" && this.#mayReport()) this.#tell(error as Error);
       return;
     }
     // Closed meanwhile.
@@ -289,10 +286,25 @@ export class ServerSockets implements ConnectionKeeper {
 
   #acceptFailed(error: Error): void {
     this.#acceptErrors += 1;
+    if (!this.#mayReport()) return;
+    this.#tell(fromNodeError(error, `Cannot accept a connection on ${formatAddress(this.#address)}`));
+  }
+
+  #mayReport(): boolean {
     const now = performance.now();
-    if (now - this.#reportedAt < ACCEPT_REPORT_MS) return;
+    if (now - this.#reportedAt < REPORT_MS) return false;
     this.#reportedAt = now;
-    this.report(fromNodeError(error, `Cannot accept a connection on ${formatAddress(this.#address)}`));
+    return true;
+  }
+
+  #tell(error: Error): void {
+    const { onError = (error: Error) => process.emitWarning(error) } = this.#options;
+    try {
+      onError(error);
+    } catch (failure) {
+      // Who reports must go on; what the reporter itself threw is not lost either.
+      process.emitWarning(failure instanceof Error ? failure : String(failure));
+    }
   }
 
   #moveTo(to: ListenerState): void {

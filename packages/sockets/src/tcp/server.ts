@@ -174,10 +174,12 @@ async function run(
   await connection.close();
 }
 
-/** A peer that broke the connection or fell silent, or our own shutdown: the handler did nothing wrong. */
+/** A peer that left between two messages, broke the connection or fell silent, or our own shutdown: the handler did nothing wrong. */
 function isOrdinaryEnd(error: unknown, signal: AbortSignal): boolean {
   if (error instanceof SocketError) {
-    return error.code === "reset" || error.code === "closed" || error.operation === "idle";
+    const { code, operation, partial } = error;
+    const hasLeft = code === "end-of-stream" && partial?.length === 0;
+    return code === "reset" || code === "closed" || operation === "idle" || hasLeft;
   }
   return signal.aborted && error === signal.reason;
 }

@@ -20,10 +20,18 @@ export interface TlsClientOptions
  * The handshake with the server that was connected to as `host`.
  *
  * @throws {SocketError} `tls` when the secrets are none.
+ * @throws {TypeError} when there is no name that the server could prove.
  */
 export function clientHandshake(host: string | undefined, options: TlsClientOptions): Handshake {
   const { alpn, rejectUnauthorized = true, checkServerIdentity, ...rest } = options;
   const servername = options.servername ?? (host !== undefined && isIP(host) === 0 ? host : undefined);
+  const isChecked = rejectUnauthorized && checkServerIdentity === undefined;
+  if (options.servername !== undefined && typeof options.servername !== "string") {
+    throw new TypeError(`servername must be text: ${options.servername}`);
+  }
+  if (host === undefined && servername === undefined && isChecked) {
+    throw new TypeError("servername must be given: whom the connection was made to is not known");
+  }
   const context = secureContext(rest);
   return (socket, outcome) => {
     const secured = connectTls({

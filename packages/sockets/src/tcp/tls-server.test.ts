@@ -297,3 +297,56 @@ describe("listen({ tls })", () => {
     await accepted.close();
   });
 });
+
+describe("a TLS connection that breaks", () => {
+  test("tells the client that its certificate was refused, not that the server finished", async () => {
+    const options = { host: "127.0.0.1", tls: { ...tls, ca: cert, requestCert: true }, onError: () => undefined };
+    await using server = await serve(options, echo);
+    const refused = { code: "tls", message: /^Connection with 127\.0\.0\.1:\d+ broke: .*certificate/ };
+    const pulled = await connect({ ...server.address, tls: { ca: cert } });
+    await assert.rejects(pulled.read(), refused);
+    await assert.rejects(pulled.write("x"), refused);
+    await pulled.closed;
+    const pushed = await connect({ ...server.address, tls: { ca: cert } });
+    const events: string[] = [];
+    const { promise, resolve } = Promise.withResolvers<SocketError | undefined>();
+    pushed.handle({ end: () => void events.push("end"), close: (_, error) => resolve(error) });
+    assert.equal((await promise)?.code, "tls");
+    assert.deepEqual(events, []);
+  });
+
+  test("is told to onError with the handshakes that fail, seldom", async () => {
+    const errors: Error[] = [];
+    const onError = (error: Error): void => void errors.push(error);
+    await using server = await serve({ host: "127.0.0.1", tls, onError }, echo);
+    for (let i = 0; i < 3; i += 1) {
+      const connection = await connect(server.address);
+      await connection.write("no TLS at all\r\n\r\n");
+      while ((await connection.read().catch(() => null)) !== null);
+      await connection.close();
+    }
+    while (server.handshakeErrors < 3) await new Promise(setImmediate);
+    assert.equal(errors.length, 1);
+    assert.match(errors[0]?.message ?? "", /^Cannot accept TLS from 127\.0\.0\.1:\d+: wrong version number \(does/);
+  });
+
+  test("serve() and startTls() refuse to begin without what they need", async () => {
+    for (const nothing of [{}, { cert }, { key }]) {
+      await assert.rejects(serve({ tls: nothing }, echo), {
+        code: "tls",
+        message: /cert and key, pfx or names must be/,
+      });
+    }
+    await using server = await serve({ host: "127.0.0.1", tls }, echo);
+    assert.throws(() => server.setSecureContext({}), { code: "tls" });
+    const client = await connect({ ...server.address, tls: { ca: cert } });
+    await assert.rejects(client.startTls({ ca: cert }), { code: "tls", message: /it speaks TLS already$/ });
+    await assert.rejects(connect({ ...server.address, tls: { servername: 5 } as never }), TypeError);
+    await client.close();
+    await using plain = await listen({ host: "127.0.0.1" });
+    const peer = await connect(plain.address);
+    const accepted = await plain.accept();
+    await assert.rejects(accepted.startTls({ ca: cert }), { name: "TypeError", message: /^servername must be given/ });
+    await Promise.all([peer.close(), accepted.close()]);
+  });
+});

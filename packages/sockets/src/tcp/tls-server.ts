@@ -5,6 +5,7 @@ import {
   type Server,
   type TLSSocket,
 } from "node:tls";
+import { SocketError } from "../errors.ts";
 import { type Handshake, type HandshakeOutcome, secureContext } from "./handshake.ts";
 
 /** A certificate with its key, and what else a server's side of TLS is made of. The defaults are Node's: TLS 1.2 and 1.3. */
@@ -50,7 +51,7 @@ export class TlsAcceptor {
   constructor({ alpn, names, requestCert = false, rejectUnauthorized = true, ...secrets }: TlsServerOptions) {
     this.#trust = { ca: secrets.ca, crl: secrets.crl };
     this.#names = contextsOf(names, this.#trust);
-    secureContext(secrets);
+    checkSecrets(secrets, this.#names);
     this.#server = createServer({
       ...secrets,
       requestCert,
@@ -72,7 +73,7 @@ export class TlsAcceptor {
     const secrets = { ...rest, ...trust };
     const contexts = contextsOf(names, trust);
     // Node drops the old ones before it looks at the new.
-    secureContext(secrets);
+    checkSecrets(secrets, contexts);
     this.#server.setSecureContext(secrets);
     this.#names = contexts;
     this.#trust = trust;
@@ -107,4 +108,11 @@ function contextsOf(
     ([name, secrets]) => [name.toLowerCase(), secureContext({ ...trust, ...secrets })] as const,
   );
   return new Map(contexts);
+}
+
+function checkSecrets(secrets: Omit<TlsSecrets, "names">, names: ReadonlyMap<string, SecureContext>): void {
+  secureContext(secrets);
+  const { cert, key, pfx } = secrets;
+  if (pfx !== undefined || (cert !== undefined && key !== undefined) || names.size > 0) return;
+  throw new SocketError("tls", "Cannot use the TLS certificate and key: cert and key, pfx or names must be given");
 }

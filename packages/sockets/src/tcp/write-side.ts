@@ -51,8 +51,10 @@ export class WriteSide {
   #isFull = false;
   /** Between two streams: nothing is written, and all waits. */
   #isHeld = false;
+  /** What was sent meanwhile. */
+  #heldBytes = 0;
   /** Why nothing can be written any more. */
-  #ending: (() => SocketError) | undefined;
+  #ending: ((operation: string) => SocketError) | undefined;
   #isGone = false;
   #deadline: Deadline | undefined;
   /** Made when the high-water mark is passed: how the low one is noticed. */
@@ -70,7 +72,7 @@ export class WriteSide {
   }
 
   get bufferedBytes(): number {
-    return this.#stream.writableLength;
+    return this.#stream.writableLength + this.#heldBytes;
   }
 
   get canWrite(): boolean {
@@ -88,6 +90,7 @@ export class WriteSide {
     if (this.#ending !== undefined || !this.#stream.writable) return false;
     if (this.#isHeld) {
       this.#isFull = true;
+      this.#heldBytes += lengthOf(data);
       this.#waiting.push({ accept: () => void this.send(data) });
       return false;
     }
@@ -95,6 +98,7 @@ export class WriteSide {
       if (!this.#isCorked && data.length < DIRECT_LENGTH_MIN) this.#cork();
       return this.#put(data);
     }
+    if (!Array.isArray(data)) throw new TypeError(`data must be bytes, text or a list of them: ${data}`);
     this.#cork();
     let hasRoom = !this.#isFull;
     for (const part of data) hasRoom = this.#put(part);
@@ -102,7 +106,7 @@ export class WriteSide {
   }
 
   write(data: WriteData, options: WaitOptions | undefined): Promise<void> {
-    const refusal = this.#refuse(options);
+    const refusal = this.#refuse("write", options);
     if (refusal !== undefined) return refusal;
     if (this.#waiting.length === 0 && this.canWrite) {
       this.send(data);
@@ -116,7 +120,7 @@ export class WriteSide {
 
   /** Also after `end`: what was accepted before is still on its way. */
   flush(options: WaitOptions | undefined): Promise<void> {
-    const refusal = refusalOf(options) ?? (this.#isGone ? this.#refuse(options) : this.#refuseLate());
+    const refusal = refusalOf(options) ?? (this.#isGone ? this.#refuse("flush", options) : this.#refuseLate());
     if (refusal !== undefined) return refusal;
     if (this.#stream.writableLength === 0 && this.#waiting.length === 0) return Promise.resolve();
     return this.#enqueue("flush", options, (wait) => {
@@ -135,17 +139,17 @@ export class WriteSide {
   }
 
   /** Refuses what waits and what comes; `flush` still waits for what was accepted. */
-  end(ending: () => SocketError): void {
+  end(ending: (operation: string) => SocketError): void {
     this.#ending ??= ending;
-    for (const { wait } of this.#waiting.splice(0)) wait?.reject(ending());
+    for (const { wait } of this.#waiting.splice(0)) wait?.reject(ending("write"));
   }
 
   /** The connection is gone. */
-  fail(ending: () => SocketError): void {
+  fail(ending: (operation: string) => SocketError): void {
     this.end(ending);
     this.#isGone = true;
     this.#deadline?.clear();
-    this.#failFlushes(ending);
+    this.#failFlushes(() => ending("flush"));
   }
 
   /** What was written goes to the stream as it is; what follows waits for {@link release}. */
@@ -158,6 +162,7 @@ export class WriteSide {
   release(stream: Duplex): void {
     this.#stream = stream;
     this.#isHeld = false;
+    this.#heldBytes = 0;
     const wasFull = this.#isFull;
     this.#isFull = false;
     // What was sent counts as accepted: an end must not drop it, nor what is sent next overtake it.
@@ -196,8 +201,10 @@ export class WriteSide {
     return false;
   }
 
-  #refuse(options: WaitOptions | undefined): Promise<void> | undefined {
-    return refusalOf(options) ?? (this.#ending === undefined ? this.#refuseLate() : Promise.reject(this.#ending()));
+  #refuse(operation: string, options: WaitOptions | undefined): Promise<void> | undefined {
+    return (
+      refusalOf(options) ?? (this.#ending === undefined ? this.#refuseLate() : Promise.reject(this.#ending(operation)))
+    );
   }
 
   #refuseLate(): Promise<void> | undefined {
@@ -253,6 +260,11 @@ export class WriteSide {
     while (this.#waiting.length > 0 && this.canWrite) this.#waiting.shift()?.accept();
     if (isAwaited && this.#waiting.length === 0 && this.canWrite) this.#owner.drained();
   }
+}
+
+function lengthOf(data: WriteData): number {
+  if (typeof data === "string") return Buffer.byteLength(data);
+  return data instanceof Uint8Array ? data.length : data.reduce((sum, part) => sum + lengthOf(part), 0);
 }
 
 function remove(list: Waiting[], item: Waiting): void {
