@@ -29,15 +29,15 @@ describe("MemoryRoomLog", () => {
     assert.notEqual(missed[0]?.prev, 5);
   });
 
-  test("forgets an author's ids above 1024, and the authors above 1024", async () => {
+  test("forgets an author's ids above 1024, half of twice as many at once, and the authors above 1024", async () => {
     const log = new MemoryRoomLog();
-    await log.append(Array.from({ length: 1_025 }, (_, i) => said("x", { id: `${i}` })));
-    const [first, second] = await log.append([said("y", { id: "1" }), said("x", { id: "0" })]);
+    await log.append(Array.from({ length: 2_048 }, (_, i) => said("x", { id: `${i}` })));
+    const [first, second] = await log.append([said("y", { id: "1024" }), said("x", { id: "1023" })]);
     assert.equal(first?.type, "id-reused");
     assert.equal(second?.type, "appended");
 
     await log.append(Array.from({ length: 1_024 }, (_, i) => said("x", { id: "1", from: `user${i}` })));
-    assert.equal((await log.append([said("x", { id: "1024" })]))[0]?.type, "appended");
+    assert.equal((await log.append([said("x", { id: "2047" })]))[0]?.type, "appended");
   });
 
   test("forgets the longest empty of too many rooms, but no open one, and their positions hold no more", async () => {
