@@ -21,7 +21,7 @@ const greeting = framed(connection, lines(), { framesMax: 1 });
 await greeting.write("hello");
 await greeting.write("BINARY");
 await connection.write(["\0\0\0\x0c", "line\nor line"]);
-for (const _ of ["hello", "BINARY"]) console.log(...(await greeting.read({ timeoutMs: 5_000 })));
+for (const _ of ["hello", "BINARY"]) console.log(await greeting.next({ timeoutMs: 5_000 }));
 
 const channel = greeting.changeCodec(lengthPrefixed());
-for (const frame of await channel.read({ timeoutMs: 5_000 })) console.log(JSON.stringify(String(frame)));
+console.log(JSON.stringify(String(await channel.next({ timeoutMs: 5_000 }))));

@@ -18,4 +18,4 @@ const channel = framed(connection, lines());
 // A line split in two, and two lines at once: the codec finds them all.
 await connection.write("count app");
 await connection.write("les\nadd pears 3\nquit\n");
-for await (const answer of channel) console.log(answer);
+for await (const answer of channel.frames({ timeoutMs: 5_000 })) console.log(answer);

@@ -12,7 +12,8 @@ export interface Decoder<T> {
    */
   decode(chunk: Uint8Array, framesMax?: number): readonly T[];
   /**
-   * The stream ended: gives what the end completes.
+   * The stream ended: gives what the end completes. It may be called again, for the error that comes after those frames.
+   * After that `decode` and `end` give nothing and throw nothing, whatever is put in.
    *
    * @throws {SocketError} `frame-truncated` when it ended inside a frame.
    */
@@ -22,7 +23,8 @@ export interface Decoder<T> {
 }
 
 /**
- * How frames are written into bytes and found again.
+ * How frames are written into bytes and found again. One on top of another codec is a {@link mapped} one, where reading a
+ * frame can fail.
  *
  * @example
  * ```ts

@@ -7,9 +7,9 @@ import { QueueDecoder } from "./queue-decoder.ts";
 /** Options for {@link delimited}. */
 export interface DelimitedOptions extends CopyOption {
   /** Longest frame accepted, in bytes, without its delimiter. @default 65536 */
-  readonly bytesMax?: number;
+  readonly bytesMax?: number | undefined;
   /** A longer frame is an error that ends the stream, or it is left out. @default "fail" */
-  readonly tooLong?: "fail" | "skip";
+  readonly tooLong?: "fail" | "skip" | undefined;
 }
 
 /**

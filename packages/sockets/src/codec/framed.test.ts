@@ -4,13 +4,19 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { connectionPair } from "../../../../test/connection-pair.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { type Address, formatAddress } from "../address.ts";
 import { serve } from "../tcp/serve.ts";
+import type { Codec } from "./codec.ts";
 import { framed } from "./framed.ts";
 import { json } from "./json.ts";
 import { lengthPrefixed } from "./length-prefixed.ts";
 import { lines } from "./lines.ts";
+import { mapped } from "./mapped.ts";
 
 failOnLeaks();
+
+const fixture = (name: string): Buffer => readFileSync(new URL(`../../../../test/fixtures/${name}`, import.meta.url));
+const [key, cert] = [fixture("localhost-key.pem"), fixture("localhost-cert.pem")];
 
 const nextTurn = (): Promise<void> => new Promise((next) => setImmediate(next));
 
@@ -301,6 +307,14 @@ test("framed() with framesMax decodes nothing behind a frame that waits, whateve
   for (const line of ["one", "two", "three"]) assert.deepEqual(await channel.read(), [line]);
 });
 
+test("framed() with framesMax gives no more frames in one read when they came in several chunks", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines(), { framesMax: 3 });
+  for (const text of ["1\n2\n", "3\n4\n", "5\n"]) pair.server.unread(Buffer.from(text));
+  assert.deepEqual(await channel.read(), ["1", "2", "3"]);
+  assert.deepEqual(await channel.read(), ["4", "5"]);
+});
+
 test("framed() refuses a framesMax that lets nothing through", async () => {
   await using pair = await connectionPair();
   for (const framesMax of [0, -1, Number.NaN]) {
@@ -372,6 +386,9 @@ test("Framed.changeCodec() refuses where frames would be lost, and works once th
   const changed = channel.changeCodec(json());
   await pair.client.write("[1]");
   assert.deepEqual(await changed.read(), [[1]]);
+  assert.throws(() => changed.changeCodec(json(), { framesMax: 0 }), RangeError);
+  await pair.client.write("[2]");
+  assert.deepEqual(await changed.read(), [[2]]);
   assert.throws(() => channel.changeCodec(json()), { code: "closed" });
 });
 
@@ -401,7 +418,10 @@ test("Framed keeps startTls() from taking plain text for protected, and loses no
     const frames = channel[Symbol.asyncIterator]();
     if (taken === "read") assert.deepEqual(await channel.read(), ["STARTTLS"]);
     else assert.deepEqual(await frames.next(), { value: "STARTTLS", done: false });
-    await assert.rejects(pair.server.startTls({ isServer: true }), { code: "malformed", message: /unread bytes/ });
+    await assert.rejects(pair.server.startTls({ isServer: true, key, cert }), {
+      code: "malformed",
+      message: /unread bytes/,
+    });
     assert.equal(pair.server.state, "established");
     pair.client.closeWrite();
     const rest: string[] = [];
@@ -411,8 +431,6 @@ test("Framed keeps startTls() from taking plain text for protected, and loses no
 });
 
 test("Framed goes on in TLS after startTls()", async () => {
-  const read = (name: string): Buffer => readFileSync(new URL(`../../../../test/fixtures/${name}`, import.meta.url));
-  const [key, cert] = [read("localhost-key.pem"), read("localhost-cert.pem")];
   await using pair = await connectionPair();
   const client = framed(pair.client, lines(), { framesMax: 1 });
   const server = framed(pair.server, lines(), { framesMax: 1 });
@@ -427,7 +445,7 @@ test("Framed goes on in TLS after startTls()", async () => {
   assert.deepEqual(await server.read(), ["inside"]);
 });
 
-test("Framed.changeCodec() in a loop is refused while the loop has frames in hand", async () => {
+test("Framed.changeCodec() in a loop is refused while the loop has not come to all frames", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines());
   await pair.client.write("switch\nnext\n");
@@ -436,4 +454,203 @@ test("Framed.changeCodec() in a loop is refused while the loop has frames in han
     else break;
   }
   channel.changeCodec(json());
+});
+
+test("Framed.next() gives one frame after another, then null; and read() gives those that are left", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines());
+  const waiting = channel.next();
+  await pair.client.write("one\ntwo\nthree\nfour\n");
+  assert.equal(await waiting, "one");
+  assert.equal(await channel.next(), "two");
+  assert.deepEqual(await channel.read(), ["three", "four"]);
+  await pair.client.write("fi");
+  await assert.rejects(channel.next({ timeoutMs: 0 }), { code: "timeout" });
+  pair.client.send("ve\n");
+  pair.client.closeWrite();
+  assert.deepEqual([await channel.next(), await channel.next(), await channel.next()], ["five", null, null]);
+});
+
+test("Framed.next() gives the frames before an error, the error once, then null", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines({ bytesMax: 3 }));
+  await pair.client.write("a\nb\nlonger\n");
+  assert.deepEqual([await channel.next(), await channel.next()], ["a", "b"]);
+  await assert.rejects(channel.next(), { code: "frame-too-long" });
+  assert.equal(await channel.next(), null);
+});
+
+test("Framed gives all frames in their order, however they are taken", async () => {
+  for (const framesMax of [1, 3, 1_024]) {
+    await using pair = await connectionPair();
+    const channel = framed(pair.server, lines(), { framesMax });
+    const expected = Array.from({ length: 3_000 }, (_, index) => `${index}`);
+    const sent = (async () => {
+      for (let at = 0; at < expected.length; at += 70) {
+        await pair.client.write(`${expected.slice(at, at + 70).join("\n")}\n`);
+        await nextTurn();
+      }
+      pair.client.closeWrite();
+    })();
+    const taken: (string | null)[] = [];
+    while (taken.at(-1) !== null) {
+      for (let count = 0; count < 5 && taken.at(-1) !== null; count += 1) taken.push(await channel.next());
+      if (taken.at(-1) === null) break;
+      let count = 0;
+      for await (const frame of channel) {
+        taken.push(frame);
+        count += 1;
+        if (count === 40) break;
+      }
+      const batch = await channel.read();
+      assert.ok(batch.length <= framesMax, `${batch.length} frames in one read`);
+      taken.push(...batch);
+    }
+    assert.deepEqual(taken, [...expected, null]);
+    await sent;
+  }
+});
+
+test("Framed keeps the frames that a loop has not come to when it is left", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines());
+  await pair.client.write("one\ntwo\nthree\nfour\n");
+  for await (const line of channel) if (line === "two") break;
+  assert.equal(await channel.next(), "three");
+  for await (const line of channel.frames()) {
+    assert.equal(line, "four");
+    break;
+  }
+  pair.client.closeWrite();
+  assert.deepEqual(await Array.fromAsync(channel), []);
+});
+
+test("Framed delivers frames that are null in a loop", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, json());
+  await pair.client.write("null 1 null\n");
+  pair.client.closeWrite();
+  assert.deepEqual(await Array.fromAsync(channel), [null, 1, null]);
+});
+
+test("Framed.frames() and batches() end each wait as their options say, and lose nothing", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines());
+  for (const how of ["frames", "batches"] as const) {
+    const controller = new AbortController();
+    await pair.client.write("one\n");
+    const loop = channel[how]({ signal: controller.signal, timeoutMs: 50 });
+    assert.equal(String((await loop.next()).value), "one");
+    // A time limit of each wait, not of the loop.
+    t.mock.timers.tick(40);
+    await pair.client.write("two\n");
+    assert.equal(String((await loop.next()).value), "two");
+    const late = assert.rejects(loop.next(), { code: "timeout" });
+    for (let turn = 0; turn < 5; turn += 1) await nextTurn();
+    t.mock.timers.tick(49);
+    t.mock.timers.tick(1);
+    await late;
+    const aborted = assert.rejects(channel[how]({ signal: controller.signal }).next(), /enough/);
+    controller.abort(new Error("enough"));
+    await aborted;
+    assert.equal(getEventListeners(controller.signal, "abort").length, 0);
+    await pair.client.write("three\n");
+    assert.equal(await channel.next(), "three");
+  }
+});
+
+test("Framed.frames() stops at an abort although frames are at hand, and leaves them", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines());
+  await pair.client.write("one\ntwo\n");
+  const controller = new AbortController();
+  const taken: string[] = [];
+  await assert.rejects(async () => {
+    for await (const line of channel.frames({ signal: controller.signal })) {
+      taken.push(line);
+      controller.abort(new Error("enough"));
+    }
+  }, /enough/);
+  assert.deepEqual(taken, ["one"]);
+  assert.equal(await channel.next(), "two");
+});
+
+test("Framed names the peer in its errors, with the facts of the codec's", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  await using pair = await connectionPair();
+  const { local, remote } = pair.server;
+  const peer = formatAddress(remote as Address);
+  const channel = framed(pair.server, lengthPrefixed({ bytesMax: 5 }));
+  const late = assert.rejects(channel.read({ timeoutMs: 50 }), {
+    message: `Cannot read frames from ${peer}: timed out after 50 ms`,
+    operation: "read",
+    remote,
+    local,
+  });
+  t.mock.timers.tick(50);
+  await late;
+  assert.throws(() => channel.send(Buffer.alloc(6)), {
+    message: `Cannot write frame to ${peer}: length 6 exceeds limit 5 bytes (option bytesMax)`,
+    code: "frame-too-long",
+    operation: "encode",
+    remote,
+  });
+  await pair.client.write(Buffer.from("000000056162", "hex"));
+  pair.client.closeWrite();
+  await assert.rejects(channel.read(), {
+    message: `Cannot read frame from ${peer}: the stream ended inside its payload`,
+    code: "frame-truncated",
+    operation: "decode",
+    partial: Buffer.from("000000056162", "hex"),
+    remote,
+    local,
+  });
+});
+
+test("Framed passes the cause of a codec's error on, and what is no SocketError as it is", async () => {
+  const oops = new Error("oops");
+  const broken: Codec<string> = {
+    decoder: () => ({
+      decode() {
+        throw oops;
+      },
+      end: () => [],
+      rest: () => Buffer.alloc(0),
+    }),
+    encode() {
+      throw oops;
+    },
+  };
+  await using pair = await connectionPair();
+  const bad = framed(pair.client, broken);
+  await pair.server.write("x");
+  await assert.rejects(bad.read(), (error) => error === oops);
+  await assert.rejects(bad.write("x"), (error) => error === oops);
+  const channel = framed(
+    pair.server,
+    mapped(lines(), {
+      decode: () => {
+        throw oops;
+      },
+      encode: (line: string) => line,
+    }),
+  );
+  await pair.client.write("x\n");
+  await assert.rejects(channel.next(), { code: "malformed", cause: oops, remote: pair.server.remote });
+});
+
+test("framed() is busy while the connection has a channel that has not ended", async () => {
+  await using pair = await connectionPair();
+  const channel = framed(pair.server, lines({ bytesMax: 5 }));
+  assert.throws(() => framed(pair.server, lines()), { code: "busy", message: /another channel reads the connection$/ });
+  await pair.client.write("one\ntoo long\n");
+  assert.deepEqual(await channel.read(), ["one"]);
+  await assert.rejects(channel.read(), { code: "frame-too-long" });
+  // What an error ended can be gone on with.
+  const next = framed(pair.server, lines());
+  const changed = next.changeCodec(json());
+  assert.throws(() => framed(pair.server, lines()), { code: "busy" });
+  await pair.client.write("[1]");
+  assert.deepEqual(await changed.next(), [1]);
 });

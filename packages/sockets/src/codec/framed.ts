@@ -1,12 +1,16 @@
 import { SocketError } from "../errors.ts";
 import type { Connection } from "../tcp/connection.ts";
 import type { WriteData } from "../tcp/write-side.ts";
-import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
+import type { WaitOptions } from "../wait.ts";
 import type { Codec, Decoder } from "./codec.ts";
+import { FrameQueue, readBusy } from "./frame-queue.ts";
+import { withPeer } from "./with-peer.ts";
 
 /** The bytes in which so many frames came that the connection is no longer read until they are taken. */
 const BYTES_MAX = 64 * 1_024;
 const EMPTY = new Uint8Array(0);
+/** Of the channel that a connection has: two would each lose what the other gets. */
+const queues = new WeakMap<Connection, FrameQueue<unknown>>();
 
 /** Options for {@link framed}. */
 export interface FramedOptions {
@@ -14,13 +18,17 @@ export interface FramedOptions {
    * Frames that may wait to be taken before the connection is no longer read, and the most that one read gives. With 1
    * nothing behind a frame is decoded before the next one is asked for: see {@link Framed.changeCodec}. @default 1024
    */
-  readonly framesMax?: number;
+  readonly framesMax?: number | undefined;
 }
 
 /**
  * A connection seen as frames. It reads the connection by its events; from then on the connection's own `read` is `busy`.
  *
- * An error of the codec, or of the connection, comes once after the frames before it; then the channel has ended.
+ * Frames are read in batches (`read`, `batches`) or one by one (`next`, `frames`, `for await`), and from one way to another
+ * as it suits: what was not taken stays, also when a loop is left.
+ *
+ * An error of the codec, or of the connection, comes once after the frames before it, with the peer's address; then the
+ * channel has ended.
  *
  * At most 1,024 frames (`framesMax`), or those of 64 KiB that arrived, wait to be taken; then the connection is paused.
  *
@@ -31,9 +39,14 @@ export interface FramedOptions {
  *
  * await using server = await serve({ port: 0 }, (connection) => connection.write("one\ntwo\nthree\n"));
  * await using channel = framed(await connect(server.address), lines());
- * const all: string[] = [];
- * for await (const batch of channel.batches()) all.push(...batch);
- * assert.deepEqual(all, ["one", "two", "three"]);
+ * assert.equal(await channel.next({ timeoutMs: 5_000 }), "one");
+ * for await (const line of channel.frames({ timeoutMs: 5_000 })) {
+ *   assert.equal(line, "two");
+ *   break;
+ * }
+ * const others: string[] = [];
+ * for await (const batch of channel.batches()) others.push(...batch);
+ * assert.deepEqual(others, ["three"]);
  * ```
  */
 export class Framed<In, Out = In> implements AsyncDisposable {
@@ -41,28 +54,20 @@ export class Framed<In, Out = In> implements AsyncDisposable {
   readonly #codec: Codec<In, Out>;
   #decoder: Decoder<In>;
   readonly #framesMax: number;
-  #ready: readonly In[] = [];
-  /** `#ready`, if it is an array of our own. */
-  #own: In[] = [];
-  /** Frames that were taken for a loop that has not come to them. */
-  #inHand = 0;
-  /** Bytes that arrived since frames were taken. */
-  #readyBytes = 0;
-  #error: unknown;
-  #hasEnded = false;
+  readonly #queue: FrameQueue<In>;
   /** Until the next read: nothing is decoded meanwhile, and an end that comes is kept for later. */
   #isPaused = false;
   #end: (() => void) | undefined;
-  #wait: Wait<readonly In[]> | undefined;
 
   /** See {@link framed}. `rest` is what another codec left behind. */
   constructor(connection: Connection, codec: Codec<In, Out>, options: FramedOptions = {}, rest: Uint8Array = EMPTY) {
-    const { framesMax = 1_024 } = options;
-    if (!(framesMax >= 1)) throw new RangeError(`framesMax must be 1 or more: ${framesMax}`);
+    const framesMax = framesMaxOf(options);
+    if (queues.get(connection)?.hasEnded === false) throw readBusy(connection, "another channel reads the connection");
     this.connection = connection;
     this.#codec = codec;
     this.#decoder = codec.decoder();
     this.#framesMax = framesMax;
+    this.#queue = new FrameQueue(connection, () => this.#resume());
     if (rest.length > 0) this.#data(rest);
     connection.handle({
       data: (_, chunk) => this.#data(chunk),
@@ -72,67 +77,66 @@ export class Framed<In, Out = In> implements AsyncDisposable {
           this.#decode(() => this.#decoder.end());
           // Once more for the error that comes after these frames.
           this.#decode(() => this.#decoder.end());
-          this.#finish(undefined);
+          this.#queue.end(undefined);
         });
       },
-      close: (_, error) => this.#endWith(() => this.#finish(error)),
+      close: (_, error) => this.#endWith(() => this.#queue.end(error)),
       unreadBytes: () => this.#unreadBytes(),
     });
+    queues.set(connection, this.#queue);
     // A connection that had handlers before may have been paused by them.
     if (this.#isPaused) connection.pause();
     else connection.resume();
   }
 
   /**
-   * Waits for frames: all that are ready, at least one; none when the stream has ended.
+   * Waits for frames: all that are ready, at least one; an empty array at the end, and then again.
    *
    * @throws {SocketError} the codec's or the connection's, once; `busy` while another read waits; `timeout`.
    */
   read(options?: WaitOptions): Promise<readonly In[]> {
-    const refusal = refusalOf(options);
-    if (refusal !== undefined) return refusal;
-    if (this.#wait !== undefined) {
-      return Promise.reject(new SocketError("busy", "Cannot read frames: another read is waiting"));
-    }
-    if (this.#ready.length === 0) this.#resume();
-    if (this.#ready.length > 0) return Promise.resolve(this.#take());
-    if (this.#error !== undefined) {
-      const error = this.#error;
-      this.#error = undefined;
-      return Promise.reject(error);
-    }
-    if (this.#hasEnded) return Promise.resolve([]);
-    this.#wait = new Wait<readonly In[]>(
-      options,
-      () => "Cannot read frames",
-      () => {
-        this.#wait = undefined;
-      },
-    );
-    return this.#wait.promise;
+    return this.#queue.read(options, () => this.#queue.ready.takeAll());
   }
 
-  /** Frames in batches, as they arrive: one promise per batch. */
-  async *batches(): AsyncGenerator<readonly In[], void, void> {
-    for (let batch = await this.read(); batch.length > 0; batch = await this.read()) yield batch;
+  /**
+   * Waits for one frame; `null` at the end, and then again. A codec whose frames may be `null`, as those of `json`, is
+   * better read with `read` or in a loop.
+   *
+   * @throws {SocketError} as {@link read}.
+   */
+  next(options?: WaitOptions): Promise<In | null> {
+    return this.#queue.read(options, () => (this.#queue.ready.length > 0 ? this.#queue.ready.take() : null));
   }
 
-  /** Frame by frame until the peer finishes. Leaving the loop leaves the connection open, and drops the frames at hand. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<In, void, void> {
-    for await (const batch of this.batches()) {
-      this.#inHand = batch.length;
-      for (const frame of batch) {
-        this.#inHand -= 1;
-        yield frame;
+  /** Frames in batches, as they arrive: one promise per batch. The options are those of each wait. */
+  async *batches(options?: WaitOptions): AsyncGenerator<readonly In[], void, void> {
+    for (let batch = await this.read(options); batch.length > 0; batch = await this.read(options)) yield batch;
+  }
+
+  /**
+   * Frame by frame until the peer finishes. The options are those of each wait. Leaving the loop leaves the connection open
+   * and the other frames where they are, for the next read or loop.
+   */
+  async *frames(options?: WaitOptions): AsyncGenerator<In, void, void> {
+    // One wait for all that come together.
+    while (await this.#queue.read(options, () => this.#queue.ready.length > 0)) {
+      while (this.#queue.ready.length > 0) {
+        options?.signal?.throwIfAborted();
+        yield this.#queue.ready.take();
       }
     }
+  }
+
+  /** As {@link frames}. */
+  [Symbol.asyncIterator](): AsyncGenerator<In, void, void> {
+    return this.frames();
   }
 
   /** Writes a frame; see {@link Connection.write}. Rejects with what the codec throws when it cannot say the frame. */
   write(frame: Out, options?: WaitOptions): Promise<void> {
     let data: WriteData;
     try {
-      data = this.#codec.encode(frame) as WriteData;
+      data = this.#encode(frame);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -141,7 +145,7 @@ export class Framed<In, Out = In> implements AsyncDisposable {
 
   /** Queues a frame at once; see {@link Connection.send}. Throws what the codec throws when it cannot say the frame. */
   send(frame: Out): boolean {
-    return this.connection.send(this.#codec.encode(frame) as WriteData);
+    return this.connection.send(this.#encode(frame));
   }
 
   /**
@@ -160,28 +164,30 @@ export class Framed<In, Out = In> implements AsyncDisposable {
    *
    * await using server = await serve({ port: 0 }, (connection) => connection.write("BINARY\n\0\0\0\x02hi"));
    * const greeting = framed(await connect(server.address), lines(), { framesMax: 1 });
-   * assert.deepEqual(await greeting.read(), ["BINARY"]);
+   * assert.equal(await greeting.next(), "BINARY");
    * await using channel = greeting.changeCodec(lengthPrefixed());
-   * assert.equal(String((await channel.read())[0]), "hi");
+   * assert.equal(String(await channel.next()), "hi");
    * ```
    */
   changeCodec<NextIn, NextOut = NextIn>(
     codec: Codec<NextIn, NextOut>,
     options?: FramedOptions,
   ): Framed<NextIn, NextOut> {
-    if (this.#wait !== undefined) throw new SocketError("busy", "Cannot change the codec: a read is waiting");
-    const frames = this.#ready.length + this.#inHand;
+    if (this.#queue.isReading) throw new SocketError("busy", "Cannot change the codec: a read is waiting");
+    const frames = this.#queue.ready.length;
     if (frames > 0) {
       throw new SocketError("busy", `Cannot change the codec: ${frames} frames were not read (option framesMax)`);
     }
-    if (this.#hasEnded) throw new SocketError("closed", "Cannot change the codec: the channel has ended");
-    this.#hasEnded = true;
+    if (this.#queue.hasEnded) throw new SocketError("closed", "Cannot change the codec: the channel has ended");
+    // This channel goes on when there will be no other.
+    framesMaxOf(options);
+    this.#queue.end(undefined);
     return new Framed(this.connection, codec, options, this.#decoder.rest());
   }
 
   /** Ends the stream of frames at once and closes the connection; see {@link Connection.close}. */
   close(): Promise<void> {
-    this.#finish(undefined);
+    this.#queue.end(undefined);
     return this.connection.close();
   }
 
@@ -195,78 +201,47 @@ export class Framed<In, Out = In> implements AsyncDisposable {
     // A decoder is of no use after that.
     this.#decoder = this.#codec.decoder();
     this.#decode(() => this.#decoder.decode(rest, 0));
-    return this.#ready.length + this.#inHand + rest.length;
+    return this.#queue.ready.length + rest.length;
+  }
+
+  #encode(frame: Out): WriteData {
+    try {
+      return this.#codec.encode(frame) as WriteData;
+    } catch (error) {
+      throw withPeer(error, "to", this.connection.facts());
+    }
   }
 
   #data(chunk: Uint8Array): void {
-    this.#readyBytes += chunk.length;
-    this.#decode(() => this.#decoder.decode(chunk, this.#isPaused ? 0 : this.#framesMax));
+    this.#queue.ready.bytes += chunk.length;
+    this.#decode(() => this.#decoder.decode(chunk, this.#isPaused ? 0 : this.#room));
+  }
+
+  /** How many more frames may wait. */
+  get #room(): number {
+    return this.#framesMax - this.#queue.ready.length;
   }
 
   #decode(decode: () => readonly In[]): void {
-    if (this.#hasEnded) return;
+    if (this.#queue.hasEnded) return;
     let frames: readonly In[];
     try {
       frames = decode();
     } catch (error) {
-      this.#finish(error);
+      this.#queue.end(withPeer(error, "from", this.connection.facts()));
       return;
     }
     if (frames.length === 0) return;
-    this.#store(frames);
     // As many as were allowed: there may be more in what the decoder holds, and who takes these asks for them.
-    const isFull = frames.length >= this.#framesMax;
-    if (isFull) this.#pause();
-    this.#settle();
-    if (this.#ready.length >= this.#framesMax || (this.#ready.length > 0 && this.#readyBytes >= BYTES_MAX))
-      this.#pause();
+    const isFull = frames.length >= this.#room;
+    this.#queue.push(frames);
+    if (isFull || (this.#queue.ready.length > 0 && this.#queue.ready.bytes >= BYTES_MAX)) this.#pause();
     // The error after these frames is here already and must not wait for another chunk.
     if (!isFull) this.#decodeStored();
   }
 
   #decodeStored(): void {
-    this.#decode(() => this.#decoder.decode(EMPTY, this.#framesMax));
-  }
-
-  /** A batch that is taken at once is not copied; behind one that waits, frames are put into an array of our own. */
-  #store(frames: readonly In[]): void {
-    if (this.#ready.length === 0) {
-      this.#ready = frames;
-      return;
-    }
-    if (this.#own !== this.#ready) {
-      this.#own = [...this.#ready];
-      this.#ready = this.#own;
-    }
-    this.#own.push(...frames);
-  }
-
-  #take(): readonly In[] {
-    const frames = this.#ready;
-    this.#ready = [];
-    this.#own = [];
-    this.#readyBytes = 0;
-    this.#inHand = 0;
-    return frames;
-  }
-
-  #settle(): void {
-    const wait = this.#wait;
-    if (wait === undefined) return;
-    this.#wait = undefined;
-    if (this.#ready.length > 0) wait.resolve(this.#take());
-    else if (this.#error !== undefined) {
-      const error = this.#error;
-      this.#error = undefined;
-      wait.reject(error);
-    } else wait.resolve([]);
-  }
-
-  #finish(error: unknown): void {
-    if (this.#hasEnded) return;
-    this.#hasEnded = true;
-    this.#error = error;
-    this.#settle();
+    this.#decode(() => this.#decoder.decode(EMPTY, this.#room));
   }
 
   #pause(): void {
@@ -276,7 +251,7 @@ export class Framed<In, Out = In> implements AsyncDisposable {
 
   /** Before the next read, not after the last one: between them the codec may change. */
   #resume(): void {
-    if (!this.#isPaused || this.#hasEnded) return;
+    if (!this.#isPaused || this.#queue.hasEnded) return;
     this.#isPaused = false;
     this.#decodeStored();
     if (this.#isPaused) return;
@@ -291,10 +266,18 @@ export class Framed<In, Out = In> implements AsyncDisposable {
   }
 }
 
+/** @throws {RangeError} when it would let no frame through. */
+function framesMaxOf({ framesMax = 1_024 }: FramedOptions = {}): number {
+  if (!(framesMax >= 1)) throw new RangeError(`framesMax must be 1 or more: ${framesMax}`);
+  return framesMax;
+}
+
 /**
  * Sees a connection as frames of a codec.
  *
  * @throws {RangeError} when `framesMax` is not 1 or more.
+ * @throws {SocketError} `busy` while a read of the connection waits, or another channel of it has not ended; `closed`
+ * after `close()`.
  *
  * @example
  * ```ts

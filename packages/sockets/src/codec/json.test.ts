@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { SocketError } from "../errors.ts";
 import { assertDecodes, cutAt, decodeAll } from "../testing/mod.ts";
+import type { Codec } from "./codec.ts";
 import { type JsonOptions, type JsonValue, json } from "./json.ts";
 import { JsonScanner } from "./json-scanner.ts";
 
@@ -395,3 +396,24 @@ test("json() makes the same of any bytes however they are cut, and throws nothin
     { numRuns: 1_000 },
   );
 });
+
+test("json({ check }) gives what check returns, and calls what it refuses malformed", () => {
+  const names: Codec<string, unknown> = json({ check: nameOf });
+  assertDecodes(names, '{"name":"Ann"}{"name":"Bob"}\n', ["Ann", "Bob"]);
+  assertDecodes(names, '{"name":"Ann"}[]{"name":"Bob"}', ["Ann", { error: "malformed" }]);
+  assert.throws(() => names.decoder().decode(Buffer.from("[]")), {
+    message: "Cannot read JSON: the value was refused (see cause)",
+    cause: new TypeError("no name"),
+  });
+});
+
+test("json({ check, invalid: skip }) gives an error frame for a value that check refuses, and goes on right behind it", () => {
+  const names: Codec<string | SocketError, unknown> = json({ check: nameOf, invalid: "skip" });
+  assertDecodes(names, '{"name":"Ann"} 1 {"name":"Bob"}nonsense\n2', ["Ann", INVALID, "Bob", INVALID, INVALID]);
+});
+
+function nameOf(value: JsonValue): string {
+  const { name } = value as { readonly name?: unknown };
+  if (typeof name !== "string") throw new TypeError("no name");
+  return name;
+}

@@ -4,21 +4,27 @@ import { SocketError } from "../errors.ts";
 import { checkLimit } from "./check-limit.ts";
 import type { Codec, Decoder } from "./codec.ts";
 import { JsonScanner } from "./json-scanner.ts";
+import { asMalformed } from "./mapped.ts";
 
 /** What JSON can say. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 /** Options for {@link json}. */
-export interface JsonOptions {
+export interface JsonOptions<T = JsonValue> {
   /** Longest value accepted, in bytes. @default 1048576 */
-  readonly bytesMax?: number;
+  readonly bytesMax?: number | undefined;
   /** Deepest nesting accepted. @default 128 */
-  readonly depthMax?: number;
+  readonly depthMax?: number | undefined;
   /**
    * What is not JSON is an error that ends the stream (`fail`), or it gives one {@link SocketError} frame and reading
    * resumes at the next LF or `{`, whichever comes first (`skip`). @default "fail"
    */
-  readonly invalid?: "fail" | "skip";
+  readonly invalid?: "fail" | "skip" | undefined;
+  /**
+   * Makes the frame of a value, or throws: then the value is `malformed` with what was thrown as the `cause`, and with
+   * `invalid: "skip"` such a frame, behind which reading goes on at once. @default the value itself
+   */
+  readonly check?: ((value: JsonValue) => T) | undefined;
 }
 
 const NO_BYTES = Buffer.alloc(0);
@@ -33,6 +39,8 @@ const BRACE = 0x7b;
  * The decoder throws `frame-too-long` when a value exceeds `bytesMax`, and nothing past the limit is stored;
  * `malformed` for what is not JSON, not UTF-8 or nested too deeply; `frame-truncated` when the stream ends in a value.
  *
+ * Frames are of the type that `check` returns; a type that is named without a `check` is only believed.
+ *
  * @throws {RangeError} for a limit that is no whole number of bytes.
  *
  * @example
@@ -43,16 +51,27 @@ const BRACE = 0x7b;
  * const decoder = json().decoder();
  * assert.deepEqual(decoder.decode(Buffer.from('{"a":1}{"b"')), [{ a: 1 }]);
  * assert.deepEqual(decoder.decode(Buffer.from(":2}\n")), [{ b: 2 }]);
+ *
+ * const names = json({
+ *   check: (value) => {
+ *     if (typeof value !== "string") throw new TypeError("a name is a string");
+ *     return value;
+ *   },
+ * });
+ * assert.deepEqual(names.decoder().decode(Buffer.from('"Ann" "Bob"\n')), ["Ann", "Bob"]);
+ * assert.throws(() => names.decoder().decode(Buffer.from("5\n")), { code: "malformed" });
  * ```
  */
-export function json(options: JsonOptions & { readonly invalid: "skip" }): Codec<JsonValue | SocketError, unknown>;
-export function json(options?: JsonOptions): Codec<JsonValue, unknown>;
-export function json(options: JsonOptions = {}): Codec<JsonValue | SocketError, unknown> {
-  const { bytesMax = 1024 * 1024, depthMax = 128, invalid = "fail" } = options;
+export function json<T = JsonValue>(
+  options: JsonOptions<T> & { readonly invalid: "skip" },
+): Codec<T | SocketError, unknown>;
+export function json<T = JsonValue>(options?: JsonOptions<T>): Codec<T, unknown>;
+export function json<T>(options: JsonOptions<T> = {}): Codec<T | SocketError, unknown> {
+  const { bytesMax = 1024 * 1024, depthMax = 128, invalid = "fail", check } = options;
   checkLimit("bytesMax", bytesMax);
   checkLimit("depthMax", depthMax);
   return {
-    decoder: () => new JsonDecoder(bytesMax, depthMax, invalid === "skip"),
+    decoder: () => new JsonDecoder({ bytesMax, depthMax, skipsInvalid: invalid === "skip", check }),
     encode: (value) => {
       const text = JSON.stringify(value);
       if (text === undefined) throw new TypeError("value must be one that JSON can say");
@@ -61,9 +80,17 @@ export function json(options: JsonOptions = {}): Codec<JsonValue | SocketError, 
   };
 }
 
-class JsonDecoder implements Decoder<JsonValue | SocketError> {
+interface JsonSetting<T> {
+  readonly bytesMax: number;
+  readonly depthMax: number;
+  readonly skipsInvalid: boolean;
+  readonly check: ((value: JsonValue) => T) | undefined;
+}
+
+class JsonDecoder<T> implements Decoder<T | SocketError> {
   readonly #bytesMax: number;
   readonly #skipsInvalid: boolean;
+  readonly #check: ((value: JsonValue) => T) | undefined;
   readonly #scanner: JsonScanner;
   /** The chunk in work and where it goes on. */
   #chunk: Buffer = NO_BYTES;
@@ -80,14 +107,15 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
   #invalid: SocketError | undefined;
   #isOver = false;
 
-  constructor(bytesMax: number, depthMax: number, skipsInvalid: boolean) {
+  constructor({ bytesMax, depthMax, skipsInvalid, check }: JsonSetting<T>) {
     this.#bytesMax = bytesMax;
     this.#scanner = new JsonScanner(depthMax);
     this.#skipsInvalid = skipsInvalid;
+    this.#check = check;
   }
 
-  decode(chunk: Uint8Array, framesMax: number = Number.POSITIVE_INFINITY): readonly (JsonValue | SocketError)[] {
-    const frames: (JsonValue | SocketError)[] = [];
+  decode(chunk: Uint8Array, framesMax: number = Number.POSITIVE_INFINITY): readonly (T | SocketError)[] {
+    const frames: (T | SocketError)[] = [];
     if (this.#error !== undefined) {
       const error = this.#error;
       this.#error = undefined;
@@ -118,7 +146,7 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
     return frames;
   }
 
-  end(): readonly (JsonValue | SocketError)[] {
+  end(): readonly (T | SocketError)[] {
     const frames = [...this.decode(NO_BYTES)];
     if (this.#isOver) return frames;
     try {
@@ -152,7 +180,7 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
   }
 
   /** Goes on to the end of the white space, of the value, of what is skipped, or of the chunk. */
-  #step(frames: (JsonValue | SocketError)[]): void {
+  #step(frames: (T | SocketError)[]): void {
     if (this.#isSkipping) {
       this.#skip();
       return;
@@ -178,7 +206,7 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
   }
 
   /** The value in work ends before `end`. */
-  #value(frames: (JsonValue | SocketError)[], end: number): void {
+  #value(frames: (T | SocketError)[], end: number): void {
     const text = this.#textTo(end);
     this.#position = end;
     this.#scanner.reset();
@@ -186,10 +214,23 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
       this.#refuse(frames, malformed("Cannot read JSON: it is not UTF-8"));
       return;
     }
+    let value: JsonValue;
     try {
-      frames.push(JSON.parse(text));
+      value = JSON.parse(text);
     } catch (error) {
       this.#refuse(frames, malformed("Cannot read JSON: what arrived is not JSON", error));
+      return;
+    }
+    frames.push(this.#check === undefined ? (value as T) : this.#checked(value, this.#check));
+  }
+
+  #checked(value: JsonValue, check: (value: JsonValue) => T): T | SocketError {
+    try {
+      return check(value);
+    } catch (thrown) {
+      const error = asMalformed(thrown, "Cannot read JSON: the value was refused (see cause)");
+      if (!this.#skipsInvalid) throw error;
+      return error;
     }
   }
 
@@ -210,7 +251,7 @@ class JsonDecoder implements Decoder<JsonValue | SocketError> {
     return this.#begun.take(this.#begun.length);
   }
 
-  #refuse(frames: (JsonValue | SocketError)[], error: SocketError): void {
+  #refuse(frames: (T | SocketError)[], error: SocketError): void {
     this.#scanner.reset();
     this.#begun.clear();
     if (!this.#skipsInvalid) throw error;

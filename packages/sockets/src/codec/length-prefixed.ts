@@ -2,7 +2,7 @@ import { SocketError } from "../errors.ts";
 import { checkLimit } from "./check-limit.ts";
 import type { Codec } from "./codec.ts";
 import { copiedIf } from "./copied.ts";
-import { frameTooLong, SizedDecoder, type SizedOptions } from "./sized-decoder.ts";
+import { frameTooLong, SizedDecoder, type SizedLimits, type SizedOptions } from "./sized-decoder.ts";
 
 /**
  * The layout of a frame: `offset` bytes of a header of its own, a length of `lengthBytes`, then length + `adjustment`
@@ -10,23 +10,29 @@ import { frameTooLong, SizedDecoder, type SizedOptions } from "./sized-decoder.t
  */
 export interface LengthPrefixedOptions extends SizedOptions {
   /** Bytes of the length field. @default 4 */
-  readonly lengthBytes?: 1 | 2 | 3 | 4 | 8;
+  readonly lengthBytes?: 1 | 2 | 3 | 4 | 8 | undefined;
   /** Which end of the length field comes first: "big", the high byte, is network order. @default "big" */
-  readonly endian?: "big" | "little";
+  readonly endian?: "big" | "little" | undefined;
   /** Bytes before the length field. @default 0 */
-  readonly offset?: number;
+  readonly offset?: number | undefined;
   /** Added to the field's value: negative when the length counts its own header. @default 0 */
-  readonly adjustment?: number;
+  readonly adjustment?: number | undefined;
   /** Bytes left out at the front of each frame. @default offset + lengthBytes */
-  readonly skip?: number;
+  readonly skip?: number | undefined;
   /** Largest value + adjustment accepted, in bytes. @default 8388608 */
-  readonly bytesMax?: number;
+  readonly bytesMax?: number | undefined;
 }
 
 /** Up to this, a frame is copied behind its header: two small writes cost more than the copy. */
 const JOINED_BYTES_MAX = 1_024;
 
-type Layout = Required<Omit<LengthPrefixedOptions, "copy">>;
+interface Layout extends SizedLimits {
+  readonly lengthBytes: number;
+  readonly endian: "big" | "little";
+  readonly offset: number;
+  readonly adjustment: number;
+  readonly skip: number;
+}
 
 /**
  * Frames with their length in front. Received frames share memory with what arrived, unless `copy` is set.

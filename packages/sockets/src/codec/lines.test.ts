@@ -101,6 +101,13 @@ test("lines() encodes a line with LF, and refuses what would be read as another 
   for (const line of ["a\nb", "a\r", "\r"]) assert.throws(() => lines().encode(line), TypeError);
 });
 
+test("lines() names the argument when it is to encode what is no text", () => {
+  assert.throws(() => lines().encode(5 as never), {
+    name: "TypeError",
+    message: "line must be a string, not of type number",
+  });
+});
+
 test("lines() encodes a line with CRLF where it is told to", () => {
   const codec = lines({ ending: "\r\n" });
   assert.equal(codec.encode("hé"), "hé\r\n");

@@ -8,11 +8,11 @@ import { QueueDecoder } from "./queue-decoder.ts";
 /** Options for {@link lines}. */
 export interface LinesOptions {
   /** Longest line accepted, in bytes, without its ending. @default 65536 */
-  readonly bytesMax?: number;
+  readonly bytesMax?: number | undefined;
   /** A longer line is an error that ends the stream, or it is left out. @default "fail" */
-  readonly tooLong?: "fail" | "skip";
+  readonly tooLong?: "fail" | "skip" | undefined;
   /** What is written behind a line; read are both. @default "\n" */
-  readonly ending?: "\n" | "\r\n";
+  readonly ending?: "\n" | "\r\n" | undefined;
 }
 
 const LF = 0x0a;
@@ -48,6 +48,7 @@ export function lines(options: LinesOptions = {}): Codec<string> {
   return {
     decoder: () => new LinesDecoder(bytesMax, tooLong),
     encode: (line) => {
+      if (typeof line !== "string") throw new TypeError(`line must be a string, not of type ${typeof line}`);
       if (line.includes("\n")) throw new TypeError("line must not contain a line feed");
       // It would be read as part of the ending.
       if (ending === "\n" && line.endsWith("\r")) throw new TypeError("line must not end in a carriage return");

@@ -5,6 +5,7 @@ export { Framed, type FramedOptions, framed } from "./framed.ts";
 export { type JsonOptions, type JsonValue, json } from "./json.ts";
 export { type LengthPrefixedOptions, lengthPrefixed } from "./length-prefixed.ts";
 export { type LinesOptions, lines } from "./lines.ts";
+export { type Mapping, mapped } from "./mapped.ts";
 export { netstrings } from "./netstrings.ts";
 export type { SizedOptions } from "./sized-decoder.ts";
 export { varintPrefixed } from "./varint-prefixed.ts";

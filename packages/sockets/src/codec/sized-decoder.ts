@@ -7,13 +7,16 @@ import { QueueDecoder } from "./queue-decoder.ts";
 /** Options of the codecs whose frames tell their length. */
 export interface SizedOptions extends CopyOption {
   /** Longest frame accepted, in bytes, without its header. @default 8388608 */
-  readonly bytesMax?: number;
+  readonly bytesMax?: number | undefined;
   /** A longer frame is an error that ends the stream, or it is left out. @default "fail" */
-  readonly tooLong?: "fail" | "skip";
+  readonly tooLong?: "fail" | "skip" | undefined;
 }
 
 /** What a decoder needs of them. */
-export type SizedLimits = Required<Omit<SizedOptions, "copy">>;
+export interface SizedLimits {
+  readonly bytesMax: number;
+  readonly tooLong: "fail" | "skip";
+}
 
 /** @throws {RangeError} when the limit is none. */
 export function sizedOptions({ bytesMax = 8 * 1024 * 1024, tooLong = "fail" }: SizedOptions): SizedLimits {

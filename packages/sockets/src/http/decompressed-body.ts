@@ -169,7 +169,7 @@ function isZlib([cmf = 0, flags = 0]: Uint8Array): boolean {
 }
 
 function tooLong(bytesMax: number): SocketError {
-  const text = `Cannot read HTTP response: its body exceeds bodyBytesMax ${bytesMax} bytes when it is decompressed`;
+  const text = `Cannot read HTTP response: its body, decompressed, exceeds limit ${bytesMax} bytes (option bodyBytesMax)`;
   return new SocketError("limit", text, { operation: "decompress" });
 }
 

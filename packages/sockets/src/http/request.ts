@@ -95,7 +95,7 @@ export async function request(url: string | URL, options: RequestOptions = {}): 
     }
     exchange.close();
     if (redirects === redirectsMax) {
-      const text = `Cannot get from ${target.host}: more than redirectsMax ${redirectsMax} redirects`;
+      const text = `Cannot get from ${target.host}: more than ${redirectsMax} redirects (option redirectsMax)`;
       throw new SocketError("limit", text, { operation: "redirect" });
     }
     outgoing = redirected(outgoing, head.status, redirectTarget(location, target));

@@ -326,6 +326,26 @@ describe("ResponseDecoder", () => {
     });
   }
 
+  test("names the limit, and the option that sets it", () => {
+    const chunks = (line: string): string => message("HTTP/1.1 200 OK", CHUNKED, "", line, "");
+    const expected: readonly [text: string, message: RegExp][] = [
+      ["H".repeat(17_000), /its head exceeds limit 16384 bytes \(option headerBytesMax\) \(at byte 0\)$/],
+      [
+        chunks(`0\r\nA: ${"x".repeat(17_000)}`),
+        /its trailer section exceeds limit 16384 bytes \(option headerBytesMax\)/,
+      ],
+      [chunks(`1;${"x".repeat(5_000)}`), /the line before a chunk exceeds limit 4096 bytes \(at byte/],
+      [chunks(`${`1;${"x".repeat(4_000)}\r\na\r\n`.repeat(5)}0`), /limit 16384 bytes \(option chunkOverheadBytesMax\)/],
+      [chunks("4000001"), /its body exceeds limit 67108864 bytes \(option bodyBytesMax\)$/],
+    ];
+    for (const [text, message] of expected) {
+      // Of several events in one call the error is kept for the next one.
+      const decoder = new ResponseDecoder();
+      const decodeTwice = (): void => void [decoder.decode(bytes(text)), decoder.decode(bytes(""))];
+      assert.throws(decodeTwice, { code: "limit", message });
+    }
+  });
+
   test("throws once and gives nothing more", () => {
     const decoder = new ResponseDecoder();
     assert.throws(() => decoder.decode(bytes("nonsense\r\n")), { code: "malformed" });

@@ -197,7 +197,10 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
   }
 
   #chunkSize(): boolean {
-    const line = this.#line(CHUNK_LINE_BYTES_MAX, "the line before a chunk");
+    const line = this.#line(
+      CHUNK_LINE_BYTES_MAX,
+      () => `the line before a chunk exceeds limit ${CHUNK_LINE_BYTES_MAX} bytes`,
+    );
     if (line === undefined) return false;
     const [, digits = ""] = CHUNK_LINE.exec(asBuffer(line.bytes).toString("latin1")) ?? [];
     const size = Number.parseInt(digits, 16);
@@ -230,7 +233,11 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
 
   /** A line of the head or of the trailers, without its ending. */
   #headerLine(): Line | undefined {
-    const line = this.#line(this.#headerBytesMax - this.#headerBytes, "its head, or its trailers,");
+    const line = this.#line(
+      this.#headerBytesMax - this.#headerBytes,
+      () =>
+        `its ${this.#step === "head" ? "head" : "trailer section"} exceeds limit ${this.#headerBytesMax} bytes (option headerBytesMax)`,
+    );
     if (line === undefined) return undefined;
     this.#headerBytes += line.bytes.length;
     const bytes = line.bytes.subarray(0, line.bytes.at(-2) === CR ? -2 : -1);
@@ -240,11 +247,11 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
   }
 
   /** A line with its ending. */
-  #line(bytesMax: number, what: string): Line | undefined {
+  #line(bytesMax: number, tooLong: () => string): Line | undefined {
     const at = this.queue.indexOf(LF, this.#searched);
     const length = at === -1 ? this.queue.length : at + 1;
     const offset = this.#offset;
-    if (length > bytesMax) throw tooLong(what, offset);
+    if (length > bytesMax) throw overLimit(tooLong(), offset);
     this.#searched = at === -1 ? length : 0;
     if (at === -1) return undefined;
     this.#offset += length;
@@ -260,7 +267,10 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
   #claimOverhead(line: Line, size: number): void {
     const bytes = this.#chunkOverheadBytes + line.bytes.length - 16 - 2 * size;
     this.#chunkOverheadBytes = Math.max(0, bytes);
-    if (bytes > this.#chunkOverheadBytesMax) throw tooLong("what comes between its chunks", line.offset);
+    if (bytes > this.#chunkOverheadBytesMax) {
+      const text = `what comes between its chunks exceeds limit ${this.#chunkOverheadBytesMax} bytes`;
+      throw overLimit(`${text} (option chunkOverheadBytesMax)`, line.offset);
+    }
   }
 
   /** Counts bytes of the body before they are taken. */
@@ -269,7 +279,7 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
     if (this.#bodyBytes <= this.#bodyBytesMax) return;
     throw new SocketError(
       "limit",
-      `Cannot read HTTP response: its body exceeds bodyBytesMax ${this.#bodyBytesMax} bytes`,
+      `Cannot read HTTP response: its body exceeds limit ${this.#bodyBytesMax} bytes (option bodyBytesMax)`,
       {
         operation: "decode",
       },
@@ -283,8 +293,8 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
   }
 }
 
-function tooLong(what: string, offset: number): SocketError {
-  return new SocketError("limit", `Cannot read HTTP response: ${what} is too long (at byte ${offset})`, {
+function overLimit(what: string, offset: number): SocketError {
+  return new SocketError("limit", `Cannot read HTTP response: ${what} (at byte ${offset})`, {
     operation: "decode",
     offset,
   });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Codec } from "../codec/mod.ts";
+import type { Codec, Decoder } from "../codec/mod.ts";
 import { SocketError } from "../errors.ts";
 import { byteByByte, cutsOf } from "./cuts.ts";
 
@@ -19,7 +19,7 @@ export interface ExpectedError {
 
 /**
  * Decodes the chunks and the end after them with a new decoder of the codec, and holds it to its contract: only
- * `SocketError`s, an error once, nothing after it, and no more than `framesMax` frames in one call.
+ * `SocketError`s, an error once, nothing after it or after the end, and no more than `framesMax` frames in one call.
  *
  * @throws {assert.AssertionError} where the decoder does not keep to it.
  *
@@ -63,8 +63,19 @@ export function decodeAll(
     while (count === framesMax) count = step(() => decoder.decode(new Uint8Array(0), framesMax), framesMax);
   }
   for (let call = 0; call < 3; call += 1) step(() => decoder.end(), Number.POSITIVE_INFINITY);
-  step(() => decoder.decode(Buffer.from("more")), 0);
+  assertIsOver(decoder);
   return outcomes;
+}
+
+/** What comes after the end, as the bytes of a connection that was reset meanwhile, must not be taken for more. */
+function assertIsOver(decoder: Decoder<unknown>): void {
+  let frames: readonly unknown[];
+  try {
+    frames = decoder.decode(Buffer.from("more"));
+  } catch (error) {
+    assert.fail(`decode() must throw nothing after end(), and threw ${error}`);
+  }
+  assert.equal(frames.length, 0, "decode() must give nothing after end(): see Decoder.end");
 }
 
 /**

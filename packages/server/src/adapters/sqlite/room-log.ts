@@ -214,7 +214,7 @@ export class SqliteRoomLog implements RoomLog {
       const entry = entries[i] as NewEntry;
       if (!this.#open.has(entry.room) || refused?.has(i) === true) continue;
       const seq = seqs[i] as number;
-      followed.push({ ...entry, epoch: this.#epoch, seq, prev: seq - 1, at: ats[i] as number });
+      followed.push(placed(entry, this.#epoch, seq, ats[i] as number));
     }
     if (followed.length === 0) return;
     try {
@@ -269,4 +269,12 @@ export class SqliteRoomLog implements RoomLog {
     if (onError !== undefined) onError(error);
     else process.emitWarning(error instanceof Error ? error : String(error));
   }
+}
+
+/** Field by field, as the copy of an object costs several times as much. */
+function placed(entry: NewEntry, epoch: string, seq: number, at: number): Entry {
+  const { room, id, from, body, origin } = entry;
+  const prev = seq - 1;
+  if (entry.kind === "chat") return { room, epoch, seq, prev, id, at, kind: "chat", from, body, origin };
+  return { room, epoch, seq, prev, id, at, kind: "set", from, key: entry.key, body, origin };
 }

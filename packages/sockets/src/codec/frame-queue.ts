@@ -1,0 +1,94 @@
+import { SocketError, toOrFrom } from "../errors.ts";
+import type { Connection } from "../tcp/connection.ts";
+import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
+import { ReadyFrames } from "./ready-frames.ts";
+
+/** What a channel has read and not handed out, in this order: its frames, an error, the end; and the read that waits. */
+export class FrameQueue<T> {
+  readonly ready: ReadyFrames<T> = new ReadyFrames();
+  readonly #connection: Connection;
+  readonly #want: () => void;
+  #error: unknown;
+  #hasEnded = false;
+  #wait: Wait<unknown> | undefined;
+  /** What `#wait` resolves with when frames or the end have come. */
+  #take: (() => unknown) | undefined;
+
+  /** `want` is called when a read finds no frame, before it waits. */
+  constructor(connection: Connection, want: () => void) {
+    this.#connection = connection;
+    this.#want = want;
+  }
+
+  /** Nothing more comes in. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  get isReading(): boolean {
+    return this.#wait !== undefined;
+  }
+
+  push(frames: readonly T[]): void {
+    this.ready.push(frames);
+    this.#settle();
+  }
+
+  end(error: unknown): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#error = error;
+    this.#settle();
+  }
+
+  /** Waits until frames or the end have come, and then gives what `take` makes of them. */
+  read<Taken>(options: WaitOptions | undefined, take: () => Taken): Promise<Taken> {
+    const refusal = refusalOf(options);
+    if (refusal !== undefined) return refusal;
+    if (this.#wait !== undefined) return Promise.reject(readBusy(this.#connection, "another read is waiting"));
+    if (this.ready.length === 0) this.#want();
+    if (this.ready.length === 0) {
+      if (this.#error !== undefined) return Promise.reject(this.#takeError());
+      if (!this.#hasEnded) return this.#waitFor(options, take);
+    }
+    return Promise.resolve(take());
+  }
+
+  #waitFor<Taken>(options: WaitOptions | undefined, take: () => Taken): Promise<Taken> {
+    const wait = new Wait<Taken>(
+      options,
+      () => cannotRead(this.#connection),
+      () => {
+        this.#wait = undefined;
+      },
+      () => ({ operation: "read", ...this.#connection.facts() }),
+    );
+    this.#wait = wait as Wait<unknown>;
+    this.#take = take;
+    return wait.promise;
+  }
+
+  #settle(): void {
+    const wait = this.#wait;
+    if (wait === undefined) return;
+    this.#wait = undefined;
+    // What was waited for does not count as waiting.
+    this.ready.bytes = 0;
+    if (this.ready.length === 0 && this.#error !== undefined) wait.reject(this.#takeError());
+    else wait.resolve(this.#take?.());
+  }
+
+  #takeError(): unknown {
+    const error = this.#error;
+    this.#error = undefined;
+    return error;
+  }
+}
+
+export function readBusy(connection: Connection, why: string): SocketError {
+  return new SocketError("busy", `${cannotRead(connection)}: ${why}`, { operation: "read", ...connection.facts() });
+}
+
+function cannotRead(connection: Connection): string {
+  return `Cannot read frames${toOrFrom("from", connection.remote)}`;
+}
