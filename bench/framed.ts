@@ -22,6 +22,13 @@ const servers: Record<string, Role> = {
         for await (const frames of channel.batches()) for (const frame of frames) channel.send(frame);
       }),
     ),
+  "framed, batches, sendBatch": async () =>
+    portOf(
+      await serve({ host }, async (connection) => {
+        const channel = framed(connection, lengthPrefixed());
+        for await (const frames of channel.batches()) channel.sendBatch(frames);
+      }),
+    ),
   "decoder in data, one send a batch": async () => {
     const decoders = new WeakMap<object, ReturnType<typeof codec.decoder>>();
     const codec = lengthPrefixed();

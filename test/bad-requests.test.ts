@@ -8,83 +8,24 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { ChatClient, type OpenLink, websocketLink } from "@landline/client";
+import { tcpLink } from "@landline/client/tcp";
 import { BYE_CODES, ERROR_CODES } from "@landline/protocol";
 import fc from "fast-check";
 import { TestServer } from "./chat-server.ts";
 import type { Message } from "./hub-fixture.ts";
 import { failOnLeaks } from "./leaks.ts";
-import { type Layout, RawClient } from "./raw-client.ts";
+import type { RawClient } from "./raw-client.ts";
+import { TRANSPORTS, type Wire } from "./wires.ts";
 
 failOnLeaks();
 
 const LONG = process.env.LANDLINE_LONG === "1";
 const FRAME_BYTES_MAX = 65_536;
 
-/** A client that sends texts as they are, over some transport. */
-interface Wire {
-  send(text: string): Promise<void>;
-  /** The next message; undefined when the server ended the connection. */
-  next(): Promise<Message | undefined>;
-  close(): Promise<void>;
-}
-
-async function tcp(port: number, layout: Layout): Promise<Wire> {
-  const client = await RawClient.open(port);
-  return {
-    async send(text) {
-      const bytes = Buffer.from(text);
-      const header = Buffer.alloc(4);
-      header.writeUInt32BE(bytes.length);
-      const all = Buffer.concat(layout === "lines" ? [bytes, Buffer.from("\n")] : [header, bytes]);
-      const parts: Uint8Array[] = [];
-      for (let at = 0; at < all.length; at += FRAME_BYTES_MAX) parts.push(all.subarray(at, at + FRAME_BYTES_MAX));
-      await client.sendApart(parts);
-    },
-    async next() {
-      return client.next(layout).catch(() => undefined);
-    },
-    close: () => client.close(),
-  };
-}
-
-async function webSocket(port: number): Promise<Wire> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
-  const heard: (Message | undefined)[] = [];
-  let wake: () => void = () => undefined;
-  const hear = (message: Message | undefined): void => {
-    heard.push(message);
-    wake();
-  };
-  socket.addEventListener("message", ({ data }) => hear(JSON.parse(data)));
-  const closed = new Promise<void>((resolve) => socket.addEventListener("close", () => resolve()));
-  void closed.then(() => hear(undefined));
-  await new Promise((resolve, reject) => {
-    socket.addEventListener("open", resolve);
-    socket.addEventListener("error", reject);
-  });
-  return {
-    async send(text) {
-      socket.send(text);
-    },
-    async next() {
-      while (heard.length === 0) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-      return heard.shift();
-    },
-    async close() {
-      socket.close();
-      await closed;
-    },
-  };
-}
-
-const TRANSPORTS: Readonly<Record<string, (port: number) => Promise<Wire>>> = {
-  "TCP, back to back": (port) => tcp(port, "lines"),
-  "TCP, length-prefixed": (port) => tcp(port, "prefixed"),
-  WebSocket: webSocket,
+const LINKS: Readonly<Record<string, (port: number) => OpenLink>> = {
+  TCP: (port) => tcpLink({ host: "127.0.0.1", port }),
+  WebSocket: (port) => websocketLink(`ws://127.0.0.1:${port}/ws`),
 };
 
 const TYPES = ["hello", "join", "chat", "leave", "who", "rooms", "history", "search", "topic", "typing", "read"];
@@ -92,8 +33,13 @@ const FIELDS = [
   ...["type", "id", "room", "username", "message", "version", "after", "before", "limit", "history", "session"],
   ...["attempt", "seq", "epoch", "query", "topic", "__proto__", "constructor", "toString"],
 ];
+/** NUL and half surrogates too. */
+const unit = fc.oneof(
+  fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
+  fc.nat(0xffff).map((code) => String.fromCharCode(code)),
+);
 const text = fc.oneof(
-  fc.string({ unit: "binary", maxLength: 300 }),
+  fc.string({ unit, maxLength: 300 }),
   fc.constantFrom(
     "",
     "lobby",
@@ -127,7 +73,7 @@ const request = fc.oneof(
   },
 );
 
-function parameters(runs: number): fc.Parameters {
+function parameters(runs: number): { numRuns: number; seed?: number } {
   return { numRuns: LONG ? 50 * runs : runs, ...(process.env.SEED ? { seed: Number(process.env.SEED) } : {}) };
 }
 
@@ -137,7 +83,7 @@ type Outcome = "served" | "invalid-json" | "invalid-request" | "frame-too-long";
 /** Texts that are bad in a way of their own; `lines` where objects are found in a stream and not framed. */
 const TEXTS: readonly (readonly [name: string, text: string, framed: Outcome, lines: Outcome])[] = [
   ["an array a million deep", "[".repeat(1_000_000), "frame-too-long", "invalid-json"],
-  ["an object a million deep", '{"a":'.repeat(1_000_000), "frame-too-long", "invalid-json"],
+  ["an object with arrays a million deep", `{"a":${"[".repeat(1_000_000)}`, "frame-too-long", "invalid-json"],
   ["arrays as deep as a frame is long", "[".repeat(30_000) + "]".repeat(30_000), "invalid-request", "invalid-json"],
   ["a message of 10 MB", `{"type":"chat","message":"${"x".repeat(10_000_000)}"}`, "frame-too-long", "frame-too-long"],
   ["10 MB that are no JSON", "x".repeat(10_000_000), "frame-too-long", "invalid-json"],
@@ -147,7 +93,6 @@ const TEXTS: readonly (readonly [name: string, text: string, framed: Outcome, li
   ["a field __proto__", '{"__proto__":{"type":"ping"}}', "invalid-request", "invalid-request"],
   ["a message in __proto__", '{"type":"chat","__proto__":{"message":"x"}}', "invalid-request", "invalid-request"],
   ["a number beyond all", '{"type":"history","room":"lobby","limit":1e999}', "invalid-request", "invalid-request"],
-  ["half a surrogate for an id", '{"type":"ping","id":"\\ud800"}', "invalid-request", "invalid-request"],
   ["an empty text", "", "invalid-json", "served"],
 ];
 
@@ -160,7 +105,7 @@ describe("bad requests", { timeout: 110_000 }, () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "landline-bad-"));
-    server = await TestServer.start({ data: folder, durability: "process", sniffMs: 5 });
+    server = await TestServer.start({ data: folder, durability: "process", sniffMs: 5, limits: { pingMs: 1_000_000 } });
     author = await server.member("Author", "talk");
     reader = await server.member("Reader", "talk");
     await author.nextWith("username", "Reader");
@@ -235,7 +180,7 @@ describe("bad requests", { timeout: 110_000 }, () => {
 
       for (const [name, bad, framed, lines] of TEXTS) {
         const outcome = transport === "TCP, back to back" ? lines : framed;
-        test(`${name} over ${transport}, version ${version}: ${outcome}`, async () => {
+        test(`${name} over ${transport}, version ${version}: ${outcome}`, { timeout: 20_000 }, async () => {
           const wire = await open(transport, version);
           await wire.send(bad);
           const answers = await answersTo(wire);
@@ -259,7 +204,7 @@ describe("bad requests", { timeout: 110_000 }, () => {
     const ada = await server.member("Ada", "texts");
     const bob = await server.member("Bob", "texts");
     await ada.nextWith("username", "Bob");
-    const property = fc.asyncProperty(fc.string({ unit: "binary", maxLength: 1_000 }), async (message) => {
+    const property = fc.asyncProperty(fc.string({ unit, maxLength: 1_000 }), async (message) => {
       ada.send({ type: "chat", room: "texts", message });
       const { seq } = await ada.next();
       const heard = await bob.next();
@@ -268,5 +213,37 @@ describe("bad requests", { timeout: 110_000 }, () => {
       assert.deepEqual([heard.message, entries], [message.toWellFormed(), [heard]]);
     });
     await fc.assert(property, parameters(200));
+    await ada.close();
+    await bob.close();
   });
+
+  test("an id comes back as it was sent, whatever it is, or is refused", async () => {
+    const ada = await server.member("Ada", "texts");
+    const property = fc.asyncProperty(fc.string({ unit, minLength: 1, maxLength: 64 }), async (id) => {
+      ada.send({ type: "chat", id, room: "texts", message: id });
+      const answer = await ada.next();
+      if (answer.code !== "invalid-request") assert.equal(answer.id, id, JSON.stringify(answer));
+    });
+    await fc.assert(property, parameters(200));
+    await ada.close();
+  });
+
+  for (const [name, link] of Object.entries(LINKS)) {
+    test(`a ChatClient over ${name} that says more than a frame takes is told so, and goes on`, async () => {
+      await using client = new ChatClient(link(server.port), { username: "Verbose", backoffMinMs: 1 });
+      await client.connect();
+      await client.join("texts");
+      const states: string[] = [];
+      const { promise: isLost, reject: lose } = Promise.withResolvers<never>();
+      client.on((event) => {
+        if (event.type !== "state") return;
+        states.push(event.state);
+        lose(event.error ?? new Error("the connection was lost"));
+      });
+      const isRefused = assert.rejects(client.chat("texts", "x".repeat(FRAME_BYTES_MAX)), { code: "message-too-long" });
+      await Promise.race([isRefused, isLost]);
+      assert.equal((await client.chat("texts", "short")).type, "ack");
+      assert.deepEqual(states, []);
+    });
+  }
 });

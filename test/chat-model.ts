@@ -1,11 +1,9 @@
 /**
- * What a chat server is, as simply as it can be said, and commands that do the same to the model and to a server and
- * compare. After each command every client has been told all that it should, and nothing else.
+ * What a chat server is, as simply as it can be said, and a real one with the same people at it.
  *
  * @module
  */
 import assert from "node:assert/strict";
-import type fc from "fast-check";
 import { TestServer } from "./chat-server.ts";
 import type { Message } from "./hub-fixture.ts";
 import type { RawClient } from "./raw-client.ts";
@@ -57,7 +55,7 @@ export class PersonModel {
 }
 
 /** One person at a server. */
-class Person {
+export class Person {
   readonly name: string;
   client: RawClient | undefined;
   session: string | undefined;
@@ -162,240 +160,11 @@ export class ChatSystem {
   }
 }
 
-function entriesOf({ entries }: Message): readonly string[] {
+export function entriesOf({ entries }: Message): readonly string[] {
   return (entries as Message[]).map(({ room, seq, username, message }) => `${room} ${seq} ${username}: ${message}`);
 }
 
-/** The entries from this index on, as {@link entriesOf} gives them. */
-function expected(log: readonly Said[], room: string, from: number, to = log.length): readonly string[] {
+/** The entries from one index to another, as {@link entriesOf} gives them. */
+export function expected(log: readonly Said[], room: string, from: number, to = log.length): readonly string[] {
   return log.slice(from, to).map(({ username, text }, i) => `${room} ${from + i + 1} ${username}: ${text}`);
-}
-
-type Step = fc.AsyncCommand<ChatModel, ChatSystem>;
-
-/** Something that a person does. */
-abstract class Doing implements Step {
-  readonly who: number;
-  readonly room: string;
-
-  constructor(who: number, room: number) {
-    this.who = who;
-    this.room = ROOMS[room] as string;
-  }
-
-  /** Whether the person has to be there for it. */
-  check(model: ChatModel): boolean {
-    return this.model(model).isOnline;
-  }
-
-  async run(model: ChatModel, system: ChatSystem): Promise<void> {
-    await this.do(model, system);
-    await compare(model, system);
-  }
-
-  abstract do(model: ChatModel, system: ChatSystem): Promise<void>;
-  abstract toString(): string;
-
-  protected model({ people }: ChatModel): PersonModel {
-    return people[this.who] as PersonModel;
-  }
-
-  protected person({ people }: ChatSystem): Person {
-    return people[this.who] as Person;
-  }
-
-  protected get name(): string {
-    return NAMES[this.who] as string;
-  }
-}
-
-/** All that was told is what should have been, as each has an answer to something later. */
-async function compare(model: ChatModel, system: ChatSystem): Promise<void> {
-  for (const [i, { isOnline, name, told }] of model.people.entries()) {
-    const person = system.people[i] as Person;
-    if (isOnline) assert.equal((await person.ask({ type: "ping" })).type, "pong");
-    assert.deepEqual(person.told, told, `${name} was told all that was said, and nothing else`);
-  }
-}
-
-/**
- * Comes, for the first time or again: takes its rooms back and gets what it missed. Where it is there, it comes while the
- * server believes in its old connection, or while that breaks.
- */
-export class Come extends Doing {
-  readonly isReset: boolean;
-
-  constructor(who: number, room: number, isReset: boolean) {
-    super(who, room);
-    this.isReset = isReset;
-  }
-
-  override check(): boolean {
-    return true;
-  }
-
-  async do(model: ChatModel, system: ChatSystem): Promise<void> {
-    const mine = this.model(model);
-    const person = this.person(system);
-    const old = mine.isOnline ? person.client : undefined;
-    if (mine.isOnline) mine.drop(model);
-    mine.isOnline = true;
-    if (this.isReset) old?.socket.resetAndDestroy();
-    const isTaken = await system.connect(person);
-    if (old !== undefined && !this.isReset) {
-      assert.equal(isTaken, true, "the connection that was there gave its session away");
-      assert.equal((await old.rest()).at(-1)?.code, "replaced");
-      await old.close();
-    }
-    for (const [room, after] of mine.known) {
-      mine.rooms.add(room);
-      await system.join(person, room, { after }, model);
-    }
-    mine.known.clear();
-  }
-
-  toString(): string {
-    return `${this.name} comes${this.isReset ? ", its connection breaks" : ""}`;
-  }
-}
-
-export class Join extends Doing {
-  readonly history: number;
-
-  constructor(who: number, room: number, history: number) {
-    super(who, room);
-    this.history = history;
-  }
-
-  async do(model: ChatModel, system: ChatSystem): Promise<void> {
-    this.model(model).rooms.add(this.room);
-    await system.join(this.person(system), this.room, { history: this.history }, model);
-  }
-
-  toString(): string {
-    return `${this.name} joins ${this.room} with ${this.history}`;
-  }
-}
-
-/** Says something, under an id that may be new or not, with a text that may be the id's or not. */
-export class Chat extends Doing {
-  readonly id: string;
-  readonly text: string;
-
-  constructor(who: number, room: number, id: number, text: number) {
-    super(who, room);
-    this.id = `id ${id}`;
-    this.text = `text ${text}`;
-  }
-
-  async do(model: ChatModel, system: ChatSystem): Promise<void> {
-    const { room, id, text, name: username } = this;
-    const answer = await this.person(system).ask({ type: "chat", id, room, message: text });
-    if (!this.model(model).rooms.has(room)) {
-      assert.deepEqual([answer.type, answer.code], ["error", "not-joined"]);
-      return;
-    }
-    const log = model.log(room);
-    const earlier = log.findIndex((said) => said.username === username && said.id === id);
-    if (earlier === -1) {
-      log.push({ username, text, id });
-      assert.deepEqual([answer.type, answer.seq, answer.duplicate], ["ack", log.length, undefined]);
-      const line = expected(log, room, log.length - 1)[0] as string;
-      for (const each of model.people) if (each.name !== username && each.rooms.has(room)) each.told.push(line);
-    } else if (log[earlier]?.text === text) {
-      assert.deepEqual([answer.type, answer.seq, answer.duplicate], ["ack", earlier + 1, true]);
-    } else {
-      assert.deepEqual([answer.type, answer.code], ["error", "id-reused"]);
-    }
-  }
-
-  toString(): string {
-    return `${this.name} says "${this.text}" in ${this.room} as ${this.id}`;
-  }
-}
-
-export class Leave extends Doing {
-  async do(model: ChatModel, system: ChatSystem): Promise<void> {
-    const wasThere = this.model(model).rooms.delete(this.room);
-    const answer = await this.person(system).ask({ type: "leave", room: this.room });
-    assert.equal(answer.type === "ack" ? "ack" : answer.code, wasThere ? "ack" : "not-joined");
-  }
-
-  toString(): string {
-    return `${this.name} leaves ${this.room}`;
-  }
-}
-
-/** Its connection ends, in peace or by a reset, and the server finds it gone. */
-export class Drop extends Doing {
-  readonly isReset: boolean;
-
-  constructor(who: number, room: number, isReset: boolean) {
-    super(who, room);
-    this.isReset = isReset;
-  }
-
-  async do(model: ChatModel, system: ChatSystem): Promise<void> {
-    const person = this.person(system);
-    const client = person.client as RawClient;
-    const mine = this.model(model);
-    const rooms = [...mine.rooms];
-    mine.drop(model);
-    if (this.isReset) await client.reset();
-    else await client.finish().ended();
-    await client.close();
-    for (const room of rooms) await system.untilGone(this.name, room);
-  }
-
-  toString(): string {
-    return `${this.name}'s connection ${this.isReset ? "breaks" : "ends"}`;
-  }
-}
-
-export class History extends Doing {
-  readonly bound: "after" | "before";
-  readonly seq: number;
-  readonly limit: number;
-
-  constructor(who: number, room: number, { bound, seq, limit }: Pick<History, "bound" | "seq" | "limit">) {
-    super(who, room);
-    this.bound = bound;
-    this.seq = seq;
-    this.limit = limit;
-  }
-
-  async do(model: ChatModel, system: ChatSystem): Promise<void> {
-    const { room, bound, seq, limit } = this;
-    const answer = await this.person(system).ask({ type: "history", room, [bound]: seq, limit });
-    if (!this.model(model).rooms.has(room)) {
-      assert.equal(answer.code, "not-joined");
-      return;
-    }
-    const log = model.log(room);
-    const end = bound === "after" ? Math.min(seq + limit, log.length) : Math.min(Math.max(0, seq - 1), log.length);
-    const start = bound === "after" ? Math.min(seq, log.length) : Math.max(0, end - limit);
-    assert.deepEqual(entriesOf(answer), expected(log, room, start, end));
-    assert.equal(answer.more, bound === "after" ? end < log.length : start > 0);
-  }
-
-  toString(): string {
-    return `${this.name} reads ${this.limit} of ${this.room} ${this.bound} ${this.seq}`;
-  }
-}
-
-/** The server is stopped and started again on the same files. */
-export class Restart implements Step {
-  check(): boolean {
-    return true;
-  }
-
-  async run(model: ChatModel, system: ChatSystem): Promise<void> {
-    for (const each of model.people) if (each.isOnline) each.drop(model);
-    await system.restart();
-    await compare(model, system);
-  }
-
-  toString(): string {
-    return "the server starts again";
-  }
 }

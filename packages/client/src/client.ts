@@ -63,6 +63,8 @@ export class ChatClient implements AsyncDisposable {
   /** Whether the server knows the name, on this connection. */
   #isNamed = false;
   #session: string | undefined;
+  /** Longest request that the server takes, in bytes. */
+  #frameBytesMax = Number.POSITIVE_INFINITY;
   #connection: ChatConnection | undefined;
   /** The call of `connect` that waits. */
   #connecting: PromiseWithResolvers<void> | undefined;
@@ -260,11 +262,22 @@ export class ChatClient implements AsyncDisposable {
     if (refusal !== undefined) return Promise.reject(refusal);
     if (signal?.aborted) return Promise.reject(signal.reason);
     const asked = { ...request, id: this.#nextId() } as Asked<Type>;
+    if (this.#isTooLong(asked)) {
+      const text = `Cannot send ${request.type}: longer than the server's ${this.#frameBytesMax} bytes`;
+      return Promise.reject(new ChatError("message-too-long", text));
+    }
     const answer = this.#requests.add(asked, signal);
     // During a pause all waits but pings, so that the server gets it in the order of the calls.
     if (this.#pause.isOn && request.type !== "ping") this.#requests.hold(asked.id, 0);
     else if (this.#state === "online") this.#connection?.send(asked);
     return answer;
+  }
+
+  /** A server cuts off whoever sends more than it takes, and would again after each return. */
+  #isTooLong(request: object): boolean {
+    const text = JSON.stringify(request);
+    // A character has at most three bytes for each of its units.
+    return text.length * 3 > this.#frameBytesMax && new TextEncoder().encode(text).length > this.#frameBytesMax;
   }
 
   #refusal(type: keyof Answers): ChatError | undefined {
@@ -305,6 +318,7 @@ export class ChatClient implements AsyncDisposable {
 
   #greeted(hello: HelloMessage, connection: ChatConnection): void {
     this.#session = hello.session;
+    this.#frameBytesMax = hello.limits.frameBytesMax;
     this.#isNamed = hello.username !== undefined;
     this.#retry.connected();
     const plan = planResume({ hello, username: this.#username, rooms: this.#rooms, chats: this.#requests.chats });

@@ -36,6 +36,8 @@ export const ERROR_CODES = [
   "session-unknown",
   /** The server has too much to do for this now; try again later. */
   "busy",
+  /** The server cannot store anything at the moment: its disk is full, for example. Nothing was stored; try again later. */
+  "unavailable",
   /** The server failed; trying again may help. */
   "internal",
 ] as const;

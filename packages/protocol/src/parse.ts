@@ -63,7 +63,10 @@ export function parseRequest(value: unknown): Request | InvalidRequest {
   }
   const fields = value as Fields;
   const { type, id } = fields;
-  if (id !== undefined && (typeof id !== "string" || id.length === 0 || id.length > ID_LENGTH_MAX)) {
+  if (
+    id !== undefined &&
+    (typeof id !== "string" || id.length === 0 || id.length > ID_LENGTH_MAX || !id.isWellFormed())
+  ) {
     return invalid("invalid-request", `"id" must be a string of 1 to ${ID_LENGTH_MAX} characters`);
   }
   if (typeof type !== "string") return invalid("invalid-request", '"type" must be a string', id);

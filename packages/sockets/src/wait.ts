@@ -21,11 +21,14 @@ export class Wait<T> {
   #onAbort: (() => void) | undefined;
   #isSettled = false;
 
-  /** `action` reads `Cannot read from 127.0.0.1:8080`; `facts` are what a timeout's error has beside its text. */
+  /**
+   * `action` reads `Cannot read from 127.0.0.1:8080`; `facts` are what a timeout's error has beside its text. Without
+   * options nothing ends the wait early, and none of them is needed.
+   */
   constructor(
-    options: WaitOptions | undefined,
-    action: () => string,
-    cancel: () => void,
+    options?: WaitOptions | undefined,
+    action: () => string = () => "",
+    cancel: () => void = () => undefined,
     facts?: () => SocketErrorFields,
   ) {
     const { promise, resolve, reject } = Promise.withResolvers<T>();

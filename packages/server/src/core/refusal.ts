@@ -16,6 +16,7 @@ export type RefusalCode =
   | "id-reused"
   | "session-unknown"
   | "busy"
+  | "unavailable"
   | "internal";
 
 /** A refused command: a code for programs, a text for people. */

@@ -27,7 +27,8 @@ export interface ClientOwner {
   outboxFull(client: Client): void;
   /** The client is gone and nothing of it is under way any more. */
   departed(client: Client): Promise<void>;
-  report(error: unknown): void;
+  /** What to answer where something failed. */
+  failed(error: unknown): Refusal;
 }
 
 /** See {@link Client}. */
@@ -194,9 +195,8 @@ export class Client {
     try {
       await work;
     } catch (error) {
-      this.#owner.report(error);
       this.outbox.release(undefined);
-      this.answer({ type: "refusal", code: "internal", message: "The server failed; try again", id });
+      this.answer({ ...this.#owner.failed(error), id });
     }
     // One such request a turn, so that a client which asks much does not keep the others waiting.
     if (this.#requests.length > 0) await new Promise((resolve) => setImmediate(resolve));

@@ -14,13 +14,14 @@ import { Client, type ClientOwner } from "./client.ts";
 import type { Answer, RoomEvent } from "./events.ts";
 import { FanOut } from "./fan-out.ts";
 import type { Link } from "./link.ts";
+import { LogFailures } from "./log-failures.ts";
 import type { Presence, PresenceChange } from "./presence.ts";
 import { checkRate } from "./rates.ts";
 import { ReadPositions } from "./read-positions.ts";
 import { missedEntries } from "./recovery.ts";
 import type { Registry } from "./registry.ts";
 import type { Room } from "./room.ts";
-import { type AppendResult, type Entry, type NewEntry, type Page, type RoomLog, RoomLogError } from "./room-log.ts";
+import type { AppendResult, Entry, NewEntry, Page, RoomLog } from "./room-log.ts";
 import { Rooms } from "./rooms.ts";
 import { Typing } from "./typing.ts";
 import type { WireFormats } from "./wire-format.ts";
@@ -53,12 +54,13 @@ type DecisionOf<Type extends Decision["type"]> = Extract<Decision, { type: Type 
  */
 export class Hub implements ClientOwner {
   readonly limits: ChatLimits;
-  readonly report: (error: unknown) => void;
+  readonly #report: (error: unknown) => void;
   readonly #log: RoomLog;
   readonly #presence: Presence;
   readonly #registry: Registry;
   readonly #rates: RateLimits | undefined;
   readonly #now: () => number;
+  readonly #failures: LogFailures;
   readonly #newSecret: () => string;
   readonly #rooms: Rooms;
   readonly #fanOut = new FanOut();
@@ -73,12 +75,13 @@ export class Hub implements ClientOwner {
 
   constructor(options: HubOptions) {
     this.limits = options.limits;
-    this.report = options.report;
+    this.#report = options.report;
     this.#log = options.log;
     this.#presence = options.presence;
     this.#registry = options.registry;
     this.#rates = options.rates;
     this.#now = options.now;
+    this.#failures = new LogFailures(options.report, options.now);
     this.#newSecret = options.newSecret;
     this.#rooms = new Rooms(options.log, options.report);
     this.#log.follow((entries) => this.#committed(entries));
@@ -143,6 +146,10 @@ export class Hub implements ClientOwner {
     await Promise.all([this.#log.close(), this.#presence.close(), this.#registry.close()]);
   }
 
+  failed(error: unknown): Refusal {
+    return this.#failures.refusal(error);
+  }
+
   checkRate(client: Client, decision: Decision): Refusal | undefined {
     return checkRate(client, decision, this.#now());
   }
@@ -195,8 +202,8 @@ export class Hub implements ClientOwner {
   async departed(client: Client): Promise<void> {
     this.#clients.delete(client);
     const { session } = client;
-    for (const name of [...session.rooms.values()]) await this.#exit(client, name).catch(this.report);
-    if (session.person !== undefined) await this.#registry.release(session.person.key, client.id).catch(this.report);
+    for (const name of [...session.rooms.values()]) await this.#exit(client, name).catch(this.#report);
+    if (session.person !== undefined) await this.#registry.release(session.person.key, client.id).catch(this.#report);
     // Last, so that whoever comes for the session finds it until its name is free.
     if (this.#sessions.get(client.secret) === client) this.#sessions.delete(client.secret);
   }
@@ -227,8 +234,7 @@ export class Hub implements ClientOwner {
         if (result.type !== "appended") this.#notAppended(entries[i] as NewEntry, result, nextSeqs[i]);
       }
     } catch (error) {
-      const refusal = busy(error) ?? refuse("internal", "The message could not be stored; try again");
-      if (refusal.code === "internal") this.report(error);
+      const refusal = this.#failures.refusal(error);
       for (const { origin, id } of entries) {
         const client = origin as Client;
         client.answer({ ...refusal, id });
@@ -455,9 +461,7 @@ export class Hub implements ClientOwner {
       const bytes = this.#encodePage(client, page, "newest", (cut) => ({ ...answer, ...cut }));
       if (bytes !== undefined) client.outbox.send(bytes);
     } catch (error) {
-      const refusal = busy(error);
-      if (refusal === undefined) throw error;
-      client.answer({ ...refusal, id });
+      client.answer({ ...this.#failures.refusal(error), id });
     }
   }
 
@@ -507,12 +511,6 @@ export class Hub implements ClientOwner {
     else return;
     client.pingedAt = now;
   }
-}
-
-/** What to say where the log has too much to do. */
-function busy(error: unknown): Refusal | undefined {
-  const isBusy = error instanceof RoomLogError && (error.code === "busy" || error.code === "timeout");
-  return isBusy ? refuse("busy", "The server has too much to do; try again later") : undefined;
 }
 
 function sayGoodbye(client: Client, goodbye: Goodbye): void {

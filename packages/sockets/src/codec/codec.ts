@@ -50,4 +50,9 @@ export interface Codec<In, Out = In> {
   decoder(): Decoder<In>;
   /** The bytes of one frame, in one or several parts. */
   encode(frame: Out): Uint8Array | string | readonly (Uint8Array | string)[];
+  /**
+   * The bytes of several frames, behind one another, where that can be had for less than theirs one by one. Throws what
+   * {@link encode} throws for any of them.
+   */
+  encodeBatch?(frames: readonly Out[]): Uint8Array | string | readonly (Uint8Array | string)[];
 }

@@ -3,6 +3,7 @@ import type { Connection } from "../tcp/connection.ts";
 import type { WriteData } from "../tcp/write-side.ts";
 import type { WaitOptions } from "../wait.ts";
 import type { Codec, Decoder } from "./codec.ts";
+import { encodeBatch } from "./encode-batch.ts";
 import { FrameQueue, readBusy } from "./frame-queue.ts";
 import { withPeer } from "./with-peer.ts";
 
@@ -134,18 +135,35 @@ export class Framed<In, Out = In> implements AsyncDisposable {
 
   /** Writes a frame; see {@link Connection.write}. Rejects with what the codec throws when it cannot say the frame. */
   write(frame: Out, options?: WaitOptions): Promise<void> {
-    let data: WriteData;
-    try {
-      data = this.#encode(frame);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    return this.connection.write(data, options);
+    return this.#write(() => this.#codec.encode(frame), options);
   }
 
   /** Queues a frame at once; see {@link Connection.send}. Throws what the codec throws when it cannot say the frame. */
   send(frame: Out): boolean {
-    return this.connection.send(this.#encode(frame));
+    return this.connection.send(this.#encode(() => this.#codec.encode(frame)));
+  }
+
+  /**
+   * As {@link write}, for several frames: all of them, or none where the codec cannot say one. For many small frames it
+   * costs less than writing them one by one.
+   *
+   * @example
+   * ```ts
+   * import { framed, lengthPrefixed, serve } from "@landline/sockets";
+   *
+   * await using server = await serve({ port: 0 }, async (connection) => {
+   *   const channel = framed(connection, lengthPrefixed());
+   *   for await (const frames of channel.batches()) await channel.writeBatch(frames);
+   * });
+   * ```
+   */
+  writeBatch(frames: readonly Out[], options?: WaitOptions): Promise<void> {
+    return this.#write(() => encodeBatch(this.#codec, frames), options);
+  }
+
+  /** As {@link send}, for several frames; see {@link writeBatch}. */
+  sendBatch(frames: readonly Out[]): boolean {
+    return this.connection.send(this.#encode(() => encodeBatch(this.#codec, frames)));
   }
 
   /**
@@ -204,9 +222,19 @@ export class Framed<In, Out = In> implements AsyncDisposable {
     return this.#queue.ready.length + rest.length;
   }
 
-  #encode(frame: Out): WriteData {
+  #write(encode: () => WriteData, options: WaitOptions | undefined): Promise<void> {
+    let data: WriteData;
     try {
-      return this.#codec.encode(frame) as WriteData;
+      data = this.#encode(encode);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.connection.write(data, options);
+  }
+
+  #encode(encode: () => WriteData): WriteData {
+    try {
+      return encode();
     } catch (error) {
       throw withPeer(error, "to", this.connection.facts());
     }

@@ -58,6 +58,7 @@ export function lengthPrefixed(options: LengthPrefixedOptions = {}): Codec<Uint8
   return copiedIf(options.copy, {
     decoder: () => new LengthPrefixedDecoder(layout),
     encode: (frame) => encode(layout, frame),
+    encodeBatch: (frames) => encodeAll(layout, frames),
   });
 }
 
@@ -106,7 +107,33 @@ class LengthPrefixedDecoder extends SizedDecoder {
 }
 
 function encode(layout: Layout, frame: Uint8Array): Uint8Array | readonly Uint8Array[] {
-  const { lengthBytes, endian, offset, adjustment, bytesMax } = layout;
+  const { lengthBytes } = layout;
+  const value = lengthOf(layout, frame);
+  const isJoined = frame.length <= JOINED_BYTES_MAX;
+  const header = Buffer.allocUnsafe(isJoined ? lengthBytes + frame.length : lengthBytes);
+  writeLength(layout, header, 0, value);
+  if (!isJoined) return [header, frame];
+  header.set(frame, lengthBytes);
+  return header;
+}
+
+function encodeAll(layout: Layout, frames: readonly Uint8Array[]): Uint8Array | readonly Uint8Array[] {
+  const { lengthBytes } = layout;
+  let bytes = 0;
+  for (const frame of frames) bytes += lengthBytes + frame.length;
+  if (bytes > frames.length * JOINED_BYTES_MAX) return frames.flatMap((frame) => encode(layout, frame));
+  const joined = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  for (const frame of frames) {
+    writeLength(layout, joined, at, lengthOf(layout, frame));
+    joined.set(frame, at + lengthBytes);
+    at += lengthBytes + frame.length;
+  }
+  return joined;
+}
+
+/** What the length field of a frame says. */
+function lengthOf({ offset, adjustment, bytesMax, lengthBytes }: Layout, frame: Uint8Array): number {
   if (offset > 0) throw new TypeError("Cannot encode frames with an offset: the header before the length is not known");
   const value = frame.length - adjustment;
   if (value < 0) {
@@ -119,14 +146,17 @@ function encode(layout: Layout, frame: Uint8Array): Uint8Array | readonly Uint8A
   if (frame.length > bytesMax || value >= 256 ** lengthBytes) {
     throw frameTooLong("write", frame.length, bytesMax);
   }
-  const isJoined = frame.length <= JOINED_BYTES_MAX;
-  const header = Buffer.allocUnsafe(isJoined ? lengthBytes + frame.length : lengthBytes);
-  for (let i = 0, rest = value; i < lengthBytes; i += 1, rest = Math.floor(rest / 256)) {
-    header[endian === "big" ? lengthBytes - 1 - i : i] = rest % 256;
+  return value;
+}
+
+function writeLength({ lengthBytes, endian }: Layout, bytes: Buffer, at: number, value: number): void {
+  if (lengthBytes === 4 && endian === "big") {
+    bytes.writeUInt32BE(value, at);
+    return;
   }
-  if (!isJoined) return [header, frame];
-  header.set(frame, lengthBytes);
-  return header;
+  for (let i = 0, rest = value; i < lengthBytes; i += 1, rest = Math.floor(rest / 256)) {
+    bytes[at + (endian === "big" ? lengthBytes - 1 - i : i)] = rest % 256;
+  }
 }
 
 function toLayout(options: LengthPrefixedOptions): Layout {

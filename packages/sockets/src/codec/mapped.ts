@@ -1,5 +1,6 @@
 import { SocketError } from "../errors.ts";
 import type { Codec, Decoder } from "./codec.ts";
+import { encodeBatch } from "./encode-batch.ts";
 
 /** How {@link mapped} sees the frames of another codec. */
 export interface Mapping<In, Out, ToIn, ToOut = ToIn> {
@@ -47,6 +48,11 @@ export function mapped<In, Out, ToIn, ToOut = ToIn>(
   return {
     decoder: () => new MappedDecoder(codec.decoder(), (frame) => mapping.decode(frame)),
     encode: (frame) => codec.encode(mapping.encode(frame)),
+    encodeBatch: (frames) =>
+      encodeBatch(
+        codec,
+        frames.map((frame) => mapping.encode(frame)),
+      ),
   };
 }
 

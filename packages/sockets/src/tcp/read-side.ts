@@ -5,7 +5,7 @@ import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import { Deadline } from "./deadline.ts";
 
 /** What a read waits for; it is asked again whenever bytes arrive. `undefined`: not yet. */
-type Take = () => Uint8Array | null | undefined;
+type Take = (side: ReadSide) => Uint8Array | null | undefined;
 
 /** What the reading half asks of the connection that it belongs to. */
 export interface ReadSideOwner {
@@ -87,10 +87,13 @@ export class ReadSide {
   }
 
   read(options: WaitOptions | undefined): Promise<Uint8Array | null> {
-    return this.#read(options, () => {
-      if (this.#queue.length > 0) return this.#queue.takeChunk();
-      return this.#hasEnded ? null : undefined;
-    });
+    return this.#read(options, ReadSide.#takeAny);
+  }
+
+  /** One function for all reads, not one for each. */
+  static #takeAny(this: void, side: ReadSide): Uint8Array | null | undefined {
+    if (side.#queue.length > 0) return side.#queue.takeChunk();
+    return side.#hasEnded ? null : undefined;
   }
 
   async readExactly(length: number, options: WaitOptions | undefined): Promise<Uint8Array> {
@@ -128,18 +131,13 @@ export class ReadSide {
     try {
       // A deadline that is past wins, even where data is stored; but not over the end of the connection.
       if (this.#deadline?.isPast && this.#ending === undefined) throw this.#pastDeadline();
-      const bytes = take();
+      const bytes = take(this);
       if (bytes !== undefined) {
         this.#resumeBelowMark();
         return Promise.resolve(bytes);
       }
       if (this.#ending !== undefined) throw this.#ending("read");
-      this.#wait = new Wait(
-        options,
-        () => `Cannot read${toOrFrom("from", this.#owner.remote)}`,
-        () => this.#forget(),
-        () => ({ operation: "read", ...this.#owner.facts() }),
-      );
+      this.#wait = options === undefined ? new Wait() : this.#waitWith(options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -148,11 +146,20 @@ export class ReadSide {
     return this.#wait.promise;
   }
 
+  #waitWith(options: WaitOptions): Wait<Uint8Array | null> {
+    return new Wait(
+      options,
+      () => `Cannot read${toOrFrom("from", this.#owner.remote)}`,
+      () => this.#forget(),
+      () => ({ operation: "read", ...this.#owner.facts() }),
+    );
+  }
+
   #settle(): void {
     const wait = this.#wait;
     if (wait === undefined || this.#take === undefined) return;
     try {
-      const bytes = this.#take();
+      const bytes = this.#take(this);
       if (bytes !== undefined) {
         this.#forget();
         wait.resolve(bytes);

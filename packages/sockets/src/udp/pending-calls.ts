@@ -13,11 +13,16 @@ export function actionOf({ operation, remote }: Call): string {
   return `Cannot ${operation} to ${formatAddress(remote)}`;
 }
 
+interface Pending {
+  readonly operation: string;
+  readonly reject: (error: SocketError) => void;
+}
+
 /** The calls of dgram's that run. Closing settles them too, as dgram then forgets the callbacks of what has not begun. */
 export class PendingCalls {
   /** Throws once the socket is closing. */
   readonly checkOpen: (operation: string) => void;
-  readonly #abandons = new Set<(errorFor: (operation: string) => SocketError) => void>();
+  readonly #pending = new Set<Pending>();
 
   constructor(checkOpen: (operation: string) => void) {
     this.checkOpen = checkOpen;
@@ -26,31 +31,31 @@ export class PendingCalls {
   /** Throws at once where the socket is closing. */
   run(call: Call, start: (done: (error?: Error | null) => void) => void): Promise<void> {
     this.checkOpen(call.operation);
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const abandon = (errorFor: (operation: string) => SocketError): void => reject(errorFor(call.operation));
-    start((error) => {
-      this.#abandons.delete(abandon);
-      if (error === undefined || error === null) resolve();
-      else reject(fromNodeError(error, actionOf(call), { ...call }));
+    return new Promise((resolve, reject) => {
+      const pending = { operation: call.operation, reject };
+      start((error) => {
+        this.#pending.delete(pending);
+        if (error === undefined || error === null) resolve();
+        else reject(fromNodeError(error, actionOf(call), { ...call }));
+      });
+      this.#pending.add(pending);
     });
-    this.#abandons.add(abandon);
-    return promise;
   }
 
   /** Something else that the end of the socket rejects as well. */
   async race<T>(operation: string, work: Promise<T>): Promise<T> {
     const { promise, reject } = Promise.withResolvers<never>();
-    const abandon = (errorFor: (operation: string) => SocketError): void => reject(errorFor(operation));
-    this.#abandons.add(abandon);
+    const pending = { operation, reject };
+    this.#pending.add(pending);
     try {
       return await Promise.race([work, promise]);
     } finally {
-      this.#abandons.delete(abandon);
+      this.#pending.delete(pending);
     }
   }
 
   abandonAll(errorFor: (operation: string) => SocketError): void {
-    for (const abandon of this.#abandons) abandon(errorFor);
-    this.#abandons.clear();
+    for (const { operation, reject } of this.#pending) reject(errorFor(operation));
+    this.#pending.clear();
   }
 }

@@ -45,11 +45,16 @@ export class ReceiveQueue {
       return Promise.reject(error);
     }
     if (this.#hasEnded) return Promise.resolve(undefined);
+    const wait = options === undefined ? new Wait<Datagram | undefined>() : this.#waitWith(options, action);
+    this.#waits.push(wait);
+    return wait.promise;
+  }
+
+  #waitWith(options: WaitOptions, action: () => string): Wait<Datagram | undefined> {
     const wait = new Wait<Datagram | undefined>(options, action, () => {
       this.#waits.splice(this.#waits.indexOf(wait), 1);
     });
-    this.#waits.push(wait);
-    return wait.promise;
+    return wait;
   }
 
   fail(error: SocketError): void {

@@ -122,22 +122,37 @@ export class UdpSocket implements AsyncDisposable {
    * @throws {TypeError} when there is no `to` and no connection, or `to` is not the peer of the connection.
    */
   async send(data: Uint8Array | string, to?: UdpAddress, options?: WaitOptions): Promise<void> {
-    if (options !== undefined) await refusalOf(options);
-    this.#checkOpen("send");
-    const target = this.#targetOf(to);
-    const action = (): string => actionOf({ operation: "send", remote: target });
-    const bytes = bytesOf(data, target);
-    const host = to === undefined ? undefined : this.#names.known(to.host, action)?.[0];
-    if (options === undefined && (to === undefined || host !== undefined)) {
-      await this.#transmit(bytes, target, host);
-    } else {
-      await this.#waitFor(action, options, async (wait) => {
-        const found = to === undefined ? undefined : await this.#resolve("send", to.host, action);
-        if (!wait.isSettled) await this.#transmit(bytes, target, found?.[0]);
-      });
-    }
+    await (options === undefined ? this.#send(data, to) : this.#sendWaiting(data, to, options));
     this.#sends += 1;
     if (this.#sends % SENDS_PER_TURN === 0) await new Promise((next) => setImmediate(next));
+  }
+
+  /** At once, where no name has to be looked up. Not `async`, as this is the hot path; it throws at once. */
+  #send(data: Uint8Array | string, to: UdpAddress | undefined): Promise<void> {
+    this.#checkOpen("send");
+    const target = this.#targetOf(to);
+    const bytes = bytesOf(data, target);
+    if (to === undefined) return this.#transmit(bytes, target, undefined);
+    const host = this.#names.known(to.host, () => actionOf({ operation: "send", remote: target }))?.[0];
+    return host === undefined ? this.#sendWaiting(bytes, to, undefined) : this.#transmit(bytes, target, host);
+  }
+
+  async #sendWaiting(
+    data: Uint8Array | string,
+    to: UdpAddress | undefined,
+    options: WaitOptions | undefined,
+  ): Promise<void> {
+    await refusalOf(options);
+    this.#checkOpen("send");
+    const target = this.#targetOf(to);
+    const bytes = bytesOf(data, target);
+    const action = (): string => actionOf({ operation: "send", remote: target });
+    // Throws for an address that cannot be sent to.
+    if (to !== undefined) this.#names.known(to.host, action);
+    await this.#waitFor(action, options, async (wait) => {
+      const found = to === undefined ? undefined : await this.#resolve("send", to.host, action);
+      if (!wait.isSettled) await this.#transmit(bytes, target, found?.[0]);
+    });
   }
 
   /**

@@ -1,0 +1,37 @@
+import { type Refusal, refuse } from "../core/mod.ts";
+import { RoomLogError, type RoomLogErrorCode } from "./room-log.ts";
+
+/** A failure that lasts is reported again after this time, in milliseconds. */
+const REPORT_AGAIN_MS = 60_000;
+
+/** What a failure of the log means for who asked, and who is told of it. */
+export class LogFailures {
+  readonly #report: (error: unknown) => void;
+  readonly #now: () => number;
+  #reported: RoomLogErrorCode | undefined;
+  #reportedAt = 0;
+
+  constructor(report: (error: unknown) => void, now: () => number) {
+    this.#report = report;
+    this.#now = now;
+  }
+
+  /** What to answer. A disk that is full fails each message: the operator is told of it once a minute. */
+  refusal(error: unknown): Refusal {
+    const code = error instanceof RoomLogError ? error.code : undefined;
+    if (code === "busy" || code === "timeout") return refuse("busy", "The server has too much to do; try again later");
+    if (code === undefined || this.#isNews(code)) this.#report(error);
+    if (code === "storage-full" || code === "read-only" || code === "io") {
+      return refuse("unavailable", "The server cannot store messages at the moment; nothing was stored");
+    }
+    return refuse("internal", "The server failed; trying again may help");
+  }
+
+  #isNews(code: RoomLogErrorCode): boolean {
+    const now = this.#now();
+    if (code === this.#reported && now - this.#reportedAt < REPORT_AGAIN_MS) return false;
+    this.#reported = code;
+    this.#reportedAt = now;
+    return true;
+  }
+}
