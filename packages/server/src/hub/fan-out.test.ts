@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type FakeClient, HubFixture, settle } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { FanOut } from "./fan-out.ts";
+import type { Room } from "./room.ts";
 import type { WireFormat } from "./wire-format.ts";
 
 failOnLeaks();
@@ -165,3 +167,41 @@ function textsOf(member: FakeClient): readonly string[] {
     .filter(({ type }) => type === "chat")
     .map(({ message }) => message as string);
 }
+
+describe("FanOut and a commit that is under way", () => {
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const roomOf = (size: number): Room =>
+    ({ size, name: { text: "lobby" }, groups: new Map(), pending: [], waitsSince: undefined }) as unknown as Room;
+  const event = { type: "typing", name: "Ada", origin: undefined } as const;
+
+  test("a large room waits for it, and for no other after it", async () => {
+    const fanOut = new FanOut();
+    const room = roomOf(256);
+    fanOut.commitBegan();
+    fanOut.add(room, event);
+    await turn();
+    assert.equal(room.pending.length, 1);
+    fanOut.commitBegan();
+    fanOut.commitEnded();
+    fanOut.add(room, event);
+    await turn();
+    assert.equal(room.pending.length, 0);
+    fanOut.add(room, event);
+    await turn();
+    assert.equal(room.pending.length, 1);
+    fanOut.commitEnded();
+    await turn();
+    assert.equal(room.pending.length, 0);
+  });
+
+  test("a small room does not, nor a large one without a commit", async () => {
+    const fanOut = new FanOut();
+    const [small, large] = [roomOf(255), roomOf(5_000)];
+    fanOut.add(large, event);
+    await turn();
+    fanOut.commitBegan();
+    fanOut.add(small, event);
+    await turn();
+    assert.deepEqual([small.pending.length, large.pending.length], [0, 0]);
+  });
+});

@@ -12,6 +12,12 @@ const WRITES_PER_SLICE = 64;
 /** Events of one room that wait; above, its members are told at once, so that no batch grows without end. */
 const PENDING_MAX = 1_024;
 
+/**
+ * A room with so many members waits for a commit that is under way, once: a turn of it costs more than that. Otherwise
+ * what is said falls apart into several rounds, one of which is told while another is committed.
+ */
+const WAITING_SIZE_MIN = 256;
+
 /** What one member gets for its own events, beside the others' bytes. */
 type OwnEvents = Map<Client, number[]>;
 
@@ -22,6 +28,18 @@ type OwnEvents = Map<Client, number[]>;
 export class FanOut {
   #dirty: Room[] = [];
   #isScheduled = false;
+  #commitsUnderWay = 0;
+  #commitsEnded = 0;
+
+  commitBegan(): void {
+    this.#commitsUnderWay += 1;
+  }
+
+  commitEnded(): void {
+    this.#commitsUnderWay -= 1;
+    this.#commitsEnded += 1;
+    if (this.#dirty.length > 0) this.#schedule();
+  }
 
   add(room: Room, event: RoomEvent): void {
     room.pending.push(event);
@@ -36,6 +54,7 @@ export class FanOut {
     if (count === 0) return 0;
     const events = count === room.pending.length ? room.pending : room.pending.slice(0, count);
     room.pending = count === room.pending.length ? [] : room.pending.slice(count);
+    room.waitsSince = undefined;
     const own = ownEvents(events);
     let writes = 0;
     for (const [format, members] of room.groups) {
@@ -63,15 +82,24 @@ export class FanOut {
 
   #slice(): void {
     this.#isScheduled = false;
+    const dirty = this.#dirty;
+    this.#dirty = [];
     let writes = 0;
-    let done = 0;
-    for (const room of this.#dirty) {
-      if (writes >= WRITES_PER_SLICE) break;
-      writes += this.flush(room);
-      done += 1;
+    let isDone = true;
+    for (const room of dirty) {
+      isDone = writes < WRITES_PER_SLICE;
+      if (!isDone || this.#waits(room)) this.#dirty.push(room);
+      else writes += this.flush(room);
     }
-    this.#dirty = done === this.#dirty.length ? [] : this.#dirty.slice(done);
-    if (this.#dirty.length > 0) this.#schedule();
+    if (!isDone) this.#schedule();
+  }
+
+  /** A room that waits is looked at again when a commit has ended. */
+  #waits(room: Room): boolean {
+    const hasWaited = room.waitsSince !== undefined && room.waitsSince < this.#commitsEnded;
+    if (this.#commitsUnderWay === 0 || hasWaited || room.size < WAITING_SIZE_MIN) return false;
+    room.waitsSince ??= this.#commitsEnded;
+    return true;
   }
 }
 

@@ -225,6 +225,7 @@ export class Hub implements ClientOwner {
   async #commit(): Promise<void> {
     const entries = this.#appends;
     this.#appends = [];
+    this.#fanOut.commitBegan();
     try {
       const results = await this.#log.append(entries);
       if (results.every(({ type }) => type === "appended")) return;
@@ -240,6 +241,8 @@ export class Hub implements ClientOwner {
         client.answer({ ...refusal, id });
         client.passed(1);
       }
+    } finally {
+      this.#fanOut.commitEnded();
     }
   }
 

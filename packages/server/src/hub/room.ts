@@ -23,6 +23,8 @@ export class Room {
   readonly state: Map<string, string> = new Map();
   /** What happened and the members were not told yet. */
   pending: RoomEvent[] = [];
+  /** Set while the members' turn waits for a commit: how many had ended before. */
+  waitsSince: number | undefined;
   readonly #members = new Map<Client, Member>();
 
   constructor(name: Name, position: Position) {
@@ -32,6 +34,10 @@ export class Room {
 
   get isEmpty(): boolean {
     return this.#members.size === 0;
+  }
+
+  get size(): number {
+    return this.#members.size;
   }
 
   has(client: Client): boolean {
