@@ -275,6 +275,10 @@ export class SqliteRoomLog implements RoomLog {
 function placed(entry: NewEntry, epoch: string, seq: number, at: number): Entry {
   const { room, id, from, body, origin } = entry;
   const prev = seq - 1;
-  if (entry.kind === "chat") return { room, epoch, seq, prev, id, at, kind: "chat", from, body, origin };
-  return { room, epoch, seq, prev, id, at, kind: "set", from, key: entry.key, body, origin };
+  if (entry.kind === "set") {
+    const placed: Entry = { room, epoch, seq, prev, id, at, kind: "set", from, key: entry.key, body };
+    return origin === undefined ? placed : { ...placed, origin };
+  }
+  if (origin === undefined) return { room, epoch, seq, prev, id, at, kind: "chat", from, body };
+  return { room, epoch, seq, prev, id, at, kind: "chat", from, body, origin };
 }
