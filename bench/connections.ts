@@ -2,9 +2,10 @@
 // different clients. The processor time is that of the process in question, on a processor of its own.
 // Run: node --conditions=@landline/source bench/connections.ts [--rounds 7] [--seconds 2] [--only TEXT]
 import net from "node:net";
-import { connect, serve } from "@landline/sockets";
+import { connect } from "@landline/sockets";
+import { pulledEcho, pushedEcho, rawEcho } from "./echo-servers.ts";
 import { options, printTable, type Sample, takeTurns } from "./measure.ts";
-import { listen, portOf, type Role, RoleProcess, takeRole } from "./processes.ts";
+import { type Role, RoleProcess, takeRole } from "./processes.ts";
 
 const host = "127.0.0.1";
 const AT_A_TIME = 16;
@@ -12,21 +13,9 @@ const WARM_SECONDS = 0.5;
 const MESSAGE = Buffer.alloc(64, "x");
 
 const servers: Record<string, Role> = {
-  "raw node:net": () =>
-    listen(
-      net.createServer({ noDelay: true }, (socket) => {
-        socket.on("error", () => undefined);
-        socket.on("data", (chunk) => void socket.write(chunk));
-      }),
-    ),
-  "serve, handlers": async () =>
-    portOf(await serve({ host }, { data: (connection, chunk) => void connection.send(chunk) })),
-  "serve, function": async () =>
-    portOf(
-      await serve({ host }, async (connection) => {
-        for await (const chunk of connection) await connection.write(chunk);
-      }),
-    ),
+  "raw node:net": rawEcho,
+  "serve, handlers": pushedEcho,
+  "serve, function": pulledEcho,
 };
 
 const clients: Record<string, Role> = {

@@ -2,6 +2,7 @@
 // Run: node --conditions=@landline/source bench/echo.ts [--load PATH] [--peers DIR] [--rounds 7] [--seconds 2] [--only TEXT]
 import net from "node:net";
 import { type Connection, serve } from "@landline/sockets";
+import { pulledEcho, pushedEcho, rawEcho } from "./echo-servers.ts";
 import { options, printTable, takeTurns } from "./measure.ts";
 import { importPeer, PEER_FLAGS } from "./peers.ts";
 import { listen, measureServer, portOf, type Role, takeRole } from "./processes.ts";
@@ -9,21 +10,9 @@ import { listen, measureServer, portOf, type Role, takeRole } from "./processes.
 const host = "127.0.0.1";
 
 const servers: Record<string, Role> = {
-  "raw node:net": () =>
-    listen(
-      net.createServer({ noDelay: true }, (socket) => {
-        socket.on("error", () => undefined);
-        socket.on("data", (chunk) => void socket.write(chunk));
-      }),
-    ),
-  "push: data, send": async () =>
-    portOf(await serve({ host }, { data: (connection, chunk) => void connection.send(chunk) })),
-  "pull: for await, write": async () =>
-    portOf(
-      await serve({ host }, async (connection) => {
-        for await (const chunk of connection) await connection.write(chunk);
-      }),
-    ),
+  "raw node:net": rawEcho,
+  "push: data, send": pushedEcho,
+  "pull: for await, write": pulledEcho,
   "pull: read, write": async () => portOf(await serve({ host }, readAndWrite)),
   "raw node:net, for await": () =>
     listen(

@@ -4,8 +4,9 @@
 import net from "node:net";
 import { parseArgs } from "node:util";
 import { serve } from "@landline/sockets";
+import { pulledEcho, pushedEcho, rawEcho } from "./echo-servers.ts";
 import { printTable, type Sample, takeTurns } from "./measure.ts";
-import { listen, portOf, type Role, RoleProcess, takeRole } from "./processes.ts";
+import { portOf, type Role, RoleProcess, takeRole } from "./processes.ts";
 
 const host = "127.0.0.1";
 /** As many are being opened at once. */
@@ -18,21 +19,9 @@ const { values } = parseArgs({ strict: false, options: { connections: { type: "s
 const connections = Number(values.connections);
 
 const servers: Record<string, Role> = {
-  "raw node:net": () =>
-    listen(
-      net.createServer({ noDelay: true }, (socket) => {
-        socket.on("error", () => undefined);
-        socket.on("data", (chunk) => void socket.write(chunk));
-      }),
-    ),
-  "serve, handlers": async () =>
-    portOf(await serve({ host }, { data: (connection, chunk) => void connection.send(chunk) })),
-  "serve, for await": async () =>
-    portOf(
-      await serve({ host }, async (connection) => {
-        for await (const chunk of connection) await connection.write(chunk);
-      }),
-    ),
+  "raw node:net": rawEcho,
+  "serve, handlers": pushedEcho,
+  "serve, for await": pulledEcho,
   "serve, read": async () =>
     portOf(
       await serve({ host }, async (connection) => {

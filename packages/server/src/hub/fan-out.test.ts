@@ -194,6 +194,21 @@ describe("FanOut and a commit that is under way", () => {
     assert.equal(room.pending.length, 0);
   });
 
+  test("a large room waits no longer than 20 ms for a disk that hangs", async (context) => {
+    context.mock.timers.enable({ apis: ["setTimeout"] });
+    const fanOut = new FanOut();
+    const room = roomOf(256);
+    fanOut.commitBegan();
+    fanOut.add(room, event);
+    await turn();
+    context.mock.timers.tick(19);
+    await turn();
+    assert.equal(room.pending.length, 1);
+    context.mock.timers.tick(1);
+    await turn();
+    assert.equal(room.pending.length, 0);
+  });
+
   test("a small room does not, nor a large one without a commit", async () => {
     const fanOut = new FanOut();
     const [small, large] = [roomOf(255), roomOf(5_000)];

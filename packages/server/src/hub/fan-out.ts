@@ -18,6 +18,9 @@ const PENDING_MAX = 1_024;
  */
 const WAITING_SIZE_MIN = 256;
 
+/** And no longer than this, in milliseconds: a disk that hangs must not keep back what it has stored already. */
+const WAITING_MS = 20;
+
 /** What one member gets for its own events, beside the others' bytes. */
 type OwnEvents = Map<Client, number[]>;
 
@@ -30,6 +33,7 @@ export class FanOut {
   #isScheduled = false;
   #commitsUnderWay = 0;
   #commitsEnded = 0;
+  #waiting: NodeJS.Timeout | undefined;
 
   commitBegan(): void {
     this.#commitsUnderWay += 1;
@@ -37,6 +41,12 @@ export class FanOut {
 
   commitEnded(): void {
     this.#commitsUnderWay -= 1;
+    this.#endWaiting();
+  }
+
+  #endWaiting(): void {
+    clearTimeout(this.#waiting);
+    this.#waiting = undefined;
     this.#commitsEnded += 1;
     if (this.#dirty.length > 0) this.#schedule();
   }
@@ -94,11 +104,12 @@ export class FanOut {
     if (!isDone) this.#schedule();
   }
 
-  /** A room that waits is looked at again when a commit has ended. */
+  /** A room that waits is looked at again when a commit has ended, or when it has waited long enough. */
   #waits(room: Room): boolean {
     const hasWaited = room.waitsSince !== undefined && room.waitsSince < this.#commitsEnded;
     if (this.#commitsUnderWay === 0 || hasWaited || room.size < WAITING_SIZE_MIN) return false;
     room.waitsSince ??= this.#commitsEnded;
+    this.#waiting ??= setTimeout(() => this.#endWaiting(), WAITING_MS);
     return true;
   }
 }
