@@ -4,7 +4,7 @@
 import net, { type Socket } from "node:net";
 import { framed, lengthPrefixed, serve } from "@landline/sockets";
 import { options, printTable, takeTurns } from "./measure.ts";
-import { importPeer, PEER_FLAGS } from "./peers.ts";
+import { importPeer, nativePeer, PEER_FLAGS } from "./peers.ts";
 import { listen, measureServer, portOf, type Role, takeRole } from "./processes.ts";
 
 const host = "127.0.0.1";
@@ -48,6 +48,8 @@ const servers: Record<string, Role> = {
 };
 
 const peers: Record<string, Role> = {
+  ...nativePeer("tokio-framed"),
+  ...nativePeer("go-framed"),
   "frame-stream": async () => {
     const { default: frameStream } = await importPeer("frame-stream");
     return listenWith((socket) => void socket.pipe(frameStream.decode()).pipe(frameStream.encode()).pipe(socket));

@@ -42,6 +42,11 @@ export abstract class SizedDecoder extends QueueDecoder<Uint8Array> {
     this.#skipsTooLong = tooLong === "skip";
   }
 
+  /** Whether what comes is still of a frame that is left out. */
+  protected get isSkipping(): boolean {
+    return this.#skipBytes > 0;
+  }
+
   /** Bytes behind the body. */
   protected get trailerBytes(): number {
     return 0;
@@ -66,7 +71,7 @@ export abstract class SizedDecoder extends QueueDecoder<Uint8Array> {
   }
 
   protected override scan(chunk: Buffer, start: number, frames: Uint8Array[], framesMax: number): void {
-    if (this.#skipBytes > 0) return;
+    if (this.isSkipping) return;
     const { trailerBytes } = this;
     let at = start;
     try {
@@ -84,7 +89,7 @@ export abstract class SizedDecoder extends QueueDecoder<Uint8Array> {
   }
 
   protected override next(frames: Uint8Array[]): boolean {
-    if (this.#skipBytes > 0) return this.#skip();
+    if (this.isSkipping) return this.#skip();
     const headerBytes = this.#peekHeader();
     if (headerBytes === 0) return false;
     if (this.bodyBytes > this.#bytesMax) return this.#tooLong(headerBytes);

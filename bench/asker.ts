@@ -1,0 +1,80 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import net from "node:net";
+import type { Latencies } from "./latencies.ts";
+
+/** Makes a request, which gets its `id` in front. */
+export type NextRequest = () => object;
+
+/**
+ * A client of a chat server with one request in flight: version 2 over TCP. It looks for its answer in the text and parses
+ * nothing, so that it costs less than the server.
+ */
+export class Asker {
+  readonly #socket: net.Socket;
+  /** What has come of the lines since the last answer. */
+  #unread = "";
+  /** A log remembers the ids of earlier runs. */
+  readonly #run = randomUUID();
+  #lastRequest = 0;
+  #id = "";
+  #answer: PromiseWithResolvers<string> | undefined;
+
+  private constructor(socket: net.Socket) {
+    this.#socket = socket;
+    socket.setEncoding("latin1");
+    socket.on("data", (text: string) => this.#read(text));
+    socket.on("error", () => undefined);
+    socket.on("close", () => this.#answer?.reject(new Error(`The server ended a connection: ${this.#unread}`)));
+  }
+
+  /** One that has said hello and is in these rooms. */
+  static async enter(port: number, username: string, ...rooms: readonly string[]): Promise<Asker> {
+    const socket = net.connect({ port, host: "127.0.0.1", noDelay: true });
+    await once(socket, "connect");
+    const asker = new Asker(socket);
+    await asker.ask({ type: "hello", version: 2, username });
+    for (const room of rooms) await asker.ask({ type: "join", room });
+    return asker;
+  }
+
+  /** @returns the answer's line. @throws {Error} when the request is refused, or the connection ends. */
+  ask(request: object): Promise<string> {
+    this.#lastRequest += 1;
+    this.#id = `${this.#run}-${this.#lastRequest}`;
+    this.#answer = Promise.withResolvers();
+    this.#socket.write(`${JSON.stringify({ id: this.#id, ...request })}\n`);
+    return this.#answer.promise;
+  }
+
+  /** Asks again and again for so many seconds, and notes what each took. */
+  async askFor(seconds: number, next: NextRequest, latencies: Latencies, pauseMs = 0): Promise<void> {
+    const end = performance.now() + seconds * 1_000;
+    for (let start = performance.now(); start < end; start = performance.now()) {
+      await this.ask(next());
+      latencies.addMs(performance.now() - start);
+      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+
+  #read(text: string): void {
+    this.#unread += text;
+    if (this.#answer === undefined) {
+      this.#unread = this.#unread.slice(this.#unread.lastIndexOf("\n") + 1);
+      return;
+    }
+    const at = this.#unread.indexOf(`"id":"${this.#id}"`);
+    const end = at === -1 ? -1 : this.#unread.indexOf("\n", at);
+    if (end === -1) {
+      // Whole lines without the answer are what others said.
+      if (at === -1) this.#unread = this.#unread.slice(this.#unread.lastIndexOf("\n") + 1);
+      return;
+    }
+    const line = this.#unread.slice(this.#unread.lastIndexOf("\n", at) + 1, end);
+    const answer = this.#answer;
+    this.#answer = undefined;
+    this.#unread = this.#unread.slice(end + 1);
+    if (line.startsWith('{"type":"error"')) answer.reject(new Error(`The server refused: ${line}`));
+    else answer.resolve(line);
+  }
+}

@@ -1,0 +1,89 @@
+// What one hostile client costs the others: ten clients that ping and ten that chat in one room, each with one request in
+// flight, beside each kind of hostile client. The settings are the defaults, with the log on the disk; `--rates off` shows
+// what the rates keep off. A stall shows as the longest answer.
+// Run: node --conditions=@landline/source bench/hostile.ts [--rates off] [--rounds 7] [--seconds 2] [--only TEXT]
+import { mkdtempSync, rmSync } from "node:fs";
+import { constants, setPriority, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { startServer } from "@landline/server";
+import { Asker, type NextRequest } from "./asker.ts";
+import { fillRoom } from "./filled-log.ts";
+import { beHostile, type HostileClient, hostileClients, ROOMS } from "./hostile-clients.ts";
+import { Latencies } from "./latencies.ts";
+import { options, printTable, type Sample, takeTurns } from "./measure.ts";
+import { portOf, type Role, RoleProcess, takeRole } from "./processes.ts";
+
+const NOBODY = "nobody";
+const CLIENTS = 10;
+/** Between an answer and the next request: the server has time to spare. A message waits longer, for the rates. */
+const PING_PAUSE_MS = 2;
+const CHAT_PAUSE_MS = 25;
+const WARM_SECONDS = 0.5;
+/** What is there to be searched, and how many long messages of how many words. */
+const SEARCHED_MESSAGES = 100_000;
+const LONG_MESSAGES = 1_000;
+const LONG_WORDS = 700;
+
+const { values } = parseArgs({ strict: false, options: { rates: { type: "string", default: "on" } } });
+
+const roles: Record<string, Role> = {
+  server: async (data, rates) =>
+    portOf(await startServer({ host: "127.0.0.1", port: 0, data: String(data), rates: rates as "on" | "off" })),
+  hostile: async (name, port) => {
+    // It shares a processor with the others, whose wait for it is not to be measured.
+    setPriority(constants.priority.PRIORITY_LOW);
+    void beHostile(Number(port), hostileClients[String(name)] as HostileClient);
+    return {};
+  },
+  others: (port, seconds) => beside(Number(port), Number(seconds)),
+};
+
+async function beside(port: number, seconds: number): Promise<Sample> {
+  const enter = (name: string) =>
+    Promise.all(Array.from({ length: CLIENTS }, (_, i) => Asker.enter(port, `${name}${i}`, ROOMS.searched)));
+  const [pinging, chatting] = await Promise.all([enter("pinging"), enter("chatting")]);
+  const askAll = (clients: readonly Asker[], forSeconds: number, next: NextRequest, pauseMs: number) => {
+    const latencies = new Latencies();
+    return Promise.all(clients.map((client) => client.askFor(forSeconds, next, latencies, pauseMs))).then(
+      () => latencies,
+    );
+  };
+  const both = (forSeconds: number) =>
+    Promise.all([
+      askAll(pinging, forSeconds, () => ({ type: "ping" }), PING_PAUSE_MS),
+      askAll(chatting, forSeconds, () => ({ type: "chat", message: "hello everyone" }), CHAT_PAUSE_MS),
+    ]);
+  await both(WARM_SECONDS);
+  const [pings, chats] = await both(seconds);
+  return {
+    "worst ping, µs": pings.within(1),
+    "p99, µs": pings.within(0.99),
+    "worst acknowledgement, µs": chats.within(1),
+    "its p99, µs": chats.within(0.99),
+  };
+}
+
+async function measure(data: string, name: string): Promise<Sample> {
+  await using server = await RoleProcess.start(["server", data, String(values.rates)]);
+  const port = String(server.said.port);
+  await using _hostile = name === NOBODY ? undefined : await RoleProcess.start(["hostile", name, port], { core: 1 });
+  const before = await server.usage();
+  const beganMs = performance.now();
+  await using others = await RoleProcess.start(["others", port, String(options.seconds)], { core: 1 });
+  const { cpuMs } = await server.usage();
+  const cpu = ((cpuMs - before.cpuMs) * 1_000) / (performance.now() - beganMs);
+  return { ...others.said, "server CPU, ms a second": cpu };
+}
+
+if (!(await takeRole(roles))) {
+  const data = mkdtempSync(join(tmpdir(), "landline-bench-"));
+  try {
+    await fillRoom(data, ROOMS.searched, SEARCHED_MESSAGES);
+    await fillRoom(data, ROOMS.long, LONG_MESSAGES, LONG_WORDS);
+    const names = [NOBODY, ...Object.keys(hostileClients).filter((name) => name.includes(options.only))];
+    printTable("Beside a hostile client", await takeTurns(names, (name) => measure(data, name)), NOBODY);
+  } finally {
+    rmSync(data, { recursive: true });
+  }
+}

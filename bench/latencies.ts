@@ -1,0 +1,22 @@
+/** What many requests took, in microseconds. */
+export class Latencies {
+  readonly #micros: number[] = [];
+  #isSorted = true;
+
+  addMs(ms: number): void {
+    this.#micros.push(ms * 1_000);
+    this.#isSorted = false;
+  }
+
+  get count(): number {
+    return this.#micros.length;
+  }
+
+  /** What this share of the requests was answered within: 0.5 is the median, 1 the worst; NaN if there were none. */
+  within(share: number): number {
+    if (!this.#isSorted) this.#micros.sort((a, b) => a - b);
+    this.#isSorted = true;
+    const { length } = this.#micros;
+    return this.#micros[Math.min(length - 1, Math.floor(length * share))] ?? Number.NaN;
+  }
+}
