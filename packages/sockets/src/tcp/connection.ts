@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { Address } from "../address.ts";
 import { fromNodeError, SocketError, type SocketErrorFields, toOrFrom } from "../errors.ts";
+import { PullIterator } from "../pull-iterator.ts";
 import { type ConnectionState, nextSocketId, publishStateChange } from "../state.ts";
 import { refusalOf, type WaitOptions } from "../wait.ts";
 import { addressesOf, localAddressOf, remoteAddressOf } from "./addresses-of.ts";
@@ -194,8 +195,8 @@ export class Connection implements AsyncDisposable {
    * Reads chunk by chunk until the peer finishes, each wait with these options. Leaving the loop early leaves the
    * connection open; so does a wait that times out or is aborted, which loses nothing.
    */
-  async *chunks(options?: WaitOptions): AsyncGenerator<Uint8Array, void, void> {
-    for (let chunk = await this.read(options); chunk !== null; chunk = await this.read(options)) yield chunk;
+  chunks(options?: WaitOptions): AsyncGenerator<Uint8Array, void, void> {
+    return new PullIterator(() => this.#pull() ?? this.#readSide.next(options));
   }
 
   /** {@link chunks} without options. */

@@ -1,11 +1,19 @@
 import type { Address } from "../address.ts";
 import { ByteQueue } from "../byte-queue.ts";
 import { SocketError, type SocketErrorCode, type SocketErrorFields, toOrFrom } from "../errors.ts";
+import { PullIterator } from "../pull-iterator.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import { Deadline } from "./deadline.ts";
 
 /** What a read waits for; it is asked again whenever bytes arrive. `undefined`: not yet. */
-type Take = (side: ReadSide) => Uint8Array | null | undefined;
+type Take<T> = (side: ReadSide) => T | undefined;
+
+// One function for all reads, not one for each.
+const takeChunk: Take<Uint8Array | null> = (side) => side.takeChunk();
+const takeNext: Take<IteratorResult<Uint8Array, void>> = (side) => {
+  const chunk = side.takeChunk();
+  return chunk === undefined ? undefined : PullIterator.result(chunk);
+};
 
 /** What the reading half asks of the connection that it belongs to. */
 export interface ReadSideOwner {
@@ -24,10 +32,10 @@ export class ReadSide {
   readonly #owner: ReadSideOwner;
   readonly #highWaterMark: number;
   readonly #queue = new ByteQueue();
-  #take: Take | undefined;
+  #take: Take<unknown> | undefined;
   /** How far `readUntil` has looked for its delimiter. */
   #searched = 0;
-  #wait: Wait<Uint8Array | null> | undefined;
+  #wait: Wait<unknown> | undefined;
   #hasEnded = false;
   #ending: ((operation: string) => SocketError) | undefined;
   #isPaused = true;
@@ -87,31 +95,35 @@ export class ReadSide {
   }
 
   read(options: WaitOptions | undefined): Promise<Uint8Array | null> {
-    return this.#read(options, ReadSide.#takeAny);
+    return this.#read(options, takeChunk);
   }
 
-  /** One function for all reads, not one for each. */
-  static #takeAny(this: void, side: ReadSide): Uint8Array | null | undefined {
-    if (side.#queue.length > 0) return side.#queue.takeChunk();
-    return side.#hasEnded ? null : undefined;
+  /** As {@link read}, for iteration. */
+  next(options: WaitOptions | undefined): Promise<IteratorResult<Uint8Array, void>> {
+    return this.#read(options, takeNext);
+  }
+
+  /** A chunk if there is one, `null` at the end. */
+  takeChunk(): Uint8Array | null | undefined {
+    if (this.#queue.length > 0) return this.#queue.takeChunk();
+    return this.#hasEnded ? null : undefined;
   }
 
   async readExactly(length: number, options: WaitOptions | undefined): Promise<Uint8Array> {
     if (!Number.isSafeInteger(length) || length < 0) {
       throw new RangeError(`length must be a whole number that is not negative: ${length}`);
     }
-    const bytes = await this.#read(options, () => {
+    return await this.#read(options, () => {
       if (this.#queue.length >= length) return this.#queue.take(length);
       if (this.#hasEnded) throw this.#endOfStream(`${length} bytes`, length);
       return undefined;
     });
-    return bytes as Uint8Array;
   }
 
   async readUntil(delimiter: Uint8Array, bytesMax: number, options: WaitOptions | undefined): Promise<Uint8Array> {
     if (delimiter.length === 0) throw new RangeError("delimiter must not be empty");
     if (this.#wait === undefined) this.#searched = 0;
-    const bytes = await this.#read(options, () => {
+    return await this.#read(options, () => {
       const at = this.#queue.indexOf(delimiter, this.#searched);
       if (at !== -1 && at + delimiter.length <= bytesMax) return this.#queue.take(at + delimiter.length);
       if (at !== -1 || this.#queue.length >= bytesMax) {
@@ -121,32 +133,32 @@ export class ReadSide {
       this.#searched = Math.max(0, this.#queue.length - delimiter.length + 1);
       return undefined;
     });
-    return bytes as Uint8Array;
   }
 
-  #read(options: WaitOptions | undefined, take: Take): Promise<Uint8Array | null> {
+  #read<T>(options: WaitOptions | undefined, take: Take<T>): Promise<T> {
     if (this.#wait !== undefined) return Promise.reject(this.#failure("busy", "another read is waiting"));
     const refusal = refusalOf(options);
     if (refusal !== undefined) return refusal;
     try {
       // A deadline that is past wins, even where data is stored; but not over the end of the connection.
       if (this.#deadline?.isPast && this.#ending === undefined) throw this.#pastDeadline();
-      const bytes = take(this);
-      if (bytes !== undefined) {
+      const taken = take(this);
+      if (taken !== undefined) {
         this.#resumeBelowMark();
-        return Promise.resolve(bytes);
+        return Promise.resolve(taken);
       }
       if (this.#ending !== undefined) throw this.#ending("read");
-      this.#wait = options === undefined ? new Wait() : this.#waitWith(options);
+      const wait = options === undefined ? new Wait<T>() : this.#waitWith<T>(options);
+      this.#wait = wait as Wait<unknown>;
+      this.#take = take;
+      this.#resume();
+      return wait.promise;
     } catch (error) {
       return Promise.reject(error);
     }
-    this.#take = take;
-    this.#resume();
-    return this.#wait.promise;
   }
 
-  #waitWith(options: WaitOptions): Wait<Uint8Array | null> {
+  #waitWith<T>(options: WaitOptions): Wait<T> {
     return new Wait(
       options,
       () => `Cannot read${toOrFrom("from", this.#owner.remote)}`,
@@ -159,10 +171,10 @@ export class ReadSide {
     const wait = this.#wait;
     if (wait === undefined || this.#take === undefined) return;
     try {
-      const bytes = this.#take(this);
-      if (bytes !== undefined) {
+      const taken = this.#take(this);
+      if (taken !== undefined) {
         this.#forget();
-        wait.resolve(bytes);
+        wait.resolve(taken);
       } else if (this.#ending !== undefined) {
         throw this.#ending("read");
       }

@@ -27,6 +27,9 @@ interface Waiting {
 /** As much as this leaves at once, without waiting for what else the tick brings. */
 const DIRECT_LENGTH_MIN = 2_048;
 
+/** One for all writes that are accepted at once. */
+const ACCEPTED = Promise.resolve();
+
 /** The writing halves that were written to in this tick: one tick callback serves them all. */
 let corked: WriteSide[] = [];
 
@@ -110,7 +113,7 @@ export class WriteSide {
     if (refusal !== undefined) return refusal;
     if (this.#waiting.length === 0 && this.canWrite) {
       this.send(data);
-      return Promise.resolve();
+      return ACCEPTED;
     }
     return this.#enqueue("write", options, (wait) => {
       this.send(data);

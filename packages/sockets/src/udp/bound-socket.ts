@@ -28,6 +28,8 @@ export async function openBoundSocket(options: UdpSocketOptions): Promise<BoundS
     type: family === 6 ? "udp6" : "udp4",
     reuseAddr: reuseAddress,
     ipv6Only: family === 6 && ipv6Only,
+    // It is only given addresses. Node's own would still take a tick for each datagram.
+    lookup: (host, _options, found) => found(null, host, family),
   };
   const socket = dgram.createSocket(settings);
   try {

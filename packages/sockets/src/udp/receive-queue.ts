@@ -2,11 +2,19 @@ import type { SocketError } from "../errors.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import type { Datagram } from "./datagram.ts";
 
+/** What a wait resolves with: something made of the next datagram, or of `undefined` at the end. */
+type Take<T> = (datagram: Datagram | undefined) => T;
+
+interface Waiting {
+  readonly wait: Wait<unknown>;
+  readonly take: Take<unknown>;
+}
+
 /** The datagrams that nobody has taken yet, or those who wait for one. Bounded: the oldest datagrams are dropped. */
 export class ReceiveQueue {
   readonly #max: number;
   readonly #datagrams: Datagram[] = [];
-  readonly #waits: Wait<Datagram | undefined>[] = [];
+  readonly #waiting: Waiting[] = [];
   /** An error that came when nobody waited; the next one is told. */
   #error: SocketError | undefined;
   #dropped = 0;
@@ -21,9 +29,9 @@ export class ReceiveQueue {
   }
 
   push(datagram: Datagram): void {
-    const wait = this.#waits.shift();
-    if (wait !== undefined) {
-      wait.resolve(datagram);
+    const waiting = this.#waiting.shift();
+    if (waiting !== undefined) {
+      waiting.wait.resolve(waiting.take(datagram));
       return;
     }
     if (this.#datagrams.length >= this.#max) {
@@ -33,39 +41,40 @@ export class ReceiveQueue {
     this.#datagrams.push(datagram);
   }
 
-  /** The next datagram; `undefined` after the end. */
-  next(options: WaitOptions | undefined, action: () => string): Promise<Datagram | undefined> {
+  /** Waits for the next datagram, and gives what `take` makes of it. */
+  next<T>(take: Take<T>, options: WaitOptions | undefined, action: () => string): Promise<T> {
     const refusal = refusalOf(options);
     if (refusal !== undefined) return refusal;
     const ready = this.#datagrams.shift();
-    if (ready !== undefined) return Promise.resolve(ready);
+    if (ready !== undefined) return Promise.resolve(take(ready));
     if (this.#error !== undefined) {
       const error = this.#error;
       this.#error = undefined;
       return Promise.reject(error);
     }
-    if (this.#hasEnded) return Promise.resolve(undefined);
-    const wait = options === undefined ? new Wait<Datagram | undefined>() : this.#waitWith(options, action);
-    this.#waits.push(wait);
+    if (this.#hasEnded) return Promise.resolve(take(undefined));
+    const wait = options === undefined ? new Wait<T>() : this.#waitWith<T>(options, action);
+    this.#waiting.push({ wait: wait as Wait<unknown>, take });
     return wait.promise;
   }
 
-  #waitWith(options: WaitOptions, action: () => string): Wait<Datagram | undefined> {
-    const wait = new Wait<Datagram | undefined>(options, action, () => {
-      this.#waits.splice(this.#waits.indexOf(wait), 1);
+  #waitWith<T>(options: WaitOptions, action: () => string): Wait<T> {
+    const wait = new Wait<T>(options, action, () => {
+      const index = this.#waiting.findIndex((waiting) => waiting.wait === wait);
+      this.#waiting.splice(index, 1);
     });
     return wait;
   }
 
   fail(error: SocketError): void {
-    const wait = this.#waits.shift();
-    if (wait === undefined) this.#error = error;
-    else wait.reject(error);
+    const waiting = this.#waiting.shift();
+    if (waiting === undefined) this.#error = error;
+    else waiting.wait.reject(error);
   }
 
-  /** Nothing more will come: who waits gets `undefined`. What is there can still be taken. */
+  /** Nothing more will come: who waits is told. What is there can still be taken. */
   end(): void {
     this.#hasEnded = true;
-    for (const wait of this.#waits.splice(0)) wait.resolve(undefined);
+    for (const { wait, take } of this.#waiting.splice(0)) wait.resolve(take(undefined));
   }
 }

@@ -1,6 +1,7 @@
 import type dgram from "node:dgram";
 import { formatAddress } from "../address.ts";
 import { fromNodeError, SocketError } from "../errors.ts";
+import { PullIterator } from "../pull-iterator.ts";
 import { type DatagramSocketState, nextSocketId, publishStateChange } from "../state.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import { type BoundSocket, openBoundSocket } from "./bound-socket.ts";
@@ -121,14 +122,22 @@ export class UdpSocket implements AsyncDisposable {
    * connected socket `refused` when an earlier datagram was.
    * @throws {TypeError} when there is no `to` and no connection, or `to` is not the peer of the connection.
    */
-  async send(data: Uint8Array | string, to?: UdpAddress, options?: WaitOptions): Promise<void> {
-    await (options === undefined ? this.#send(data, to) : this.#sendWaiting(data, to, options));
+  send(data: Uint8Array | string, to?: UdpAddress, options?: WaitOptions): Promise<void> {
     this.#sends += 1;
-    if (this.#sends % SENDS_PER_TURN === 0) await new Promise((next) => setImmediate(next));
+    const sent = options === undefined ? this.#send(data, to) : this.#sendWaiting(data, to, options);
+    return this.#sends % SENDS_PER_TURN === 0 ? sent.then(nextTurn) : sent;
   }
 
-  /** At once, where no name has to be looked up. Not `async`, as this is the hot path; it throws at once. */
+  /** At once, where no name has to be looked up. Not `async`, as this is the hot path. */
   #send(data: Uint8Array | string, to: UdpAddress | undefined): Promise<void> {
+    try {
+      return this.#sendNow(data, to);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #sendNow(data: Uint8Array | string, to: UdpAddress | undefined): Promise<void> {
     this.#checkOpen("send");
     const target = this.#targetOf(to);
     const bytes = bytesOf(data, target);
@@ -205,14 +214,14 @@ export class UdpSocket implements AsyncDisposable {
    * @throws {SocketError} `timeout`; `closed`; on a connected socket `refused` when nobody listens there.
    */
   async receive(options?: WaitOptions): Promise<Datagram> {
-    const datagram = await this.#next(options);
+    const datagram = await this.#next((next) => next, options);
     if (datagram === undefined) throw this.#closedError("receive");
     return datagram;
   }
 
   /** Datagram after datagram until the socket is closed; throws as {@link receive}. Leaving the loop leaves it open. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Datagram, void, void> {
-    for (let next = await this.#next(); next !== undefined; next = await this.#next()) yield next;
+  [Symbol.asyncIterator](): AsyncGenerator<Datagram, void, void> {
+    return new PullIterator(() => this.#next(PullIterator.result<Datagram>));
   }
 
   /**
@@ -305,8 +314,8 @@ export class UdpSocket implements AsyncDisposable {
     this.#queue.push(datagram);
   }
 
-  #next(options?: WaitOptions): Promise<Datagram | undefined> {
-    return this.#queue.next(options, () => this.#receiveAction());
+  #next<T>(take: (datagram: Datagram | undefined) => T, options?: WaitOptions): Promise<T> {
+    return this.#queue.next(take, options, () => this.#receiveAction());
   }
 
   #receiveAction(): string {
@@ -430,6 +439,10 @@ export class UdpSocket implements AsyncDisposable {
       reason: undefined,
     }));
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function bytesOf(data: Uint8Array | string, remote: UdpAddress): Uint8Array {
