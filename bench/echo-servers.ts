@@ -13,6 +13,18 @@ export const rawEcho: Role = () =>
     }),
   );
 
+export const rawPulledEcho: Role = () =>
+  listen(
+    net.createServer({ noDelay: true }, async (socket) => {
+      socket.on("error", () => undefined);
+      try {
+        for await (const chunk of socket) socket.write(chunk);
+      } catch {
+        // The load is over.
+      }
+    }),
+  );
+
 export const pushedEcho: Role = async () =>
   portOf(await serve({ host }, { data: (connection, chunk) => void connection.send(chunk) }));
 

@@ -2,7 +2,7 @@
 // Run: node --conditions=@landline/source bench/echo.ts [--load PATH] [--peers DIR] [--rounds 7] [--seconds 2] [--only TEXT]
 import net from "node:net";
 import { type Connection, serve } from "@landline/sockets";
-import { pulledEcho, pushedEcho, rawEcho } from "./echo-servers.ts";
+import { pulledEcho, pushedEcho, rawEcho, rawPulledEcho } from "./echo-servers.ts";
 import { options, printTable, takeTurns } from "./measure.ts";
 import { importPeer, PEER_FLAGS } from "./peers.ts";
 import { listen, measureServer, portOf, type Role, takeRole } from "./processes.ts";
@@ -14,17 +14,7 @@ const servers: Record<string, Role> = {
   "push: data, send": pushedEcho,
   "pull: for await, write": pulledEcho,
   "pull: read, write": async () => portOf(await serve({ host }, readAndWrite)),
-  "raw node:net, for await": () =>
-    listen(
-      net.createServer({ noDelay: true }, async (socket) => {
-        socket.on("error", () => undefined);
-        try {
-          for await (const chunk of socket) socket.write(chunk);
-        } catch {
-          // The load is over.
-        }
-      }),
-    ),
+  "raw node:net, for await": rawPulledEcho,
 };
 
 const peers: Record<string, Role> = {

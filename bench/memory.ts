@@ -4,7 +4,7 @@
 import net from "node:net";
 import { parseArgs } from "node:util";
 import { serve } from "@landline/sockets";
-import { pulledEcho, pushedEcho, rawEcho } from "./echo-servers.ts";
+import { pulledEcho, pushedEcho, rawEcho, rawPulledEcho } from "./echo-servers.ts";
 import { printTable, type Sample, takeTurns } from "./measure.ts";
 import { portOf, type Role, RoleProcess, takeRole } from "./processes.ts";
 
@@ -20,6 +20,7 @@ const connections = Number(values.connections);
 
 const servers: Record<string, Role> = {
   "raw node:net": rawEcho,
+  "raw node:net, for await": rawPulledEcho,
   "serve, handlers": pushedEcho,
   "serve, for await": pulledEcho,
   "serve, read": async () =>
@@ -69,6 +70,7 @@ async function measure(name: string): Promise<Sample> {
   return {
     "bytes held by JavaScript": (after.heapBytes - before.heapBytes) / connections,
     "bytes of resident memory": (after.rssBytes - before.rssBytes) / connections,
+    "of the whole process, KiB": after.rssBytes / 1_024,
   };
 }
 

@@ -218,7 +218,7 @@ export class Connection implements AsyncDisposable {
    */
   handle(handlers: ConnectionHandlers): void {
     if (this.#isClosing || this.#isDetached) throw this.#closedError("handle");
-    if (this.#readSide.isReading) {
+    if (this.#pulled?.isReading) {
       throw new SocketError("busy", `Cannot handle the connection${toOrFrom("with", this.remote)}: a read is waiting`, {
         operation: "handle",
         ...this.facts(),
@@ -228,8 +228,8 @@ export class Connection implements AsyncDisposable {
     this.#handlers = handlers;
     // Before what is stored, so that its handler can pause.
     if (isFirst) this.flow(true);
-    const stored = this.#readSide.takeAll();
-    if (stored.length > 0) this.#data(stored);
+    const stored = this.#pulled?.takeAll();
+    if (stored !== undefined && stored.length > 0) this.#data(stored);
     if (this.#stream.readableEnded) this.#ended();
     if (this.#state === "closed") this.#tellClosed();
   }

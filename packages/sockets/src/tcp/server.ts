@@ -62,7 +62,7 @@ export class Server implements AsyncDisposable {
     const controller = new AbortController();
     // A connection may come while the second of two addresses is still being opened, before there is a server.
     const sockets = await ServerSockets.open(options, (connection, sockets) => {
-      if (typeof handler === "function") void run(handler, connection, controller.signal, sockets);
+      if (typeof handler === "function") run(handler, connection, controller.signal, sockets);
       else connection.handleOpen(handler);
     });
     return new Server(sockets, controller, typeof handler === "function");
@@ -160,18 +160,13 @@ export class Server implements AsyncDisposable {
 }
 
 /** Runs the function of one connection; what it throws ends that connection and is reported. */
-async function run(
-  handler: ConnectionHandler,
-  connection: Connection,
-  signal: AbortSignal,
-  sockets: ServerSockets,
-): Promise<void> {
-  try {
-    await handler(connection, signal);
-  } catch (error) {
+function run(handler: ConnectionHandler, connection: Connection, signal: AbortSignal, sockets: ServerSockets): void {
+  const end = (): void => void connection.close();
+  // Not `async`: what waits for the function lives as long as the connection, and a promise is the least that can wait.
+  Promise.try(handler, connection, signal).then(end, (error: unknown) => {
     if (!isOrdinaryEnd(error, signal)) sockets.report(toError(error));
-  }
-  await connection.close();
+    end();
+  });
 }
 
 /** A peer that left between two messages, broke the connection or fell silent, or our own shutdown: the handler did nothing wrong. */

@@ -30,6 +30,9 @@ const DIRECT_LENGTH_MIN = 2_048;
 /** One for all writes that are accepted at once. */
 const ACCEPTED = Promise.resolve();
 
+/** What waits where nothing ever did. */
+const NONE: Waiting[] = [];
+
 /** The writing halves that were written to in this tick: one tick callback serves them all. */
 let corked: WriteSide[] = [];
 
@@ -48,7 +51,8 @@ export class WriteSide {
   readonly #owner: WriteSideOwner;
   readonly #options: ConnectionOptions;
   readonly #high: number;
-  readonly #waiting: Waiting[] = [];
+  /** An array of its own once something waits. */
+  #waiting: Waiting[] = NONE;
   #flushes: Set<Wait<void>> | undefined;
   #isCorked = false;
   #isFull = false;
@@ -94,7 +98,7 @@ export class WriteSide {
     if (this.#isHeld) {
       this.#isFull = true;
       this.#heldBytes += lengthOf(data);
-      this.#waiting.push({ accept: () => void this.send(data) });
+      this.#wait({ accept: () => void this.send(data) });
       return false;
     }
     if (typeof data === "string" || data instanceof Uint8Array) {
@@ -247,9 +251,14 @@ export class WriteSide {
       accept(wait);
     } else {
       waiting = { wait, accept: () => accept(wait) };
-      this.#waiting.push(waiting);
+      this.#wait(waiting);
     }
     return wait.promise;
+  }
+
+  #wait(waiting: Waiting): void {
+    if (this.#waiting === NONE) this.#waiting = [];
+    this.#waiting.push(waiting);
   }
 
   #written(): void {
