@@ -145,10 +145,13 @@ test("connect() contains a checkServerIdentity that throws, and options that Nod
     const checkServerIdentity = (): never => {
       throw new Error("my bug");
     };
-    await assert.rejects(
-      connect({ ...address, tls: { ca: cert, checkServerIdentity } }),
-      /Cannot connect to .*: my bug$/,
-    );
+    await assert.rejects(connect({ ...address, tls: { ca: cert, checkServerIdentity } }), (error: SocketError) => {
+      assert.match(error.message, /Cannot connect to .*: my bug$/);
+      assert.equal(error.code, "tls");
+      return true;
+    });
+    const refuse = (): Error => new Error("not the pinned key");
+    await assert.rejects(connect({ ...address, tls: { ca: cert, checkServerIdentity: refuse } }), { code: "tls" });
     await assert.rejects(connect({ ...address, tls: { ca: cert, alpn: ["x".repeat(256)] } }), RangeError);
   });
 });

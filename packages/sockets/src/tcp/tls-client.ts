@@ -65,13 +65,17 @@ export function clientHandshake(host: string | undefined, options: TlsClientOpti
 
 type Check = NonNullable<NodeTlsOptions["checkServerIdentity"]>;
 
-/** What it throws would be nobody's, in an event of Node's. */
+/** What it throws would be nobody's, in an event of Node's; and all it finds is about the certificate. */
 function guarded(check: Check): Check {
   return (name, certificate) => {
+    let refusal: unknown;
     try {
-      return check(name, certificate);
+      refusal = check(name, certificate);
+      if (refusal === undefined) return undefined;
     } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
+      refusal = error;
     }
+    const text = refusal instanceof Error ? refusal.message : String(refusal);
+    return Object.assign(new Error(text, { cause: refusal }), { code: "ERR_TLS_CERT_ALTNAME_INVALID" });
   };
 }
