@@ -8,7 +8,8 @@ import { TestServer } from "./chat-server.ts";
 import type { Message } from "./hub-fixture.ts";
 import type { RawClient } from "./raw-client.ts";
 
-export const NAMES = ["ada", "bob", "cy"];
+/** Who is at the server; the last is a second connection of the first's. */
+export const NAMES = ["ada", "bob", "cy", "ada"];
 export const ROOMS = ["lobby", "kitchen"];
 
 /** An entry of a room, as the model knows it. */
@@ -29,10 +30,12 @@ export class ChatModel {
   }
 
   members(room: string): readonly string[] {
-    return this.people.filter(({ rooms }) => rooms.has(room)).map(({ name }) => name);
+    const inside = this.people.filter(({ rooms }) => rooms.has(room));
+    return [...new Set(inside.map(({ name }) => name))].sort();
   }
 }
 
+/** A person on one connection. */
 export class PersonModel {
   readonly name: string;
   isOnline = false;
@@ -40,7 +43,7 @@ export class PersonModel {
   readonly rooms = new Set<string>();
   /** How far it has seen the rooms that it was in when its connection went. */
   readonly known = new Map<string, number>();
-  /** What it should be told: the entries of others, as `room seq`. */
+  /** What it should be told: the entries of others and of its other connection, as `room seq`. */
   told: string[] = [];
 
   constructor(name: string) {
@@ -54,13 +57,13 @@ export class PersonModel {
   }
 }
 
-/** One person at a server. */
+/** One person at a server, on one connection. */
 export class Person {
   readonly name: string;
   client: RawClient | undefined;
   session: string | undefined;
   attempt = 0;
-  /** The entries of others that came, as `room seq`. */
+  /** The entries that came, as `room seq`. */
   told: string[] = [];
   #lastId = 0;
 
@@ -105,7 +108,10 @@ export class ChatSystem {
     return new ChatSystem(server, await server.member("observer"), data);
   }
 
-  /** Connects, with the session of before if there is one, and gives whether that was taken back. */
+  /**
+   * Connects, and gives whether the session of before was taken back. Otherwise it shares that of the person's other
+   * connection, or comes anew.
+   */
   async connect(person: Person): Promise<boolean> {
     person.client = await this.#server.connect();
     person.attempt += 1;
@@ -115,6 +121,16 @@ export class ChatSystem {
       if (hello.type === "hello") {
         assert.deepEqual([hello.session, hello.username], [session, name]);
         return true;
+      }
+      assert.equal(hello.code, "session-unknown");
+    }
+    const other = this.people.find((each) => each !== person && each.name === name)?.session;
+    if (other !== undefined) {
+      const hello = await person.ask({ type: "hello", version: 2, session: other, share: true });
+      if (hello.type === "hello") {
+        assert.deepEqual([hello.username, hello.rooms], [name, undefined]);
+        person.session = hello.session as string;
+        return false;
       }
       assert.equal(hello.code, "session-unknown");
     }

@@ -24,6 +24,8 @@ export const ERROR_CODES = [
   "room-invalid",
   /** The connection is in as many rooms as it may be. */
   "too-many-rooms",
+  /** The person has as many connections as it may have. */
+  "too-many-connections",
   /** The request is for a room that this connection has not joined. */
   "not-joined",
   /** The text is longer than `messageBytesMax`, or the topic than `topicBytesMax`. */

@@ -29,8 +29,10 @@ export type Request =
       readonly id?: string;
       readonly version: number;
       readonly username?: string;
-      /** The `session` of an earlier connection, to take its name and rooms back. */
+      /** The `session` of an earlier connection, to take its name and rooms back; or, with `share`, of one that stays. */
       readonly session?: string;
+      /** Be one more connection of the person whose `session` is given: its name, and no rooms yet. */
+      readonly share?: boolean;
       /**
        * Counts a client's connections that give the same `session`: one that does not count further than the connection
        * which has it comes too late, and is refused.
@@ -150,7 +152,7 @@ export interface HelloMessage {
   readonly type: "hello";
   readonly id?: string | undefined;
   readonly version: 2;
-  /** A secret: whoever has it can take this connection's name and rooms. */
+  /** A secret: whoever has it can take this connection's name and rooms, or share its name. */
   readonly session: string;
   /** The name, where one was set or taken back. */
   readonly username?: string | undefined;
@@ -206,7 +208,12 @@ export interface WhoMessage {
 export interface RoomsMessage {
   readonly type: "rooms";
   readonly id?: string | undefined;
-  readonly rooms: readonly { readonly room: string; readonly count: number }[];
+  readonly rooms: readonly {
+    readonly room: string;
+    readonly count: number;
+    /** In a room of this connection's, as in {@link JoinedMessage}. */
+    readonly unread?: number | undefined;
+  }[];
 }
 
 export interface HistoryMessage {

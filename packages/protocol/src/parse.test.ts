@@ -6,7 +6,7 @@ import { parseRequest, parseServerMessage } from "./parse.ts";
 
 /** A valid request of each type with each of its fields, and the type that the field must have. */
 const REQUESTS = {
-  hello: { fields: { version: 2, username: "ada", session: "s", attempt: 2 }, required: ["version"] },
+  hello: { fields: { version: 2, username: "ada", session: "s", share: true, attempt: 2 }, required: ["version"] },
   join: {
     fields: { room: "lobby", username: "ada", after: { epoch: "e", seq: 3 }, history: 10 },
     required: ["room"],

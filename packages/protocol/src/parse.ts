@@ -21,6 +21,7 @@ const CHECKS: Readonly<Record<RequestType, Check>> = {
     need(fields, "version", "number") ??
     may(fields, "username", "string") ??
     may(fields, "session", "string") ??
+    may(fields, "share", "boolean") ??
     count(fields, "attempt"),
   join: (fields) =>
     !fields.room || (Object.hasOwn(fields, "username") && !fields.username)
@@ -113,11 +114,11 @@ function invalid(code: ErrorCode, message: string, id?: string): InvalidRequest 
   return id === undefined ? { type: "invalid", code, message } : { type: "invalid", code, message, id };
 }
 
-function need(fields: Fields, name: string, type: "string" | "number"): string | undefined {
+function need(fields: Fields, name: string, type: "string" | "number" | "boolean"): string | undefined {
   return typeof fields[name] === type ? undefined : `"${name}" must be a ${type}`;
 }
 
-function may(fields: Fields, name: string, type: "string" | "number"): string | undefined {
+function may(fields: Fields, name: string, type: "string" | "number" | "boolean"): string | undefined {
   return fields[name] === undefined ? undefined : need(fields, name, type);
 }
 

@@ -103,6 +103,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   messageBytesMax: { kind: "size", about: "longest text of one chat message" },
   topicBytesMax: { kind: "size", about: "longest topic of a room" },
   roomsMax: { kind: "count", about: "rooms that one connection may be in" },
+  connectionsPerPersonMax: { kind: "count", about: "connections that one person may have" },
   historyMax: { kind: "count", about: "entries in one answer" },
   historyDefault: { kind: "count", about: "entries in an answer to a request that does not say how many" },
   membersMax: { kind: "count", about: "names listed of a room's members" },

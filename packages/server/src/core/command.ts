@@ -12,6 +12,7 @@ export type Command =
       readonly version: number;
       readonly username?: string;
       readonly session?: string;
+      readonly share?: boolean;
       readonly attempt?: number;
     }
   | {

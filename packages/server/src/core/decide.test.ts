@@ -63,14 +63,18 @@ describe("hello", () => {
       type: "greet",
       person: undefined,
       session: undefined,
+      share: false,
       attempt: Number.POSITIVE_INFINITY,
     });
     assert.deepEqual(made(session(1), { type: "hello", version: 2, username: "Ada", session: "s", attempt: 3 }), {
       type: "greet",
       person: ADA,
       session: "s",
+      share: false,
       attempt: 3,
     });
+    const shared = made(session(1), { type: "hello", version: 2, session: "s", share: true });
+    assert.equal(shared.type === "greet" && shared.share, true);
   });
 
   test("is refused in another version, twice, in a room, and with a wrong name", () => {

@@ -9,8 +9,10 @@ export type Decision =
       readonly type: "greet";
       /** The name to claim. */
       readonly person: Name | undefined;
-      /** The session to take back. */
+      /** The session to take back, or to share. */
       readonly session: string | undefined;
+      /** The session's connection stays, and this is one more of the same person. */
+      readonly share: boolean;
       /** Which of this client's attempts to take it back this is; without one, later than any. */
       readonly attempt: number;
     }

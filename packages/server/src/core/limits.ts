@@ -8,6 +8,8 @@ export interface ChatLimits {
   readonly frameBytesMax: number;
   /** Rooms that one connection may be in. */
   readonly roomsMax: number;
+  /** Connections that one person may have. */
+  readonly connectionsPerPersonMax: number;
   /** Entries that one `history` or `join` gives. */
   readonly historyMax: number;
   /** Entries that `history` gives when it is not told how many. */
@@ -56,6 +58,7 @@ export const DEFAULT_LIMITS: ChatLimits = {
   topicBytesMax: 1_024,
   frameBytesMax: 65_536,
   roomsMax: 64,
+  connectionsPerPersonMax: 8,
   historyMax: 200,
   historyDefault: 50,
   membersMax: 200,

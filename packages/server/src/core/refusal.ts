@@ -10,6 +10,7 @@ export type RefusalCode =
   | "name-fixed"
   | "room-invalid"
   | "too-many-rooms"
+  | "too-many-connections"
   | "not-joined"
   | "message-too-long"
   | "rate-limited"

@@ -4,6 +4,7 @@ import {
   type ConnectionRates,
   type Decision,
   decide,
+  type Goodbye,
   newSession,
   type Refusal,
   type Session,
@@ -11,6 +12,7 @@ import {
 import type { Answer } from "./events.ts";
 import type { Link } from "./link.ts";
 import { Outbox } from "./outbox.ts";
+import type { Person } from "./person.ts";
 import type { WireFormat, WireFormats } from "./wire-format.ts";
 
 /** While this many bytes wait for a client, its next request waits too; links tell when they have become fewer. */
@@ -45,9 +47,9 @@ export interface ClientOptions {
  * passed, so that answers leave in the order of the requests.
  */
 export class Client {
-  /** Owns the client's name in the registry; kept when its session is taken back. */
-  id: string;
-  /** Whoever has this can take the session back; empty before `hello`. */
+  /** Tells it from all others of this server. */
+  readonly id: string;
+  /** Whoever has this can take the session back, or share it; empty before `hello`. */
   secret = "";
   /** Which attempt took the session back last. */
   attempt = 0;
@@ -89,6 +91,11 @@ export class Client {
     return this.#formats[this.session.version];
   }
 
+  /** Who it is, as the hub has set it. */
+  get person(): Person | undefined {
+    return this.session.person as Person | undefined;
+  }
+
   get isGone(): boolean {
     return this.#isGone;
   }
@@ -108,6 +115,12 @@ export class Client {
   answer(answer: Answer): void {
     const bytes = this.format.answer(answer);
     if (bytes !== undefined) this.outbox.send(bytes);
+  }
+
+  /** Says why the connection ends, and ends it. */
+  sayGoodbye(goodbye: Goodbye): void {
+    this.outbox.close(this.format.answer({ type: "bye", ...goodbye }));
+    this.link.close(goodbye);
   }
 
   /** This many of its chat messages were committed or refused. */

@@ -60,7 +60,12 @@ export type Answer =
   | {
       readonly type: "rooms";
       readonly id: string | undefined;
-      readonly rooms: readonly { readonly room: string; readonly count: number }[];
+      readonly rooms: readonly {
+        readonly room: string;
+        readonly count: number;
+        /** In a room of the client's: as in `joined`. */
+        readonly unread?: number | undefined;
+      }[];
     }
   | {
       readonly type: "history" | "search";

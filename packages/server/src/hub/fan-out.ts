@@ -117,14 +117,21 @@ export class FanOut {
 function ownEvents(events: readonly RoomEvent[]): OwnEvents | undefined {
   let own: OwnEvents | undefined;
   for (let i = 0; i < events.length; i += 1) {
-    const client = (events[i] as RoomEvent).origin as Client | undefined;
-    if (client === undefined) continue;
+    const { type, origin } = events[i] as RoomEvent;
+    if (origin === undefined) continue;
     own ??= new Map();
-    const indexes = own.get(client);
-    if (indexes === undefined) own.set(client, [i]);
-    else indexes.push(i);
+    note(own, origin as Client, i);
+    if (type === "entry") continue;
+    // That somebody is there, or is writing, is no news to any connection of theirs; what they said is.
+    for (const client of (origin as Client).person?.connections ?? []) if (client !== origin) note(own, client, i);
   }
   return own;
+}
+
+function note(own: OwnEvents, client: Client, index: number): void {
+  const indexes = own.get(client);
+  if (indexes === undefined) own.set(client, [index]);
+  else indexes.push(index);
 }
 
 /** Sends a member the shared bytes without its own events, and what it is told of those in their places. */

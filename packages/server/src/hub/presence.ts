@@ -9,8 +9,9 @@ export interface PresenceChange {
   readonly origin?: unknown;
 }
 
-/** Who is in which room, over all servers. */
+/** Who is in which room, over all servers, by name. What is asked for one room happens in the order of the calls. */
 export interface Presence {
+  /** Nothing happens where the name is in already. */
   enter(room: string, name: string, origin?: unknown): Promise<void>;
   leave(room: string, name: string, origin?: unknown): Promise<void>;
   /** The first `limit` names, in the order of entering, and how many there are. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { FakeLink, HubFixture, pick, settle } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
-import type { Command } from "../core/mod.ts";
+import { type Command, refuse } from "../core/mod.ts";
 
 failOnLeaks();
 
@@ -77,18 +77,35 @@ describe("who asks too often", () => {
     const fixture = new HubFixture({ hasRates: true, limits: { requestRate: 1, requestBurst: 2 } });
     const rooms = (id: string): Command => ({ type: "rooms", id });
     const nobody = fixture.connect();
-    const told = await nobody.hear({ type: "hello", id: "1", version: 2 }, rooms("2"), rooms("3"), { type: "ping" });
+    const told = await nobody.hear({ type: "hello", id: "1", version: 2 }, rooms("2"), rooms("3"), { type: "pong" });
     assert.deepEqual(pick(told, "type", "code", "retryAfterMs"), [
       ["hello", undefined, undefined],
       ["rooms", undefined, undefined],
       ["error", "rate-limited", 1_000],
-      ["pong", undefined, undefined],
     ]);
     assert.match(String(told[2]?.message), /^Too many requests .* go on in 1 s$/);
     await nobody.hear(join("lobby"));
     const ada = await fixture.member("Ada", "lobby");
     const asked = await ada.hear(chat("1"), rooms("1"), rooms("2"), { type: "typing", room: "lobby" });
     assert.deepEqual(pick(asked, "type"), [["ack"], ["rooms"], ["error"]], "hello was the first, with a name");
+  });
+
+  test("is held to it for pings and for what is wrong too, and can be right in the meantime", async () => {
+    const fixture = new HubFixture({ hasRates: true, limits: { requestRate: 1, requestBurst: 2 } });
+    const ada = await fixture.seedMember("Ada", "lobby");
+    const notJson = refuse("invalid-json", "Invalid JSON");
+    const elsewhere: Command = { type: "chat", message: "hi", room: "kitchen" };
+    const told = await ada.hear({ type: "ping" }, notJson, elsewhere, notJson, notJson, { type: "ping" });
+    assert.deepEqual(pick(told, "type", "code", "message").slice(0, 2), [
+      ["pong", undefined, undefined],
+      ["error", undefined, "Invalid JSON"],
+    ]);
+    assert.deepEqual(pick(told, "code", "retryAfterMs").slice(2), Array(4).fill(["rate-limited", 1_000]));
+    const bob = await fixture.seedMember("Bob", "lobby");
+    await ada.hear({ type: "chat", message: "hello" });
+    assert.deepEqual(pick(bob.take(), "message"), [["hello"]]);
+    fixture.now += 1_000;
+    assert.deepEqual(pick(await ada.hear(elsewhere), "code").at(-1), ["not-joined"]);
   });
 
   test("is let be where there are no rates", async () => {

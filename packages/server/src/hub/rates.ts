@@ -15,17 +15,18 @@ export function checkRate(client: Client, decision: Decision, nowMs: number): Re
   return { ...refuse("rate-limited", message), retryAfterMs };
 }
 
-/** What a decision is counted as. */
-function kindOf({ type }: Decision): RateKind | undefined {
-  switch (type) {
+/** What a decision is counted as: whatever is answered counts. */
+function kindOf(decision: Decision): RateKind | undefined {
+  switch (decision.type) {
     case "append":
     case "set":
       return "message";
     case "join":
       return "join";
     case "refusal":
+      // The answer to what asks too often cannot ask too often itself.
+      return decision.code === "rate-limited" ? undefined : "request";
     case "nothing":
-    case "pong":
     case "typing": // Passed on seldom, and never answered.
       return undefined;
     default:

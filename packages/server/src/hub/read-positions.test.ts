@@ -53,6 +53,44 @@ describe("read", () => {
     assert.deepEqual(await join(await fixture.member("BOB")), [2, 2]);
   });
 
+  test("is told in the list of rooms for those that this connection is in", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby", "attic");
+    const bob = await fixture.member("Bob", "lobby", "attic", "kitchen");
+    await bob.hear(read(0), { type: "read", room: "kitchen", seq: 0 });
+    await ada.hear(chat("1"), chat("2"));
+    bob.take();
+    const list = async (client: FakeClient) => (await client.hear({ type: "rooms" }))[0]?.rooms;
+    assert.deepEqual(await list(bob), [
+      { room: "attic", count: 2 },
+      { room: "lobby", count: 2, unread: 2 },
+      { room: "kitchen", count: 1, unread: 0 },
+    ]);
+    await ada.hear({ type: "join", room: "kitchen" });
+    await bob.hear(read(1), { type: "leave", room: "kitchen" });
+    assert.deepEqual(await list(bob), [
+      { room: "attic", count: 2 },
+      { room: "lobby", count: 2, unread: 1 },
+      { room: "kitchen", count: 1 },
+    ]);
+  });
+
+  test("is counted for the list only as far as the rate of requests goes", async () => {
+    const fixture = new HubFixture({ hasRates: true, limits: { requestRate: 1, requestBurst: 6 } });
+    const rooms = ["a", "b", "c"];
+    const ada = await fixture.member("Ada", ...rooms);
+    const bob = await fixture.member("Bob", ...rooms);
+    for (const room of rooms) await ada.hear({ type: "chat", room, message: "hi" });
+    // Of 6, hello and these take 4.
+    await bob.hear(...rooms.map((room) => ({ type: "read", room, seq: room === "a" ? 1 : 0 }) as const));
+    const [list] = await bob.hear({ type: "rooms" });
+    assert.deepEqual(list?.rooms, [
+      { room: "a", count: 2, unread: 0 },
+      { room: "b", count: 2, unread: 1 },
+      { room: "c", count: 2 },
+    ]);
+  });
+
   test("beyond the end of the log is its end, and what is counted is bounded", async () => {
     const fixture = new HubFixture({ limits: { historyMax: 3 } });
     const ada = await fixture.member("Ada", "lobby");

@@ -4,14 +4,14 @@ import { personName } from "../names.ts";
 import { refuse } from "../refusal.ts";
 import type { Session } from "../session.ts";
 
-/** `hello` turns version 2 on, before anything is joined; it may set the name or take a session back. */
+/** `hello` turns version 2 on, before anything is joined; it may set the name, or take a session back or share it. */
 export function hello(session: Session, command: CommandOf<"hello">): Decision {
   if (command.version !== 2) return refuse("unsupported-version", "This server speaks version 2");
   if (session.version === 2 || session.rooms.size > 0) {
     return refuse("invalid-request", "hello must come first, and once");
   }
-  const { session: secret, attempt = Number.POSITIVE_INFINITY } = command;
-  if (command.username === undefined) return { type: "greet", person: undefined, session: secret, attempt };
+  const { session: secret, share = false, attempt = Number.POSITIVE_INFINITY } = command;
+  if (command.username === undefined) return { type: "greet", person: undefined, session: secret, share, attempt };
   const person = personName(command.username);
-  return "type" in person ? person : { type: "greet", person, session: secret, attempt };
+  return "type" in person ? person : { type: "greet", person, session: secret, share, attempt };
 }

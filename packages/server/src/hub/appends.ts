@@ -1,0 +1,106 @@
+import { type Decision, refuse } from "../core/mod.ts";
+import type { Client } from "./client.ts";
+import type { FanOut } from "./fan-out.ts";
+import type { LogFailures } from "./log-failures.ts";
+import type { AppendResult, NewEntry, RoomLog } from "./room-log.ts";
+import type { Rooms } from "./rooms.ts";
+
+/** What appends work with. */
+export interface AppendsOptions {
+  readonly log: RoomLog;
+  readonly rooms: Rooms;
+  readonly fanOut: FanOut;
+  readonly failures: LogFailures;
+}
+
+/**
+ * What clients say, on its way into the log. Who hears that it is there, its author too, hears it from the log's
+ * follower; here are answered those whose entry was not appended.
+ */
+export class Appends {
+  readonly #log: RoomLog;
+  readonly #rooms: Rooms;
+  readonly #fanOut: FanOut;
+  readonly #failures: LogFailures;
+  #entries: NewEntry[] = [];
+
+  constructor({ log, rooms, fanOut, failures }: AppendsOptions) {
+    this.#log = log;
+    this.#rooms = rooms;
+    this.#fanOut = fanOut;
+    this.#failures = failures;
+  }
+
+  add(client: Client, clientId: string | undefined, decision: Extract<Decision, { type: "append" | "set" }>): void {
+    const room = decision.room.key;
+    const from = decision.person.text;
+    // Clients of version 1 promise nothing about theirs.
+    const id = client.session.version === 2 ? clientId : undefined;
+    this.#entries.push(
+      decision.type === "append"
+        ? { room, id, kind: "chat", from, body: decision.message, origin: client }
+        : { room, id, kind: "set", key: decision.key, from, body: decision.value, origin: client },
+    );
+    // All that one read brought goes to the log together.
+    if (this.#entries.length === 1) queueMicrotask(() => void this.#commit());
+  }
+
+  async #commit(): Promise<void> {
+    const entries = this.#entries;
+    this.#entries = [];
+    this.#fanOut.commitBegan();
+    try {
+      const results = await this.#log.append(entries);
+      if (results.every(({ type }) => type === "appended")) return;
+      const nextSeqs = nextOwnSeqs(entries, results);
+      for (let i = 0; i < results.length; i += 1) {
+        const result = results[i] as AppendResult;
+        if (result.type !== "appended") this.#notAppended(entries[i] as NewEntry, result, nextSeqs[i]);
+      }
+    } catch (error) {
+      const refusal = this.#failures.refusal(error);
+      for (const { origin, id } of entries) {
+        const client = origin as Client;
+        client.answer({ ...refusal, id });
+        client.passed(1);
+      }
+    } finally {
+      this.#fanOut.commitEnded();
+    }
+  }
+
+  #notAppended(
+    entry: NewEntry,
+    result: Exclude<AppendResult, { type: "appended" }>,
+    nextSeq: number | undefined,
+  ): void {
+    const client = entry.origin as Client;
+    const { id } = entry;
+    // The acknowledgements of the messages before it stand in the room's order, and come first; those after it, later.
+    const room = this.#rooms.get(entry.room);
+    if (room !== undefined) {
+      const next = room.pending.findIndex((event) => event.type === "entry" && event.entry.seq === nextSeq);
+      this.#fanOut.flush(room, next === -1 ? undefined : next);
+    }
+    if (result.type === "duplicate") {
+      const name = room?.name.text ?? entry.room;
+      client.answer({ type: "ack", id, room: name, seq: result.seq, at: result.at, duplicate: true });
+    } else {
+      client.answer({ ...refuse("id-reused", "This id was used for another message"), id });
+    }
+    client.passed(1);
+  }
+}
+
+/** For each entry, the `seq` of its author's next one that was appended together with it. */
+function nextOwnSeqs(entries: readonly NewEntry[], results: readonly AppendResult[]): readonly (number | undefined)[] {
+  const next = new Map<unknown, number>();
+  const seqs: (number | undefined)[] = [];
+  for (let i = entries.length - 1; i >= 0; i -= 1) {
+    const { origin } = entries[i] as NewEntry;
+    const result = results[i] as AppendResult;
+    seqs[i] = next.get(origin);
+    if (result.type === "appended") next.set(origin, result.seq);
+  }
+  return seqs;
+}

@@ -1,0 +1,307 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type FakeClient, HubFixture, type HubFixtureOptions, pick, settle } from "../../../../test/hub-fixture.ts";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import { MemoryPresence, MemoryRoomLog } from "../adapters/memory/mod.ts";
+import type { Command } from "../core/mod.ts";
+
+failOnLeaks();
+
+const chat = (message: string, id = message, room = "lobby"): Command => ({ type: "chat", message, room, id });
+const join = (room: string): Command => ({ type: "join", id: "j", room });
+const share = (session: string): Command => ({ type: "hello", version: 2, session, share: true });
+const takeBack = (session: string): Command => ({ type: "hello", version: 2, session });
+
+/** Bob twice, both in the lobby, where Ada is. */
+async function twoOfBob(options?: HubFixtureOptions) {
+  const fixture = new HubFixture(options);
+  const ada = await fixture.member("Ada", "lobby");
+  const { client: first, session } = await greet(fixture, { type: "hello", version: 2, username: "Bob" });
+  const { client: second, session: secondSession } = await greet(fixture, share(session));
+  await first.hear(join("lobby"));
+  await second.hear(join("lobby"));
+  for (const each of [ada, first]) each.take();
+  return { fixture, ada, first, second, session, secondSession };
+}
+
+async function greet(fixture: HubFixture, hello: Command): Promise<{ client: FakeClient; session: string }> {
+  const client = fixture.connect();
+  const [answer] = await client.hear(hello);
+  assert.equal(answer?.type, "hello", JSON.stringify(answer));
+  return { client, session: answer?.session as string };
+}
+
+/** From now on the log takes nothing until it may go on. */
+function stall(log: MemoryRoomLog): { resume: () => void } {
+  const append = log.append.bind(log);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  log.append = async (entries) => {
+    await promise;
+    return append(entries);
+  };
+  return { resume: resolve };
+}
+
+describe("a person with several connections", () => {
+  test("gets one more by hello with share, which has a secret of its own and is in no room", async () => {
+    const fixture = new HubFixture();
+    const { client: first, session } = await greet(fixture, { type: "hello", version: 2, username: "Bob" });
+    await first.hear(join("lobby"));
+    const second = fixture.connect();
+    const [hello, ...rest] = await second.hear({ ...share(session), id: "h" } as Command);
+    assert.deepEqual([hello?.id, hello?.username, hello?.rooms], ["h", "Bob", undefined]);
+    assert.notEqual(hello?.session, session);
+    assert.deepEqual(rest, []);
+    assert.deepEqual(first.take(), []);
+    assert.deepEqual(first.link.closes, []);
+    assert.deepEqual(pick(await second.hear(chat("hi")), "code"), [["not-joined"]]);
+    // The newer one can be shared too.
+    const third = await greet(fixture, share(hello?.session as string));
+    assert.equal((await third.client.hear(join("lobby")))[0]?.count, 1);
+  });
+
+  test("enters a room with the first of them and leaves it with the last", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const { client: first, session } = await greet(fixture, { type: "hello", version: 2, username: "Bob" });
+    const { client: second } = await greet(fixture, share(session));
+    const [joined] = await second.hear(join("lobby"));
+    assert.deepEqual([joined?.members, joined?.count], [["Ada", "Bob"], 2]);
+    assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "joined"]]);
+    const [again, ...others] = await first.hear(join("lobby"));
+    assert.deepEqual([again?.members, again?.count, others], [["Ada", "Bob"], 2, []]);
+    assert.deepEqual(second.take(), []);
+    const [who, rooms] = await ada.hear({ type: "who", room: "lobby" }, { type: "rooms" });
+    assert.deepEqual([who?.members, who?.count], [["Ada", "Bob"], 2]);
+    assert.deepEqual(rooms?.rooms, [{ room: "lobby", count: 2 }]);
+
+    assert.deepEqual(pick(await second.hear({ type: "leave", room: "lobby" }), "type"), [["ack"]]);
+    assert.deepEqual([ada.take(), first.take()], [[], []]);
+    assert.deepEqual(pick(await first.hear(chat("still here")), "type"), [["ack"]]);
+    ada.take();
+    await first.hear({ type: "leave", room: "lobby" });
+    assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "left"]]);
+  });
+
+  test("is in different rooms on different connections", async () => {
+    const { ada, first, second } = await twoOfBob();
+    await second.hear(join("kitchen"), { type: "leave", room: "lobby" });
+    await ada.hear(chat("hi"));
+    assert.deepEqual([pick(first.take(), "message"), second.take()], [[["hi"]], []]);
+    assert.deepEqual(pick(await first.hear(chat("ho", "h", "kitchen")), "code"), [["not-joined"]]);
+  });
+
+  test("reads what it says on one of them as an entry on the others", async () => {
+    const { ada, first, second } = await twoOfBob();
+    first.ask(chat("1"), chat("2"));
+    second.ask(chat("3"));
+    await settle();
+    assert.deepEqual(pick(first.take(), "type", "username", "message", "seq"), [
+      ["ack", undefined, undefined, 1],
+      ["ack", undefined, undefined, 2],
+      ["chat", "Bob", "3", 3],
+    ]);
+    assert.deepEqual(pick(second.take(), "type", "username", "message", "prev"), [
+      ["chat", "Bob", "1", 0],
+      ["chat", "Bob", "2", 1],
+      ["ack", undefined, undefined, undefined],
+    ]);
+    assert.deepEqual(pick(ada.take(), "message"), [["1"], ["2"], ["3"]]);
+  });
+
+  test("has one list of ids: a doubtful message sent again on another is stored once", async () => {
+    const { ada, first, second } = await twoOfBob();
+    await first.hear(chat("doubtful", "d"));
+    assert.deepEqual(pick(await second.hear(chat("doubtful", "d")), "type", "seq", "duplicate"), [
+      ["chat", 1, undefined],
+      ["ack", 1, true],
+    ]);
+    assert.deepEqual(pick(await second.hear(chat("another", "d")), "code"), [["id-reused"]]);
+    assert.equal(ada.take().length, 1);
+  });
+
+  test("is not told that it joined, left or writes itself, and the room is told once", async () => {
+    const { fixture, ada, first, second } = await twoOfBob();
+    first.ask({ type: "typing", room: "lobby" }, chat("a"));
+    second.ask({ type: "typing", room: "lobby" });
+    await settle();
+    assert.deepEqual(pick(first.take(), "type"), [["ack"]]);
+    assert.deepEqual(pick(second.take(), "type"), [["chat"]]);
+    assert.deepEqual(pick(ada.take(), "type").flat().sort(), ["chat", "typing"]);
+    fixture.now += 3_000;
+    await second.hear({ type: "typing", room: "lobby" });
+    assert.deepEqual([pick(ada.take(), "type"), first.take()], [[["typing"]], []]);
+  });
+
+  test("has read what one of them has read", async () => {
+    const { ada, first, second } = await twoOfBob();
+    await ada.hear(chat("1"), chat("2"));
+    await first.hear(chat("3"), { type: "read", room: "lobby", seq: 1 });
+    second.take();
+    const [joined] = await second.hear(join("lobby"));
+    assert.deepEqual([joined?.read, joined?.unread], [1, 1], "its own message is read");
+  });
+
+  test("shares the rates of its name", async () => {
+    const { first, second } = await twoOfBob({ hasRates: true, limits: { messageRate: 1, messageBurst: 2 } });
+    await first.hear(chat("1"));
+    second.take();
+    assert.deepEqual(pick(await second.hear(chat("2"), chat("3")), "type", "code"), [
+      ["ack", undefined],
+      ["error", "rate-limited"],
+    ]);
+  });
+
+  test("cannot change its name on any of them", async () => {
+    const { second } = await twoOfBob();
+    const [refused] = await second.hear({ type: "join", room: "kitchen", username: "Rob" });
+    assert.equal(refused?.code, "name-fixed");
+    assert.equal((await second.hear({ type: "join", room: "kitchen", username: "BOB" }))[0]?.type, "joined");
+  });
+
+  test("goes with the last of them, and its name with it", async () => {
+    const { fixture, ada, first, second, session } = await twoOfBob();
+    await first.hear(join("kitchen"));
+    await first.vanish();
+    assert.deepEqual(ada.take(), []);
+    assert.deepEqual(
+      (await fixture.presence.rooms(9)).map(({ room }) => room),
+      ["lobby"],
+    );
+    assert.equal(await fixture.registry.claim("bob", "someone"), false);
+    // The secret went with its connection.
+    assert.equal((await fixture.connect().hear(share(session)))[0]?.code, "session-unknown");
+    assert.deepEqual(pick(await second.hear(chat("still here")), "type"), [["ack"]]);
+    ada.take();
+    await second.vanish();
+    assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "left"]]);
+    assert.equal(await fixture.registry.claim("bob", "someone"), true);
+  });
+
+  test("whose last one is going is not joined by another; when that is told, the name is free", async () => {
+    const log = new MemoryRoomLog();
+    const fixture = new HubFixture({ log });
+    const { client: bob, session } = await greet(fixture, { type: "hello", version: 2, username: "Bob" });
+    await bob.hear(join("lobby"));
+    const { resume } = stall(log);
+    bob.ask(chat("slow"));
+    await bob.vanish();
+    const fresh = fixture.connect().ask(share(session), { type: "hello", version: 2, username: "Bob" });
+    await settle();
+    assert.deepEqual(fresh.take(), []);
+    resume();
+    await settle();
+    assert.deepEqual(pick(fresh.take(), "code", "username"), [
+      ["session-unknown", undefined],
+      [undefined, "Bob"],
+    ]);
+  });
+
+  test("has each of them taken back by its own secret, and the others stay", async () => {
+    const { fixture, ada, first, second, session, secondSession } = await twoOfBob();
+    await second.hear(join("kitchen"));
+    const fresh = fixture.connect();
+    const [hello] = await fresh.hear(takeBack(secondSession));
+    assert.deepEqual([hello?.session, hello?.username, hello?.rooms], [secondSession, "Bob", ["lobby", "kitchen"]]);
+    assert.equal(second.take().at(-1)?.code, "replaced");
+    assert.deepEqual([ada.take(), first.take(), first.link.closes], [[], [], []]);
+    await second.vanish();
+    assert.deepEqual(pick(await first.hear(chat("hi")), "type"), [["ack"]]);
+    assert.deepEqual(pick(fresh.take(), "message"), [["hi"]]);
+    // Also the one that the name came with.
+    const another = fixture.connect();
+    await another.hear(takeBack(session));
+    await first.vanish();
+    await fresh.vanish();
+    assert.deepEqual(pick(ada.take(), "type"), [["chat"]]);
+    await another.vanish();
+    assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "left"]]);
+    assert.equal(await fixture.registry.claim("bob", "someone"), true);
+  });
+
+  test("can be shared while the connection is taken back, and leave rooms meanwhile", async () => {
+    const log = new MemoryRoomLog();
+    const { fixture, ada, first, second, session } = await twoOfBob({ log });
+    const { resume } = stall(log);
+    first.ask(chat("slow"));
+    const fresh = fixture.connect().ask(takeBack(session));
+    const third = fixture.connect().ask(share(session));
+    await settle();
+    assert.deepEqual(fresh.take(), []);
+    assert.equal(third.take()[0]?.username, "Bob");
+    await second.hear({ type: "leave", room: "lobby" });
+    assert.deepEqual(ada.take(), [], "the connection that is taken back is still there");
+    resume();
+    await settle();
+    assert.deepEqual(fresh.take()[0]?.rooms, ["lobby"]);
+    assert.deepEqual(pick(ada.take(), "type"), [["chat"]]);
+    for (const each of [first, fresh, second]) await each.vanish();
+    assert.equal(await fixture.registry.claim("bob", "someone"), false);
+    await third.vanish();
+    assert.equal(await fixture.registry.claim("bob", "someone"), true);
+  });
+
+  test("has at most connectionsPerPersonMax of them", async () => {
+    const fixture = new HubFixture({ limits: { connectionsPerPersonMax: 3 } });
+    const { session } = await greet(fixture, { type: "hello", version: 2, username: "Bob" });
+    const clients = Array.from({ length: 4 }, () => fixture.connect().ask(share(session)));
+    await settle();
+    const answers = clients.map((client) => client.take()[0]);
+    assert.deepEqual(
+      answers.map((answer) => answer?.code ?? answer?.type),
+      ["hello", "hello", "too-many-connections", "too-many-connections"],
+    );
+    // One that is taken back does not count twice, and one that went not at all.
+    await greet(fixture, takeBack(answers[0]?.session as string));
+    assert.equal((await fixture.connect().hear(share(session)))[0]?.code, "too-many-connections");
+    await clients[1]?.vanish();
+    const [late] = (await clients[3]?.hear(share(session))) ?? [];
+    assert.equal(late?.username, "Bob");
+  });
+
+  test("must have a name; whoever shares a session without one is told that there is none", async () => {
+    const fixture = new HubFixture();
+    const { session } = await greet(fixture, { type: "hello", version: 2 });
+    assert.equal((await fixture.connect().hear(share(session)))[0]?.code, "session-unknown");
+    assert.equal((await fixture.connect().hear(share("nonsense")))[0]?.code, "session-unknown");
+  });
+
+  test("gives back the name that a connection had before it became one of them", async () => {
+    const { fixture, session } = await twoOfBob();
+    const fresh = await fixture.seedMember("Rob", "attic");
+    await fresh.hear({ type: "leave" });
+    assert.equal((await fresh.hear(share(session)))[0]?.username, "Bob");
+    assert.equal(await fixture.registry.claim("rob", "someone"), true);
+  });
+
+  test("has silent and slow ones let go on their own", async () => {
+    const { fixture, ada, first, second } = await twoOfBob({ limits: { outboxBytesMax: 100 } });
+    second.link.bufferedBytes = 101;
+    await ada.hear(chat("hi"));
+    assert.equal(second.client.isGone, true);
+    fixture.now += fixture.limits.pingMs;
+    fixture.hub.sweep();
+    fixture.hub.heard(ada.client);
+    fixture.now += fixture.limits.pongMs;
+    ada.take();
+    fixture.hub.sweep();
+    await settle();
+    assert.equal(first.client.isGone, true);
+    assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "left"]]);
+  });
+
+  test("stays in the room when a join of one of them fails", async () => {
+    const presence = new MemoryPresence();
+    const { fixture, ada, first, second } = await twoOfBob({ presence });
+    await second.hear({ type: "leave", room: "lobby" });
+    const enter = presence.enter.bind(presence);
+    presence.enter = () => Promise.reject(new Error("The network is down"));
+    assert.deepEqual(pick(await second.hear(join("lobby")), "code"), [["internal"]]);
+    presence.enter = enter;
+    assert.deepEqual(ada.take(), []);
+    assert.deepEqual(await presence.members("lobby", 9), { names: ["Ada", "Bob"], count: 2 });
+    await first.vanish();
+    assert.deepEqual(pick(ada.take(), "state"), [["left"]]);
+    assert.equal(fixture.reported.length, 1);
+  });
+});
