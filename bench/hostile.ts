@@ -1,6 +1,7 @@
 // What one hostile client costs the others: ten clients that ping and ten that chat in one room, each with one request in
 // flight, beside each kind of hostile client. The settings are the defaults, with the log on the disk; `--rates off` shows
-// what the rates keep off. A stall shows as the longest answer.
+// what the rates keep off. A stall shows as the longest answer, and as the processor time of the longest turn that the
+// server's event loop took, which a machine that is busy with other things changes little.
 // Run: node --conditions=@landline/source bench/hostile.ts [--rates off] [--rounds 7] [--seconds 2] [--only TEXT]
 import { mkdtempSync, rmSync } from "node:fs";
 import { constants, setPriority, tmpdir } from "node:os";
@@ -11,6 +12,7 @@ import { Asker, type NextRequest } from "./asker.ts";
 import { fillRoom } from "./filled-log.ts";
 import { beHostile, type HostileClient, hostileClients, ROOMS } from "./hostile-clients.ts";
 import { Latencies } from "./latencies.ts";
+import { noteLongestTurn, readLongestTurn } from "./longest-turn.ts";
 import { options, printTable, type Sample, takeTurns } from "./measure.ts";
 import { portOf, type Role, RoleProcess, takeRole } from "./processes.ts";
 
@@ -28,8 +30,11 @@ const LONG_WORDS = 700;
 const { values } = parseArgs({ strict: false, options: { rates: { type: "string", default: "on" } } });
 
 const roles: Record<string, Role> = {
-  server: async (data, rates) =>
-    portOf(await startServer({ host: "127.0.0.1", port: 0, data: String(data), rates: rates as "on" | "off" })),
+  server: async (data, rates) => {
+    const server = await startServer({ host: "127.0.0.1", port: 0, data: String(data), rates: rates as "on" | "off" });
+    noteLongestTurn(turnFile(String(data)));
+    return portOf(server);
+  },
   hostile: async (name, port) => {
     // It shares a processor with the others, whose wait for it is not to be measured.
     setPriority(constants.priority.PRIORITY_LOW);
@@ -65,6 +70,11 @@ async function beside(port: number, seconds: number): Promise<Sample> {
 }
 
 async function measure(data: string, name: string): Promise<Sample> {
+  const sample = await measureOthers(data, name);
+  return { ...sample, "longest turn, µs of CPU": readLongestTurn(turnFile(data)) };
+}
+
+async function measureOthers(data: string, name: string): Promise<Sample> {
   await using server = await RoleProcess.start(["server", data, String(values.rates)]);
   const port = String(server.said.port);
   await using _hostile = name === NOBODY ? undefined : await RoleProcess.start(["hostile", name, port], { core: 1 });
@@ -74,6 +84,10 @@ async function measure(data: string, name: string): Promise<Sample> {
   const { cpuMs } = await server.usage();
   const cpu = ((cpuMs - before.cpuMs) * 1_000) / (performance.now() - beganMs);
   return { ...others.said, "server CPU, ms a second": cpu };
+}
+
+function turnFile(data: string): string {
+  return join(data, "longest-turn");
 }
 
 if (!(await takeRole(roles))) {

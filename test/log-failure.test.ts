@@ -1,0 +1,143 @@
+/** The thread that writes the log dies while people talk: who waits is told, the server says so, and a new one goes on. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import type { Worker } from "node:worker_threads";
+import { type ChatServer, RoomLogError, startServer } from "@landline/server";
+import { portOf } from "./chat-server.ts";
+import { landlineIn } from "./cli-process.ts";
+import type { Message } from "./hub-fixture.ts";
+import { failOnLeaks } from "./leaks.ts";
+import { RawClient } from "./raw-client.ts";
+
+failOnLeaks();
+
+/** Makes a server end its log's writer at a signal. */
+const DYING_WRITER = `data:text/javascript,${encodeURIComponent(`
+process.on("worker", (worker) => {
+  if (worker.threadName === "writer") process.once("SIGUSR2", () => worker.terminate());
+});`)}`;
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "landline-failure-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+async function enter(port: number, username: string): Promise<RawClient> {
+  const client = await RawClient.open(port);
+  client.send({ type: "hello", version: 2, username }, { type: "join", id: "join", room: "lobby" });
+  assert.equal((await client.nextWith("id", "join")).type, "joined");
+  return client;
+}
+
+/** Asks, and gives the answer's type and code. */
+async function ask(client: RawClient, request: object): Promise<readonly unknown[]> {
+  client.send({ room: "lobby", id: "asked", ...request });
+  const { type, code } = await client.nextWith("id", "asked");
+  return [type, code];
+}
+
+function say(client: RawClient, id: string): Promise<readonly unknown[]> {
+  client.send({ type: "chat", id, room: "lobby", message: id });
+  return client.nextWith("id", id).then(({ type, code }) => [type, code]);
+}
+
+/** The status with which the server answers to the path. */
+async function statusOf(port: number, path: string): Promise<string> {
+  const client = await RawClient.open(port);
+  client.send(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
+  const [status = ""] = (await client.restText()).split("\r\n", 1);
+  await client.close();
+  return status;
+}
+
+/** What is in the room, by ids, when another server runs on the folder. */
+async function stored(): Promise<readonly unknown[]> {
+  await using server = await startServer({ host: "127.0.0.1", port: 0, data: folder });
+  const client = await enter(portOf(server.address), "Zoe");
+  client.send({ type: "history", id: "history", room: "lobby" });
+  const { entries } = await client.nextWith("id", "history");
+  await client.close();
+  return (entries as Message[]).map(({ message }) => message);
+}
+
+describe("a server whose log's writer dies", { timeout: 60_000 }, () => {
+  let workers: Worker[];
+  let reported: unknown[];
+  let server: ChatServer;
+  let port: number;
+  const add = (worker: Worker) => void workers.push(worker);
+  const thread = (name: string) => workers.find(({ threadName }) => threadName === name);
+
+  beforeEach(async () => {
+    workers = [];
+    reported = [];
+    process.on("worker", add);
+    const onError = (error: unknown) => reported.push(error);
+    server = await startServer({ host: "127.0.0.1", port: 0, data: folder, drainMs: 1_000, onError });
+    port = portOf(server.address);
+  });
+  afterEach(async () => {
+    process.off("worker", add);
+    await server.close();
+  });
+
+  for (const [how, die] of [
+    ["ends", (writer?: Worker) => void writer?.terminate()],
+    // What is no call makes its listener throw.
+    ["throws", (writer?: Worker) => writer?.postMessage(null)],
+  ] as const) {
+    test(`refuses what was on its way and what comes with \`internal\`, and says so: it ${how}`, async () => {
+      const ada = await enter(port, "Ada");
+      const bob = await enter(port, "Bob");
+      assert.deepEqual(await say(ada, "before"), ["ack", undefined]);
+      // The commit waits for another one until the thread is told to end.
+      const other = new DatabaseSync(join(folder, "landline.db"));
+      other.exec("BEGIN IMMEDIATE");
+      const waiting = say(ada, "waiting");
+      assert.deepEqual(await ask(bob, { type: "ping" }), ["pong", undefined]);
+      die(thread("writer"));
+      other.close();
+      const failure = await server.failed;
+      assert.ok(failure instanceof RoomLogError && failure.code === "failed", String(failure));
+      assert.equal(failure.cause instanceof TypeError, how === "throws");
+      const [answer] = await waiting;
+      // A thread that throws has done what it was asked before.
+      if (how === "ends") assert.equal(answer, "error");
+      assert.deepEqual(await say(ada, "after"), ["error", "internal"]);
+      assert.deepEqual(await ask(ada, { type: "history" }), ["error", "internal"]);
+      assert.deepEqual(await ask(bob, { type: "join", room: "kitchen" }), ["error", "internal"]);
+      assert.deepEqual(await ask(bob, { type: "who" }), ["who", undefined]);
+      assert.equal(await statusOf(port, "/healthz"), "HTTP/1.1 200 OK");
+      for (const error of reported) assert.equal((error as RoomLogError).code, "failed");
+
+      const closed = server.close();
+      assert.equal((await ada.nextWith("type", "bye")).code, "shutdown");
+      await Promise.all([closed, ada.close(), bob.close()]);
+      const kept = await stored();
+      assert.equal(kept[0], "before");
+      if (answer === "ack") assert.equal(kept[1], "waiting");
+      assert.equal(kept.includes("after"), false);
+    });
+  }
+});
+
+test("landline serve says goodbye, names the reason and ends with 1 when its log's writer dies", async () => {
+  const env = { LANDLINE_DATA: folder, NODE_OPTIONS: `--import=${DYING_WRITER}` };
+  await using serving = landlineIn({ env }, "serve", "--port", "0");
+  const port = Number((await serving.until(/localhost:(\d+)\//))[1]);
+  const ada = await enter(port, "Ada");
+  assert.deepEqual(await say(ada, "before"), ["ack", undefined]);
+  serving.child.kill("SIGUSR2");
+  const { code, reconnect } = await ada.nextWith("type", "bye");
+  assert.deepEqual([code, reconnect], ["shutdown", true]);
+  await ada.close();
+  const ended = await serving.ended;
+  assert.equal(ended.code, 1);
+  assert.match(ended.stderr, /^landline: The log's writer has stopped$/m);
+  assert.deepEqual(await stored(), ["before"]);
+});
