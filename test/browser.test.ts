@@ -245,6 +245,49 @@ describe("the web page in Chromium", { skip, timeout: 120_000 }, () => {
     await bob.hears({ type: "typing", username: "ada" });
   });
 
+  test("a page says what is new, in the title too while it is hidden, and tells the server what was read", async () => {
+    await using server = await startedServer();
+    using cy = await RawClient.join(server.port, "lobby", "cy");
+    await using page = await newPage();
+    const asked: { type: string; seq?: number }[] = [];
+    page.on("websocket", (socket) => {
+      socket.on("framesent", ({ payload }) => asked.push(JSON.parse(String(payload))));
+    });
+    const reads = () => asked.filter(({ type }) => type === "read").map(({ seq }) => seq);
+    const hide = (isHidden: boolean) =>
+      page.evaluate(`
+        Object.defineProperty(document, "hidden", { value: ${isHidden}, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+      `);
+
+    await enter(page, `http://${HOST}:${server.port}/#lobby`, "ada");
+    assert.equal(await page.title(), "#lobby · Landline");
+    cy.send({ type: "chat", message: "seen at once" });
+    await shows(page, "seen at once");
+    await hide(true);
+    for (const message of ["new 1", "new 2"]) cy.send({ type: "chat", message });
+    await shows(page, "new 2");
+    assert.equal(await page.title(), "(2) #lobby · Landline");
+    assert.deepEqual(reads(), [1]);
+    await hide(false);
+    assert.equal(await page.title(), "#lobby · Landline");
+    const log = page.getByRole("log");
+    assert.match(await log.innerText(), /seen at once\s+2 new\s[\s\S]*new 1\s+new 2$/);
+
+    // Who leaves and comes back is told what came in between.
+    await page.getByRole("button", { name: "Leave" }).click();
+    await page.getByRole("button", { name: "Join" }).waitFor();
+    assert.equal(reads().at(-1), 3);
+    cy.send({ type: "chat", message: "meanwhile" });
+    await cy.hears({ type: "notification", message: "ada left lobby" });
+    await page.getByRole("button", { name: "Join" }).click();
+    await shows(page, "1 new");
+    await say(page, "I have read it");
+    await cy.hears({ type: "chat", message: "I have read it" });
+    await page.locator(".is-unread").waitFor({ state: "detached" });
+    assert.deepEqual(complaints, []);
+  });
+
   test("a connection that was lost comes back and brings what was missed, once and in order", async () => {
     await using server = await startedServer();
     await using cable = new Cable(server.port);

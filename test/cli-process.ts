@@ -6,11 +6,12 @@ const BIN = fileURLToPath(new URL("../packages/cli/bin/landline.mjs", import.met
 /** Longest wait for an output, in milliseconds; far beyond what any takes. */
 const WAIT_MS = 20_000;
 
-/** Runs a command on a pseudo-terminal: our input is what is typed, our output is what the screen gets. */
+/** Runs a command on a pseudo-terminal of 24 rows and 80 columns: our input is what is typed, our output is what the screen gets. */
 const ON_A_TERMINAL = `
-import os, pty, select, sys
+import fcntl, os, pty, select, struct, sys, termios
 child, screen = pty.fork()
 if child == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     os.execvp(sys.argv[1], sys.argv[1:])
 sources = [screen, 0]
 while True:

@@ -611,6 +611,54 @@ describe("landline chat", TIMEOUT, () => {
     assert.equal((await ada.ended).code, 0);
   });
 
+  test("shows on a terminal who is writing, while one writes oneself; a pipe tells nothing of it", {
+    skip,
+  }, async () => {
+    await using server = landline("serve", "--port", "0");
+    const [, port = ""] = await server.until(/:(\d+)\//);
+    await using ada = landlineOnTerminal("chat", `localhost:${port}`, "--name", "ada");
+    await ada.until(/In lobby: ada/);
+    await using eve = landlineOnTerminal("chat", `localhost:${port}`, "--name", "eve");
+    await eve.until(/In lobby: ada, eve/);
+    await using pipe = landline("chat", `localhost:${port}`, "--name", "pipe");
+    await ada.until(/pipe joined lobby/);
+
+    ada.type("/who\r");
+    await ada.until(/In lobby: ada, eve, pipe/);
+    eve.type("/who\r");
+    await eve.until(/In lobby: ada, eve, pipe/);
+    assert.doesNotMatch(eve.stdout, /writing/, "a command is no message");
+    ada.type("my draft");
+    await eve.until(/ada is writing…/);
+    eve.type("hel");
+    await ada.until(/eve is writing….*\r\n.*lobby> my draft/);
+    eve.type("lo\r");
+    // The status is gone with the message, and the draft is still there.
+    await ada.until(/<eve> hello\r\n((?!writing)[\s\S])*lobby> my draft((?!writing)[\s\S])*$/);
+    ada.type("!\r");
+    await eve.until(/<ada> my draft!\r\n/);
+    await pipe.until(/<ada> my draft!\n/);
+    assert.doesNotMatch(pipe.stdout, /writing/);
+    pipe.child.stdin.end();
+    assert.equal((await pipe.ended).code, 0);
+  });
+
+  test("prints above what is typed, however many rows that takes", { skip }, async () => {
+    await using server = landline("serve", "--port", "0");
+    const [, port = ""] = await server.until(/:(\d+)\//);
+    await using ada = landlineOnTerminal("chat", `localhost:${port}`, "--name", "ada");
+    await ada.until(/In lobby: ada/);
+    ada.type("d".repeat(100));
+    await ada.until(/d{100}/);
+    await runLandline(["chat", `localhost:${port}`, "--name", "bob"], "one\ntwo\n");
+    // Going up from here would be over what was just printed.
+    await ada.until(
+      /bob joined lobby\r\n(?!\x1b\[\d+A)[\s\S]*<bob> one\r\n(?!\x1b\[\d+A)[\s\S]*<bob> two\r\n(?!\x1b\[\d+A)/,
+    );
+    ada.type("\r");
+    await ada.until(/<ada> d{100}\r\n/);
+  });
+
   test("gives up when what the room says is not read, rather than to store it without end", async () => {
     const message = "x".repeat(16_000);
     const hasJoined = Promise.withResolvers<void>();

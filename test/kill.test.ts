@@ -17,7 +17,7 @@ import { type CliProcess, landlineIn } from "./cli-process.ts";
 
 const ROUNDS = process.env.LANDLINE_LONG === "1" ? 20 : 3;
 const ROOMS = ["lobby", "kitchen"];
-const SENDERS = 4;
+const SENDERS = 5;
 const READERS = 3;
 /** Chats of one sender that wait for their acknowledgement. */
 const IN_FLIGHT = 4;
@@ -45,14 +45,16 @@ describe("kill -9 of the server", () => {
         );
       let server = start();
       const readers: Reader[] = [];
+      const senders: Reader[] = [];
       const talking = new AbortController();
       try {
         await server.until(/chat and its page/);
         const acknowledged: Acknowledged[] = [];
         const progress = new Progress();
         for (let i = 0; i < READERS; i += 1) readers.push(await Reader.open(port, `reader${i}`));
-        const senders = Array.from({ length: SENDERS }, (_, i) =>
-          talk(port, `sender${i}`, talking.signal, (ack) => {
+        for (let i = 0; i < SENDERS; i += 1) senders.push(await Reader.open(port, `sender${i}`));
+        const talks = senders.map(({ client }) =>
+          talk(client, talking.signal, (ack) => {
             acknowledged.push(ack);
             progress.made();
           }),
@@ -66,7 +68,7 @@ describe("kill -9 of the server", () => {
         }
         await progress.until(acknowledged.length + 20, () => acknowledged.length);
         talking.abort();
-        await Promise.all(senders);
+        await Promise.all(talks);
 
         const logs = new Map<string, readonly ChatMessage[]>();
         for (const room of ROOMS) logs.set(room, await wholeLog(port, room));
@@ -83,19 +85,19 @@ describe("kill -9 of the server", () => {
         for (const { room, text, seq } of acknowledged) {
           assert.equal(logs.get(room)?.find((entry) => entry.seq === seq)?.message, text, `${text} was acknowledged`);
         }
-        for (const reader of readers) {
+        for (const reader of [...readers, ...senders]) {
           assert.deepEqual(reader.faults, []);
           for (const [room, entries] of logs) {
-            const last = entries.at(-1)?.seq ?? 0;
+            const others = entries.filter(({ username }) => username !== reader.client.username);
             assert.deepEqual(
-              await reader.seenUpTo(room, last),
-              entries.map(({ message }) => message),
+              await reader.seenUpTo(room, others.at(-1)?.seq ?? 0),
+              others.map(({ message }) => message),
             );
           }
         }
       } finally {
         talking.abort();
-        await Promise.all(readers.map(({ client }) => client.close()));
+        await Promise.all([...readers, ...senders].map(({ client }) => client.close()));
         server.child.kill("SIGKILL");
         await server.ended;
         await rm(folder, { recursive: true });
@@ -118,7 +120,7 @@ class Progress {
   }
 }
 
-/** Somebody who reads every room and notes what comes. */
+/** Somebody in every room, who notes what comes. */
 class Reader {
   readonly client: ChatClient;
   /** What must not come. */
@@ -144,11 +146,17 @@ class Reader {
     return reader;
   }
 
-  /** What was said in a room, when it has come to this place. */
+  /** What others said in a room, when it has come to this place. */
   async seenUpTo(room: string, seq: number): Promise<readonly (string | undefined)[]> {
     const seen = this.#seen.get(room) ?? [];
     await this.#progress.until(seq, () => seen.at(-1)?.seq ?? 0);
-    return seen.map(({ message }) => message);
+    const seqs = seen.map((message) => message.seq ?? 0);
+    assert.deepEqual(
+      seqs,
+      seqs.toSorted((a, b) => a - b),
+      "in the room's order",
+    );
+    return seen.filter(({ username }) => username !== this.client.username).map(({ message }) => message);
   }
 
   #note(message: ChatMessage): void {
@@ -158,19 +166,11 @@ class Reader {
 }
 
 /** Says numbered things in turn in every room, a few at a time, until told to stop; then waits for what is under way. */
-async function talk(
-  port: number,
-  username: string,
-  signal: AbortSignal,
-  acked: (ack: Acknowledged) => void,
-): Promise<void> {
-  await using client = new ChatClient(tcpLink({ host: "127.0.0.1", port }), { ...impatient, username });
-  await client.connect();
-  for (const room of ROOMS) await client.join(room, { history: 0 });
+async function talk(client: ChatClient, signal: AbortSignal, acked: (ack: Acknowledged) => void): Promise<void> {
   let next = 0;
   const sayOneByOne = async (): Promise<void> => {
     while (!signal.aborted) {
-      const text = `${username} says ${next}`;
+      const text = `${client.username} says ${next}`;
       const room = ROOMS[next % ROOMS.length] as string;
       next += 1;
       const { seq } = await client.chat(room, text);

@@ -67,8 +67,9 @@ export class ChatConnection {
     }
   }
 
-  send(request: Request): void {
-    this.#link?.send(JSON.stringify(request));
+  /** Sends a request's text. */
+  send(text: string): void {
+    this.#link?.send(text);
   }
 
   /** Ends the connection without a word to the handlers. */
@@ -87,9 +88,13 @@ export class ChatConnection {
     this.#handlers.close(error);
   }
 
+  #say(request: Request): void {
+    this.send(JSON.stringify(request));
+  }
+
   #sayHello(): void {
     const session = this.#session === undefined ? {} : { session: this.#session, attempt: this.#options.attempt };
-    this.send({ type: "hello", id: this.#options.nextId(), version: 2, ...session });
+    this.#say({ type: "hello", id: this.#options.nextId(), version: 2, ...session });
   }
 
   #receive(text: string): void {
@@ -97,7 +102,7 @@ export class ChatConnection {
     this.#heardAtMs = Date.now();
     try {
       const message = parseServerMessage(text);
-      if (message?.type === "ping") this.send({ type: "pong" });
+      if (message?.type === "ping") this.#say({ type: "pong" });
       else if (message !== undefined) this.#dispatch(message);
     } catch (error) {
       this.fail(this.#isGreeted ? unreadable(error) : noChatServer(error));

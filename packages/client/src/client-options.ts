@@ -26,7 +26,7 @@ export interface WaitOptions {
 export interface JoinOptions extends WaitOptions {
   /** The name, where the client has none yet. */
   readonly username?: string;
-  /** How many of the newest entries to give. @default the server's */
+  /** How many of the newest entries to give. @default none */
   readonly history?: number;
 }
 

@@ -16,9 +16,17 @@ const LIMITS = {
   pingMs: 25_000,
 };
 
+interface Greeting {
+  username?: string;
+  rooms?: string[];
+  session?: string;
+  frameBytesMax?: number;
+}
+
 /** One link as the server sees it: what it was sent, and what it says. */
 class ScriptedLink {
   readonly received: Request[] = [];
+  readonly texts: string[] = [];
   readonly handlers: LinkHandlers;
   isClosed = false;
 
@@ -36,11 +44,9 @@ class ScriptedLink {
     this.say({ ...fields, id: request?.id } as ServerMessage);
   }
 
-  greet(fields: { username?: string; rooms?: string[]; session?: string } = {}): void {
-    this.answer(
-      { type: "hello", version: 2, session: "secret-1", limits: LIMITS, ...fields } as ServerMessage,
-      "hello",
-    );
+  greet({ frameBytesMax = 65_536, ...fields }: Greeting = {}): void {
+    const limits = { ...LIMITS, frameBytesMax };
+    this.answer({ type: "hello", version: 2, session: "secret-1", limits, ...fields } as ServerMessage, "hello");
   }
 
   sent(type: Request["type"]): Request[] {
@@ -60,6 +66,7 @@ class ScriptedServer {
     return {
       send: (text) => {
         assert.equal(link.isClosed, false, "nothing is sent on a closed link");
+        link.texts.push(text);
         link.received.push(JSON.parse(text));
       },
       close: () => {
@@ -270,6 +277,30 @@ describe("ChatClient requests", () => {
     await assert.rejects(refused, (error: ChatError) => error.code === "message-too-long" && error.retryAfterMs === 7);
     await taken;
     assert.deepEqual(eventsOf("error"), []);
+  });
+
+  test("chat() is made text once, which is what is looked at and what is sent, to the last byte the server takes", async (context) => {
+    await inLobby();
+    const stringify = context.mock.method(JSON, "stringify");
+    const [chat, own] = [
+      client.chat("lobby", "é\ud800"),
+      stringify.mock.calls.filter(({ arguments: [value] }) => (value as Request).type === "chat"),
+    ];
+    assert.deepEqual(
+      own.map(({ result }) => result),
+      server.link.texts.slice(-1),
+    );
+    stringify.mock.restore();
+    const bytes = Buffer.byteLength(server.link.texts.at(-1) as string);
+    server.link.answer({ type: "ack", room: "lobby", seq: 4, at: 1 } as ServerMessage, "chat");
+    await chat;
+    await breakLink();
+    server.link.greet({ username: "ada", frameBytesMax: bytes });
+    server.link.answer(joined(4), "join");
+    client.chat("lobby", "é\ud800").catch(() => undefined);
+    assert.equal(Buffer.byteLength(server.link.texts.at(-1) as string), bytes);
+    await assert.rejects(client.chat("lobby", "éé\ud800"), failsWith("message-too-long"));
+    assert.equal(server.link.sent("chat").length, 1);
   });
 
   test("an error that no request waits for is an event", async () => {
@@ -634,6 +665,24 @@ describe("ChatClient when the link breaks", () => {
     assert.equal(eventsOf("rejoined")[0]?.reason, "log-changed");
     await breakLink(1_000);
     assert.deepEqual(server.link.received, [{ type: "hello", id: "c-6", version: 2, session: "secret-2", attempt: 3 }]);
+  });
+
+  test("sends again the same text, or fails it where the server that is back takes less", async () => {
+    await inLobby();
+    const short = client.chat("lobby", "short");
+    const long = client.chat("lobby", "l".repeat(100));
+    const [first, second] = server.link.texts.slice(-2);
+    await breakLink();
+    server.link.greet({ username: "ada" });
+    assert.deepEqual(server.link.texts.slice(-2), [first, second]);
+    await breakLink(1_000);
+    const tooLong = assert.rejects(long, failsWith("message-too-long"));
+    server.link.greet({ username: "ada", frameBytesMax: 100 });
+    assert.deepEqual(server.link.texts.slice(-1), [first]);
+    await tooLong;
+    server.link.answer(joined(3), "join");
+    server.link.answer({ type: "ack", room: "lobby", seq: 4, at: 1 } as ServerMessage, "chat");
+    assert.equal((await short).seq, 4);
   });
 
   test("a room that cannot be joined again is told and forgotten", async () => {

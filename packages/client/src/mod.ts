@@ -20,3 +20,4 @@ export type {
 } from "./events.ts";
 export type { Link, LinkHandlers, OpenLink } from "./link.ts";
 export { websocketLink } from "./websocket-link.ts";
+export { Writers } from "./writers.ts";

@@ -27,7 +27,8 @@ export interface Answers {
   readonly ping: PongMessage;
 }
 
-type Answer = Answers[keyof Answers];
+/** Any of them. */
+export type Answer = Answers[keyof Answers];
 
 /** A request that can be asked, with the id that its answer brings back. */
 export type Asked<Type extends keyof Answers = keyof Answers> = Type extends keyof Answers
@@ -42,6 +43,8 @@ const HOLD_MS_MAX = 60_000;
 
 interface Pending {
   readonly request: Asked;
+  /** The request as it is sent, each time. */
+  readonly text: string;
   /** When it was held back first, in milliseconds since 1970. */
   heldSinceMs?: number;
   resolve(answer: Answer): void;
@@ -83,7 +86,7 @@ export class PendingRequests {
   }
 
   /** Waits for the answer to a request. An abort gives up waiting; whether the request was heard stays open. */
-  add<Type extends keyof Answers>(request: Asked<Type>, signal?: AbortSignal): Promise<Answers[Type]> {
+  add<Type extends keyof Answers>(request: Asked<Type>, text: string, signal?: AbortSignal): Promise<Answers[Type]> {
     const { promise, resolve, reject } = Promise.withResolvers<Answers[Type]>();
     const forget = () => {
       signal?.removeEventListener("abort", abort);
@@ -93,6 +96,7 @@ export class PendingRequests {
     };
     const pending: Pending = {
       request: request as Asked,
+      text,
       resolve: (answer) => {
         forget();
         resolve(answer as Answers[Type]);
@@ -135,12 +139,21 @@ export class PendingRequests {
     return true;
   }
 
-  /** What was held, to be sent now: first the rooms to be entered again, as the rest may be for them. */
-  release(): readonly Asked[] {
-    const held = [...this.#pending.values()].map(({ request }) => request).filter(({ id }) => this.#held.has(id));
+  /** The text of the request with this id, if one waits. */
+  textOf(id: string): string | undefined {
+    return this.#pending.get(id)?.text;
+  }
+
+  /** The texts that were held, to be sent now: first the rooms to be entered again, as the rest may be for them. */
+  release(): readonly string[] {
+    const held = [...this.#pending.values()].filter(({ request }) => this.#held.has(request.id));
     this.#held.clear();
     this.#restartTimer();
-    return [...held.filter((request) => isRejoin(request)), ...held.filter((request) => !isRejoin(request))];
+    const ordered = [
+      ...held.filter(({ request }) => isRejoin(request)),
+      ...held.filter(({ request }) => !isRejoin(request)),
+    ];
+    return ordered.map(({ text }) => text);
   }
 
   /** Fails one request. */

@@ -13,7 +13,6 @@ export function App(): JSX.Element {
     const entered = await RoomSession.enter(chatUrl(), username, room);
     rememberName(username);
     showRoomInLink(entered.room);
-    document.title = `#${entered.room} · Landline`;
     setSession(entered);
   };
   const leave = () => {

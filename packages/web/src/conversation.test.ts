@@ -94,6 +94,33 @@ test("blocksOf() groups one person's messages up to a pause, and begins each day
   assert.deepEqual(shapes, ["day", 2, 1, 1, "day", 1]);
 });
 
+test("blocksOf() puts a divider before the first unread message, also within a person's", () => {
+  const unread = { epoch: "e", seq: 2, count: 2, isSeen: false };
+  const state = conversation.entered(joined([said(1), said(2), said(3), said(4)]));
+  const shapes = blocksOf(state.lines, unread).map((block) => {
+    return block.kind === "messages" ? block.lines.length : block.kind;
+  });
+  assert.deepEqual(shapes, ["day", 2, "unread", 2]);
+  const gone = blocksOf(state.lines, { ...unread, epoch: "gone" });
+  assert.deepEqual(
+    gone.map(({ kind }) => kind),
+    ["day", "messages"],
+  );
+});
+
+test("what is unread is counted from the last look, and over when the person answers", () => {
+  let state = conversation.entered({ ...joined([said(1), said(2), said(3)]), read: 1, unread: 2 });
+  assert.deepEqual(state.unread, { epoch: "e", seq: 1, count: 2, isSeen: false });
+  state = conversation.unseen(conversation.messageArrived(state, said(4)), [said(4)]);
+  assert.deepEqual(state.unread, { epoch: "e", seq: 1, count: 3, isSeen: false });
+  state = conversation.messageArrived(conversation.seen(state), said(5));
+  assert.deepEqual(state.unread, { epoch: "e", seq: 1, count: 3, isSeen: true });
+  state = conversation.unseen(conversation.messageArrived(state, said(6)), [said(6)]);
+  assert.deepEqual(state.unread, { epoch: "e", seq: 5, count: 1, isSeen: false });
+  assert.equal(conversation.sending(state, 1, "mine").unread, undefined);
+  assert.equal(conversation.entered({ ...joined([said(1)]), read: 1, unread: 0 }).unread, undefined);
+});
+
 test("presenceText() says each person once", () => {
   const lines = [
     { username: "cy", state: "joined" },

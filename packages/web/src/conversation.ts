@@ -10,8 +10,10 @@ import type {
   EntryMessage,
   HistoryMessage,
   JoinedMessage,
+  Position,
   PresenceMessage,
 } from "@landline/protocol";
+import { moreUnread, type Unread, unreadOnEntering } from "./unread.ts";
 
 /** Something in the room's past. */
 export type Line =
@@ -56,6 +58,7 @@ export interface Conversation {
   readonly lines: readonly Line[];
   /** In the order in which they were written; shown after the lines. */
   readonly outgoing: readonly Outgoing[];
+  readonly unread: Unread | undefined;
 }
 
 /** Lines that are kept; older ones go, and come back with the older messages when they are asked for. */
@@ -71,6 +74,7 @@ export function entered(joined: JoinedMessage): Conversation {
     epoch: joined.position.epoch,
     lines: linesOf(joined.entries, joined.position.epoch),
     outgoing: [],
+    unread: unreadOnEntering(joined),
   };
 }
 
@@ -111,8 +115,25 @@ export function presenceChanged(conversation: Conversation, { username, state }:
   return { ...told, members: [...others, username], count: conversation.count + (isMember ? 0 : 1) };
 }
 
+/** Nobody looked when these messages of others came. */
+export function unseen(conversation: Conversation, messages: readonly ChatMessage[]): Conversation {
+  const [first] = messages;
+  if (first === undefined) return conversation;
+  const before = { epoch: conversation.epoch, seq: (first.seq ?? 0) - 1 };
+  return { ...conversation, unread: moreUnread(conversation.unread, messages.length, before) };
+}
+
+/** The person looks at the end of the conversation. */
+export function seen(conversation: Conversation): Conversation {
+  const { unread } = conversation;
+  return unread === undefined || unread.isSeen
+    ? conversation
+    : { ...conversation, unread: { ...unread, isSeen: true } };
+}
+
+/** Whoever answers has read: nothing is shown as new any more. */
 export function sending(conversation: Conversation, key: number, text: string): Conversation {
-  return { ...conversation, outgoing: [...withoutKey(conversation, key), { key, text }] };
+  return { ...conversation, unread: undefined, outgoing: [...withoutKey(conversation, key), { key, text }] };
 }
 
 /** One's own message was accepted: it moves to its place in the room's order, unless it came back that way already. */
@@ -150,6 +171,12 @@ export function olderShown(conversation: Conversation, history: HistoryMessage):
 export function oldestSeq(conversation: Conversation): number | undefined {
   if (!conversation.hasOlder) return undefined;
   return conversation.lines.find(isEntry)?.seq;
+}
+
+/** The last entry that is shown of the log that is written now. */
+export function newest({ lines, epoch }: Conversation): Position {
+  const last = lines.findLast((line) => isEntry(line) && line.epoch === epoch);
+  return { epoch, seq: last !== undefined && isEntry(last) ? last.seq : 0 };
 }
 
 /** What tells a message from every other one of the room. */

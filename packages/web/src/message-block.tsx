@@ -11,13 +11,19 @@ interface MessageBlockProps {
   readonly username: string;
 }
 
-/** One piece of the list: a day, a person's messages, comings and goings, or a hole. */
+/** One piece of the list: a day, a person's messages, comings and goings, a hole, or where the new ones begin. */
 export function MessageBlock({ block, username }: MessageBlockProps): JSX.Element {
   switch (block.kind) {
     case "day":
       return (
         <h2 class="day">
           <span>{dayName(block.at)}</span>
+        </h2>
+      );
+    case "unread":
+      return (
+        <h2 class="day is-unread">
+          <span>{block.count} new</span>
         </h2>
       );
     case "topic":

@@ -15,8 +15,8 @@ const END_PX = 40;
 
 /** A room's messages. Follows new ones while the end is in view, and stays where it is otherwise. */
 export function MessageList({ session }: MessageListProps): JSX.Element {
-  const { lines, outgoing, hasOlder } = session.conversation;
-  const blocks = useMemo(() => blocksOf(lines), [lines]);
+  const { lines, outgoing, hasOlder, unread } = session.conversation;
+  const blocks = useMemo(() => blocksOf(lines, unread), [lines, unread]);
   const scroller = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
   const before = useRef({ first: lines[0], height: 0 });
@@ -30,17 +30,19 @@ export function MessageList({ session }: MessageListProps): JSX.Element {
     else if (isPrepended) element.scrollTop += element.scrollHeight - before.current.height;
     else if (element.scrollHeight > before.current.height) setHasNews(true);
     before.current = { first: lines[0], height: element.scrollHeight };
-  }, [lines, outgoing]);
+  }, [lines, outgoing, unread]);
 
   const scrolled = () => {
     const element = scroller.current;
     if (element === null) return;
     isAtEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < END_PX;
     if (isAtEnd.current) setHasNews(false);
+    session.lookAt({ isAtEnd: isAtEnd.current });
   };
   const toEnd = () => scroller.current?.scrollTo({ top: scroller.current.scrollHeight });
   const showOlder = () => {
     isAtEnd.current = false;
+    session.lookAt({ isAtEnd: false });
     void session.showOlder();
   };
 

@@ -1,20 +1,31 @@
-import { ChatClient, type ChatClientEvent, type ChatClientState, ChatError, websocketLink } from "@landline/client";
+import {
+  ChatClient,
+  type ChatClientEvent,
+  type ChatClientState,
+  ChatError,
+  Writers,
+  websocketLink,
+} from "@landline/client";
+import type { ChatMessage } from "@landline/protocol";
 import {
   type Conversation,
   discarded,
   entered,
   gapShown,
   messageArrived,
+  newest,
   olderShown,
   oldestSeq,
   presenceChanged,
   rejoined,
+  seen,
   sending,
   sendingFailed,
   sent,
   topicChanged,
+  unseen,
 } from "./conversation.ts";
-import { Writers } from "./writers.ts";
+import { ReadMarker } from "./read-marker.ts";
 
 /** How the connection is, as far as a person cares. */
 export interface ConnectionStatus {
@@ -36,6 +47,8 @@ export class RoomSession {
   #conversation: Conversation;
   #status: ConnectionStatus = { state: "online" };
   readonly #writers = new Writers(() => this.#changed());
+  readonly #readMarker: ReadMarker;
+  #isAtEnd = true;
   #isLoadingOlder = false;
   #lastKey = 0;
 
@@ -44,9 +57,11 @@ export class RoomSession {
     this.username = username;
     this.#client = client;
     this.#conversation = conversation;
+    this.#readMarker = new ReadMarker((seq) => client.markRead(room, seq));
     client.on((event) => this.#happened(event));
     addEventListener("online", this.#wake);
-    document.addEventListener("visibilitychange", this.#wake);
+    document.addEventListener("visibilitychange", this.#lookedAway);
+    this.#look();
   }
 
   /**
@@ -77,6 +92,18 @@ export class RoomSession {
   /** Who is writing now. */
   get writers(): readonly string[] {
     return this.#writers.names;
+  }
+
+  /** How much came while the page was hidden. */
+  get newCount(): number {
+    const { unread } = this.#conversation;
+    return document.hidden && unread?.isSeen === false ? unread.count : 0;
+  }
+
+  /** The end of the messages came into view, or went. */
+  lookAt({ isAtEnd }: { readonly isAtEnd: boolean }): void {
+    this.#isAtEnd = isAtEnd;
+    if (this.#look()) this.#changed();
   }
 
   /** The user is writing. */
@@ -135,8 +162,9 @@ export class RoomSession {
   /** Leaves the room and ends the connection. */
   async leave(): Promise<void> {
     removeEventListener("online", this.#wake);
-    document.removeEventListener("visibilitychange", this.#wake);
+    document.removeEventListener("visibilitychange", this.#lookedAway);
     this.#listeners.clear();
+    this.#readMarker.close();
     this.#writers.clear();
     await this.#client.leave(this.room).catch(() => undefined);
     await this.#client.close();
@@ -145,6 +173,27 @@ export class RoomSession {
   readonly #wake = (): void => {
     if (!document.hidden) this.#client.reconnectNow();
   };
+
+  /** The page was hidden, or is shown again. */
+  readonly #lookedAway = (): void => {
+    if (document.hidden) this.#readMarker.flush();
+    else this.#look();
+    this.#changed();
+    this.#wake();
+  };
+
+  get #isInView(): boolean {
+    return this.#isAtEnd && !document.hidden;
+  }
+
+  /** What is in view is read; true if some of it was unread. */
+  #look(): boolean {
+    if (!this.#isInView) return false;
+    this.#readMarker.seen(newest(this.#conversation));
+    const before = this.#conversation;
+    this.#conversation = seen(before);
+    return this.#conversation !== before;
+  }
 
   async #send(key: number, text: string): Promise<void> {
     this.#show(sending(this.#conversation, key, text));
@@ -160,7 +209,7 @@ export class RoomSession {
     switch (event.type) {
       case "message":
         this.#writers.stopped(event.message.username);
-        this.#show(messageArrived(this.#conversation, event.message));
+        this.#showNew(messageArrived(this.#conversation, event.message), [event.message]);
         break;
       case "topic":
         this.#show(topicChanged(this.#conversation, event));
@@ -173,7 +222,7 @@ export class RoomSession {
         if (event.username !== this.username) this.#show(presenceChanged(this.#conversation, event));
         break;
       case "rejoined":
-        this.#show(rejoined(this.#conversation, event.joined, event.missed, event.recovered));
+        this.#showNew(rejoined(this.#conversation, event.joined, event.missed, event.recovered), event.missed);
         break;
       case "gap":
         this.#show(gapShown(this.#conversation));
@@ -201,8 +250,15 @@ export class RoomSession {
     this.#changed();
   }
 
+  /** These messages are new in it, and maybe nobody looks. */
+  #showNew(conversation: Conversation, messages: readonly ChatMessage[]): void {
+    const others = messages.filter(({ username }) => username !== this.username);
+    this.#show(this.#isInView ? conversation : unseen(conversation, others));
+  }
+
   #show(conversation: Conversation): void {
     this.#conversation = conversation;
+    this.#look();
     this.#changed();
   }
 

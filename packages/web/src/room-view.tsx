@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useEffect, useReducer, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useReducer, useState } from "preact/hooks";
 import { Composer } from "./composer.tsx";
 import { ConnectionBanner } from "./connection-banner.tsx";
 import logo from "./landline.svg";
@@ -16,7 +16,11 @@ interface RoomViewProps {
 export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const [isMembersOpen, setIsMembersOpen] = useState(false);
-  const { conversation, status } = session;
+  const { conversation, status, newCount } = session;
+
+  useLayoutEffect(() => {
+    document.title = `${newCount > 0 ? `(${newCount}) ` : ""}#${session.room} · Landline`;
+  }, [session, newCount]);
 
   useEffect(() => {
     redraw(undefined); // Something may have happened since the first drawing.

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import type { Position } from "@landline/protocol";
 import type { Line } from "./conversation.ts";
+import type { Unread } from "./unread.ts";
 
 type MessageLine = Extract<Line, { kind: "message" }>;
 type PresenceLine = Extract<Line, { kind: "presence" }>;
@@ -11,6 +13,7 @@ type PresenceLine = Extract<Line, { kind: "presence" }>;
 /** What is drawn, from top to bottom. */
 export type Block =
   | { readonly kind: "day"; readonly at: number }
+  | { readonly kind: "unread"; readonly at: number; readonly count: number }
   | {
       readonly kind: "messages";
       readonly username: string;
@@ -23,14 +26,16 @@ export type Block =
 /** A pause after which the same person's messages begin a new group. */
 const GROUP_MS = 5 * 60_000;
 
-/** Lays lines out. */
-export function blocksOf(lines: readonly Line[]): readonly Block[] {
+/** Lays lines out, with a divider where the unread messages begin. */
+export function blocksOf(lines: readonly Line[], unread?: Unread): readonly Block[] {
   const blocks: Block[] = [];
+  const firstUnread = unread === undefined ? undefined : lines.find((line) => isAfter(line, unread));
   let day = "";
   for (const line of lines) {
     const dayOfLine = new Date(line.at).toDateString();
     if (dayOfLine !== day) blocks.push({ kind: "day", at: line.at });
     day = dayOfLine;
+    if (unread !== undefined && line === firstUnread) blocks.push({ kind: "unread", at: line.at, count: unread.count });
     const last = blocks.at(-1);
     const group = last === undefined ? undefined : groupFor(last, line);
     if (group === undefined) blocks.push(blockOf(line));
@@ -44,6 +49,10 @@ export function presenceText(lines: readonly { readonly username: string; readon
   const states = new Map<string, string[]>();
   for (const { username, state } of lines) states.set(username, [...(states.get(username) ?? []), state]);
   return [...states].map(([username, seen]) => `${username} ${inWords(seen)}`).join(", ");
+}
+
+function isAfter(line: Line, { epoch, seq }: Position): boolean {
+  return line.kind === "message" && line.epoch === epoch && line.seq > seq;
 }
 
 function inWords(states: readonly string[]): string {

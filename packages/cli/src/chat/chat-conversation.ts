@@ -1,8 +1,8 @@
-import type { ChatClient } from "@landline/client";
+import { type ChatClient, type ChatClientEvent, Writers } from "@landline/client";
 import type { JoinedMessage } from "@landline/protocol";
 import { CommandFailed, describeError, Prompt, safeText } from "../terminal/mod.ts";
 import { CHAT_HELP, parseChatInput } from "./chat-input.ts";
-import { EventLines, formatEntry, formatMessage, formatNotice } from "./chat-lines.ts";
+import { EventLines, formatEntry, formatMessage, formatNotice, formatWriters } from "./chat-lines.ts";
 
 /** Entries of a room's past that are shown on joining. */
 const HISTORY = 20;
@@ -14,6 +14,9 @@ export class ChatConversation {
   readonly #client: ChatClient;
   readonly #prompt: Prompt;
   readonly #ended = Promise.withResolvers<void>();
+  readonly #events = new EventLines();
+  /** Who is writing in the current room. */
+  readonly #writers = new Writers(() => this.#prompt.setStatus(formatWriters(this.#writers.names)));
   /** The rooms joined, the current one last. */
   #rooms: string[] = [];
 
@@ -21,7 +24,11 @@ export class ChatConversation {
     this.#client = client;
     this.#prompt = new Prompt(
       "> ",
-      { line: (line) => void this.#enter(line), end: () => this.#ended.resolve() },
+      {
+        line: (line) => void this.#enter(line),
+        end: () => this.#ended.resolve(),
+        typed: (line) => this.#typed(line),
+      },
       { isLineErased: true },
     );
   }
@@ -29,15 +36,9 @@ export class ChatConversation {
   /** Joins the room and talks until the user has enough or the server ends it. */
   static async run(client: ChatClient, room: string, signal: AbortSignal): Promise<void> {
     const conversation = new ChatConversation(client);
-    const events = new EventLines();
     const interrupt = () => conversation.#ended.reject(signal.reason);
     signal.addEventListener("abort", interrupt, { once: true });
-    const removeListener = client.on((event) => {
-      conversation.#show(events.format(event, conversation.#room));
-      if (event.type !== "state" || event.state !== "closed") return;
-      if (event.error === undefined) conversation.#ended.resolve();
-      else conversation.#ended.reject(event.error);
-    });
+    const removeListener = client.on((event) => conversation.#happened(event));
     try {
       await Promise.race([conversation.#join(room), conversation.#ended.promise]);
       await conversation.#ended.promise;
@@ -45,6 +46,7 @@ export class ChatConversation {
     } finally {
       removeListener();
       signal.removeEventListener("abort", interrupt);
+      conversation.#writers.clear();
       conversation.#prompt.close();
     }
   }
@@ -52,6 +54,21 @@ export class ChatConversation {
   /** The current room; empty where there is none. */
   get #room(): string {
     return this.#rooms.at(-1) ?? "";
+  }
+
+  #happened(event: ChatClientEvent): void {
+    if (event.type === "typing" && event.room === this.#room) this.#writers.wrote(event.username);
+    else if (event.type === "presence") this.#writers.stopped(event.username);
+    else if (event.type === "message") this.#writers.stopped(event.message.username);
+    this.#show(this.#events.format(event, this.#room));
+    if (event.type !== "state" || event.state !== "closed") return;
+    if (event.error === undefined) this.#ended.resolve();
+    else this.#ended.reject(event.error);
+  }
+
+  /** A message is being written, not a command; how often the room is told so is the client's business. */
+  #typed(line: string): void {
+    if (parseChatInput(line).kind === "say") this.#client.typing(this.#room);
   }
 
   async #enter(line: string): Promise<void> {
@@ -142,6 +159,8 @@ export class ChatConversation {
   }
 
   #showRoom(): void {
+    this.#writers.clear();
+    this.#prompt.setStatus("");
     this.#prompt.setText(`${safeText(this.#room)}> `);
   }
 

@@ -1,6 +1,6 @@
 import type { ChatClientEvent, ChatStateEvent, TopicEvent } from "@landline/client";
 import type { ChatMessage, EntryMessage } from "@landline/protocol";
-import { describeError } from "../terminal/mod.ts";
+import { describeError, safeLine } from "../terminal/mod.ts";
 
 /** `12:34`, in local time. */
 export function formatTime(at: number): string {
@@ -33,7 +33,7 @@ export class EventLines {
       case "topic":
         return formatTopicChange(event);
       case "typing":
-        return ""; // It is over too soon to be printed.
+        return ""; // It is over too soon to be printed; a terminal shows it as its status.
       case "presence":
         return formatNotice(`${event.username} ${event.state} ${event.room}`);
       case "rejoined":
@@ -65,6 +65,13 @@ export class EventLines {
 
 function formatTopicChange({ username, room, topic, at }: Omit<TopicEvent, "type" | "seq">): string {
   return formatNotice(`${username} set the topic of ${room}: ${topic === "" ? "none" : topic}`, at);
+}
+
+/** Who is writing, for a line of its own; empty for nobody. */
+export function formatWriters(names: readonly string[]): string {
+  if (names.length === 0) return "";
+  if (names.length > 3) return "Several people are writing…";
+  return safeLine(`${names.join(", ")} ${names.length === 1 ? "is" : "are"} writing…`);
 }
 
 /** `12:34 * text`: not said by anybody. */

@@ -8,6 +8,8 @@ export interface PromptHandlers {
   line(line: string): void;
   /** The user ended the input (Ctrl-D). */
   end(): void;
+  /** A key was pressed; `line` is what stands there now. */
+  typed?(line: string): void;
 }
 
 /** Options for {@link Prompt}. */
@@ -22,10 +24,15 @@ export interface PromptOptions {
  */
 export class Prompt {
   readonly #interface: readline.Interface;
+  readonly #handlers: PromptHandlers;
   readonly #restoreNotes: () => void;
+  #text: string;
+  #status = "";
   #isClosed = false;
 
   constructor(text: string, handlers: PromptHandlers, options: PromptOptions = {}) {
+    this.#text = text;
+    this.#handlers = handlers;
     this.#interface = readline.createInterface({
       input: process.stdin,
       output: process.stdout,
@@ -45,13 +52,21 @@ export class Prompt {
       this.close();
       handlers.end();
     });
+    process.stdin.on("keypress", this.#keyPressed);
     this.#interface.prompt();
   }
 
-  /** Changes the text in front of the line. */
+  /** Changes the text in front of the line; it must be safe for a terminal, like all that is shown. */
   setText(text: string): void {
-    this.#interface.setPrompt(text);
-    if (!this.#isClosed) this.#interface.prompt(true);
+    this.#text = text;
+    this.#redraw();
+  }
+
+  /** Shows a line between what was printed and the one that is being typed, until another one or none (empty). */
+  setStatus(status: string): void {
+    if (status === this.#status) return;
+    this.#status = status;
+    this.#redraw();
   }
 
   /** Prints above the line that is being typed; the text must be safe for a terminal. */
@@ -71,9 +86,23 @@ export class Prompt {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    process.stdin.off("keypress", this.#keyPressed);
     this.#erase();
     this.#interface.close();
     this.#restoreNotes();
+  }
+
+  readonly #keyPressed = (): void => {
+    this.#handlers.typed?.(this.#interface.line);
+  };
+
+  #redraw(): void {
+    if (this.#isClosed) return;
+    this.#erase();
+    // Readline measures and draws prompts of several lines, too.
+    const status = this.#status === "" ? "" : `${styleText("dim", this.#status, { stream: process.stdout })}\n`;
+    this.#interface.setPrompt(`${status}${this.#text}`);
+    this.#interface.prompt(true);
   }
 
   /** Clears the prompt and what is typed behind it, over all rows it takes. */
@@ -82,6 +111,8 @@ export class Prompt {
     readline.moveCursor(process.stdout, 0, -rows);
     readline.cursorTo(process.stdout, 0);
     readline.clearScreenDown(process.stdout);
+    // Readline would go up to where it drew last, over what is printed now.
+    (this.#interface as { prevRows?: number }).prevRows = 0;
   }
 
   #eraseEntered(line: string): void {

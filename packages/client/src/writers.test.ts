@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-// biome-ignore lint/style/noRestrictedImports: tests run on Node
 import { mock, test } from "node:test";
 import { Writers } from "./writers.ts";
 
