@@ -99,9 +99,24 @@ describe("the rooms in a folder", () => {
     );
     const damaged = await landline("serve", "--port", "0").ended;
     assert.equal(damaged.code, 1);
-    assert.match(damaged.stderr, /^landline: Cannot open the log in .\/data: the file is no database\n$/);
+    assert.match(damaged.stderr, /^landline: Cannot open .\/data: the file is no database\n$/);
     const missing = await landline("restore", "nothing.db").ended;
     assert.deepEqual([missing.code, missing.stdout], [1, ""]);
     assert.match(missing.stderr, /^landline: Cannot .*nothing\.db.*\n$/);
+  });
+
+  test("landline serve, backup and restore say in words what is wrong with a path", async () => {
+    await say("one");
+    writeFileSync(join(folder, "afile"), "");
+    const cases: readonly (readonly [readonly string[], string])[] = [
+      [["serve", "--port", "0", "--data", "afile"], "Cannot open afile: it is a file, not a folder"],
+      [["backup", "none/rooms.db"], "Cannot back up to none/rooms.db: there is no folder none"],
+      [["backup", "--data", "none", "rooms.db"], "Cannot back up none: there is no landline.db"],
+      [["restore", "none.db"], "Cannot restore none.db: there is no file none.db"],
+    ];
+    for (const [args, text] of cases) {
+      const { code, stdout, stderr } = await landline(...args).ended;
+      assert.deepEqual([code, stdout, stderr], [1, "", `landline: ${text}\n`]);
+    }
   });
 });

@@ -140,7 +140,9 @@ describe("landline serve", TIMEOUT, () => {
     const page = await runLandline(["get", `localhost:${port}/healthz`]);
     assert.equal(page.code, 0);
     server.child.kill("SIGTERM");
-    assert.equal((await server.ended).code, 0);
+    const { code, stderr } = await server.ended;
+    assert.equal(code, 0);
+    assert.equal(stderr, "Rooms are kept in memory only, and end with the server\nShutting down\n");
   });
 
   test("says when its port is in use", async () => {
@@ -179,7 +181,7 @@ describe("landline serve", TIMEOUT, () => {
     const [, chat = ""] = /localhost:(\d+)\//.exec(server.stdout) ?? [];
     const connections = [await connect({ port: Number(chat) }), await connect({ port: Number(tcp) })];
     server.child.kill("SIGINT");
-    await server.until(/^Shutting down; press Ctrl-C again to stop at once\n$/, "stderr");
+    await server.until(/^Shutting down; press Ctrl-C again to stop at once\n$/m, "stderr");
     for (const connection of connections) {
       while ((await connection.read({ timeoutMs: 10_000 })) !== null);
       await connection.close();
@@ -236,7 +238,7 @@ describe("landline config", TIMEOUT, () => {
       command.child.stdin.end();
       const { code, stdout, stderr } = await command.ended;
       assert.deepEqual([code, stdout], [2, ""], args.join(" "));
-      assert.deepEqual(stderr.split("\n").slice(0, 2), [
+      assert.deepEqual(stderr.trimEnd().split("\n"), [
         "landline: Unknown setting LANDLINE_CONECTIONS_MAX (in the environment); did you mean LANDLINE_CONNECTIONS_MAX?",
         'landline: Cannot use pongMs "soon" (from landline.json): not a duration such as 30s',
       ]);
@@ -245,6 +247,12 @@ describe("landline config", TIMEOUT, () => {
     assert.match(
       bad.stderr,
       /^landline: Cannot read configuration bad\.json: not JSON at line 2 column 8, before "1"\n/,
+    );
+    const frame = await config(["--check"], tmpdir(), { LANDLINE_FRAME_BYTES_MAX: "2KiB" });
+    assert.equal(frame.code, 2);
+    assert.match(
+      frame.stderr,
+      /^landline: Cannot use frameBytesMax 2KiB .* messageBytesMax 16KiB \(from default\).*\n$/,
     );
     const escaped = await config(["--host", "a\u001b[31m", "--port", "\u001b[2J"], folder);
     assert.doesNotMatch(escaped.stderr, /\u001b/);
@@ -748,6 +756,8 @@ describe("landline", TIMEOUT, () => {
       ["get", "http://localhost/", "--max-time", "soon"],
       ["chat", "::1"],
       ["serve", "--bogus"],
+      ["serve", "--ping-ms", "30s"],
+      ["backup", "-"],
       ["serve", "--tcp", "9001"],
       ["serve", "--hosts", "http://chat.test"],
       ["serve", "--port", "99999"],
@@ -770,6 +780,10 @@ describe("landline", TIMEOUT, () => {
       [["get", "-m", "x", "a"], "Cannot use 'x' for --max-time: a time is in seconds, or has a unit (ms, s, m, h): "],
       [["serve", "--port", "web"], 'Cannot use port "web" (from --port): not a port from 0 to 65535'],
       [["serve", "--tcp", "1"], "Cannot use --tcp without --echo: "],
+      [["serve", "--ping-ms=30s"], "'--ping-ms' is no flag; set LANDLINE_PING_MS (or pingMs in the file)\n"],
+      [["config", "--rooms-max"], "'--rooms-max' is no flag; set LANDLINE_ROOMS_MAX (or roomsMax in the file)\n"],
+      [["serve", "--bogus"], "unknown option '--bogus'\n"],
+      [["backup", "-"], "Cannot back up to standard output: give the name of a file\n"],
     ];
     for (const [args, text] of texts) {
       const { stderr } = await runLandline(args);

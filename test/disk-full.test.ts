@@ -1,19 +1,22 @@
 /** The disk is full while people talk: nothing that was acknowledged is lost, and all else goes on. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { RoomLogError } from "../packages/server/src/hub/mod.ts";
 import { TestServer } from "./chat-server.ts";
+import { landlineIn } from "./cli-process.ts";
 import type { Message } from "./hub-fixture.ts";
 import { failOnLeaks } from "./leaks.ts";
-import type { RawClient } from "./raw-client.ts";
+import { RawClient } from "./raw-client.ts";
 
 failOnLeaks();
 
 const DISK_BYTES = 8_388_608;
+/** What a filler leaves to a server that runs. */
+const LEFT_BYTES = 1_048_576;
 const TEXT = "x".repeat(16_000);
 /** More messages than the disk holds. */
 const MESSAGES_MAX = 1_000;
@@ -105,5 +108,39 @@ describe("a disk that is full in mid-run", { timeout: 60_000 }, () => {
     }
     await using server = await TestServer.start({ data });
     assert.deepEqual(await stored(await server.member("Dan", "lobby")), acknowledged);
+  });
+
+  test("is told by landline serve in one line, and that it has passed", async (t) => {
+    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
+    const data = join(disk, "data");
+    await using serving = landlineIn({}, "serve", "--port", "0", "--rates", "off", "--data", data);
+    const ada = await RawClient.open(Number((await serving.until(/localhost:(\d+)\//))[1]));
+    ada.send({ type: "hello", version: 2, username: "Ada" });
+    assert.equal((await ask(ada, "join", { type: "join" })).type, "joined");
+    const filler = join(disk, "filler");
+    // What happens again within a minute is not told again.
+    for (const time of ["first", "second"]) {
+      const { bavail, bsize } = statfsSync(disk);
+      writeFileSync(filler, Buffer.alloc(bavail * bsize - LEFT_BYTES));
+      for (let i = 1; (await say(ada, `${time}-${i}`)).type === "ack"; i += 1) {
+        assert.ok(i < MESSAGES_MAX, "the disk was never full");
+      }
+      assert.equal((await say(ada, `${time}-refused`)).code, "unavailable");
+      rmSync(filler);
+      assert.equal((await say(ada, `${time}-again`)).type, "ack");
+    }
+    await ada.close();
+    serving.child.kill("SIGTERM");
+    const { code, stderr } = await serving.ended;
+    assert.equal(code, 0);
+    // Tidying up may have found the disk full, too.
+    const lines = stderr.split("\n").filter((line) => !line.startsWith("landline: Cannot tidy the rooms up: "));
+    assert.deepEqual(lines, [
+      `Rooms are kept in ${data}`,
+      "landline: Cannot store messages: there is no room left on the disk",
+      "landline: Messages are stored again",
+      "Shutting down",
+      "",
+    ]);
   });
 });

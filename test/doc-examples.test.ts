@@ -1,5 +1,5 @@
 /**
- * What the documents show must run: every example of the JSDoc comments, and every block of the toolkit's README.
+ * What the documents show must run: every example of the JSDoc comments, and every block of the packages' READMEs.
  * A block that begins with ` ```ts ignore ` is left out.
  */
 import assert from "node:assert/strict";
@@ -18,7 +18,7 @@ interface Example {
 }
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const README = "packages/sockets/README.md";
+const READMES = ["packages/sockets/README.md", "packages/client/README.md"];
 const RUN_TIMEOUT_MS = 60_000;
 
 /** Examples that are shown without what they need around them. */
@@ -32,7 +32,10 @@ const sources = globSync("packages/*/src/**/*.ts", { cwd: root })
   .map(toPosix)
   .filter((file) => !file.endsWith(".test.ts"))
   .sort();
-const examples = [...sources.flatMap((file) => examplesOfSource(file)), ...examplesOfReadme(README)];
+const examples = [
+  ...sources.flatMap((file) => examplesOfSource(file)),
+  ...READMES.flatMap((file) => examplesOfReadme(file)),
+];
 
 describe("the examples of the documents", { concurrency: availableParallelism() }, () => {
   // Inside the repository, so that Node finds the packages; a name of its own, as two runs may overlap.

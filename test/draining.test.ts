@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ChatClient } from "@landline/client";
 import { tcpLink } from "@landline/client/tcp";
+import { MemoryRoomLog } from "../packages/server/src/adapters/memory/mod.ts";
+import type { NewEntry } from "../packages/server/src/hub/mod.ts";
 import { TestServer } from "./chat-server.ts";
 import { type CliProcess, landlineIn } from "./cli-process.ts";
 import { failOnLeaks } from "./leaks.ts";
@@ -45,6 +47,48 @@ describe("a server that is told to stop", TIMEOUT, () => {
     await assert.rejects(async () => (await RawClient.open(server.port)).next());
     ada.finish();
     asking.finish();
+    await done;
+  });
+
+  test("tells HTTP on new connections that it is not ready, and lets no other client in", async (context) => {
+    const disk = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const { append } = MemoryRoomLog.prototype;
+    const slowly = async function (this: MemoryRoomLog, entries: readonly NewEntry[]) {
+      asked.resolve();
+      await disk.promise;
+      return append.call(this, entries);
+    };
+    context.mock.method(MemoryRoomLog.prototype, "append", slowly);
+    await using server = await TestServer.start({ drainMs: 60_000 });
+    const ada = await server.member("Ada", "lobby", "kitchen");
+    ada.send(
+      { type: "chat", id: "1", room: "lobby", message: "one" },
+      { type: "chat", id: "2", room: "kitchen", message: "two" },
+      { type: "ping", id: "p" },
+    );
+    await asked.promise;
+    const done = server.close();
+    const ask = async (path: string, header = ""): Promise<string> => {
+      const client = await server.connect();
+      client.send(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${header}\r\n`);
+      client.finish();
+      return client.restText();
+    };
+    assert.match(await ask("/readyz"), /^HTTP\/1\.1 503 .*connection: close.*"shutting down"/is);
+    assert.match(await ask("/healthz"), /^HTTP\/1\.1 200 .*connection: close.*"ok"/is);
+    assert.match(await ask("/"), /^HTTP\/1\.1 503 /);
+    assert.match(await ask("/ws", "Upgrade: websocket\r\nConnection: Upgrade\r\n"), /^HTTP\/1\.1 503 /);
+    const chatting = await server.connect();
+    chatting.send({ type: "ping" });
+    await assert.rejects(chatting.next());
+    // What had arrived is committed and acknowledged.
+    disk.resolve();
+    assert.deepEqual(
+      (await ada.rest()).map(({ type, id }) => id ?? type),
+      ["1", "2", "p", "bye"],
+    );
+    ada.finish();
     await done;
   });
 

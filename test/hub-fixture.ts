@@ -126,7 +126,7 @@ export class HubFixture {
 
   constructor(options: HubFixtureOptions = {}) {
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.log = options.log ?? new MemoryRoomLog(() => 1_700_000_000_000);
+    this.log = options.log ?? new MemoryRoomLog({ now: () => 1_700_000_000_000 });
     this.presence = options.presence ?? new MemoryPresence();
     this.registry = options.registry ?? new MemoryRegistry();
     this.hub = new Hub({

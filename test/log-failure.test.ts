@@ -124,6 +124,41 @@ describe("a server whose log's writer dies", { timeout: 60_000 }, () => {
       assert.equal(kept.includes("after"), false);
     });
   }
+
+  test("is not ready", async () => {
+    assert.equal(await statusOf(port, "/readyz"), "HTTP/1.1 200 OK");
+    thread("writer")?.postMessage(null);
+    await server.failed;
+    assert.equal(await statusOf(port, "/readyz"), "HTTP/1.1 503 Service Unavailable");
+  });
+
+  test("goes on when it is a reader that died", async () => {
+    const ada = await enter(port, "Ada");
+    await say(ada, "before");
+    await ask(ada, { type: "history" });
+    await thread("reader")?.terminate();
+    assert.deepEqual(await ask(ada, { type: "history" }), ["history", undefined]);
+    assert.deepEqual(await say(ada, "after"), ["ack", undefined]);
+    await ada.close();
+    assert.deepEqual(
+      reported.map((error) => (error as RoomLogError).code === "failed"),
+      [false],
+    );
+  });
+});
+
+test("a server whose database is held by another program gives it up when it closes, and says so", async () => {
+  const errors: unknown[] = [];
+  const onError = (error: unknown) => void errors.push(error);
+  const server = await startServer({ host: "127.0.0.1", port: 0, data: folder, drainMs: 0, onError });
+  const ada = await enter(portOf(server.address), "Ada");
+  assert.deepEqual(await say(ada, "before"), ["ack", undefined]);
+  const other = new DatabaseSync(join(folder, "landline.db"));
+  other.exec("BEGIN IMMEDIATE");
+  ada.send({ type: "chat", id: "late", room: "lobby", message: "late" });
+  await Promise.all([server.close(), ada.close()]);
+  assert.ok(errors.some((error) => error instanceof RoomLogError && error.code === "timeout"));
+  other.close();
 });
 
 test("landline serve says goodbye, names the reason and ends with 1 when its log's writer dies", async () => {
@@ -139,5 +174,6 @@ test("landline serve says goodbye, names the reason and ends with 1 when its log
   const ended = await serving.ended;
   assert.equal(ended.code, 1);
   assert.match(ended.stderr, /^landline: The log's writer has stopped$/m);
+  assert.doesNotMatch(ended.stderr, /\(node:|stopped[\s\S]*stopped/);
   assert.deepEqual(await stored(), ["before"]);
 });

@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -52,11 +52,13 @@ function buildWebPage() {
 }
 
 function npm(args, failure) {
-  const cli = process.env.npm_execpath;
+  // On Windows `npm` is a script of the shell; what it runs lies beside Node.
+  const besideNode = join(dirname(process.execPath), "node_modules", "npm", "bin", "npm-cli.js");
+  const cli = process.env.npm_execpath ?? (process.platform === "win32" ? besideNode : undefined);
   const [command, rest] = cli === undefined ? ["npm", args] : [process.execPath, [cli, ...args]];
   const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
   // What npm and Vite say is for people: standard output belongs to the command that comes after.
-  const { status } = spawnSync(command, rest, { cwd: root, env, stdio: ["ignore", 2, 2], shell: cli === undefined });
+  const { status } = spawnSync(command, rest, { cwd: root, env, stdio: ["ignore", 2, 2] });
   if (status !== 0) fail(failure);
 }
 

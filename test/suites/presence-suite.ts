@@ -55,19 +55,25 @@ export function presenceSuite(name: string, factory: () => Presence | Promise<Pr
       assert.equal(changes.length, 2);
     });
 
-    test("lists the rooms with the most members first, equal ones by name, and none without", async () => {
+    test("lists the rooms with the most members first, those longest of their size before others, and none without", async () => {
       for (const [room, people] of Object.entries({ b: 2, a: 2, c: 3, d: 1 })) {
         for (let i = 0; i < people; i += 1) await presence.enter(room, `p${i}`);
       }
       await presence.leave("d", "p0");
       const all = [
         { room: "c", count: 3 },
-        { room: "a", count: 2 },
         { room: "b", count: 2 },
+        { room: "a", count: 2 },
       ];
       assert.deepEqual(await presence.rooms(10), all);
       assert.deepEqual(await presence.rooms(2), all.slice(0, 2));
       assert.deepEqual(await presence.rooms(0), []);
+      await presence.leave("c", "p0");
+      await presence.enter("b", "p2");
+      assert.deepEqual(
+        (await presence.rooms(10)).map(({ room }) => room),
+        ["b", "a", "c"],
+      );
     });
 
     test("takes any name for what it is", async () => {

@@ -5,7 +5,16 @@
  */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import type { AppendResult, ChatEntry, Entry, NewEntry, RoomLog, SetEntry } from "../../packages/server/src/hub/mod.ts";
+import type {
+  AppendResult,
+  ChatEntry,
+  Entry,
+  NewEntry,
+  ReadOptions,
+  RoomLog,
+  SearchOptions,
+  SetEntry,
+} from "../../packages/server/src/hub/mod.ts";
 
 /** Makes a log that has nothing in it. The suite closes it. */
 export type RoomLogFactory = () => RoomLog | Promise<RoomLog>;
@@ -272,6 +281,26 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         });
       }
 
+      test("gives no more characters than asked, but one entry, and says that there are more", async () => {
+        await log.open("lobby");
+        await append(...["a", "bbbb", "cccccccc", "d", "ee"].map((body) => said(body)));
+        const read = async (options: Omit<ReadOptions, "limit">) => {
+          const { entries, more } = await log.read("lobby", { limit: 10, ...options });
+          return [entries.map(({ body }) => body[0]).join(""), more];
+        };
+        assert.deepEqual(await read({ charactersMax: 16 }), ["abcde", false]);
+        assert.deepEqual(await read({ charactersMax: 15 }), ["bcde", true]);
+        assert.deepEqual(await read({ charactersMax: 10 }), ["de", true]);
+        assert.deepEqual(await read({ charactersMax: 1 }), ["e", true]);
+        assert.deepEqual(await read({ charactersMax: 12, after: 0 }), ["ab", true]);
+        assert.deepEqual(await read({ charactersMax: 13, after: 0 }), ["abc", true]);
+        assert.deepEqual(
+          await log.read("lobby", { limit: 2, charactersMax: 10 }),
+          await log.read("lobby", { limit: 2 }),
+        );
+        assert.equal((await log.read("lobby", { limit: 1, charactersMax: 10 })).entries.length, 1);
+      });
+
       test("takes bounds that lie between, before and beyond the entries", async () => {
         await log.open("lobby");
         const seqs = await appendMany(3);
@@ -403,7 +432,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
       test("gives the newest, at most as many as asked, and whether there are more", async () => {
         const results = await append(...Array.from({ length: 5 }, (_, i) => said(`m${i} tea`)));
         const seqs = results.map((result) => (result.type === "appended" ? result.seq : Number.NaN));
-        const search = async (options: { before?: number; limit: number }) => {
+        const search = async (options: SearchOptions) => {
           const { entries, more } = await log.search("lobby", "tea", options);
           return [entries.map(({ seq }) => seqs.indexOf(seq)), more];
         };
@@ -411,6 +440,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         assert.deepEqual(await search({ limit: 5 }), [[0, 1, 2, 3, 4], false]);
         assert.deepEqual(await search({ limit: 2, before: seqs[2] as number }), [[0, 1], false]);
         assert.deepEqual(await search({ limit: 2, before: seqs[3] as number }), [[1, 2], true]);
+        assert.deepEqual(await search({ limit: 9, charactersMax: 12 }), [[3, 4], true]);
         assert.deepEqual(await search({ limit: 0 }), [[], true]);
         assert.deepEqual(await search({ limit: 9, before: 0 }), [[], false]);
         assert.deepEqual(await search({ limit: 9, before: 2 ** 53 - 1 }), [[0, 1, 2, 3, 4], false]);

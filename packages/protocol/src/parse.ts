@@ -1,5 +1,5 @@
 import type { ErrorCode } from "./codes.ts";
-import type { Position, Request, RequestType, ServerMessage } from "./messages.ts";
+import type { Position, Request, RequestOf, RequestType, ServerMessage } from "./messages.ts";
 
 /** Why a value is not a request. */
 export interface InvalidRequest {
@@ -54,9 +54,29 @@ const CHECKS: Readonly<Record<RequestType, Check>> = {
   pong: () => undefined,
 };
 
+type FieldOf<Type extends RequestType> = Exclude<keyof RequestOf<Type>, "type" | "id">;
+
+/** The fields of each request, beside `type` and `id`. */
+const FIELDS: { readonly [Type in RequestType]: readonly FieldOf<Type>[] } = {
+  hello: ["version", "username", "session", "share", "attempt"],
+  join: ["room", "username", "after", "history"],
+  chat: ["room", "message"],
+  leave: ["room"],
+  who: ["room"],
+  rooms: [],
+  history: ["room", "before", "after", "limit"],
+  search: ["room", "query", "before", "limit"],
+  topic: ["room", "topic"],
+  typing: ["room"],
+  read: ["room", "seq"],
+  ping: [],
+  pong: [],
+};
+
 /**
  * Checks that a JSON value is a request: its type is known and each field has its type.
- * Whether a name is allowed or a room joined is for the server's rules. Fields that are not known are ignored.
+ * Whether a name is allowed or a room joined is for the server's rules. Fields that are not known are left out:
+ * a request may wait for long, and keeps nothing alive but what it says.
  */
 export function parseRequest(value: unknown): Request | InvalidRequest {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -73,7 +93,33 @@ export function parseRequest(value: unknown): Request | InvalidRequest {
   if (typeof type !== "string") return invalid("invalid-request", '"type" must be a string', id);
   if (!Object.hasOwn(CHECKS, type)) return invalid("unknown-type", "Unknown message type", id);
   const wrong = CHECKS[type as RequestType](fields);
-  return wrong === undefined ? (value as Request) : invalid("invalid-request", wrong, id);
+  return wrong === undefined ? request(type as RequestType, fields) : invalid("invalid-request", wrong, id);
+}
+
+/** The known fields of a request that was checked; the value itself, if it has no others. */
+function request(type: RequestType, fields: Fields): Request {
+  const names: readonly string[] = FIELDS[type];
+  if (isWhole(fields, names)) return fields as Request;
+  const known: Record<string, unknown> = { type };
+  if (fields.id !== undefined) known.id = fields.id;
+  for (const name of names) if (Object.hasOwn(fields, name)) known[name] = copyOf(fields[name]);
+  return known as Request;
+}
+
+/** Whether there is nothing but known fields, none of which holds others. */
+function isWhole(fields: Fields, names: readonly string[]): boolean {
+  for (const name in fields) {
+    if (name !== "type" && name !== "id" && !names.includes(name)) return false;
+    if (typeof fields[name] === "object") return false;
+  }
+  return true;
+}
+
+/** Of what a request holds, only a position is an object. */
+function copyOf(value: unknown): unknown {
+  if (typeof value !== "object") return value;
+  const { epoch, seq } = value as Position;
+  return { epoch, seq };
 }
 
 /**

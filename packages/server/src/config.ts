@@ -109,6 +109,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   membersMax: { kind: "count", about: "names listed of a room's members" },
   roomListMax: { kind: "count", about: "rooms listed" },
   requestQueueMax: { kind: "count", about: "requests of a connection that wait" },
+  requestQueueBytesMax: { kind: "size", about: "how long they are together" },
   inFlightMax: { kind: "count", about: "messages of a connection that are not committed yet" },
   outboxBytesMax: { kind: "size", about: "what waits for a connection" },
   pingMs: { kind: "duration", about: "silence after which a client is pinged", min: 1 },

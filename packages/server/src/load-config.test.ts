@@ -113,6 +113,48 @@ describe("loadConfig()", () => {
     for (const sources of [{ file: none }, { env: { LANDLINE_CONFIG: none } }]) {
       assert.deepEqual(await problems(sources), [`Cannot read configuration ${none}: there is no such file`]);
     }
-    assert.match((await problems({ file: folder }))[0] ?? "", /^Cannot read configuration \S+: EISDIR/);
+    assert.deepEqual(await problems({ file: folder }), [
+      `Cannot read configuration ${folder}: it is a folder, not a file`,
+    ]);
+  });
+
+  test("refuses requests that cannot hold a message or a topic, and names where both come from", async () => {
+    const env = { LANDLINE_FRAME_BYTES_MAX: "1KiB" };
+    assert.deepEqual(await problems({ env, file: await file('{ "messageBytesMax": 2000 }') }), [
+      "Cannot use frameBytesMax 1KiB (from LANDLINE_FRAME_BYTES_MAX): it must be larger than messageBytesMax 2000" +
+        ` (from ${join(folder, "settings.json")}) by 1KiB or more`,
+      "Cannot use frameBytesMax 1KiB (from LANDLINE_FRAME_BYTES_MAX): it must be larger than topicBytesMax 1KiB" +
+        " (from default) by 1KiB or more",
+    ]);
+    const least = { frameBytesMax: "17408", messageBytesMax: "16KiB" };
+    assert.equal((await loadConfig({ flags: least })).config.limits.frameBytesMax, 17_408);
+    assert.equal((await problems({ flags: { ...least, frameBytesMax: "17407" } })).length, 1);
+    assert.deepEqual(await problems({ flags: { frameBytesMax: "huge", messageBytesMax: "1MiB" } }), [
+      'Cannot use frameBytesMax "huge" (from --frame-bytes-max): not a size such as 64KiB',
+    ]);
+  });
+
+  test("suggests no name that is mostly another one", async () => {
+    assert.deepEqual(
+      await problems({ env: { LANDLINE_FOO: "1", LANDLINE_PRT: "1" }, file: await file('{"prt": 1}') }),
+      [
+        "Unknown setting LANDLINE_FOO (in the environment); 'landline config' lists them all",
+        "Unknown setting LANDLINE_PRT (in the environment); did you mean LANDLINE_PORT?",
+        `Unknown setting prt (in ${join(folder, "settings.json")}); did you mean port?`,
+      ],
+    );
+  });
+
+  test("tells mistakes of the command line from others", async () => {
+    const isFlags = (sources: ConfigSources) =>
+      loadConfig(sources).then(
+        () => assert.fail("no mistake was found"),
+        (error: ConfigError) => error.hasWrongFlag,
+      );
+    assert.equal(await isFlags({ flags: { port: "x" } }), true);
+    assert.equal(await isFlags({ file: join(folder, "none.json") }), true);
+    assert.equal(await isFlags({ file: await file("{") }), false);
+    assert.equal(await isFlags({ env: { LANDLINE_PORT: "x" } }), false);
+    assert.equal(await isFlags({ env: { LANDLINE_CONFIG: join(folder, "none.json") } }), false);
   });
 });

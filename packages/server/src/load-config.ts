@@ -3,7 +3,7 @@ import { DEFAULT_CONFIG, SETTINGS, type ServerConfig, type Setting } from "./con
 import { type ChatLimits, DEFAULT_LIMITS } from "./core/mod.ts";
 import { JsonSyntaxError, parseJson } from "./json-file.ts";
 import { nearestName } from "./nearest-name.ts";
-import { parseSetting, type SettingValue } from "./setting-value.ts";
+import { formatSetting, parseSetting, type SettingValue } from "./setting-value.ts";
 
 /** Every setting and limit by its name. */
 export type Settings = ServerConfig & ChatLimits;
@@ -39,10 +39,13 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
   /** Each mistake in one line. */
   readonly problems: readonly string[];
+  /** Whether one of them stands on the command line. */
+  readonly hasWrongFlag: boolean;
 
-  constructor(problems: readonly string[]) {
+  constructor(problems: readonly string[], options: { readonly hasWrongFlag?: boolean } = {}) {
     super(problems.join("\n"));
     this.problems = problems;
+    this.hasWrongFlag = options.hasWrongFlag ?? false;
   }
 }
 
@@ -52,6 +55,9 @@ export const DEFAULT_SETTINGS: Settings = { ...DEFAULT_CONFIG, ...DEFAULT_LIMITS
 const DEFAULT_FILE = "landline.json";
 /** Variables that are no settings: which file is read, and how long this project's own tests take. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set(["LANDLINE_CONFIG", "LANDLINE_LONG"]);
+/** What stands around the text in a request: its other fields, with their names. */
+const FRAME_REST_BYTES = 1_024;
+const VARIABLE_PREFIX = "LANDLINE_";
 const NAMES = Object.keys(SETTINGS) as SettingName[];
 const NAME_OF_VARIABLE = new Map(NAMES.map((name) => [variableOf(name), name]));
 
@@ -64,7 +70,7 @@ export async function loadConfig({ flags = {}, env = {}, file }: ConfigSources =
   const loading = new Loading();
   loading.readFlags(flags);
   loading.readEnvironment(env);
-  await loading.readFile(file ?? (env.LANDLINE_CONFIG || undefined));
+  await loading.readFile(file ?? (env.LANDLINE_CONFIG || undefined), { isFlag: file !== undefined });
   return loading.finish();
 }
 
@@ -73,6 +79,7 @@ class Loading {
   readonly #values = new Map<SettingName, SettingValue>();
   readonly #origins = new Map<SettingName, Origin>();
   readonly #problems: string[] = [];
+  #hasWrongFlag = false;
 
   readFlags(flags: Readonly<Record<string, string | undefined>>): void {
     for (const [name, text] of Object.entries(flags)) {
@@ -82,16 +89,16 @@ class Loading {
 
   readEnvironment(env: Readonly<Record<string, string | undefined>>): void {
     for (const [variable, text] of Object.entries(env)) {
-      if (!variable.startsWith("LANDLINE_") || OTHER_VARIABLES.has(variable) || text === undefined || text === "") {
+      if (!variable.startsWith(VARIABLE_PREFIX) || OTHER_VARIABLES.has(variable) || text === undefined || text === "") {
         continue;
       }
       const name = NAME_OF_VARIABLE.get(variable);
-      if (name === undefined) this.#unknown(variable, "the environment", [...NAME_OF_VARIABLE.keys()]);
+      if (name === undefined) this.#unknownVariable(variable);
       else this.#read(name, text, { from: "environment", name: variable });
     }
   }
 
-  async readFile(given: string | undefined): Promise<void> {
+  async readFile(given: string | undefined, { isFlag }: { readonly isFlag: boolean }): Promise<void> {
     const path = given ?? DEFAULT_FILE;
     try {
       this.#readObject(parseJson(await readFile(path, "utf8")), path);
@@ -99,20 +106,23 @@ class Loading {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === "ENOENT" && given === undefined) return;
       if (code === undefined && !(error instanceof JsonSyntaxError)) throw error;
-      this.#problems.push(
-        `Cannot read configuration ${path}: ${code === "ENOENT" ? "there is no such file" : message}`,
-      );
+      this.#hasWrongFlag ||= isFlag && code !== undefined;
+      this.#problems.push(`Cannot read configuration ${path}: ${FILE_ERRORS[code ?? ""] ?? message}`);
     }
   }
 
   finish(): LoadedConfig {
-    if (this.#problems.length > 0) throw new ConfigError(this.#problems);
     const settings = { ...DEFAULT_SETTINGS, ...Object.fromEntries(this.#values) } as Settings;
     const isDefault: Origin = { from: "default", name: "default" };
-    const origins = Object.fromEntries(NAMES.map((name) => [name, this.#origins.get(name) ?? isDefault]));
+    const origins = Object.fromEntries(
+      NAMES.map((name) => [name, this.#origins.get(name) ?? isDefault]),
+    ) as LoadedConfig["origins"];
+    // Where a value could not be read, its default says nothing about the others.
+    if (this.#problems.length === 0) this.#compare(settings, origins);
+    if (this.#problems.length > 0) throw new ConfigError(this.#problems, { hasWrongFlag: this.#hasWrongFlag });
     return {
       settings,
-      origins: origins as LoadedConfig["origins"],
+      origins,
       config: { ...pick(settings, DEFAULT_CONFIG), limits: pick(settings, DEFAULT_LIMITS) },
     };
   }
@@ -138,24 +148,54 @@ class Loading {
       this.#origins.set(name, origin);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
+      this.#hasWrongFlag ||= origin.from === "flag";
       this.#problems.push(`Cannot use ${name} ${JSON.stringify(raw)} (from ${origin.name}): ${error.message}`);
     }
   }
 
+  /** A request that is too long ends its connection, so one with a text that is allowed must not be. */
+  #compare(settings: Settings, origins: LoadedConfig["origins"]): void {
+    const shown = (name: SettingName) =>
+      `${name} ${formatSetting(SETTINGS[name] as Setting, settings[name])} (from ${origins[name].name})`;
+    for (const name of ["messageBytesMax", "topicBytesMax"] as const) {
+      if (settings.frameBytesMax - settings[name] >= FRAME_REST_BYTES) continue;
+      const rest = formatSetting({ kind: "size", about: "" }, FRAME_REST_BYTES);
+      this.#problems.push(
+        `Cannot use ${shown("frameBytesMax")}: it must be larger than ${shown(name)} by ${rest} or more`,
+      );
+    }
+  }
+
   #unknown(name: string, place: string, known: readonly string[]): void {
-    const nearest = nearestName(name, known);
+    this.#addUnknown(name, place, nearestName(name, known));
+  }
+
+  #unknownVariable(variable: string): void {
+    const rest = (each: string) => each.slice(VARIABLE_PREFIX.length);
+    const nearest = nearestName(rest(variable), [...NAME_OF_VARIABLE.keys()].map(rest));
+    this.#addUnknown(variable, "the environment", nearest && `${VARIABLE_PREFIX}${nearest}`);
+  }
+
+  #addUnknown(name: string, place: string, nearest: string | undefined): void {
     const hint = nearest === undefined ? "'landline config' lists them all" : `did you mean ${nearest}?`;
     this.#problems.push(`Unknown setting ${name} (in ${place}); ${hint}`);
   }
 }
 
-/** `pingMs` → `LANDLINE_PING_MS`. */
-function variableOf(name: string): string {
-  return `LANDLINE_${name.replace(/[A-Z]/g, "_$&").toUpperCase()}`;
+/** Why a file cannot be read, in words. */
+const FILE_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EISDIR: "it is a folder, not a file",
+  EACCES: "it may not be read by this user",
+};
+
+/** The environment's name of a setting: `pingMs` → `LANDLINE_PING_MS`. */
+export function variableOf(name: string): string {
+  return `${VARIABLE_PREFIX}${name.replace(/[A-Z]/g, "_$&").toUpperCase()}`;
 }
 
-/** `pingMs` → `--ping-ms`. */
-function flagOf(name: string): string {
+/** A setting's name as a flag: `pingMs` → `--ping-ms`. */
+export function flagOf(name: string): string {
   return `--${name.replace(/[A-Z]/g, "-$&").toLowerCase()}`;
 }
 

@@ -17,11 +17,13 @@ export {
   ConfigError,
   type ConfigSources,
   DEFAULT_SETTINGS,
+  flagOf,
   type LoadedConfig,
   loadConfig,
   type Origin,
   type SettingName,
   type Settings,
+  variableOf,
 } from "./load-config.ts";
 export { type ChatServer, type ServerOptions, startServer } from "./server.ts";
 export { formatSetting, parseSetting, type SettingValue } from "./setting-value.ts";

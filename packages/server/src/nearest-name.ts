@@ -1,11 +1,13 @@
-/** As many letters may be wrong, missing or too many in a name that was meant. */
+/** As many letters may be wrong, missing or too many in a name that was meant, but no more than a third of it. */
 const DISTANCE_MAX = 3;
 
 /** The name that was probably meant; `undefined` where none is near. */
 export function nearestName(wrong: string, names: readonly string[]): string | undefined {
   const distances = names.map((name) => ({ name, distance: editDistance(wrong.toLowerCase(), name.toLowerCase()) }));
   const nearest = distances.sort((a, b) => a.distance - b.distance)[0];
-  return nearest !== undefined && nearest.distance <= DISTANCE_MAX ? nearest.name : undefined;
+  return nearest !== undefined && nearest.distance <= Math.min(DISTANCE_MAX, wrong.length / 3)
+    ? nearest.name
+    : undefined;
 }
 
 /** Letters to change, leave out or put in (Levenshtein). */

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { type Address, json, lengthPrefixed, SocketError } from "@landline/sockets";
 import { MemoryPresence, MemoryRegistry, MemoryRoomLog } from "./adapters/memory/mod.ts";
-import { SqliteRoomLog } from "./adapters/sqlite/mod.ts";
+import { SqliteRoomLog, type SqliteRoomLogOptions } from "./adapters/sqlite/mod.ts";
 import { DEFAULT_CONFIG, type ServerConfig } from "./config.ts";
 import { type ChatLimits, DEFAULT_LIMITS, RateLimits } from "./core/mod.ts";
 import { INVALID_JSON, readCommand, readText, version1, version2 } from "./dialects/json/mod.ts";
@@ -20,6 +20,8 @@ export interface ServerOptions extends Partial<ServerConfig> {
   readonly limits?: Partial<ChatLimits>;
   /** Told of failures that are no client's doing. @default a process warning */
   readonly onError?: (error: unknown) => void;
+  /** Told that messages are stored again after `onError` was told that they were not. @default nothing */
+  readonly onRecovered?: () => void;
 }
 
 /** A running chat server. */
@@ -29,14 +31,16 @@ export interface ChatServer extends AsyncDisposable {
   /** Resolves with the reason when the server cannot do its work any more: its log is broken. Close it then. */
   readonly failed: Promise<unknown>;
   /**
-   * Lets nobody in any more, finishes what was begun, says goodbye to everyone, flushes, closes the log, within `drainMs`.
-   * Idempotent.
+   * Lets nobody in any more, finishes what was begun, says goodbye to everyone, flushes, closes the log, within `drainMs`
+   * or two seconds; a log that cannot be closed by then is given up, which `onError` is told. Idempotent.
    */
   close(): Promise<void>;
 }
 
 const WEB_FOLDER = fileURLToPath(new URL("../web", import.meta.url));
 const SWEEP_MS = 1_000;
+/** What the log has at least for closing; and as long may a thread wait on that was told to end. */
+const LOG_CLOSE_MS = 1_000;
 
 /**
  * Starts a chat server: JSON over TCP, WebSocket and the web page on one port.
@@ -53,15 +57,26 @@ const SWEEP_MS = 1_000;
  * ```
  */
 export async function startServer(options: ServerOptions = {}): Promise<ChatServer> {
-  const { limits: limitOptions, onError, ...settings } = options;
+  const { limits: limitOptions, onError, onRecovered, ...settings } = options;
   const config: ServerConfig = { ...DEFAULT_CONFIG, ...settings };
   const limits: ChatLimits = { ...DEFAULT_LIMITS, ...limitOptions };
   const report = onError ?? ((error: unknown) => process.emitWarning(error instanceof Error ? error : String(error)));
+  // The hub tells of a failure that lasts once a minute; of its end is told as often.
+  let isFailureTold = false;
 
   const failed = Promise.withResolvers<unknown>();
-  const log = await openLog(config, (error) => {
-    report(error);
-    if (error instanceof RoomLogError && error.code === "failed") failed.resolve(error);
+  let isReady = true;
+  const log = await openLog(config, {
+    onError: (error) => {
+      report(error);
+      if (!(error instanceof RoomLogError && error.code === "failed")) return;
+      isReady = false;
+      failed.resolve(error);
+    },
+    onRecovered: () => {
+      if (isFailureTold) onRecovered?.();
+      isFailureTold = false;
+    },
   });
   const hub = new Hub({
     log,
@@ -71,9 +86,11 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
     rates: config.rates === "on" ? new RateLimits(limits) : undefined,
     now: () => performance.now(),
     newSecret: () => randomBytes(24).toString("base64url"),
-    report,
+    report: (error) => {
+      if (error instanceof RoomLogError) isFailureTold = true;
+      report(error);
+    },
   });
-  let isClosing = false;
   const stream = new StreamGateway(hub);
   const webSocket = new WebSocketGateway(hub, { formats: jsonFormats(websocketFraming), read: readText });
   const http = new HttpGateway({
@@ -81,7 +98,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
     hosts: config.hosts.map((host) => host.toLowerCase()),
     headersTimeoutMs: config.headersTimeoutMs,
     health: () => ({ status: "ok" }),
-    isReady: () => !isClosing,
+    isReady: () => isReady,
     upgrade: (request, socket, head) => webSocket.accept(request, socket, head),
   });
   const lines = jsonLines(limits);
@@ -104,7 +121,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closed ??= (async () => {
-      isClosing = true;
+      isReady = false;
       clearInterval(sweeper);
       door.refuse();
       // The goodbyes first: what is written before a connection is closed still leaves.
@@ -113,18 +130,24 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
       await hub.drain(goodbye, config.drainMs / 2);
       const restMs = Math.max(0, endsAtMs - performance.now());
       await Promise.all([door.close(restMs), http.close(restMs)]);
-      await hub.close();
+      const logMs = Math.max(LOG_CLOSE_MS, endsAtMs - performance.now() - LOG_CLOSE_MS);
+      log.close({ signal: AbortSignal.timeout(Math.round(logMs)) }).catch(() => undefined);
+      // Nothing that was acknowledged is lost where that failed.
+      await hub.close().catch(report);
     })();
     return closed;
   };
   return { address: door.address, failed: failed.promise, close, [Symbol.asyncDispose]: close };
 }
 
-async function openLog(config: ServerConfig, onError: (error: unknown) => void): Promise<RoomLog> {
+async function openLog(
+  config: ServerConfig,
+  handlers: Pick<SqliteRoomLogOptions, "onError" | "onRecovered">,
+): Promise<RoomLog> {
   const { data: folder, durability, keepEntries, keepAgeMs } = config;
-  if (folder === undefined || durability === "memory") return new MemoryRoomLog();
   const keep = { entriesMax: bounded(keepEntries), ageMs: bounded(keepAgeMs) };
-  return await SqliteRoomLog.open({ folder, durability, keep, onError });
+  if (folder === undefined || durability === "memory") return new MemoryRoomLog(keep);
+  return await SqliteRoomLog.open({ folder, durability, keep, ...handlers });
 }
 
 function bounded(value: number): number | undefined {

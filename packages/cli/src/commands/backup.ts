@@ -3,7 +3,7 @@ import { print } from "../terminal/mod.ts";
 import { addDataFlags, loadServerConfig } from "./serve-flags.ts";
 
 const EXAMPLES = `
-The server may be running, and goes on. The file is whole when the command has ended.
+The server may be running, and goes on. The file is whole when the command has ended; 'landline restore' takes it back.
 
 Examples:
   landline backup rooms.db
@@ -18,6 +18,7 @@ export function addBackup(program: Command): void {
 }
 
 async function backUp(file: string, _options: unknown, command: Command): Promise<void> {
+  if (file === "-") command.error("error: Cannot back up to standard output: give the name of a file");
   const { settings } = await loadServerConfig(command);
   const { writeBackup } = await import("@landline/server");
   await writeBackup(settings.data ?? ".", file);

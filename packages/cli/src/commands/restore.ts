@@ -5,6 +5,7 @@ import { addDataFlags, loadServerConfig } from "./serve-flags.ts";
 const EXAMPLES = `
 The server must not be running. What was there is kept beside it, under a name with the date. Clients that come back are
 told that the rooms are other ones now, and load what they show anew.
+The files belong to the owner of the folder when root runs it; else run it as the user that runs the server.
 
 Examples:
   landline restore rooms.db

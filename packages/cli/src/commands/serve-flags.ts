@@ -1,6 +1,6 @@
 import type { LoadedConfig } from "@landline/server";
-import type { Command } from "commander";
-import { safeLine } from "../terminal/mod.ts";
+import { type Command, Option } from "commander";
+import { safeLine, WrongSettings } from "../terminal/mod.ts";
 import { addEchoPorts } from "./echo.ts";
 
 /** Flags that are settings of the server, by the setting's name. */
@@ -25,10 +25,29 @@ export function addServeFlags(command: Command): Command {
     .option("--durability <kind>", "what a message survives: disk, process or memory (default: disk)")
     .option("--rates <on|off>", "off lifts every rate and every limit per address (default: on)")
     .option("--echo", "the three servers of 'landline echo' too");
+  command.parent?.hook("preSubcommand", async (_program, called) => {
+    if (called === command) await refuseOtherSettings(command);
+  });
   return addEchoPorts(addDataFlags(withSettings));
 }
 
-/** What is in force, from the command's flags, the environment and a file. Mistakes are told as wrong usage. */
+/** Says of the settings that have no flag how they are given: they are easily taken for flags. */
+async function refuseOtherSettings(command: Command): Promise<void> {
+  const { flagOf, SETTINGS, variableOf } = await import("@landline/server");
+  for (const name of Object.keys(SETTINGS)) {
+    const flag = flagOf(name);
+    if (command.options.some(({ long }) => long === flag)) continue;
+    command.addOption(new Option(`${flag} [value]`).hideHelp());
+    command.on(`option:${flag.slice(2)}`, () => {
+      command.error(`error: '${flag}' is no flag; set ${variableOf(name)} (or ${name} in the file)`);
+    });
+  }
+}
+
+/**
+ * What is in force, from the command's flags, the environment and a file. Mistakes end the command; how it is used is said
+ * only where a flag is wrong.
+ */
 export async function loadServerConfig(command: Command): Promise<LoadedConfig> {
   // Loaded here, as few commands need it.
   const { ConfigError, loadConfig } = await import("@landline/server");
@@ -38,6 +57,8 @@ export async function loadServerConfig(command: Command): Promise<LoadedConfig> 
     return await loadConfig({ flags, env: process.env, file });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    command.error(error.problems.map((problem) => `landline: ${safeLine(problem)}`).join("\n"));
+    const text = error.problems.map((problem) => `landline: ${safeLine(problem)}`).join("\n");
+    if (error.hasWrongFlag) command.error(text);
+    throw new WrongSettings(text, { cause: error });
   }
 }

@@ -2,6 +2,7 @@ import { formatAddress, type UdpAddress } from "@landline/sockets";
 import type { Command } from "commander";
 import { EchoServices, type EchoServicesOptions } from "../echo/mod.ts";
 import {
+  describeError,
   everyAddressLine,
   formatServices,
   interruptSignal,
@@ -15,7 +16,8 @@ import {
 import { addServeFlags, loadServerConfig } from "./serve-flags.ts";
 
 const EXAMPLES = `
-Every other setting can be given in the environment or a file; 'landline config' lists them.
+Every other setting can be given in the environment or a file; 'landline config' lists them. Ctrl-C or SIGTERM ends it:
+clients are told, and what was acknowledged is kept.
 
 Examples:
   landline serve                 rooms at http://localhost:8083/
@@ -40,9 +42,16 @@ async function serveChat({ echo, ...echoPorts }: EchoFlags, command: Command): P
   const interrupted = interruptSignal();
   const { config } = await loadServerConfig(command);
   // Loaded here, as no other command needs it.
-  const { startServer } = await import("@landline/server");
+  const { RoomLogError, startServer } = await import("@landline/server");
+  const reports = {
+    onError: (error: unknown): void => {
+      // What ends the server is told at its end.
+      if (!(error instanceof RoomLogError && error.code === "failed")) note(`landline: ${describeError(error)}`);
+    },
+    onRecovered: (): void => note("landline: Messages are stored again"),
+  };
   await using opened = new AsyncDisposableStack();
-  const server = opened.use(await orOtherPort(startServer(config), "--port"));
+  const server = opened.use(await orOtherPort(startServer({ ...config, ...reports }), "--port"));
   const echoOptions = { ...echoPorts, host: config.host };
   const services = echo ? opened.adopt(await EchoServices.open(echoOptions), (each) => each.close()) : undefined;
 
@@ -55,7 +64,12 @@ async function serveChat({ echo, ...echoPorts }: EchoFlags, command: Command): P
   print(formatServices([chat, ...(services?.lines ?? [])]));
   const everyAddress = everyAddressLine((server.address as UdpAddress).host);
   if (everyAddress !== undefined) print(`${everyAddress}; for browsers that open it by a name, see --hosts`);
-  if (config.data !== undefined && config.durability !== "memory") note(`Rooms are kept in ${safeLine(config.data)}`);
+  const isInMemory = config.data === undefined || config.durability === "memory";
+  note(
+    isInMemory
+      ? "Rooms are kept in memory only, and end with the server"
+      : `Rooms are kept in ${safeLine(config.data)}`,
+  );
   const failure = await Promise.race([untilInterrupted(interrupted), server.failed]);
   // Together, as each of them waits for its own clients.
   await Promise.all([server.close(), services?.close()]);

@@ -24,11 +24,20 @@ export class CommandFailed extends Error {
   override readonly name = "CommandFailed";
 }
 
+/** Settings of the environment or a file that cannot be used; its message has a line for each. */
+export class WrongSettings extends Error {
+  override readonly name = "WrongSettings";
+}
+
 /** Tells the user what went wrong, in one line. @returns the exit code: 0, 1 (it failed), 2 (wrong usage), 130, 143. */
 export function reportError(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // Commander has told it.
   if (error instanceof Interrupted) return error.exitCode;
   if (error instanceof OutputClosed) return 0;
+  if (error instanceof WrongSettings) {
+    process.stderr.write(`${error.message}\n`);
+    return 2;
+  }
   process.stderr.write(`landline: ${describeError(error)}\n`);
   return 1;
 }

@@ -6,7 +6,7 @@ export {
   parseListenPort,
   parsePort,
 } from "./arguments.ts";
-export { CommandFailed, describeError, Interrupted, OutputClosed, reportError } from "./exit.ts";
+export { CommandFailed, describeError, Interrupted, OutputClosed, reportError, WrongSettings } from "./exit.ts";
 export { interruptSignal, untilInterrupted } from "./interrupt.ts";
 export { note } from "./notes.ts";
 export { orOtherPort } from "./other-port.ts";

@@ -20,6 +20,8 @@ export interface ChatLimits {
   readonly roomListMax: number;
   /** Requests of one connection that wait for an earlier one; reading stops above. */
   readonly requestQueueMax: number;
+  /** Characters of such requests; reading stops above. */
+  readonly requestQueueBytesMax: number;
   /** Chat messages of one connection that are not committed yet; the next ones wait above. */
   readonly inFlightMax: number;
   /** Bytes that wait for one client; above it is let go with `slow-consumer`. */
@@ -64,6 +66,7 @@ export const DEFAULT_LIMITS: ChatLimits = {
   membersMax: 200,
   roomListMax: 200,
   requestQueueMax: 256,
+  requestQueueBytesMax: 131_072,
   inFlightMax: 1_024,
   outboxBytesMax: 1_048_576,
   pingMs: 25_000,

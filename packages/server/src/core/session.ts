@@ -8,10 +8,12 @@ export interface Session {
   person: Name | undefined;
   /** The rooms it is in, by key, in the order of joining. */
   readonly rooms: Map<string, Name>;
+  /** Whether it was ever in a room. */
+  hasJoined: boolean;
 }
 
 export function newSession(): Session {
-  return { version: 1, person: undefined, rooms: new Map() };
+  return { version: 1, person: undefined, rooms: new Map(), hasJoined: false };
 }
 
 /** The room that a command without one means: the only one. */

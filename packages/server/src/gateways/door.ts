@@ -51,7 +51,7 @@ export class Door {
           const address = connection.remote?.host ?? "";
           // Connections that were given away are no longer the server's, but still open.
           const isFull = detached.size + server.connections > connectionsMax;
-          if (refusing.signal.aborted || isFull || callers?.mayEnter(address, performance.now()) === false) {
+          if (isFull || callers?.mayEnter(address, performance.now()) === false) {
             connection.reset();
             return;
           }
@@ -65,7 +65,8 @@ export class Door {
               callers?.left(address);
             });
           };
-          connection.handle(new Visitor(connection, options, doorways, giveAway));
+          const open = refusing.signal.aborted ? onlyHttp(doorways) : doorways;
+          connection.handle(new Visitor(connection, options, open, giveAway));
         },
       },
     );
@@ -81,7 +82,7 @@ export class Door {
     return this.#server.connections + this.#detached.size;
   }
 
-  /** Lets nobody in from now on; those inside stay. */
+  /** Lets nobody in from now on but HTTP, which tells who asks; those inside stay. */
   refuse(): void {
     this.#refusing.abort();
   }
@@ -148,6 +149,12 @@ class Visitor implements ConnectionHandlers {
     netSocket.unshift(this.#firstBytes);
     this.#doorways.http(netSocket);
   }
+}
+
+/** Those that chat are reset. */
+function onlyHttp({ http }: Doorways): Doorways {
+  const reset = (connection: Connection): void => connection.reset();
+  return { json: reset, jsonPrefixed: reset, silent: reset, http };
 }
 
 /** Hands a connection on after a while, unless the door is closing it by then. */

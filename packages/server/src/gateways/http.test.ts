@@ -159,7 +159,7 @@ describe("HttpGateway", LIMIT, () => {
       assert.equal(await statusOf(host), 421, host);
     }
     const none = await site.raw("GET / HTTP/1.0\r\n\r\n");
-    assert.match(await none.restText(), /^HTTP\/1\.1 421 /);
+    assert.match(await none.restText(), /^HTTP\/1\.1 421 [\s\S]*--hosts/);
     await none.close();
   });
 
@@ -196,6 +196,22 @@ describe("HttpGateway", LIMIT, () => {
     assert.equal(await statusOf("/", `${HEAD}Origin: null\r\n`), 403);
     assert.equal(await statusOf("/", "Host: evil.example\r\nOrigin: http://evil.example\r\n"), 421);
     assert.deepEqual(site.upgraded, ["/", "/ws?x", "/ws"]);
+  });
+
+  test("says to a handshake that is refused why, and what would let it in", async () => {
+    await using site = await Site.open();
+    const cases = {
+      [`403 Forbidden: ${HEAD}Origin: http://evil.example\r\n`]: "Pages from that address may not speak",
+      "421 Misdirected Request: Host: evil.example\r\n": "This server does not answer to that host name",
+    };
+    for (const [asked, text] of Object.entries(cases)) {
+      const [, status = "", headers = ""] = /^(.*?): (.*)$/s.exec(asked) ?? [];
+      const client = await site.raw(`GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${headers}\r\n`);
+      const [head = "", body = ""] = (await client.restText()).split("\r\n\r\n");
+      assert.match(head, new RegExp(`^HTTP/1\\.1 ${status}\r\n[\\s\\S]*Content-Length: ${body.length}$`));
+      assert.match(body, new RegExp(`^${text}.*--hosts.*\n$`));
+      await client.close();
+    }
   });
 
   test("answers a request that offers another protocol as if it did not", async () => {

@@ -12,7 +12,7 @@ export interface HttpGatewayOptions {
   readonly headersTimeoutMs: number;
   /** Answers `/healthz`. */
   readonly health: () => unknown;
-  /** Answers `/readyz`: whether new clients are welcome. */
+  /** Whether new clients are welcome: `/readyz` says so. If not, nothing but `/healthz` is answered with what was asked. */
   readonly isReady: () => boolean;
   /** Takes a WebSocket handshake over. */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -39,6 +39,10 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "referrer-policy": "no-referrer",
   "x-content-type-options": "nosniff",
 };
+
+const STRANGE_HOST = "This server does not answer to that host name; to let it, start it with --hosts and the name";
+const STRANGE_ORIGIN =
+  "Pages from that address may not speak to this server; to let them, start it with --hosts and their host name";
 
 /** How long it may take for all of it, beyond its head. */
 const BODY_TIMEOUT_MS = 20_000;
@@ -102,7 +106,7 @@ export class HttpGateway {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     const { method, headers } = request;
     if (!isOwnHost(headers.host, this.#options.hosts)) {
-      sendText(response, 421, "This server does not answer to that host name; see the setting for host names");
+      sendText(response, 421, STRANGE_HOST);
     } else if (method !== "GET" && method !== "HEAD") {
       response.setHeader("allow", "GET, HEAD");
       sendText(response, 405, "Only GET and HEAD");
@@ -112,13 +116,19 @@ export class HttpGateway {
   }
 
   #get(path: string, request: IncomingMessage, response: ServerResponse): void {
+    const isReady = this.#options.isReady();
+    // Nothing more is answered on this connection.
+    if (!isReady) response.setHeader("connection", "close");
     if (path === "/healthz") {
       sendState(response, 200, this.#options.health());
       return;
     }
+    if (!isReady) {
+      sendState(response, 503, { status: "shutting down" });
+      return;
+    }
     if (path === "/readyz") {
-      const isReady = this.#options.isReady();
-      sendState(response, isReady ? 200 : 503, { status: isReady ? "ok" : "shutting down" });
+      sendState(response, 200, { status: "ok" });
       return;
     }
     const asset = this.#options.assets.get(path);
@@ -135,13 +145,14 @@ export class HttpGateway {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { hosts, upgrade } = this.#options;
+    const { hosts, isReady, upgrade } = this.#options;
     const { host, origin } = request.headers;
     const path = pathOf(request);
-    if (path !== "/" && path !== "/ws") refuse(socket, 404);
-    else if (host === undefined || !isOwnHost(host, hosts)) refuse(socket, 421);
+    if (!isReady()) refuse(socket, 503);
+    else if (path !== "/" && path !== "/ws") refuse(socket, 404);
+    else if (host === undefined || !isOwnHost(host, hosts)) refuse(socket, 421, STRANGE_HOST);
     // No Origin: a program, not a page.
-    else if (origin !== undefined && !isOwnOrigin(origin, host, hosts)) refuse(socket, 403);
+    else if (origin !== undefined && !isOwnOrigin(origin, host, hosts)) refuse(socket, 403, STRANGE_ORIGIN);
     else upgrade(request, socket, head);
   }
 }
@@ -168,8 +179,11 @@ function send(response: ServerResponse, status: number, type: string, bytes: Buf
 }
 
 /** Answers where `node:http` does not, and ends the connection even if the peer does not. */
-function refuse(socket: Duplex, status: number): void {
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+function refuse(socket: Duplex, status: number, why?: string): void {
+  const body = why === undefined ? "" : `${why}\n`;
+  const type = body === "" ? "" : "Content-Type: text/plain; charset=utf-8\r\n";
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n${type}`;
+  socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
   // What the peer still sends is read and thrown away, so that it gets to read the answer.
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);

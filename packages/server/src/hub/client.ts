@@ -17,6 +17,8 @@ import type { WireFormat, WireFormats } from "./wire-format.ts";
 
 /** While this many bytes wait for a client, its next request waits too; links tell when they have become fewer. */
 const ANSWER_BYTES_MAX = 65_536;
+/** Requests that are answered at once, refusals too; then whoever else waits gets a turn. */
+const ANSWERS_PER_TURN = 64;
 
 /** What a client asks of the hub it is connected to. */
 export interface ClientOwner {
@@ -65,10 +67,13 @@ export class Client {
   readonly #owner: ClientOwner;
   readonly #formats: WireFormats;
   readonly #requests: (Command | Refusal)[] = [];
+  /** Of the requests that came to wait since none did. */
+  #waitingBytes = 0;
   #inFlight = 0;
   /** The room of the messages in flight. */
   #inFlightRoom = "";
   #isBusy = false;
+  #answers = 0;
   #isPaused = false;
   #isGone = false;
   #isFinishing = false;
@@ -107,9 +112,12 @@ export class Client {
 
   /** A gateway read a request, or something that is none. */
   receive(request: Command | Refusal): void {
-    if (this.#isGone) return;
+    if (this.#isGone || this.#isFinishing) return;
     this.#requests.push(request);
     this.#proceed();
+    if (this.#requests.length === 0) return;
+    this.#waitingBytes += JSON.stringify(request).length;
+    this.#throttle();
   }
 
   answer(answer: Answer): void {
@@ -137,12 +145,17 @@ export class Client {
 
   /** The client will ask nothing more: what it asked is carried out, and then it is let go. */
   finish(): void {
-    this.#isFinishing = true;
-    this.#proceed();
-    void this.#idle().then(() => {
+    void this.complete().then(() => {
       this.link.close({ reconnect: false, message: "" });
       this.gone();
     });
+  }
+
+  /** Takes no more requests. Resolves when those that came are carried out; their answers wait for no reader. */
+  async complete(): Promise<void> {
+    this.#isFinishing = true;
+    this.#proceed();
+    await this.#idle();
   }
 
   /** The connection is gone; what it had begun comes to its end, and then it leaves its rooms. Idempotent. */
@@ -152,7 +165,10 @@ export class Client {
     this.#departure = this.#idle().then(() => this.#owner.departed(this));
   }
 
-  /** Stops without leaving: another connection takes its session. Resolves when nothing of it is under way. */
+  /**
+   * Stops without leaving: another connection takes its session, or the server stops. What waits is dropped. Resolves when
+   * nothing of it is under way.
+   */
   async retire(): Promise<void> {
     this.#end();
     await this.#idle();
@@ -176,6 +192,7 @@ export class Client {
       }
       this.#requests.shift();
       this.#carryOut(request, decision);
+      if (!isEntry(decision)) this.#countAnswer();
     }
     this.#throttle();
     if (this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
@@ -204,6 +221,19 @@ export class Client {
     void this.#finish(work, request.id);
   }
 
+  /** Small requests cost little each, but a read brings thousands of them. */
+  #countAnswer(): void {
+    this.#answers += 1;
+    if (this.#answers < ANSWERS_PER_TURN) return;
+    this.#answers = 0;
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    setImmediate(() => {
+      this.#isBusy = false;
+      this.#proceed();
+    });
+  }
+
   async #finish(work: Promise<void>, id: string | undefined): Promise<void> {
     try {
       await work;
@@ -219,8 +249,11 @@ export class Client {
 
   /** A client that asks faster than it is answered is not read for a while. */
   #throttle(): void {
+    if (this.#requests.length === 0) this.#waitingBytes = 0;
     if (this.#isGone) return;
-    if (!this.#isPaused && this.#requests.length > this.#owner.limits.requestQueueMax) {
+    const { requestQueueMax, requestQueueBytesMax } = this.#owner.limits;
+    const isFull = this.#requests.length > requestQueueMax || this.#waitingBytes > requestQueueBytesMax;
+    if (!this.#isPaused && isFull) {
       this.#isPaused = true;
       this.link.pause();
     } else if (this.#isPaused && this.#requests.length === 0) {

@@ -1,6 +1,7 @@
 import type { ChatLimits, Goodbye, Position, Refusal } from "../core/mod.ts";
 import type { GapReason } from "./recovery.ts";
 import type { Entry } from "./room-log.ts";
+import type { EntryText } from "./wire-format.ts";
 
 /** What a room's members are told, in the room's order. Its own author is told something else, or nothing. */
 export type RoomEvent =
@@ -33,7 +34,7 @@ export type Answer =
       readonly position: Position;
       readonly members: readonly string[];
       readonly count: number;
-      readonly entries: readonly Entry[];
+      readonly entries: readonly EntryText[];
       readonly more: boolean;
       readonly recovered: boolean | undefined;
       readonly reason?: GapReason | undefined;
@@ -71,7 +72,7 @@ export type Answer =
       readonly type: "history" | "search";
       readonly id: string | undefined;
       readonly room: string;
-      readonly entries: readonly Entry[];
+      readonly entries: readonly EntryText[];
       readonly more: boolean;
     }
   | { readonly type: "topic"; readonly id: string | undefined; readonly room: string; readonly topic: string }

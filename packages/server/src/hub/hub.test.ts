@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe, mock, test } from "node:test";
 import { FakeLink, HubFixture, type Message, pick, settle } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { MemoryRegistry, MemoryRoomLog } from "../adapters/memory/mod.ts";
@@ -415,6 +415,28 @@ describe("answers", () => {
     assert.ok(ada.take().length >= 190);
   });
 
+  test("of small requests at most 64 are answered a turn, refusals too, and others in between", async () => {
+    const fixture = new HubFixture();
+    const eve = await fixture.member("Eve");
+    const ada = await fixture.member("Ada");
+    const requests = Array.from({ length: 100 }, (_, i): readonly Command[] => [
+      { type: "ping", id: `${i}` },
+      { type: "leave", room: "no such room" },
+    ]).flat();
+    eve.ask(...requests);
+    const first = eve.take();
+    assert.ok(first.length <= 64);
+    ada.ask({ type: "ping" });
+    assert.deepEqual(pick(ada.take(), "type"), [["pong"]]);
+    await settle();
+    const all = [...first, ...eve.take()];
+    assert.deepEqual(
+      all.filter(({ type }) => type === "pong").map(({ id }) => id),
+      requests.flatMap(({ id }) => id ?? []),
+    );
+    assert.equal(all.length, requests.length);
+  });
+
   test("requests that no longer fit in the queue pause the link, and it goes on when they are answered", async () => {
     const fixture = new HubFixture({ limits: { requestQueueMax: 4 } });
     const ada = await fixture.member("Ada", "lobby");
@@ -425,6 +447,21 @@ describe("answers", () => {
     await settle();
     assert.equal(ada.link.isPaused, false);
     assert.equal(ada.take().length, 6);
+  });
+
+  test("requests whose bytes no longer fit pause the link, too, until none waits", async () => {
+    const fixture = new HubFixture({ limits: { requestQueueBytesMax: 1_000 } });
+    const ada = await fixture.member("Ada", "lobby");
+    const long = chat("x".repeat(400));
+    for (let round = 0; round < 2; round += 1) {
+      ada.ask({ type: "rooms" }, long, long);
+      assert.equal(ada.link.isPaused, false);
+      ada.ask(long);
+      assert.equal(ada.link.isPaused, true);
+      await settle();
+      assert.equal(ada.link.isPaused, false);
+      assert.equal(ada.take().length, 4);
+    }
   });
 
   test("messages above inFlightMax wait until others have passed", async () => {
@@ -497,8 +534,8 @@ describe("history", () => {
     assert.deepEqual(await page({ limit: 0 }), [[], true]);
   });
 
-  test("a page that no outbox takes is cut, and says so", async () => {
-    const fixture = new HubFixture({ limits: { outboxBytesMax: 4_000 } });
+  test("a page that is too long for an outbox is cut, and says so", async () => {
+    const fixture = new HubFixture({ limits: { outboxBytesMax: 8_000 } });
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
     const [position] = pick(await bob.hear({ type: "join", room: "lobby" }), "position") as [[{ epoch: string }]];
@@ -506,15 +543,42 @@ describe("history", () => {
     bob.take();
     bob.link.isStalled = true;
     const [newest] = await bob.hear({ type: "history", room: "lobby" });
-    assert.deepEqual([seqsOf(newest), newest?.more], [[7, 8], true]);
+    assert.deepEqual([seqsOf(newest), newest?.more], [[6, 7, 8], true]);
     bob.link.bufferedBytes = 0;
     const [oldest] = await bob.hear({ type: "history", room: "lobby", after: 0 });
-    assert.deepEqual([seqsOf(oldest), oldest?.more], [[1, 2], true]);
+    assert.deepEqual([seqsOf(oldest), oldest?.more], [[1, 2, 3], true]);
     bob.link.bufferedBytes = 0;
     const after = { epoch: position[0].epoch, seq: 0 };
     const [joined] = await bob.hear({ type: "join", room: "lobby", after });
-    assert.deepEqual([seqsOf(joined), joined?.more, joined?.recovered], [[7, 8], true, false]);
+    assert.deepEqual([seqsOf(joined), joined?.more, joined?.recovered], [[6, 7, 8], true, false]);
     assert.equal(bob.client.isGone, false);
+  });
+});
+
+describe("a long page", () => {
+  test("costs each entry that it gives once, and one more", async () => {
+    const fixture = new HubFixture({ limits: { outboxBytesMax: 12_800 } });
+    const ada = await fixture.member("Ada", "lobby");
+    // Six times as long as JSON.
+    await ada.hear(...Array.from({ length: 20 }, () => chat("\u0001".repeat(150))));
+    const encoded = mock.method(fixture.formats[2], "entry");
+    const [page] = await ada.hear({ type: "history", room: "lobby" });
+    assert.deepEqual([seqsOf(page), page?.more], [[18, 19, 20], true]);
+    assert.equal(encoded.mock.callCount(), 4);
+  });
+
+  test("is not read further than its bytes go", async () => {
+    const log = new MemoryRoomLog();
+    const fixture = new HubFixture({ log, limits: { outboxBytesMax: 4_000 } });
+    const ada = await fixture.member("Ada", "lobby");
+    const [read, search] = [mock.method(log, "read"), mock.method(log, "search")];
+    await ada.hear({ type: "history", room: "lobby" }, { type: "search", room: "lobby", query: "x" });
+    await ada.hear({ type: "join", room: "lobby", history: 9 });
+    const bounds = [...read.mock.calls.map((call) => call.arguments[1]), search.mock.calls[0]?.arguments[2]];
+    assert.deepEqual(
+      bounds.map((options) => options?.charactersMax),
+      [1_000, 1_000, 1_000],
+    );
   });
 });
 
@@ -846,26 +910,79 @@ describe("sweep()", () => {
       [false],
     );
   });
+
+  test("a name alone keeps no connection, a room that was left does", async () => {
+    const fixture = new HubFixture({ limits: PING });
+    const named = await fixture.member("Ada");
+    const left = await fixture.member("Bob", "lobby");
+    await left.hear({ type: "leave", room: "lobby" });
+    const { secret } = left.client;
+    const back = fixture.connect();
+    await back.hear({ type: "hello", version: 2, session: secret });
+    fixture.now += 60_000;
+    for (const { client } of [named, back]) fixture.hub.heard(client);
+    fixture.hub.sweep();
+    assert.deepEqual(pick(named.take(), "type", "code"), [["bye", "join-timeout"]]);
+    assert.equal(back.client.isGone, false);
+  });
 });
 
 describe("drain()", () => {
   const SHUTDOWN = { code: "shutdown", message: "Bye", reconnect: true } as const;
 
-  test("finishes what was begun, and not what only waits", async () => {
+  test("finishes what was asked, also what only waits, and nothing that comes later", async () => {
     const fixture = new HubFixture({ limits: { inFlightMax: 1 } });
-    const ada = await fixture.member("Ada", "lobby");
-    const bob = await fixture.member("Bob", "lobby");
+    const ada = await fixture.member("Ada", "lobby", "kitchen");
+    const bob = await fixture.member("Bob", "lobby", "kitchen");
     ada.take();
-    ada.ask(chat("one", "1"), chat("two", "2"));
-    await fixture.hub.drain(SHUTDOWN, 1_000);
+    ada.ask(chat("one", "1"), chat("two", "2"), { type: "who", id: "w", room: "lobby" }, chat("three", "3", "kitchen"));
+    const drained = fixture.hub.drain(SHUTDOWN, 1_000);
+    ada.ask(chat("late", "4"));
+    await drained;
     assert.deepEqual(pick(ada.take(), "type", "id"), [
       ["ack", "1"],
+      ["ack", "2"],
+      ["who", "w"],
+      ["ack", "3"],
       ["bye", undefined],
     ]);
     assert.deepEqual(pick(bob.take(), "type", "message"), [
       ["chat", "one"],
+      ["chat", "two"],
+      ["chat", "three"],
       ["bye", "Bye"],
     ]);
+  });
+
+  test("does not wait for who does not read its answers", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    ada.link.bufferedBytes = 65_536;
+    ada.ask({ type: "ping", id: "p" }, chat("one", "1"));
+    await fixture.hub.drain(SHUTDOWN, 3_600_000);
+    assert.deepEqual(pick(ada.take(), "type", "id"), [
+      ["pong", "p"],
+      ["ack", "1"],
+      ["bye", undefined],
+    ]);
+  });
+
+  test("does not wait longer than it is told for what still waits either, and drops it", async () => {
+    const log = new MemoryRoomLog();
+    const fixture = new HubFixture({ log, limits: { inFlightMax: 1 } });
+    const ada = await fixture.member("Ada", "lobby");
+    const { promise, resolve } = Promise.withResolvers<readonly AppendResult[]>();
+    let appends = 0;
+    log.append = () => {
+      appends += 1;
+      return promise;
+    };
+    ada.ask(chat("one", "1"), chat("two", "2"));
+    await fixture.hub.drain(SHUTDOWN, 0);
+    resolve([{ type: "id-reused" }]);
+    await settle();
+    assert.deepEqual(pick(ada.take(), "type"), [["bye"]]);
+    assert.equal(appends, 1);
   });
 
   test("does not wait longer than it is told for a log that hangs", async () => {

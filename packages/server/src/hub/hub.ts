@@ -126,7 +126,7 @@ export class Hub implements ClientOwner {
     for (const client of this.#clients) {
       if (client.pingedAt !== undefined && now - client.pingedAt >= pongMs) {
         this.dismiss(client, { code: "ping-timeout", message: "No answer to a ping", reconnect: true });
-      } else if (client.person === undefined && now - client.connectedAt >= joinTimeoutMs) {
+      } else if (!client.session.hasJoined && now - client.connectedAt >= joinTimeoutMs) {
         this.dismiss(client, { code: "join-timeout", message: "Nothing was joined in time", reconnect: false });
       } else if (client.pingedAt === undefined && now - client.heardAt >= pingMs) {
         this.#ping(client, now);
@@ -135,15 +135,17 @@ export class Hub implements ClientOwner {
   }
 
   /**
-   * Says goodbye to everyone, and to whoever comes from now on. What was begun is finished and answered before, for at
-   * most `timeoutMs`; what only waits is not. Rooms hear nothing, as all of them go. Each client is given another time
-   * to come back.
+   * Says goodbye to everyone, and to whoever comes from now on. What clients asked is carried out and answered before,
+   * for at most `timeoutMs`; what they ask from now on is not. Rooms do not hear that all of them go. Each client is given
+   * another time to come back.
    */
   async drain(goodbye: Goodbye, timeoutMs: number): Promise<void> {
     this.#goodbye = goodbye;
     const clients = [...this.#clients].filter(({ isGone }) => !isGone);
-    await within(timeoutMs, Promise.all(clients.map((client) => client.retire())));
+    await within(timeoutMs, Promise.all(clients.map((client) => client.complete())));
     for (const [index, client] of clients.entries()) {
+      if (client.isGone) continue;
+      void client.retire();
       client.sayGoodbye({ ...goodbye, afterMs: Math.floor((index * 1_000) / RETURNS_PER_SECOND) });
     }
   }
@@ -284,6 +286,7 @@ export class Hub implements ClientOwner {
     if (isNew) {
       room.add(client);
       client.session.rooms.set(room.name.key, room.name);
+      client.session.hasJoined = true;
       person.enter(room.name.key);
     } else {
       this.#rooms.release(room);

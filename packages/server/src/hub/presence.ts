@@ -16,7 +16,10 @@ export interface Presence {
   leave(room: string, name: string, origin?: unknown): Promise<void>;
   /** The first `limit` names, in the order of entering, and how many there are. */
   members(room: string, limit: number): Promise<{ readonly names: readonly string[]; readonly count: number }>;
-  /** The rooms with the most members, at most `limit`. */
+  /**
+   * The rooms with the most members, at most `limit`; of equal ones first those that have been so for longest. Asked often,
+   * whatever the number of rooms.
+   */
   rooms(limit: number): Promise<readonly { readonly room: string; readonly count: number }[]>;
   /** One listener per process; it is called before `enter` or `leave` resolves. */
   follow(listener: (change: PresenceChange) => void): void;

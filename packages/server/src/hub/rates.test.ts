@@ -73,6 +73,16 @@ describe("who asks too often", () => {
     assert.deepEqual(pick(await again.hear(chat("3")), "code"), [["rate-limited"]]);
   });
 
+  test("cannot use up what belongs to a name that it does not have", async () => {
+    const fixture = new HubFixture({ hasRates: true, limits: { joinRate: 1, joinBurst: 3 } });
+    const ada = await fixture.member("Ada", "lobby");
+    const eve = fixture.connect();
+    const asAda: Command = { type: "join", room: "lobby", username: "Ada" };
+    const told = await eve.hear(asAda, asAda, asAda, asAda);
+    assert.deepEqual(pick(told, "code"), [["name-in-use"], ["name-in-use"], ["name-in-use"], ["rate-limited"]]);
+    assert.deepEqual(pick(await ada.hear(join("kitchen"), join("garden")), "type"), [["joined"], ["joined"]]);
+  });
+
   test("is held to a rate of other requests too, with or without a name", async () => {
     const fixture = new HubFixture({ hasRates: true, limits: { requestRate: 1, requestBurst: 2 } });
     const rooms = (id: string): Command => ({ type: "rooms", id });

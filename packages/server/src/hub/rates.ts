@@ -8,8 +8,8 @@ const WORDS: Readonly<Record<RateKind, string>> = { message: "messages", join: "
 export function checkRate(client: Client, decision: Decision, nowMs: number): Refusal | undefined {
   const kind = kindOf(decision);
   if (client.rates === undefined || kind === undefined) return undefined;
-  const person = decision.type === "join" ? decision.person : client.session.person;
-  const retryAfterMs = client.rates.take(kind, person?.key, nowMs);
+  // The name that it has, not one that it asks for: nobody uses up what is somebody else's.
+  const retryAfterMs = client.rates.take(kind, client.session.person?.key, nowMs);
   if (retryAfterMs === 0) return undefined;
   const message = `Too many ${WORDS[kind]} in a short time; go on in ${Math.ceil(retryAfterMs / 1_000)} s`;
   return { ...refuse("rate-limited", message), retryAfterMs };

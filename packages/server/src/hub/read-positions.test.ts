@@ -62,15 +62,15 @@ describe("read", () => {
     bob.take();
     const list = async (client: FakeClient) => (await client.hear({ type: "rooms" }))[0]?.rooms;
     assert.deepEqual(await list(bob), [
-      { room: "attic", count: 2 },
       { room: "lobby", count: 2, unread: 2 },
+      { room: "attic", count: 2 },
       { room: "kitchen", count: 1, unread: 0 },
     ]);
     await ada.hear({ type: "join", room: "kitchen" });
     await bob.hear(read(1), { type: "leave", room: "kitchen" });
     assert.deepEqual(await list(bob), [
-      { room: "attic", count: 2 },
       { room: "lobby", count: 2, unread: 1 },
+      { room: "attic", count: 2 },
       { room: "kitchen", count: 1 },
     ]);
   });

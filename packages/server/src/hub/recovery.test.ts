@@ -10,7 +10,7 @@ describe("missedEntries()", () => {
     // The log keeps the newest 10,000 of these.
     await log.append(Array.from({ length: 20_000 }, (_, i) => said(`${i + 1}`)));
     const until = await log.open("lobby");
-    const after = (seq: number) => missedEntries(log, "lobby", until, { epoch: until.epoch, seq }, 20_000);
+    const after = (seq: number) => missedEntries(log, "lobby", until, { epoch: until.epoch, seq }, { limit: 20_000 });
     assert.deepEqual([(await after(10_000)).recovered, (await after(10_000)).entries.length], [true, 10_000]);
     assert.deepEqual([(await after(9_999)).recovered, (await after(9_999)).entries.length], [false, 10_000]);
     assert.equal((await after(20_000)).recovered, true);
@@ -22,7 +22,14 @@ describe("missedEntries()", () => {
     await log.append(Array.from({ length: 20_000 }, (_, i) => said(`${i + 1}`)));
     const until = await log.open("lobby");
     const reason = async (seq: number, limit: number, epoch = until.epoch) =>
-      (await missedEntries(log, "lobby", until, { epoch, seq }, limit)).reason;
+      (await missedEntries(log, "lobby", until, { epoch, seq }, { limit })).reason;
+    const bounds = { limit: 3, charactersMax: 10 };
+    assert.equal(
+      (await missedEntries(log, "lobby", until, { epoch: until.epoch, seq: 19_998 }, bounds)).reason,
+      undefined,
+    );
+    const cut = await missedEntries(log, "lobby", until, { epoch: until.epoch, seq: 19_997 }, bounds);
+    assert.deepEqual([cut.reason, cut.entries.map(({ seq }) => seq)], ["too-many", [19_999, 20_000]]);
     assert.equal(await reason(19_998, 2), undefined);
     assert.equal(await reason(19_997, 2), "too-many");
     assert.equal(await reason(9_999, 20_000), "too-old");
@@ -37,7 +44,7 @@ describe("missedEntries()", () => {
     await log.append([said("3")]);
     const texts = async (seq: number | undefined, limit: number) => {
       const after = seq === undefined ? undefined : { epoch: until.epoch, seq };
-      const { entries, recovered, more } = await missedEntries(log, "lobby", until, after, limit);
+      const { entries, recovered, more } = await missedEntries(log, "lobby", until, after, { limit });
       return [entries.map(({ body }) => body), recovered, more];
     };
     assert.deepEqual(await texts(undefined, 10), [["1", "2"], undefined, false]);

@@ -1,5 +1,5 @@
 import type { Position } from "../core/mod.ts";
-import type { Entry, Page, RoomLog } from "./room-log.ts";
+import type { Entry, Page, ReadBounds, RoomLog } from "./room-log.ts";
 
 /** What a client that joins is given of the past. */
 export interface Missed {
@@ -18,24 +18,24 @@ export type GapReason = "log-changed" | "ahead" | "too-old" | "too-many";
 /**
  * Reads the entries up to `until` that a client missed after the position it knows: all of them, or, where they are too
  * many or the log does not have them any more, the newest ones and `recovered: false`. Without a position it reads the
- * newest `limit` entries.
+ * newest ones.
  */
 export async function missedEntries(
   log: RoomLog,
   room: string,
   until: Position,
   after: Position | undefined,
-  limit: number,
+  bounds: ReadBounds,
 ): Promise<Missed> {
   const before = until.seq + 1;
   const newest = async (): Promise<Page> =>
-    limit === 0 ? { entries: [], more: until.seq > 0 } : await log.read(room, { before, limit });
+    bounds.limit === 0 ? { entries: [], more: until.seq > 0 } : await log.read(room, { before, ...bounds });
   const notAll = async (reason: GapReason): Promise<Missed> => ({ ...(await newest()), recovered: false, reason });
 
   if (after === undefined) return { ...(await newest()), recovered: undefined };
   if (after.epoch !== until.epoch) return notAll("log-changed");
   if (after.seq > until.seq) return notAll("ahead");
-  const page = await log.read(room, { after: after.seq, before, limit });
+  const page = await log.read(room, { after: after.seq, before, ...bounds });
   if (page.more) return notAll("too-many");
   // The first entry must follow the one the client knows; if there is none, it must know the last.
   if ((page.entries[0]?.prev ?? until.seq) !== after.seq) return notAll("too-old");

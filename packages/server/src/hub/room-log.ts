@@ -48,6 +48,17 @@ export type AppendResult =
   | { readonly type: "duplicate"; readonly seq: number; readonly at: number }
   | { readonly type: "id-reused" };
 
+/** How far ahead of the clock the newest entry may be before its time counts for nothing, in milliseconds. */
+export const AHEAD_MAX_MS = 604_800_000;
+
+/**
+ * The time of an entry that follows one of the time `lastAt`. A clock that jumps back does not reorder a room; but one that
+ * was far ahead once must not set the time of all that follows.
+ */
+export function timeAfter(lastAt: number, now: number): number {
+  return lastAt > now + AHEAD_MAX_MS ? now : Math.max(now, lastAt);
+}
+
 /** A stretch of a log, oldest first. */
 export interface Page {
   readonly entries: readonly Entry[];
@@ -55,20 +66,28 @@ export interface Page {
   readonly more: boolean;
 }
 
-export interface ReadOptions {
+/** How much is read. Where there is more, the page says so. */
+export interface ReadBounds {
+  /** Entries at most. */
+  readonly limit: number;
+  /** Characters of all their texts at most; one entry is given whatever its length. @default any number */
+  readonly charactersMax?: number | undefined;
+}
+
+/** With `after`, the oldest entries are read, otherwise the newest. */
+export interface ReadOptions extends ReadBounds {
   /** Entries after this `seq`. */
   readonly after?: number | undefined;
   /** Entries before this `seq`. */
   readonly before?: number | undefined;
-  /** The newest of them, at most this many; with `after` and no `before` the oldest of them. */
-  readonly limit: number;
 }
 
-export interface SearchOptions {
+/** The newest entries are given. */
+export interface SearchOptions extends ReadBounds {
+  /** Whose search it is: those of different askers take turns. @default one asker */
+  readonly asker?: string | undefined;
   /** Only entries before this `seq`. */
   readonly before?: number | undefined;
-  /** The newest of them, at most this many. */
-  readonly limit: number;
 }
 
 /**
@@ -142,5 +161,10 @@ export interface RoomLog {
   search(room: string, query: string, options: SearchOptions): Promise<Page>;
   /** One listener per process. */
   follow(listener: (entries: readonly Entry[]) => void): void;
-  close(): Promise<void>;
+  /**
+   * Stores what waits. Idempotent.
+   *
+   * @throws {RoomLogError} `timeout`: the first call's signal was aborted before that was done; the rest is given up.
+   */
+  close(options?: { readonly signal?: AbortSignal }): Promise<void>;
 }

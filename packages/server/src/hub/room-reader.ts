@@ -1,13 +1,15 @@
-import type { ChatLimits, Decision, Name, Position } from "../core/mod.ts";
+import { addressKey, type ChatLimits, type Decision, type Name, type Position } from "../core/mod.ts";
 import type { Client } from "./client.ts";
 import type { Answer } from "./events.ts";
+import { fitting } from "./fitting.ts";
 import type { Person } from "./person.ts";
 import type { Presence } from "./presence.ts";
 import { ReadPositions } from "./read-positions.ts";
 import { missedEntries } from "./recovery.ts";
 import type { Room } from "./room.ts";
-import type { Page, RoomLog } from "./room-log.ts";
+import type { Page, ReadBounds, RoomLog } from "./room-log.ts";
 import type { Rooms } from "./rooms.ts";
+import type { EntryText } from "./wire-format.ts";
 
 /** What a reader works with. */
 export interface RoomReaderOptions {
@@ -48,10 +50,12 @@ export class RoomReader {
     { person, after, history }: DecisionOf<"join">,
   ): Promise<Uint8Array | undefined> {
     const { names, count } = await this.#presence.members(room.name.key, this.#limits.membersMax);
-    const missed = await missedEntries(this.#log, room.name.key, position, after, history);
+    const missed = await missedEntries(this.#log, room.name.key, position, after, this.#bounds(history));
     const read = this.#readPositions.get(person.key, room.name.key, position.epoch);
     const unread = read === undefined ? undefined : await this.#countUnread(person, room, position, read);
-    return this.#encodePage(client, missed, "newest", (page, isCut) => ({
+    const page = this.#pageFor(client, room.name.text, missed, "newest");
+    const isCut = missed.recovered && page.entries.length < missed.entries.length;
+    return client.format.answer({
       type: "joined",
       id,
       room: room.name.text,
@@ -60,12 +64,12 @@ export class RoomReader {
       members: names,
       count,
       ...page,
-      recovered: isCut && missed.recovered ? false : missed.recovered,
-      reason: isCut && missed.recovered ? "too-many" : missed.reason,
+      recovered: isCut ? false : missed.recovered,
+      reason: isCut ? "too-many" : missed.reason,
       topic: room.state.get("topic") || undefined,
       read,
       unread,
-    }));
+    });
   }
 
   async who(client: Client, id: string | undefined, name: Name): Promise<void> {
@@ -90,19 +94,16 @@ export class RoomReader {
 
   async history(client: Client, id: string | undefined, decision: DecisionOf<"history">): Promise<void> {
     const { room, before, after, limit } = decision;
-    const page = await this.#log.read(room.key, { before, after, limit });
+    const page = await this.#log.read(room.key, { before, after, ...this.#bounds(limit) });
     const keep = after === undefined ? "newest" : "oldest";
-    const answer = { type: "history", id, room: room.text } as const;
-    const bytes = this.#encodePage(client, page, keep, (cut) => ({ ...answer, ...cut }));
-    if (bytes !== undefined) client.outbox.send(bytes);
+    client.answer({ type: "history", id, room: room.text, ...this.#pageFor(client, room.text, page, keep) });
   }
 
   async search(client: Client, id: string | undefined, decision: DecisionOf<"search">): Promise<void> {
     const { room, query, before, limit } = decision;
-    const page = await this.#log.search(room.key, query, { before, limit });
-    const answer = { type: "search", id, room: room.text } as const;
-    const bytes = this.#encodePage(client, page, "newest", (cut) => ({ ...answer, ...cut }));
-    if (bytes !== undefined) client.outbox.send(bytes);
+    const asker = addressKey(client.link.address);
+    const page = await this.#log.search(room.key, query, { asker, before, ...this.#bounds(limit) });
+    client.answer({ type: "search", id, room: room.text, ...this.#pageFor(client, room.text, page, "newest") });
   }
 
   /** Remembers how far the person has read. */
@@ -128,25 +129,32 @@ export class RoomReader {
   /** How much others said since; counted no further than a page goes. */
   async #countUnread(person: Name, room: Room, until: Position, after: number): Promise<number> {
     if (after >= until.seq) return 0;
-    const options = { after, before: until.seq + 1, limit: this.#limits.historyMax };
+    const options = { after, before: until.seq + 1, ...this.#bounds(this.#limits.historyMax) };
     const { entries } = await this.#log.read(room.name.key, options);
     return entries.filter(({ kind, from }) => kind === "chat" && from.toLowerCase() !== person.key).length;
   }
 
-  /** Encodes an answer with as many of the entries as half an outbox takes: nobody is let go for what it asked. */
-  #encodePage(
+  /** No more is read of the log than an answer can hold. */
+  #bounds(limit: number): ReadBounds {
+    return { limit, charactersMax: this.#entriesBytesMax };
+  }
+
+  /** Of the entries, as many as an answer holds, each encoded once. */
+  #pageFor(
     client: Client,
+    room: string,
     { entries, more }: Page,
     keep: "newest" | "oldest",
-    answer: (page: Page, isCut: boolean) => Answer,
-  ): Uint8Array | undefined {
-    let bytes = client.format.answer(answer({ entries, more }, false));
-    let kept = entries;
-    while (bytes !== undefined && bytes.length > this.#limits.outboxBytesMax / 2 && kept.length > 1) {
-      const half = kept.length >>> 1;
-      kept = keep === "newest" ? kept.slice(-half) : kept.slice(0, half);
-      bytes = client.format.answer(answer({ entries: kept, more: true }, true));
-    }
-    return bytes;
+  ): { readonly entries: readonly EntryText[]; readonly more: boolean } {
+    const ordered = keep === "newest" ? entries.toReversed() : entries;
+    const texts = ordered.values().map((entry) => client.format.entry(entry, room));
+    const said = texts.filter((text) => text !== undefined);
+    const page = fitting(said, { sizeMax: this.#entriesBytesMax, sizeOf: Buffer.byteLength });
+    return { entries: keep === "newest" ? page.items.reverse() : page.items, more: more || page.more };
+  }
+
+  /** A quarter of an outbox: nobody is let go for what it asked, and nobody waits for long while it is encoded. */
+  get #entriesBytesMax(): number {
+    return this.#limits.outboxBytesMax / 4;
   }
 }

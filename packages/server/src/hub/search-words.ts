@@ -10,12 +10,12 @@ const WORDS_MAX = 16;
  * Beyond {@link QUERY_CHARACTERS_MAX} and 16 words a query does not narrow the search any more.
  */
 export function wordsOf(query: string): readonly string[] {
-  return split(query.slice(0, QUERY_CHARACTERS_MAX)).slice(0, WORDS_MAX);
+  return wordsIn(query.slice(0, QUERY_CHARACTERS_MAX)).slice(0, WORDS_MAX);
 }
 
 /** Tells whether a text has all the words; the last one may be the beginning of one. */
 export function hasWords(text: string, words: readonly string[]): boolean {
-  const own = new Set(split(text));
+  const own = new Set(wordsIn(text));
   const last = words.at(-1);
   return last !== undefined && words.every((word) => own.has(word) || (word === last && startsOne(own, last)));
 }
@@ -25,9 +25,10 @@ function startsOne(words: Iterable<string>, start: string): boolean {
   return false;
 }
 
-/** Composed again after the accents are off: a syllable of Korean is one letter. */
-function split(text: string): readonly string[] {
+/** All words of a text, in the form in which they are compared. */
+export function wordsIn(text: string): readonly string[] {
   const plain = text.normalize("NFD").replace(/(\p{Script=Latin})\p{M}+/gu, "$1");
+  // Composed again after the accents are off: a syllable of Korean is one letter.
   return (
     plain
       .normalize("NFC")

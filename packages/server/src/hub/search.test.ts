@@ -43,6 +43,19 @@ describe("search", () => {
     assert.deepEqual(pick(await eve.hear(search("secret")), "type", "code"), [["error", "not-joined"]]);
   });
 
+  test("tells the log whose it is, by the address", async () => {
+    const log = new MemoryRoomLog();
+    const fixture = new HubFixture({ log });
+    const askers: unknown[] = [];
+    log.search = async (_room, _query, { asker }) => {
+      askers.push(asker);
+      return { entries: [], more: false };
+    };
+    const ada = await fixture.member("Ada", "lobby");
+    await ada.hear(search("x"));
+    assert.deepEqual(askers, [ada.link.address]);
+  });
+
   test("that the log has no time for is refused as busy, and reported to nobody", async () => {
     const log = new MemoryRoomLog();
     const fixture = new HubFixture({ log });

@@ -1,4 +1,8 @@
 import type { Answer, RoomEvent } from "./events.ts";
+import type { Entry } from "./room-log.ts";
+
+/** An entry as the dialect says it. */
+export type EntryText = string;
 
 /** A dialect's half of a wire format: the text of what is sent, without its frame. `room` is the name as shown. */
 export interface Encoder {
@@ -52,6 +56,11 @@ export class WireFormat {
   own(event: RoomEvent, room: string): Uint8Array | undefined {
     const text = this.#encoder.own(event, room);
     return text === undefined ? undefined : this.#framing.frame(text);
+  }
+
+  /** An entry of the past, for an answer; nothing where the dialect has no word for it. */
+  entry(entry: Entry, room: string): EntryText | undefined {
+    return this.#encoder.event({ type: "entry", entry, origin: undefined }, room);
   }
 
   answer(answer: Answer): Uint8Array | undefined {

@@ -4,6 +4,8 @@ import type { Presence, PresenceChange } from "../../hub/mod.ts";
 export class MemoryPresence implements Presence {
   /** By room: the names, by their lower-cased form, in the order of entering. */
   readonly #rooms = new Map<string, Map<string, string>>();
+  /** The rooms by how many names they have, each in the order in which it came to have them. */
+  readonly #bySize = new Map<number, Set<string>>();
   #listener: ((change: PresenceChange) => void) | undefined;
 
   async enter(room: string, name: string, origin?: unknown): Promise<void> {
@@ -14,6 +16,7 @@ export class MemoryPresence implements Presence {
     }
     if (names.has(name.toLowerCase())) return;
     names.set(name.toLowerCase(), name);
+    this.#resized(room, names.size - 1, names.size);
     this.#listener?.({ room, name, state: "joined", origin });
   }
 
@@ -21,6 +24,7 @@ export class MemoryPresence implements Presence {
     const names = this.#rooms.get(room);
     if (!names?.delete(name.toLowerCase())) return;
     if (names.size === 0) this.#rooms.delete(room);
+    this.#resized(room, names.size + 1, names.size);
     this.#listener?.({ room, name, state: "left", origin });
   }
 
@@ -30,8 +34,16 @@ export class MemoryPresence implements Presence {
   }
 
   async rooms(limit: number): Promise<readonly { room: string; count: number }[]> {
-    const rooms = Array.from(this.#rooms, ([room, names]) => ({ room, count: names.size }));
-    return rooms.sort((a, b) => b.count - a.count || (a.room < b.room ? -1 : 1)).slice(0, limit);
+    // There may be many rooms, but their sizes are few: all together they are no more than the people.
+    const sizes = [...this.#bySize.keys()].sort((a, b) => b - a);
+    const rooms: { room: string; count: number }[] = [];
+    for (const count of sizes) {
+      for (const room of this.#bySize.get(count) as Set<string>) {
+        if (rooms.length >= limit) return rooms;
+        rooms.push({ room, count });
+      }
+    }
+    return rooms;
   }
 
   follow(listener: (change: PresenceChange) => void): void {
@@ -40,5 +52,15 @@ export class MemoryPresence implements Presence {
 
   async close(): Promise<void> {
     this.#listener = undefined;
+  }
+
+  #resized(room: string, before: number, now: number): void {
+    const others = this.#bySize.get(before);
+    others?.delete(room);
+    if (others?.size === 0) this.#bySize.delete(before);
+    if (now === 0) return;
+    const same = this.#bySize.get(now);
+    if (same === undefined) this.#bySize.set(now, new Set([room]));
+    else same.add(room);
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { roomLogSuite, said } from "../../../../../test/suites/room-log-suite.ts";
+import { put, roomLogSuite, said } from "../../../../../test/suites/room-log-suite.ts";
 import { MemoryRoomLog } from "./room-log.ts";
 
 roomLogSuite("MemoryRoomLog", () => new MemoryRoomLog());
@@ -8,7 +8,7 @@ roomLogSuite("MemoryRoomLog", () => new MemoryRoomLog());
 describe("MemoryRoomLog", () => {
   test("keeps the order of a room when its clock jumps back", async () => {
     const times = [100, 50, 200];
-    const log = new MemoryRoomLog(() => times.shift() ?? 0);
+    const log = new MemoryRoomLog({ now: () => times.shift() ?? 0 });
     await log.append([said("a"), said("b"), said("c")]);
     const { entries } = await log.read("lobby", { limit: 10 });
     assert.deepEqual(
@@ -66,5 +66,60 @@ describe("MemoryRoomLog", () => {
     assert.notEqual(forgotten.epoch, epoch);
     await log.append([said("again", { room: "room0" })]);
     assert.deepEqual((await log.read("room0", { limit: 1 })).entries[0]?.epoch, forgotten.epoch);
+  });
+
+  test("forgets the older half of the largest rooms, with their ids, when the entries take more than bytesMax", async () => {
+    // 256 bytes for each entry, and two for each character.
+    const log = new MemoryRoomLog({ bytesMax: 100_000 });
+    const append = async (body: string, id: string, room = "lobby") =>
+      (await log.append([said(body, { id, room })]))[0];
+    const count = async (room = "lobby") => (await log.read(room, { limit: 1_000 })).entries.length;
+    await append("small", "1", "kitchen");
+    for (let i = 0; i < 47; i += 1) await append("x".repeat(900), `${i}`);
+    assert.equal(await count(), 47);
+    await append("x".repeat(900), "47");
+    await append("x".repeat(900), "48");
+    assert.equal(await count(), 24);
+    assert.equal(await count("kitchen"), 1);
+    assert.equal((await append("x".repeat(900), "48"))?.type, "duplicate");
+    assert.equal((await append("y", "23"))?.type, "appended");
+    // However small the rooms are.
+    for (let i = 0; i < 2_000; i += 1) await append("x", "1", `room${i}`);
+    let left = 0;
+    for (let i = 0; i < 2_000; i += 1) left += await count(`room${i}`);
+    assert.ok(left >= 200 && left <= 400, `${left}`);
+    assert.equal((await log.open("room0")).seq, 1);
+  });
+
+  test("entriesMax and ageMs: forgets what is older, and its ids; the state and the numbers stay", async () => {
+    let now = 1_000;
+    const log = new MemoryRoomLog({ entriesMax: 10, ageMs: 100, now: () => now });
+    await log.append([put("topic", "tea"), ...Array.from({ length: 18 }, (_, i) => said(`${i}`, { id: `${i}` }))]);
+    assert.equal((await log.read("lobby", { limit: 100 })).entries.length, 19);
+    await log.append([said("18", { id: "18" })]);
+    assert.equal((await log.read("lobby", { limit: 100 })).entries.length, 10);
+    now = 1_100;
+    await log.append([said("late")]);
+    assert.equal((await log.search("lobby", "18", { limit: 100 })).entries.length, 1);
+    now = 1_101;
+    const { entries } = await log.read("lobby", { limit: 100 });
+    assert.deepEqual([entries.length, entries[0]?.seq, entries[0]?.prev], [1, 21, 20]);
+    assert.deepEqual((await log.search("lobby", "18", { limit: 100 })).entries, []);
+    assert.equal((await log.append([said("again", { id: "18" })]))[0]?.type, "appended");
+    assert.deepEqual([...(await log.state("lobby"))], [["topic", "tea"]]);
+    now = 10_000;
+    assert.deepEqual(await log.read("lobby", { limit: 100 }), { entries: [], more: false });
+    assert.equal((await log.open("lobby")).seq, 22);
+  });
+
+  test("a clock that was far ahead once does not set the time of all that follows", async () => {
+    const times = [1_209_600_000, 604_800_000, 604_799_999];
+    const log = new MemoryRoomLog({ now: () => times.shift() ?? 0 });
+    await log.append([said("a"), said("b"), said("c")]);
+    const { entries } = await log.read("lobby", { limit: 10 });
+    assert.deepEqual(
+      entries.map(({ at }) => at),
+      [1_209_600_000, 1_209_600_000, 604_799_999],
+    );
   });
 });

@@ -3,17 +3,22 @@ import type { Position } from "../../core/mod.ts";
 import {
   type AppendResult,
   type Entry,
+  fitting,
   hasWords,
   type NewEntry,
   type Page,
   type ReadOptions,
   type RoomLog,
   type SearchOptions,
+  timeAfter,
   wordsOf,
 } from "../../hub/mod.ts";
 
-/** Entries that a room keeps; the oldest are forgotten. */
+/** Entries that a room keeps; up to twice as many for a while, then the oldest are forgotten. */
 const ENTRIES_MAX = 10_000;
+/** What all entries may take in memory, reckoned as two bytes a character and {@link ENTRY_BYTES} each. */
+const BYTES_MAX = 268_435_456;
+const ENTRY_BYTES = 256;
 /** Ids that are remembered of each author and room; up to twice as many for a while. */
 const IDS_MAX = 1_024;
 /** Authors whose ids a room remembers; those who wrote first are forgotten. */
@@ -25,11 +30,24 @@ interface StoredRoom {
   readonly epoch: string;
   /** Oldest first. */
   entries: Entry[];
+  /** What they are reckoned to take. */
+  bytes: number;
   lastSeq: number;
   lastAt: number;
   /** By author, then id: where the entry is. */
   readonly ids: Map<string, Map<string, Entry>>;
   readonly state: Map<string, string>;
+}
+
+export interface MemoryRoomLogOptions {
+  /** Milliseconds since 1970. */
+  readonly now?: (() => number) | undefined;
+  /** Newest entries that are kept of each room; up to twice as many for a while. @default 10000 */
+  readonly entriesMax?: number | undefined;
+  /** How long entries are kept, in milliseconds. @default for ever */
+  readonly ageMs?: number | undefined;
+  /** What all entries may take in memory; above, the older half of the largest rooms is forgotten. @default 268435456 */
+  readonly bytesMax?: number | undefined;
 }
 
 /** The rooms' logs in memory: for tests and throw-away servers, and the clearest reading of the contract. */
@@ -41,10 +59,18 @@ export class MemoryRoomLog implements RoomLog {
   /** The stored rooms that are not open, the longest empty first. */
   readonly #empty = new Set<string>();
   readonly #now: () => number;
+  readonly #entriesMax: number;
+  readonly #ageMs: number;
+  readonly #bytesMax: number;
+  /** What the entries of all rooms are reckoned to take. */
+  #bytes = 0;
   #listener: ((entries: readonly Entry[]) => void) | undefined;
 
-  constructor(now: () => number = Date.now) {
-    this.#now = now;
+  constructor({ now, entriesMax, ageMs, bytesMax }: MemoryRoomLogOptions = {}) {
+    this.#now = now ?? Date.now;
+    this.#entriesMax = Math.min(entriesMax ?? ENTRIES_MAX, ENTRIES_MAX);
+    this.#ageMs = ageMs ?? Number.POSITIVE_INFINITY;
+    this.#bytesMax = bytesMax ?? BYTES_MAX;
   }
 
   async open(room: string): Promise<Position> {
@@ -61,6 +87,7 @@ export class MemoryRoomLog implements RoomLog {
     if (this.#empty.size <= EMPTY_ROOMS_MAX) return;
     const forgotten = this.#empty.values().next().value as string;
     this.#empty.delete(forgotten);
+    this.#bytes -= this.#rooms.get(forgotten)?.bytes ?? 0;
     this.#rooms.delete(forgotten);
     // Its numbers begin again: whoever has a position in it must not take the new entries for those that followed.
     this.#epoch = newEpoch();
@@ -74,21 +101,25 @@ export class MemoryRoomLog implements RoomLog {
     return results;
   }
 
-  async read(room: string, { after, before, limit }: ReadOptions): Promise<Page> {
-    const entries = this.#rooms.get(room)?.entries ?? [];
+  async read(room: string, { after, before, limit, charactersMax }: ReadOptions): Promise<Page> {
+    const entries = this.#entriesOf(room);
     const from = after === undefined ? 0 : indexAfter(entries, after);
     const to = before === undefined ? entries.length : indexAfter(entries, before - 1);
-    const count = Math.max(0, Math.min(limit, to - from));
-    const start = after === undefined ? to - count : from;
-    return { entries: entries.slice(start, start + count), more: count < to - from };
+    const isNewest = after === undefined;
+    // One more than asked tells whether there are more.
+    const stretch = isNewest
+      ? entries.slice(Math.max(from, to - limit - 1), to).reverse()
+      : entries.slice(from, Math.min(to, from + limit + 1));
+    const { items, more } = fitting(stretch, { limit, sizeMax: charactersMax, sizeOf: charactersOf });
+    return { entries: isNewest ? items.reverse() : items, more };
   }
 
   async state(room: string): Promise<ReadonlyMap<string, string>> {
     return new Map(this.#rooms.get(room)?.state);
   }
 
-  async search(room: string, query: string, { before, limit }: SearchOptions): Promise<Page> {
-    const entries = this.#rooms.get(room)?.entries ?? [];
+  async search(room: string, query: string, { before, limit, charactersMax }: SearchOptions): Promise<Page> {
+    const entries = this.#entriesOf(room);
     const words = wordsOf(query);
     const found: Entry[] = [];
     const to = before === undefined ? entries.length : indexAfter(entries, before - 1);
@@ -96,7 +127,8 @@ export class MemoryRoomLog implements RoomLog {
       const entry = entries[i] as Entry;
       if (entry.kind === "chat" && hasWords(entry.body, words)) found.push(entry);
     }
-    return { entries: found.slice(0, limit).reverse(), more: found.length > limit };
+    const { items, more } = fitting(found, { limit, sizeMax: charactersMax, sizeOf: charactersOf });
+    return { entries: items.reverse(), more };
   }
 
   follow(listener: (entries: readonly Entry[]) => void): void {
@@ -115,14 +147,16 @@ export class MemoryRoomLog implements RoomLog {
       if (!isSame(earlier, entry)) return { type: "id-reused" };
       return { type: "duplicate", seq: earlier.seq, at: earlier.at };
     }
-    // A clock that jumps back does not reorder a room.
-    const at = Math.max(this.#now(), room.lastAt);
+    const at = timeAfter(room.lastAt, this.#now());
     const stored = placed(entry, room.epoch, room.lastSeq + 1, room.lastSeq, at);
     room.lastSeq = stored.seq;
     room.lastAt = stored.at;
     room.entries.push(stored);
+    room.bytes += bytesOf(stored);
+    this.#bytes += bytesOf(stored);
     // Twice the number, then half at once: forgetting one by one would move all the others each time.
-    if (room.entries.length >= 2 * ENTRIES_MAX) room.entries = room.entries.slice(-ENTRIES_MAX);
+    if (room.entries.length >= 2 * this.#entriesMax) this.#forget(room, room.entries.length - this.#entriesMax);
+    if (this.#bytes > this.#bytesMax) this.#makeRoom();
     if (ids !== undefined && stored.id !== undefined) {
       ids.set(stored.id, stored);
       // Many at once: a map passes by all that were deleted from its front.
@@ -140,10 +174,41 @@ export class MemoryRoomLog implements RoomLog {
   #room(key: string): StoredRoom {
     let room = this.#rooms.get(key);
     if (room === undefined) {
-      room = { epoch: this.#epoch, entries: [], lastSeq: 0, lastAt: 0, ids: new Map(), state: new Map() };
+      room = { epoch: this.#epoch, entries: [], bytes: 0, lastSeq: 0, lastAt: 0, ids: new Map(), state: new Map() };
       this.#rooms.set(key, room);
     }
     return room;
+  }
+
+  /** What is kept of the room. */
+  #entriesOf(key: string): readonly Entry[] {
+    const room = this.#rooms.get(key);
+    if (room === undefined) return [];
+    if (this.#ageMs < Number.POSITIVE_INFINITY) {
+      const untilAt = this.#now() - this.#ageMs;
+      this.#forget(room, room.entries.findLastIndex(({ at }) => at < untilAt) + 1);
+    }
+    return room.entries;
+  }
+
+  /** Forgets the older half of the largest rooms, until a quarter of the memory is free. */
+  #makeRoom(): void {
+    for (const room of [...this.#rooms.values()].sort((a, b) => b.bytes - a.bytes)) {
+      if (this.#bytes <= (this.#bytesMax * 3) / 4) return;
+      this.#forget(room, Math.ceil(room.entries.length / 2));
+    }
+  }
+
+  /** Forgets so many of the oldest entries, and their ids, which hold them too. */
+  #forget(room: StoredRoom, count: number): void {
+    if (count === 0) return;
+    for (const entry of room.entries.slice(0, count)) {
+      room.bytes -= bytesOf(entry);
+      this.#bytes -= bytesOf(entry);
+      const ids = room.ids.get(entry.from.toLowerCase());
+      if (entry.id !== undefined && ids?.get(entry.id) === entry) ids.delete(entry.id);
+    }
+    room.entries = room.entries.slice(count);
   }
 }
 
@@ -152,6 +217,14 @@ function placed(entry: NewEntry, epoch: string, seq: number, prev: number, at: n
   const { room, id, from, body } = entry;
   if (entry.kind === "chat") return { room, epoch, seq, prev, id, at, kind: "chat", from, body };
   return { room, epoch, seq, prev, id, at, kind: "set", from, key: entry.key, body };
+}
+
+function bytesOf({ body }: Entry): number {
+  return ENTRY_BYTES + 2 * body.length;
+}
+
+function charactersOf({ body }: Entry): number {
+  return body.length;
 }
 
 function newEpoch(): string {

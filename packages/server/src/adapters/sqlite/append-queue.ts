@@ -39,7 +39,7 @@ export class AppendQueue {
     const isFull =
       this.#entries + entries.length > waitingEntriesMax || this.#characters + characters > waitingCharactersMax;
     if (isFull && this.#entries > 0) {
-      const text = `Cannot store the messages: ${this.#entries} are waiting already`;
+      const text = `Cannot store messages: ${this.#entries} are waiting already`;
       return Promise.reject(new RoomLogError("busy", text));
     }
     this.#entries += entries.length;

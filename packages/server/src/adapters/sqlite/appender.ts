@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { RoomLogError } from "../../hub/mod.ts";
+import { RoomLogError, timeAfter } from "../../hub/mod.ts";
 import type { Batch, Committed } from "./batch.ts";
 import { type Durability, toRoomLogError, transactDurably } from "./database.ts";
 import type { KnownIds } from "./known-ids.ts";
@@ -47,7 +47,7 @@ export class Appender {
       // They know of entries that are not there.
       this.#rooms.clear();
       this.#ids.clear();
-      throw toRoomLogError(error, "store the messages");
+      throw toRoomLogError(error, "store messages");
     }
   }
 
@@ -72,8 +72,7 @@ export class Appender {
       }
       const seq = room.lastSeq + 1;
       if (seq > SEQ_MAX) throw new RoomLogError("io", `Cannot append to a room: it has had ${SEQ_MAX} entries`);
-      // A clock that jumps back does not reorder a room.
-      const at = Math.max(now, room.lastAt);
+      const at = timeAfter(room.lastAt, now);
       const kind = key === undefined ? KINDS.chat : KINDS.set;
       this.#insert.run(room.no, seq, at, kind, from, id ?? null, key ?? null, body);
       if (key !== undefined) {

@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -150,6 +161,37 @@ describe("backups", () => {
     assert.deepEqual(await bodies(await open()), ["one"]);
   });
 
+  test("restoreBackup() keeps the changes of the old log that a reader keeps from being written back", async () => {
+    const log = await open();
+    await log.backup(file);
+    await log.append([said("one")]);
+    const reading = new DatabaseSync(join(folder, "landline.db"), { readOnly: true });
+    reading.exec("BEGIN; SELECT * FROM rooms");
+    await log.append([said("two")]);
+    await log.close();
+    const aside = (await restoreBackup(file, folder)) ?? "";
+    reading.close();
+    assert.deepEqual(await bodies(await open()), []);
+    await logs.pop()?.close();
+    await restoreBackup(aside, folder);
+    assert.deepEqual(await bodies(await open()), ["one", "two"]);
+  });
+
+  test("restoreBackup() takes the changes beside a file, as in a copy of a server's folder", async () => {
+    const log = await open();
+    await log.append([said("one")]);
+    const reading = new DatabaseSync(join(folder, "landline.db"), { readOnly: true });
+    reading.exec("BEGIN; SELECT * FROM rooms");
+    await log.append([said("two")]);
+    cpSync(folder, join(base, "copy"), { recursive: true });
+    reading.close();
+    await log.close();
+    assert.ok(statSync(join(base, "copy", "landline.db-wal")).size > 0);
+    await restoreBackup(join(base, "copy", "landline.db"), folder);
+    assert.equal(existsSync(join(folder, "landline.db.unfinished-wal")), false);
+    assert.deepEqual(await bodies(await open()), ["one", "two"]);
+  });
+
   test("restoreBackup() refuses while a server runs, and what is no sound backup; nothing is changed then", async () => {
     const log = await open();
     await log.append(Array.from({ length: 1_000 }, (_, i) => said(`${i}`.repeat(20))));
@@ -168,8 +210,11 @@ describe("backups", () => {
     other.exec("CREATE TABLE theirs (a)");
     other.close();
     await rejects(restoreBackup(bad, folder), "not-a-log");
-    writeFileSync(bad, readFileSync(file).fill(0xa5, 40_000, 60_000));
-    await rejects(restoreBackup(bad, folder), "damaged");
+    const message = `Cannot restore ${bad}: the backup is damaged; take another`;
+    for (const bytes of [readFileSync(file).fill(0xa5, 40_000, 60_000), readFileSync(file).subarray(0, 20_000)]) {
+      writeFileSync(bad, bytes);
+      await assert.rejects(restoreBackup(bad, folder), { code: "damaged", message });
+    }
     const newer = new DatabaseSync(file);
     newer.exec("PRAGMA user_version = 1000");
     newer.close();
@@ -177,5 +222,35 @@ describe("backups", () => {
 
     assert.deepEqual(readdirSync(folder), ["landline.db", "landline.lock"]);
     assert.equal((await bodies(await open())).length, 1_000);
+  });
+
+  test("restoreBackup() by root gives what it makes to the folder's owner", async (t) => {
+    if (process.getuid?.() !== 0) return t.skip("needs root");
+    const log = await open();
+    await log.backup(file);
+    const other = join(base, "other");
+    mkdirSync(other);
+    chownSync(other, 65_534, 65_534);
+    await restoreBackup(file, other);
+    const owners = readdirSync(other).map((name) => [name, statSync(join(other, name)).uid]);
+    assert.deepEqual(owners, [
+      ["landline.db", 65_534],
+      ["landline.lock", 65_534],
+    ]);
+    assert.equal(statSync(join(other, "landline.db")).mode & 0o777, 0o600);
+    assert.equal(statSync(file).uid, 0);
+  });
+
+  test("what cannot be read or written is told in words", async () => {
+    const log = await open();
+    await log.backup(file);
+    const says = (promise: Promise<unknown>, message: string) => assert.rejects(promise, { code: "io", message });
+    const nowhere = join(base, "nowhere");
+    const copy = join(nowhere, "copy.db");
+    await says(log.backup(copy), `Cannot back up to ${copy}: there is no folder ${nowhere}`);
+    await says(restoreBackup(nowhere, folder), `Cannot restore ${nowhere}: there is no file ${nowhere}`);
+    await says(restoreBackup(base, join(base, "new")), `Cannot restore ${base}: it is a folder, not a file`);
+    await says(restoreBackup(file, file), `Cannot restore ${file}: it is a file, not a folder`);
+    await says(SqliteRoomLog.open({ folder: file }), `Cannot open ${file}: it is a file, not a folder`);
   });
 });

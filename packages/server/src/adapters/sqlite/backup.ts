@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { constants, copyFileSync, existsSync, linkSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { chmod, copyFile, link, open, rm } from "node:fs/promises";
+import { accessSync, constants, copyFileSync, existsSync, linkSync, renameSync, rmSync } from "node:fs";
+import { copyFile, link, open, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { RoomLogError } from "../../hub/mod.ts";
-import { BUSY_TIMEOUT_MS, createPrivately, firstValue, toRoomLogError, transact } from "./database.ts";
+import { BUSY_TIMEOUT_MS, firstValue, toRoomLogError, transact } from "./database.ts";
 import { FolderLock } from "./folder-lock.ts";
+import { adoptIntoFolder, createPrivately, makeFolder } from "./folders.ts";
 import { endRun, newEpoch } from "./incarnation.ts";
 import { checkVersion, DATABASE_FILE, datedName } from "./schema.ts";
 
@@ -19,8 +20,12 @@ const PAGES_PER_STEP = 2 ** 31 - 1;
  */
 export async function writeBackup(folder: string, file: string): Promise<void> {
   const database = join(folder, DATABASE_FILE);
-  if (!existsSync(database))
+  try {
+    accessSync(database, constants.R_OK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw toRoomLogError(error, `back up ${folder}`);
     throw new RoomLogError("not-a-log", `Cannot back up ${folder}: there is no ${DATABASE_FILE}`);
+  }
   await backUp(database, file);
 }
 
@@ -56,13 +61,14 @@ export async function backUp(database: string, file: string): Promise<void> {
   } catch (error) {
     throw toRoomLogError(error, `back up to ${file}`);
   } finally {
-    for (const ending of ["", "-journal", "-wal", "-shm"]) await rm(`${unfinished}${ending}`, { force: true });
+    await removeAll(unfinished);
   }
 }
 
 /**
- * Puts a backup in the place of a folder's log, which is kept beside it under a dated name. The log's epoch is another
- * afterwards, as entries that clients have seen may be missing. Gives the name of what was there before.
+ * Puts a backup in the place of a folder's log, which is kept beside it under a dated name, with its `-wal` file where
+ * somebody was reading it. The log's epoch is another afterwards, as entries that clients have seen may be missing.
+ * Gives the name of what was there before.
  *
  * @throws {RoomLogError} `in-use`: a server runs on the folder. `not-a-log`, `newer-version`, `damaged`: the file cannot be
  *   used; nothing was changed. `storage-full`, `read-only`, `io`.
@@ -71,11 +77,14 @@ export async function restoreBackup(file: string, folder: string): Promise<strin
   let lock: FolderLock | undefined;
   const restored = join(folder, `${DATABASE_FILE}.unfinished`);
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(file, constants.R_OK);
+    makeFolder(folder);
     lock = new FolderLock(folder);
-    await rm(restored, { force: true });
-    await copyFile(file, restored);
-    await chmod(restored, 0o600);
+    await removeAll(restored);
+    await copyFile(file, restored, constants.COPYFILE_EXCL);
+    adoptIntoFolder(restored);
+    // A database that was not closed, as in a copy of a server's folder, has its newest changes in a file of its own.
+    if (existsSync(`${file}-wal`)) await copyFile(`${file}-wal`, `${restored}-wal`);
     makeReady(restored, file);
     await sync(restored);
     const aside = putAside(join(folder, DATABASE_FILE));
@@ -85,7 +94,7 @@ export async function restoreBackup(file: string, folder: string): Promise<strin
   } catch (error) {
     throw toRoomLogError(error, `restore ${file}`);
   } finally {
-    await rm(restored, { force: true });
+    if (lock !== undefined) await removeAll(restored);
     lock?.release();
   }
 }
@@ -96,12 +105,16 @@ function makeReady(restored: string, file: string): void {
   try {
     if (checkVersion(db, file) === 0) throw new RoomLogError("not-a-log", `Cannot restore ${file}: it is empty`);
     const integrity = firstValue(db, "PRAGMA integrity_check");
-    if (integrity !== "ok") throw new RoomLogError("damaged", `Cannot restore ${file}: ${integrity}`);
+    if (integrity !== "ok") throw new RoomLogError("damaged", String(integrity));
     db.exec("PRAGMA journal_mode = DELETE");
     transact(db, () => {
       newEpoch(db);
       endRun(db, "disk");
     });
+  } catch (error) {
+    const { code } = toRoomLogError(error, "restore");
+    if (code !== "damaged") throw error;
+    throw new RoomLogError(code, `Cannot restore ${file}: the backup is damaged; take another`, { cause: error });
   } finally {
     db.close();
   }
@@ -112,23 +125,35 @@ function putAside(database: string): string | undefined {
   if (!existsSync(database)) return undefined;
   const aside = datedName(database, new Date());
   const changes = `${database}-wal`;
-  nameTwice(database, aside);
   if (existsSync(changes)) nameTwice(changes, `${aside}-wal`);
+  const isWrittenBack = writeBack(database);
+  nameTwice(database, aside);
+  if (isWrittenBack) rmSync(`${aside}-wal`, { force: true });
+  rmSync(changes, { force: true });
+  rmSync(`${database}-shm`, { force: true });
+  return aside;
+}
+
+/** Writes all changes into the database itself; false if that cannot be: then they are still in their file. */
+function writeBack(database: string): boolean {
   try {
     const db = new DatabaseSync(database);
     try {
       checkVersion(db, database);
-      db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      // A row, not an error, says that somebody who reads holds changes back.
+      return firstValue(db, "PRAGMA wal_checkpoint(TRUNCATE)") === 0;
     } finally {
       db.close();
     }
-    rmSync(`${aside}-wal`, { force: true });
   } catch {
-    // Damaged: that is what a backup is restored for. Its changes stay beside it.
+    // Damaged: that is what a backup is restored for.
+    return false;
   }
-  rmSync(changes, { force: true });
-  rmSync(`${database}-shm`, { force: true });
-  return aside;
+}
+
+/** A database and all that SQLite puts beside it. */
+async function removeAll(database: string): Promise<void> {
+  for (const ending of ["", "-journal", "-wal", "-shm"]) await rm(`${database}${ending}`, { force: true });
 }
 
 function nameTwice(from: string, to: string): void {

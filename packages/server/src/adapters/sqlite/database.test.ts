@@ -66,12 +66,32 @@ describe("a database that is written to", () => {
       [{ errcode: 26 }, "not-a-log"],
       [{ code: "ENOSPC" }, "storage-full"],
       [{ code: "EROFS" }, "read-only"],
-      [{ code: "ENOENT", message: "no such file" }, "io"],
+      [{ message: "no such thing" }, "io"],
     ] as const;
     for (const [facts, code] of cases) {
-      const error = toRoomLogError(Object.assign(new Error("failed"), facts), "store the messages");
+      const error = toRoomLogError(Object.assign(new Error("failed"), facts), "store messages");
       assert.equal(error.code, code);
-      assert.match(error.message, /^Cannot store the messages: /);
+      assert.match(error.message, /^Cannot store messages: /);
+    }
+  });
+
+  test("the system's errors are told in words, and what they are about", () => {
+    const cases = [
+      [{ code: "EROFS", syscall: "mkdir", path: "data" }, "the disk is read-only"],
+      [{ code: "EACCES", syscall: "mkdir", path: "above/data" }, "above may not be written to by this user"],
+      [{ code: "EACCES", syscall: "open", path: "data/a.db" }, "it may not be written to by this user"],
+      [{ code: "ENOENT", syscall: "mkdir", path: "/proc/a" }, "/proc/a cannot be made"],
+      [{ code: "EPERM" }, "it may not be written to by this user"],
+      [{ code: "EACCES", syscall: "access", path: "data/a.db" }, "data/a.db may not be read by this user"],
+      [{ code: "EEXIST", syscall: "mkdir", path: "data" }, "it is a file, not a folder"],
+      [{ code: "ENOTDIR", syscall: "mkdir", path: "file/data" }, "file is not a folder"],
+      [{ code: "ENOENT", syscall: "open", path: "none/a.unfinished" }, "there is no folder none"],
+      [{ code: "ENOENT", syscall: "access", path: "none.db" }, "there is no file none.db"],
+      [{ code: "EISDIR", syscall: "copyfile", path: "folder" }, "folder is a folder, not a file"],
+    ] as const;
+    for (const [facts, reason] of cases) {
+      const error = toRoomLogError(Object.assign(new Error("raw"), facts), "open data");
+      assert.equal(error.message, `Cannot open data: ${reason}`);
     }
   });
 });

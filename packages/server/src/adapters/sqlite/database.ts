@@ -1,6 +1,7 @@
-import { closeSync, openSync } from "node:fs";
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { RoomLogError } from "../../hub/mod.ts";
+import { RoomLogError, type RoomLogErrorCode } from "../../hub/mod.ts";
+import { createInFolder } from "./folders.ts";
 
 /** What survives: a power cut too, or the end of the process only. */
 export type Durability = "disk" | "process";
@@ -18,7 +19,7 @@ const SYNCHRONOUS = { disk: 2, process: 1 } as const;
  * changed before it passes the check.
  */
 export function openForWriting(file: string, check: (db: DatabaseSync) => void): DatabaseSync {
-  createPrivately(file);
+  createInFolder(file);
   const db = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
   try {
     check(db);
@@ -51,15 +52,6 @@ export function setDurability(db: DatabaseSync, durability: Durability): void {
 export function firstValue(db: DatabaseSync, sql: string): unknown {
   const row = db.prepare(sql).get();
   return row === undefined ? undefined : Object.values(row)[0];
-}
-
-/** Creates the file for this user only. One that is there is not touched: closing it would drop this process's locks. */
-export function createPrivately(file: string): void {
-  try {
-    closeSync(openSync(file, "wx", 0o600));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
 }
 
 /** Databases whose durability was lowered and not brought back. */
@@ -110,7 +102,7 @@ function restoreDurability(db: DatabaseSync, durability: Durability): void {
 /** Any error as one that callers can tell apart. */
 export function toRoomLogError(error: unknown, action: string): RoomLogError {
   if (error instanceof RoomLogError) return error;
-  const { errcode, code, message } = error as { errcode?: number; code?: string; message?: string };
+  const { errcode, message } = error as { errcode?: number; message?: string };
   const text = (reason: string) => `Cannot ${action}: ${reason}`;
   // The low byte of SQLite's code is its kind.
   switch ((errcode ?? 0) & 0xff) {
@@ -118,17 +110,47 @@ export function toRoomLogError(error: unknown, action: string): RoomLogError {
     case 3: // SQLITE_PERM
       return new RoomLogError("read-only", text("the database cannot be written to"), { cause: error });
     case 13: // SQLITE_FULL
-      return new RoomLogError("storage-full", text("there is no room left on the disk"), { cause: error });
+      return new RoomLogError("storage-full", text(NO_ROOM), { cause: error });
     case 11: // SQLITE_CORRUPT
       return new RoomLogError("damaged", text("the database is damaged; restore a backup"), { cause: error });
     case 26: // SQLITE_NOTADB
       return new RoomLogError("not-a-log", text("the file is no database"), { cause: error });
   }
-  if (code === "ENOSPC" || code === "EDQUOT") {
-    return new RoomLogError("storage-full", text("there is no room left on the disk"), { cause: error });
+  const [code, reason] = systemReason(error as NodeJS.ErrnoException, action) ?? ["io", message ?? String(error)];
+  return new RoomLogError(code, text(reason), { cause: error });
+}
+
+const NO_ROOM = "there is no room left on the disk";
+
+/** The system's errors in words. */
+function systemReason(
+  { code, syscall, path = "" }: NodeJS.ErrnoException,
+  action: string,
+): readonly [RoomLogErrorCode, string] | undefined {
+  const name = (each: string) => (each === "" || action.endsWith(` ${each}`) ? "it" : each);
+  const it = name(path);
+  const isRead = syscall === "access";
+  const isMake = syscall === "mkdir";
+  switch (code) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return ["storage-full", NO_ROOM];
+    case "EROFS":
+      return ["read-only", "the disk is read-only"];
+    case "EACCES":
+    case "EPERM":
+      if (isRead) return ["read-only", `${it} may not be read by this user`];
+      // Files are only opened to be made, which their folder does not let this user do.
+      return ["read-only", `${name(path && dirname(path))} may not be written to by this user`];
+    case "ENOENT":
+      if (isMake) return ["io", `${it} cannot be made`];
+      return ["io", isRead ? `there is no file ${path}` : `there is no folder ${dirname(path)}`];
+    case "ENOTDIR":
+      return ["io", `${dirname(path)} is not a folder`];
+    case "EEXIST":
+      return ["io", `${it} is a file, not a folder`];
+    case "EISDIR":
+      return ["io", `${it} is a folder, not a file`];
   }
-  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
-    return new RoomLogError("read-only", text("it may not be written to"), { cause: error });
-  }
-  return new RoomLogError("io", text(message ?? String(error)), { cause: error });
+  return undefined;
 }

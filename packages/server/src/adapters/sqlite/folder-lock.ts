@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { RoomLogError } from "../../hub/mod.ts";
-import { createPrivately } from "./database.ts";
+import { createInFolder } from "./folders.ts";
 
 /**
  * Holds a folder for one process. It is SQLite's lock on a file of its own, as that ends with the process, however that
@@ -13,7 +13,7 @@ export class FolderLock {
   /** @throws {RoomLogError} `in-use`. */
   constructor(folder: string) {
     const file = join(folder, "landline.lock");
-    createPrivately(file);
+    createInFolder(file);
     this.#db = new DatabaseSync(file, { timeout: 0 });
     try {
       this.#db.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");

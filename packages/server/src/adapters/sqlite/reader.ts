@@ -2,14 +2,14 @@
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { workerData } from "node:worker_threads";
-import { type ReadOptions, type SearchOptions, wordsOf } from "../../hub/mod.ts";
+import { fitting, type ReadBounds, type ReadOptions } from "../../hub/mod.ts";
 import { openForReading } from "./database.ts";
-import { DATABASE_FILE, SEQ_BITS, SEQ_MAX } from "./schema.ts";
-import type { Row } from "./stored-entry.ts";
+import { beforeOf, limitOf, seqOf } from "./read-bounds.ts";
+import { DATABASE_FILE, SEQ_BITS } from "./schema.ts";
+import { COLUMNS, charactersOf, type Row } from "./stored-entry.ts";
+import { type Found, type SearchRange, WordSearch } from "./word-search.ts";
 import { answerCalls } from "./worker-calls.ts";
 
-/** Entries that one call gives at most; `more` says so. */
-const ENTRIES_MAX = 1_000;
 /** Rooms whose numbers are remembered. */
 const ROOMS_MAX = 10_000;
 
@@ -19,7 +19,6 @@ export interface Rows {
   readonly more: boolean;
 }
 
-const COLUMNS = `place & ${SEQ_MAX}, at, kind, author, id, key, body`;
 const RANGE = `BETWEEN (? << ${SEQ_BITS}) | ? AND (? << ${SEQ_BITS}) | ?`;
 
 class Reader {
@@ -28,7 +27,7 @@ class Reader {
   readonly #find: StatementSync;
   readonly #oldest: StatementSync;
   readonly #newest: StatementSync;
-  readonly #search: StatementSync;
+  readonly #search: WordSearch;
   readonly #state: StatementSync;
 
   constructor(folder: string) {
@@ -43,31 +42,25 @@ class Reader {
       `SELECT ${COLUMNS} FROM entries WHERE place ${RANGE} ORDER BY place ${order} LIMIT ?`;
     this.#oldest = prepare(read("ASC"));
     this.#newest = prepare(read("DESC"));
-    this.#search = prepare(`SELECT ${COLUMNS} FROM entries WHERE place IN
-      (SELECT rowid FROM words WHERE words MATCH ? AND rowid ${RANGE} ORDER BY rowid DESC LIMIT ?) ORDER BY place DESC`);
+    this.#search = new WordSearch(this.#db);
     this.#state = prepare("SELECT key, value FROM state WHERE room = ?");
   }
 
   start(): void {}
 
-  read(room: string, { after, before, limit }: ReadOptions): Rows {
+  read(room: string, { after, before, ...bounds }: ReadOptions): Rows {
     const no = this.#numberOf(room);
     if (no === undefined) return { rows: [], more: false };
-    const count = countOf(limit);
+    const limit = limitOf(bounds);
     const range = [no, seqOf(after ?? 0) + 1, no, beforeOf(before)] as const;
-    const rows = (after === undefined ? this.#newest : this.#oldest).all(...range, count + 1) as unknown as Row[];
-    return pageOf(rows, count, after === undefined);
+    const rows = (after === undefined ? this.#newest : this.#oldest).iterate(...range, limit + 1);
+    return pageOf(rows, { ...bounds, limit }, after === undefined);
   }
 
-  search(room: string, query: string, { before, limit }: SearchOptions): Rows {
+  /** A part of a search. */
+  search(room: string, query: string, range: SearchRange): Found {
     const no = this.#numberOf(room);
-    const words = wordsOf(query);
-    if (no === undefined || words.length === 0) return { rows: [], more: false };
-    const count = countOf(limit);
-    // A word is letters and digits only, so that nothing in it can end the quotes.
-    const match = `${words.map((word) => `"${word}"`).join(" ")}*`;
-    const rows = this.#search.all(match, no, 1, no, beforeOf(before), count + 1) as unknown as Row[];
-    return pageOf(rows, count, true);
+    return no === undefined ? { rows: [] } : this.#search.search(no, query, range);
   }
 
   state(room: string): readonly (readonly [string, string])[] {
@@ -91,25 +84,11 @@ class Reader {
   }
 }
 
-function countOf(limit: number): number {
-  return Math.max(0, Math.min(Math.trunc(limit), ENTRIES_MAX));
-}
-
-function seqOf(seq: number): number {
-  return Math.max(0, Math.min(Math.trunc(seq), SEQ_MAX - 1));
-}
-
-/** The last `seq` that is before the bound. */
-function beforeOf(before: number | undefined): number {
-  return before === undefined ? SEQ_MAX : seqOf(before - 1);
-}
-
-function pageOf(rows: readonly Row[], count: number, isNewestFirst: boolean): Rows {
-  const more = rows.length > count;
-  const kept = rows.slice(0, count);
-  return { rows: isNewestFirst ? kept.reverse() : kept, more };
+function pageOf(rows: Iterable<unknown>, { limit, charactersMax }: ReadBounds, isNewestFirst: boolean): Rows {
+  const { items, more } = fitting(rows as Iterable<Row>, { limit, sizeMax: charactersMax, sizeOf: charactersOf });
+  return { rows: isNewestFirst ? items.reverse() : items, more };
 }
 
 export type ReaderMethods = Pick<Reader, "start" | "read" | "search" | "state" | "close">;
 
-answerCalls<ReaderMethods>("read the log", () => new Reader((workerData as { folder: string }).folder));
+answerCalls<ReaderMethods>("read the rooms", () => new Reader((workerData as { folder: string }).folder));

@@ -52,7 +52,7 @@ describe("Retention", () => {
     forget({ entriesMax: 10 }, 0);
     assert.deepEqual(["entries", "ids", "words"].map(left), [11, 11, 11]);
     assert.equal(firstValue(db, "SELECT min(seq) FROM ids WHERE room = 1"), 591);
-    assert.equal(firstValue(db, "SELECT count(*) FROM words WHERE words MATCH 'word590 OR word591'"), 1);
+    assert.equal(firstValue(db, "SELECT count(*) FROM words WHERE words MATCH '1x0xword590 OR 1x0xword591'"), 1);
     assert.deepEqual(
       { ...db.prepare("SELECT forgotten_seq, forgotten_at, words_seq FROM rooms WHERE no = 1").get() },
       {
@@ -77,6 +77,18 @@ describe("Retention", () => {
     assert.equal(left("entries"), 11);
     forget({ ageMs: 1 }, 700_000);
     assert.deepEqual(["entries", "ids", "words"].map(left), [0, 0, 0]);
+    db.close();
+  });
+
+  test("forgets what a clock that was far ahead has dated with what follows it, not before", () => {
+    const { db, left, forget } = filled();
+    const hours = 3_600_000;
+    // More than is looked at in one step.
+    db.exec(`UPDATE entries SET at = ${1_000 * hours} WHERE place >> 35 = 1 AND (place & 1023) BETWEEN 11 AND 590`);
+    forget({ ageMs: hours }, hours + 591_000);
+    assert.equal(left("entries WHERE place >> 35 = 1"), 590);
+    forget({ ageMs: hours }, hours + 591_001);
+    assert.deepEqual(["entries WHERE place >> 35 = 1", "ids", "words"].map(left), [9, 9, 9]);
     db.close();
   });
 

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { AHEAD_MAX_MS } from "../../hub/mod.ts";
 import { type Durability, transactLazily } from "./database.ts";
 import type { Task } from "./housekeeping.ts";
 import type { KnownIds } from "./known-ids.ts";
@@ -29,6 +30,7 @@ export class Retention implements Task {
   readonly #rooms = new Set<number>();
   readonly #readRoom: StatementSync;
   readonly #read: StatementSync;
+  readonly #readNext: StatementSync;
   readonly #delete: StatementSync;
   readonly #deleteWords: StatementSync;
   readonly #deleteId: StatementSync;
@@ -46,6 +48,8 @@ export class Retention implements Task {
       FROM rooms WHERE no = ?`);
     this.#read = db.prepare(`SELECT place & ${SEQ_MAX} AS seq, at, kind, author, id FROM entries
       WHERE ${range} ORDER BY place LIMIT ${STEP_ENTRIES}`);
+    this.#readNext = db.prepare(`SELECT at FROM entries WHERE place > (? << ${SEQ_BITS}) | ?
+      AND place <= (? << ${SEQ_BITS}) | ${SEQ_MAX} AND at <= ? ORDER BY place LIMIT 1`);
     this.#delete = db.prepare(`DELETE FROM entries
       WHERE place BETWEEN ? << ${SEQ_BITS} AND (? << ${SEQ_BITS}) | ?`);
     this.#deleteWords = db.prepare(`DELETE FROM words WHERE rowid = (? << ${SEQ_BITS}) | ?`);
@@ -81,8 +85,11 @@ export class Retention implements Task {
     const room = this.#readRoom.get(no, no, no);
     const untilSeq = ((room?.last_seq ?? 0) as number) - (this.#keep.entriesMax ?? Number.POSITIVE_INFINITY);
     const untilAt = this.#now() - (this.#keep.ageMs ?? Number.POSITIVE_INFINITY);
-    // The times of a room never go back, so these are its oldest.
-    const old = this.#read.all(no, no).filter(({ seq, at }) => (seq as number) <= untilSeq || (at as number) < untilAt);
+    const first = this.#read.all(no, no);
+    // Whatever a clock that was ahead has made of its time: an entry is older than what follows it.
+    const isOld = ({ seq, at }: (typeof first)[number]) => (seq as number) <= untilSeq || (at as number) < untilAt;
+    const count = this.#isBeforeOld(no, first.at(-1), untilAt) ? first.length : first.findLastIndex(isOld) + 1;
+    const old = first.slice(0, count);
     const last = old.at(-1);
     if (last === undefined) return old;
     for (const { seq, kind, author, id } of old) {
@@ -93,5 +100,12 @@ export class Retention implements Task {
     this.#delete.run(no, no, last.seq as number);
     this.#mark.run(last.seq as number, last.at as number, no);
     return old;
+  }
+  /** The entry is of a clock that was far ahead, and what follows of others is too old. */
+  #isBeforeOld(no: number, entry: Readonly<Record<string, unknown>> | undefined, untilAt: number): boolean {
+    const aheadAt = this.#now() + AHEAD_MAX_MS;
+    if (entry === undefined || (entry.at as number) <= aheadAt) return false;
+    const nextAt = this.#readNext.get(no, entry.seq as number, no, aheadAt)?.at;
+    return nextAt !== undefined && (nextAt as number) < untilAt;
   }
 }

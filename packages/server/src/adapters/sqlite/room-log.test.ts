@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -90,6 +90,21 @@ describe("SqliteRoomLog", () => {
       assert.deepEqual(
         entries.map(({ at }) => at),
         [5_000, 5_000, 5_000, 6_000],
+      );
+    });
+
+    test("a clock that was far ahead once does not set the time of all that follows", async () => {
+      const folder = newFolder();
+      const first = await open(folder, { now: () => 1_209_600_000 });
+      await first.append([said("one")]);
+      await first.close();
+      const times = [604_800_000, 604_799_999, 604_800_005];
+      const second = await open(folder, { now: () => times.shift() ?? 0 });
+      for (const body of ["two", "three", "four"]) await second.append([said(body)]);
+      const { entries } = await second.read("lobby", { limit: 10 });
+      assert.deepEqual(
+        entries.map(({ at }) => at),
+        [1_209_600_000, 1_209_600_000, 604_799_999, 604_800_005],
       );
     });
 
@@ -238,6 +253,24 @@ describe("SqliteRoomLog", () => {
     assert.equal(entries.length, 20);
   });
 
+  test("close() is given up with `timeout` when its signal is aborted, whatever a thread waits for", async () => {
+    const folder = newFolder();
+    const log = await open(folder);
+    await log.append([said("one")]);
+    const other = new DatabaseSync(join(folder, "landline.db"));
+    other.exec("BEGIN IMMEDIATE");
+    const waiting = rejects(log.append([said("two")]), "closed");
+    const abort = new AbortController();
+    const closed = rejects(log.close({ signal: abort.signal }), "timeout");
+    abort.abort();
+    await closed;
+    other.close();
+    await waiting;
+    const next = await open(folder);
+    assert.equal((await next.read("lobby", { limit: 10 })).entries[0]?.body, "one");
+    await next.close({ signal: AbortSignal.timeout(60_000) });
+  });
+
   describe("when a thread dies", () => {
     test("the writer: all that waits is rejected with `failed`, and so is what comes; it is reported once", async () => {
       const errors: unknown[] = [];
@@ -267,6 +300,20 @@ describe("SqliteRoomLog", () => {
       await log.close();
       const { entries } = await (await open(folder)).read("lobby", { limit: 10 });
       assert.equal(entries[0]?.body, "one");
+    });
+
+    test("the writer, when its database is removed or replaced: it must not acknowledge what nobody will find", async () => {
+      for (const replacement of [undefined, "another"]) {
+        const folder = newFolder();
+        const failed = Promise.withResolvers<unknown>();
+        const log = await open(folder, { onError: failed.resolve });
+        await log.append([said("one")]);
+        rmSync(join(folder, "landline.db"));
+        if (replacement !== undefined) writeFileSync(join(folder, "landline.db"), replacement);
+        assert.match(String(await failed.promise), /stopped: .*landline\.db was removed or replaced/);
+        await rejects(log.append([said("two")]), "failed");
+        await log.close();
+      }
     });
 
     test("a reader: what waits is rejected with `failed`, and the next call starts another", async () => {

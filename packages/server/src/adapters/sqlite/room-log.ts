@@ -4,6 +4,7 @@ import type { Position } from "../../core/mod.ts";
 import {
   type AppendResult,
   type Entry,
+  fitting,
   type NewEntry,
   type Page,
   type ReadOptions,
@@ -15,11 +16,12 @@ import { type Append, AppendQueue } from "./append-queue.ts";
 import { backUp } from "./backup.ts";
 import { type Committed, resultAt, toBatch } from "./batch.ts";
 import type { Durability } from "./database.ts";
+import { beforeOf, limitOf } from "./read-bounds.ts";
 import type { ReaderMethods, Rows } from "./reader.ts";
 import type { Keep } from "./retention.ts";
 import { DATABASE_FILE } from "./schema.ts";
 import { SearchQueue } from "./search-queue.ts";
-import { toEntry, toStorable } from "./stored-entry.ts";
+import { charactersOf, type Row, toEntry, toStorable } from "./stored-entry.ts";
 import { Thread } from "./thread.ts";
 import type { WriterData, WriterMethods } from "./writer.ts";
 
@@ -38,6 +40,8 @@ export interface SqliteRoomLogOptions {
   readonly keep?: Keep | undefined;
   /** Told of failures that are no call's; after one with the code `failed` the log takes nothing any more. */
   readonly onError?: ((error: unknown) => void) | undefined;
+  /** Told when messages are stored again after some were not. */
+  readonly onRecovered?: (() => void) | undefined;
   /** Milliseconds since 1970. */
   readonly now?: (() => number) | undefined;
   /** Entries that wait for their commit; above, `append` rejects with `busy`. @default 262144 */
@@ -69,6 +73,8 @@ export class SqliteRoomLog implements RoomLog {
   #listener: ((entries: readonly Entry[]) => void) | undefined;
   /** The loop that commits, while there is something to commit. */
   #committing: Promise<void> | undefined;
+  /** Whether the last commit failed. */
+  #isFailing = false;
   #failure: RoomLogError | undefined;
   #closed: Promise<void> | undefined;
 
@@ -136,15 +142,22 @@ export class SqliteRoomLog implements RoomLog {
   /** Waits up to a quarter of a second for the newest entries to be indexed; those may be missing under heavy load. */
   async search(room: string, query: string, options: SearchOptions): Promise<Page> {
     this.#check();
-    const rows = await this.#searches.add(async () => {
-      await this.#writer.call("indexed", room);
+    const { asker = "", charactersMax = Number.POSITIVE_INFINITY } = options;
+    const limit = limitOf(options);
+    await this.#writer.call("indexed", room);
+    const rows: Row[] = [];
+    let before: number | undefined = beforeOf(options.before) + 1;
+    const { items, more } = await this.#searches.add(asker, async () => {
       this.#check();
-      this.#searcher ??= this.#readThread("searcher", () => {
-        this.#searcher = undefined;
-      });
-      return this.#searcher.call("search", room, query, options);
+      // One more than is given, to know that there is more.
+      const range = { before: before as number, limit: limit + 1 - rows.length, charactersMax };
+      const found = await this.#searching().call("search", room, query, range);
+      rows.push(...found.rows);
+      before = found.before;
+      const page = fitting(rows, { limit, sizeMax: charactersMax, sizeOf: charactersOf });
+      return page.more || before === undefined ? page : undefined;
     });
-    return this.#toPage(room, rows);
+    return this.#toPage(room, { rows: items.reverse(), more });
   }
 
   follow(listener: (entries: readonly Entry[]) => void): void {
@@ -161,13 +174,33 @@ export class SqliteRoomLog implements RoomLog {
     await backUp(join(this.#options.folder, DATABASE_FILE), file);
   }
 
-  /** Commits what waits, and closes the database. Idempotent. */
-  close(): Promise<void> {
-    this.#closed ??= this.#close();
+  /**
+   * Commits what waits, and closes the database. Idempotent.
+   *
+   * @throws {RoomLogError} `timeout`: the first call's signal was aborted before that was done, as when the disk hangs.
+   *   What waits may be committed or not.
+   */
+  close({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#closed ??= this.#close(signal);
     return this.#closed;
   }
 
-  async #close(): Promise<void> {
+  async #close(signal: AbortSignal | undefined): Promise<void> {
+    const aborted = Promise.withResolvers<never>();
+    const abort = () => {
+      for (const thread of [this.#writer, this.#reader, this.#searcher]) thread?.abandon();
+      aborted.reject(new RoomLogError("timeout", "Cannot close the rooms: the disk did not answer in time"));
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+    try {
+      await Promise.race([this.#closeThreads(), aborted.promise]);
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  async #closeThreads(): Promise<void> {
     await this.#committing;
     const readers = [this.#reader, this.#searcher];
     // The last connection to be closed is the writer's: it takes the log of changes with it.
@@ -197,8 +230,13 @@ export class SqliteRoomLog implements RoomLog {
     try {
       committed = await this.#writer.call("commit", toBatch(entries, this.#now()));
     } catch (error) {
+      this.#isFailing = true;
       for (const { reject } of appends) reject(error as RoomLogError);
       return;
+    }
+    if (this.#isFailing) {
+      this.#isFailing = false;
+      this.#options.onRecovered?.();
     }
     this.#follow(entries, committed);
     let index = 0;
@@ -231,13 +269,23 @@ export class SqliteRoomLog implements RoomLog {
     return this.#reader;
   }
 
+  #searching(): Thread<ReaderMethods> {
+    this.#searcher ??= this.#readThread("searcher", () => {
+      this.#searcher = undefined;
+    });
+    return this.#searcher;
+  }
+
   /** Starts a thread that reads; when it dies, that is reported, and the next call starts another. */
   #readThread(name: "reader" | "searcher", forget: () => void): Thread<ReaderMethods> {
     const { folder } = this.#options;
     const thread: Thread<ReaderMethods> = this.#thread(name, import.meta.resolve("#sqlite-reader"), { folder });
     void thread.ended.then((error) => {
       forget();
-      if (error !== undefined) this.#report(error);
+      // Not `failed`: that would say that the log takes nothing any more.
+      if (error === undefined) return;
+      const text = `Cannot read: the log's ${name} has stopped; the next call starts another`;
+      this.#report(new RoomLogError("io", text, { cause: error.cause }));
     });
     return thread;
   }

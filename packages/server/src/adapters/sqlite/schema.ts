@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import { RoomLogError } from "../../hub/mod.ts";
 import { firstValue, transact } from "./database.ts";
+import { createInFolder } from "./folders.ts";
 
 /** The database, in its folder. */
 export const DATABASE_FILE = "landline.db";
@@ -64,6 +65,12 @@ export const MIGRATIONS: readonly string[] = [
     body, content = '', contentless_delete = 1, tokenize = "unicode61 remove_diacritics 2"
   );
   `,
+  `
+  -- What is indexed is no longer the text, but the tokens that word-tokens.ts makes of it.
+  DROP TABLE words;
+  CREATE VIRTUAL TABLE words USING fts5(body, content = '', contentless_delete = 1, detail = none, tokenize = "ascii");
+  UPDATE rooms SET words_seq = forgotten_seq;
+  `,
 ];
 
 /**
@@ -100,6 +107,7 @@ function backUpBefore(db: DatabaseSync, file: string, version: number, now: Date
   const backup = datedName(file, now, `v${version}-`);
   // One that is there was cut short, or is of a start in the same millisecond.
   rmSync(backup, { force: true });
+  createInFolder(backup);
   db.prepare("VACUUM INTO ?").run(backup);
 }
 

@@ -25,7 +25,14 @@ describe("SqliteRoomLog on a disk that is full", () => {
   test("refuses with `storage-full`, stays up, and takes messages again when there is room", async (t) => {
     if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
     const errors: unknown[] = [];
-    const log = await SqliteRoomLog.open({ folder: join(disk, "log"), onError: (error) => errors.push(error) });
+    let recoveries = 0;
+    const log = await SqliteRoomLog.open({
+      folder: join(disk, "log"),
+      onError: (error) => errors.push(error),
+      onRecovered: () => {
+        recoveries += 1;
+      },
+    });
     try {
       let followed = 0;
       log.follow((entries) => {
@@ -46,6 +53,7 @@ describe("SqliteRoomLog on a disk that is full", () => {
       assert.equal((await log.read("lobby", { limit: 1_000 })).entries.length, stored);
       assert.equal(followed, stored);
 
+      assert.equal(recoveries, 0);
       rmSync(filler);
       const results = await log.append([said("x".repeat(50_000), { id: "again" }), said("first", { id: "first" })]);
       assert.deepEqual(
@@ -56,6 +64,8 @@ describe("SqliteRoomLog on a disk that is full", () => {
         ],
       );
       assert.equal((await log.read("lobby", { after: stored, limit: 10 })).entries[0]?.prev, stored);
+      await log.append([said("more")]);
+      assert.equal(recoveries, 1);
     } finally {
       await log.close();
     }

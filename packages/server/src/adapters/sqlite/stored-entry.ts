@@ -1,8 +1,15 @@
 import type { Entry, NewEntry } from "../../hub/mod.ts";
-import { KINDS } from "./schema.ts";
+import { KINDS, SEQ_MAX } from "./schema.ts";
 
 /** An entry as it is stored: seq, at, kind, author, id, key, body. */
 export type Row = readonly [number, number, number, string, string | null, string | null, string];
+
+export function charactersOf(row: Row): number {
+  return row[6].length;
+}
+
+/** Its columns, in that order. */
+export const COLUMNS: string = `place & ${SEQ_MAX}, at, kind, author, id, key, body`;
 
 export function toEntry(room: string, epoch: string, [seq, at, kind, from, id, key, body]: Row): Entry {
   const entry = { room, epoch, seq, prev: seq - 1, id: id ?? undefined, at, from, body };

@@ -45,9 +45,10 @@ export class Thread<M extends Methods<M>> {
     const { promise, resolve } = Promise.withResolvers<RoomLogError | undefined>();
     this.ended = promise;
     this.worker.on("exit", () => {
+      const why = cause instanceof Error ? `: ${cause.message}` : "";
       this.#failure = this.#isClosing
         ? new RoomLogError("closed", "The log was closed")
-        : new RoomLogError("failed", `The log's ${options.name} has stopped`, { cause });
+        : new RoomLogError("failed", `The log's ${options.name} has stopped${why}`, { cause });
       for (const { reject } of this.#waiting.values()) reject(this.#failure);
       this.#waiting.clear();
       resolve(this.#isClosing ? undefined : this.#failure);
@@ -73,6 +74,13 @@ export class Thread<M extends Methods<M>> {
     // The end of its port ends a thread that has nothing else to do; none of ours has after its last answer.
     await this.worker.terminate();
     await this.ended;
+  }
+
+  /** Ends it as soon as it comes back from what it waits for, be that never; nothing waits for it. */
+  abandon(): void {
+    this.#isClosing = true;
+    this.worker.unref();
+    void this.worker.terminate();
   }
 
   #settle(reply: Reply): void {

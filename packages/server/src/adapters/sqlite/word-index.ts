@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type Durability, transactLazily } from "./database.ts";
 import type { Task } from "./housekeeping.ts";
 import { KINDS, SEQ_BITS, SEQ_MAX } from "./schema.ts";
+import { tokensOf } from "./word-tokens.ts";
 
 /** What is indexed in one step: at most so many entries, and no further one above so many characters. */
 const STEP_ENTRIES = 128;
@@ -87,7 +88,7 @@ export class WordIndex implements Task {
     let characters = 0;
     for (const { seq, kind, body } of entries) {
       if (kind === KINDS.chat) {
-        this.#insert.run(no, seq as number, body as string);
+        this.#insert.run(no, seq as number, tokensOf(no, seq as number, body as string));
         characters += (body as string).length;
       }
       until = seq as number;

@@ -1,12 +1,14 @@
 /** The thread that writes: it alone has a connection for writing. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { workerData } from "node:worker_threads";
+import { RoomLogError } from "../../hub/mod.ts";
 import { Appender, type Growth } from "./appender.ts";
 import type { Batch, Committed } from "./batch.ts";
 import { type Durability, openForWriting, setDurability, toRoomLogError, transact } from "./database.ts";
+import { FileWatch } from "./file-watch.ts";
 import { FolderLock } from "./folder-lock.ts";
+import { makeFolder } from "./folders.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { beginRun, endRun } from "./incarnation.ts";
 import { KnownIds } from "./known-ids.ts";
@@ -17,6 +19,8 @@ import { Sweep } from "./sweep.ts";
 import { WordIndex } from "./word-index.ts";
 import { answerCalls } from "./worker-calls.ts";
 
+/** How long a commit waits for another process that writes, in milliseconds: the thread cannot be ended meanwhile. */
+const WRITE_TIMEOUT_MS = 1_000;
 /** How often all rooms are looked at, in milliseconds. */
 const SWEEP_MS = 60_000;
 
@@ -40,20 +44,22 @@ class Writer {
   readonly #retention: Retention;
   readonly #housekeeping: Housekeeping;
   readonly #sweeper: NodeJS.Timeout;
+  readonly #watch: FileWatch;
   readonly #epoch: string;
 
   constructor({ folder, durability, keep, boot, pagesMax }: WriterData, report: (error: unknown) => void) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     this.#lock = new FolderLock(folder);
     this.#durability = durability;
+    const file = join(folder, DATABASE_FILE);
     let db: DatabaseSync | undefined;
     try {
-      const file = join(folder, DATABASE_FILE);
       db = openForWriting(file, (opened) => checkVersion(opened, file));
       this.#db = db;
       migrate(db, file, new Date());
       this.#epoch = beginRun(db, durability, boot);
       setDurability(db, durability);
+      db.exec(`PRAGMA busy_timeout = ${WRITE_TIMEOUT_MS}`);
       if (pagesMax !== undefined) db.exec(`PRAGMA max_page_count = ${Math.trunc(pagesMax)}`);
       this.#rooms = new StoredRooms(db);
       this.#ids = new KnownIds(db, durability);
@@ -67,12 +73,16 @@ class Writer {
     }
     const sweep = new Sweep(this.#db, this.#words, this.#retention);
     this.#housekeeping = new Housekeeping([this.#words, this.#ids, this.#retention, sweep], (error) =>
-      report(toRoomLogError(error, "tidy the log up")),
+      report(toRoomLogError(error, "tidy the rooms up")),
     );
     this.#sweeper = setInterval(() => {
       sweep.begin();
       this.#housekeeping.wake();
     }, SWEEP_MS);
+    this.#watch = new FileWatch(file, () => {
+      // Nothing catches it: this thread ends, and with it the log.
+      throw new RoomLogError("failed", `${file} was removed or replaced`);
+    });
     this.#housekeeping.wake();
   }
 
@@ -108,13 +118,14 @@ class Writer {
 
   close(): void {
     clearInterval(this.#sweeper);
+    this.#watch.stop();
     this.#housekeeping.stop();
     try {
       // Whatever the setting: nothing is noted as being on the disk that is not.
       setDurability(this.#db, "disk");
       transact(this.#db, () => endRun(this.#db, this.#durability));
     } catch (error) {
-      throw toRoomLogError(error, "close the log");
+      throw toRoomLogError(error, "close the rooms");
     } finally {
       this.#db.close();
       this.#lock.release();
@@ -125,4 +136,4 @@ class Writer {
 export type WriterMethods = Pick<Writer, "start" | "commit" | "lastSeq" | "indexed" | "close">;
 
 const data = workerData as WriterData;
-answerCalls<WriterMethods>(`open the log in ${data.folder}`, (report) => new Writer(data, report));
+answerCalls<WriterMethods>(`open ${data.folder}`, (report) => new Writer(data, report));

@@ -1,6 +1,6 @@
-import type { EntryMessage, ErrorCode, ServerMessage } from "@landline/protocol";
+import type { ErrorCode, ServerMessage } from "@landline/protocol";
 import type { Refusal } from "../../core/mod.ts";
-import type { Answer, Encoder, Entry } from "../../hub/mod.ts";
+import type { Answer, Encoder, Entry, SetEntry } from "../../hub/mod.ts";
 
 type AnswerOf<Type extends Answer["type"]> = Extract<Answer, { type: Type }>;
 
@@ -47,7 +47,7 @@ export const version2: Encoder = {
   event(event, room) {
     switch (event.type) {
       case "entry":
-        return event.entry.kind === "chat" ? chat(event.entry, room) : text(entryMessage(event.entry, room));
+        return event.entry.kind === "chat" ? chat(event.entry, room) : text(setMessage(event.entry, room));
       case "presence":
         return text({ type: "presence", room, username: event.name, state: event.state });
       case "typing":
@@ -68,10 +68,10 @@ export const version2: Encoder = {
       case "hello":
         return text(helloMessage(answer));
       case "joined":
-        return text(joinedMessage(answer));
+        return joined(answer);
       case "history":
       case "search":
-        return text({ ...answer, entries: answer.entries.map((entry) => entryMessage(entry, answer.room)) });
+        return page(answer);
       case "ack":
       case "who":
       case "rooms":
@@ -120,14 +120,21 @@ function helloMessage({ id, session, username, rooms, limits }: AnswerOf<"hello"
   };
 }
 
-function joinedMessage({ username: _, ...answer }: AnswerOf<"joined">): ServerMessage {
-  return { ...answer, entries: answer.entries.map((entry) => entryMessage(entry, answer.room)) };
+function page({ entries, ...answer }: AnswerOf<"history" | "search">): string {
+  return withEntries({ ...answer, entries: [] }, entries);
 }
 
-function entryMessage(entry: Entry, room: string): EntryMessage {
-  const { from: username, body, seq, prev, at } = entry;
-  if (entry.kind === "chat") return { type: "chat", room, username, message: body, seq, prev, at };
-  return { type: "set", room, username, key: entry.key, value: body, seq, prev, at };
+function joined({ username: _, entries, ...answer }: AnswerOf<"joined">): string {
+  return withEntries({ ...answer, entries: [] }, entries);
+}
+
+/** Puts texts of entries into a message whose last field is the empty list of them. */
+function withEntries(message: ServerMessage, entries: readonly string[]): string {
+  return `${text(message).slice(0, -"]}".length)}${entries.join(",")}]}`;
+}
+
+function setMessage({ from: username, key, body: value, seq, prev, at }: SetEntry, room: string): ServerMessage {
+  return { type: "set", room, username, key, value, seq, prev, at };
 }
 
 /** What is undefined is left out. */

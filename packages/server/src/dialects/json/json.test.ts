@@ -21,6 +21,8 @@ const SET: Entry = { ...ENTRY, kind: "set", key: "topic", body: 'Plans "B"' };
 const TOPIC_SET: RoomEvent = { type: "entry", entry: SET, origin: undefined };
 const TYPING: RoomEvent = { type: "typing", name: "Ada", origin: undefined };
 const JOINED: RoomEvent = { type: "presence", name: "Ada", state: "joined", origin: undefined };
+/** As an answer holds it. */
+const ENTRY_TEXT = version2.event(SAID, "Lobby") as string;
 const LEFT: RoomEvent = { type: "presence", name: "Ada", state: "left", origin: undefined };
 const JOIN_ANSWER: Answer = {
   type: "joined",
@@ -30,7 +32,7 @@ const JOIN_ANSWER: Answer = {
   position: { epoch: "e1", seq: 7 },
   members: ["Ada", "Bob"],
   count: 2,
-  entries: [ENTRY],
+  entries: [ENTRY_TEXT],
   more: true,
   recovered: undefined,
 };
@@ -123,8 +125,11 @@ describe("version 2", () => {
       version2.own(TOPIC_SET, "Lobby"),
       '{"type":"ack","id":"m1","room":"Lobby","seq":7,"at":1700000000000}',
     );
-    const history: Answer = { type: "history", id: undefined, room: "Lobby", entries: [SET], more: false };
-    assert.equal(version2.answer(history), `{"type":"history","room":"Lobby","entries":[${text}],"more":false}`);
+    const history: Answer = { type: "history", id: undefined, room: "Lobby", entries: [text, text], more: false };
+    assert.equal(
+      version2.answer(history),
+      `{"type":"history","room":"Lobby","more":false,"entries":[${text},${text}]}`,
+    );
     const inWords = (entry: Entry) => JSON.parse(version1.event({ ...TOPIC_SET, entry }, "Lobby") ?? "").message;
     assert.equal(inWords(SET), 'Ada set the topic of Lobby: Plans "B"');
     assert.equal(inWords({ ...SET, body: "" }), "Ada took away the topic of Lobby");
@@ -138,12 +143,13 @@ describe("version 2", () => {
   });
 
   test("joined, with and without recovered", () => {
-    const text = `{"type":"joined","id":"j1","room":"Lobby","position":{"epoch":"e1","seq":7},"members":["Ada","Bob"],"count":2,"entries":[${CHAT}],"more":true`;
-    assert.equal(version2.answer(JOIN_ANSWER), `${text}}`);
-    assert.equal(version2.answer({ ...JOIN_ANSWER, recovered: true }), `${text},"recovered":true}`);
+    const text = `{"type":"joined","id":"j1","room":"Lobby","position":{"epoch":"e1","seq":7},"members":["Ada","Bob"],"count":2,"more":true`;
+    const entries = `"entries":[${CHAT}]}`;
+    assert.equal(version2.answer(JOIN_ANSWER), `${text},${entries}`);
+    assert.equal(version2.answer({ ...JOIN_ANSWER, recovered: true }), `${text},"recovered":true,${entries}`);
     assert.equal(
       version2.answer({ ...JOIN_ANSWER, recovered: false, reason: "ahead", topic: "Plans", read: 3, unread: 2 }),
-      `${text},"recovered":false,"reason":"ahead","topic":"Plans","read":3,"unread":2}`,
+      `${text},"recovered":false,"reason":"ahead","topic":"Plans","read":3,"unread":2,${entries}`,
     );
   });
 
@@ -163,12 +169,12 @@ describe("version 2", () => {
         '{"type":"rooms","rooms":[{"room":"Lobby","count":3}]}',
       ],
       [
-        { type: "history", id: "1", room: "Lobby", entries: [ENTRY], more: false },
-        `{"type":"history","id":"1","room":"Lobby","entries":[${CHAT}],"more":false}`,
+        { type: "history", id: "1", room: "Lobby", entries: [ENTRY_TEXT], more: false },
+        `{"type":"history","id":"1","room":"Lobby","more":false,"entries":[${CHAT}]}`,
       ],
       [
-        { type: "search", id: "1", room: "Lobby", entries: [ENTRY], more: true },
-        `{"type":"search","id":"1","room":"Lobby","entries":[${CHAT}],"more":true}`,
+        { type: "search", id: "1", room: "Lobby", entries: [], more: true },
+        '{"type":"search","id":"1","room":"Lobby","more":true,"entries":[]}',
       ],
       [{ type: "topic", id: "1", room: "Lobby", topic: "" }, '{"type":"topic","id":"1","room":"Lobby","topic":""}'],
       [{ type: "ping" }, '{"type":"ping"}'],
