@@ -13,16 +13,13 @@ import {
   timeAfter,
   wordsOf,
 } from "../../hub/mod.ts";
+import { RecentIds } from "./recent-ids.ts";
 
 /** Entries that a room keeps; up to twice as many for a while, then the oldest are forgotten. */
 const ENTRIES_MAX = 10_000;
 /** What all entries may take in memory, reckoned as two bytes a character and {@link ENTRY_BYTES} each. */
 const BYTES_MAX = 268_435_456;
 const ENTRY_BYTES = 256;
-/** Ids that are remembered of each author and room; up to twice as many for a while. */
-const IDS_MAX = 1_024;
-/** Authors whose ids a room remembers; those who wrote first are forgotten. */
-const AUTHORS_MAX = 1_024;
 /** Rooms that are kept with nobody in them; the longest empty are forgotten. */
 const EMPTY_ROOMS_MAX = 10_000;
 
@@ -34,8 +31,7 @@ interface StoredRoom {
   bytes: number;
   lastSeq: number;
   lastAt: number;
-  /** By author, then id: where the entry is. */
-  readonly ids: Map<string, Map<string, Entry>>;
+  readonly ids: RecentIds;
   readonly state: Map<string, string>;
 }
 
@@ -141,8 +137,7 @@ export class MemoryRoomLog implements RoomLog {
 
   #append(entry: NewEntry, committed: Entry[]): AppendResult {
     const room = this.#room(entry.room);
-    const ids = entry.id === undefined ? undefined : idsOf(room, entry.from);
-    const earlier = entry.id === undefined ? undefined : ids?.get(entry.id);
+    const earlier = entry.id === undefined ? undefined : room.ids.get(entry.from, entry.id);
     if (earlier !== undefined) {
       if (!isSame(earlier, entry)) return { type: "id-reused" };
       return { type: "duplicate", seq: earlier.seq, at: earlier.at };
@@ -152,29 +147,34 @@ export class MemoryRoomLog implements RoomLog {
     room.lastSeq = stored.seq;
     room.lastAt = stored.at;
     room.entries.push(stored);
-    room.bytes += bytesOf(stored);
-    this.#bytes += bytesOf(stored);
+    const bytes = bytesOf(stored);
+    room.bytes += bytes;
+    this.#bytes += bytes;
     // Twice the number, then half at once: forgetting one by one would move all the others each time.
     if (room.entries.length >= 2 * this.#entriesMax) this.#forget(room, room.entries.length - this.#entriesMax);
     if (this.#bytes > this.#bytesMax) this.#makeRoom();
-    if (ids !== undefined && stored.id !== undefined) {
-      ids.set(stored.id, stored);
-      // Many at once: a map passes by all that were deleted from its front.
-      if (ids.size >= 2 * IDS_MAX) for (const old of ids.keys().take(IDS_MAX)) ids.delete(old);
-    }
+    if (stored.id !== undefined) room.ids.add(stored.id, stored);
     if (stored.kind === "set") {
       if (stored.body === "") room.state.delete(stored.key);
       else room.state.set(stored.key, stored.body);
     }
     const { origin } = entry;
-    committed.push(origin === undefined ? stored : { ...stored, origin });
+    committed.push(origin === undefined ? stored : placed(entry, room.epoch, stored.seq, stored.prev, at, origin));
     return { type: "appended", seq: stored.seq, at: stored.at };
   }
 
   #room(key: string): StoredRoom {
     let room = this.#rooms.get(key);
     if (room === undefined) {
-      room = { epoch: this.#epoch, entries: [], bytes: 0, lastSeq: 0, lastAt: 0, ids: new Map(), state: new Map() };
+      room = {
+        epoch: this.#epoch,
+        entries: [],
+        bytes: 0,
+        lastSeq: 0,
+        lastAt: 0,
+        ids: new RecentIds(),
+        state: new Map(),
+      };
       this.#rooms.set(key, room);
     }
     return room;
@@ -205,18 +205,17 @@ export class MemoryRoomLog implements RoomLog {
     for (const entry of room.entries.slice(0, count)) {
       room.bytes -= bytesOf(entry);
       this.#bytes -= bytesOf(entry);
-      const ids = room.ids.get(entry.from.toLowerCase());
-      if (entry.id !== undefined && ids?.get(entry.id) === entry) ids.delete(entry.id);
+      room.ids.delete(entry);
     }
     room.entries = room.entries.slice(count);
   }
 }
 
-/** Field by field, as the copy of an object costs several times as much. The appender's own mark is left out. */
-function placed(entry: NewEntry, epoch: string, seq: number, prev: number, at: number): Entry {
+/** Field by field, as the copy of an object costs several times as much. What is stored knows no origin. */
+function placed(entry: NewEntry, epoch: string, seq: number, prev: number, at: number, origin?: unknown): Entry {
   const { room, id, from, body } = entry;
-  if (entry.kind === "chat") return { room, epoch, seq, prev, id, at, kind: "chat", from, body };
-  return { room, epoch, seq, prev, id, at, kind: "set", from, key: entry.key, body };
+  if (entry.kind === "chat") return { room, epoch, seq, prev, id, at, kind: "chat", from, body, origin };
+  return { room, epoch, seq, prev, id, at, kind: "set", from, key: entry.key, body, origin };
 }
 
 function bytesOf({ body }: Entry): number {
@@ -229,17 +228,6 @@ function charactersOf({ body }: Entry): number {
 
 function newEpoch(): string {
   return randomBytes(8).toString("hex");
-}
-
-function idsOf(room: StoredRoom, from: string): Map<string, Entry> {
-  const author = from.toLowerCase();
-  let ids = room.ids.get(author);
-  if (ids === undefined) {
-    ids = new Map();
-    room.ids.set(author, ids);
-    if (room.ids.size > AUTHORS_MAX) room.ids.delete(room.ids.keys().next().value as string);
-  }
-  return ids;
 }
 
 function isSame(a: NewEntry, b: NewEntry): boolean {
