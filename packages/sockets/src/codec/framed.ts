@@ -1,4 +1,5 @@
 import { SocketError } from "../errors.ts";
+import { PullIterator } from "../pull-iterator.ts";
 import type { Connection } from "../tcp/connection.ts";
 import type { WriteData } from "../tcp/write-side.ts";
 import type { WaitOptions } from "../wait.ts";
@@ -110,8 +111,10 @@ export class Framed<In, Out = In> implements AsyncDisposable {
   }
 
   /** Frames in batches, as they arrive: one promise per batch. The options are those of each wait. */
-  async *batches(options?: WaitOptions): AsyncGenerator<readonly In[], void, void> {
-    for (let batch = await this.read(options); batch.length > 0; batch = await this.read(options)) yield batch;
+  batches(options?: WaitOptions): AsyncGenerator<readonly In[], void, void> {
+    const { ready } = this.#queue;
+    const take = () => PullIterator.result(ready.length > 0 ? ready.takeAll() : null);
+    return new PullIterator(() => this.#queue.read(options, take));
   }
 
   /**

@@ -439,6 +439,27 @@ test("Connection sends what is small and of one tick in one write", async () => 
   connection.reset();
 });
 
+test("Connection answers at once where the answer before was one small write, and gathers the others", async () => {
+  const { stream, connection } = heldConnection();
+  const answers = ["a", "b", "cde", "fg", "h"];
+  const calls: number[] = [];
+  connection.handle({
+    data: () => {
+      for (const part of answers[calls.length] ?? "") connection.send(part);
+      calls.push(stream.calls);
+    },
+  });
+  for (const _ of answers) {
+    stream.push("?");
+    await stream.takeAll();
+  }
+  assert.equal(stream.taken, answers.join(""));
+  // Seen at the end of each event: "b" and "c" had left; "de" left by itself.
+  assert.deepEqual(calls, [0, 2, 3, 4, 5]);
+  assert.equal(stream.calls, 6);
+  connection.reset();
+});
+
 test("Connection.send() never throws: false once it cannot be written", async () => {
   await using pair = await connectionPair();
   pair.client.closeWrite();

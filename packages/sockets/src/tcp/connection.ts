@@ -261,7 +261,8 @@ export class Connection implements AsyncDisposable {
 
   /**
    * Queues at once; never throws. False when the buffer is above its mark (`drain` tells when to go on) or when the
-   * connection cannot be written any more (`close` tells why). What is queued in one tick leaves in one write.
+   * connection cannot be written any more (`close` tells why). What is queued in one tick leaves in one write; only where
+   * the chunk before was answered by one small write, the first one of the next answer leaves by itself, at once.
    */
   send(data: WriteData): boolean {
     return this.#writeSide.send(data);
@@ -601,7 +602,10 @@ export class Connection implements AsyncDisposable {
   #data(chunk: Uint8Array): void {
     if (this.#isClosing) {
       this.#linger?.discard(chunk);
-    } else if (this.#handlers === undefined) {
+      return;
+    }
+    this.#writeSide.arrived();
+    if (this.#handlers === undefined) {
       this.#readSide.push(chunk);
     } else {
       this.#run("data", this.#handlers, chunk);

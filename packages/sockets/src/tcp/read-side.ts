@@ -1,5 +1,5 @@
 import type { Address } from "../address.ts";
-import { ByteQueue } from "../byte-queue.ts";
+import { asBuffer, ByteQueue } from "../byte-queue.ts";
 import { SocketError, type SocketErrorCode, type SocketErrorFields, toOrFrom } from "../errors.ts";
 import { PullIterator } from "../pull-iterator.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
@@ -60,6 +60,7 @@ export class ReadSide {
   }
 
   push(chunk: Uint8Array): void {
+    if (this.#hand(chunk)) return;
     this.#queue.push(chunk);
     this.#settle();
     if (this.#queue.length >= this.#highWaterMark && this.#take === undefined) this.#pause();
@@ -165,6 +166,16 @@ export class ReadSide {
       () => this.#forget(),
       () => ({ operation: "read", ...this.#owner.facts() }),
     );
+  }
+
+  /** Gives the chunk to a read that takes any, past the queue: that is the usual read. */
+  #hand(chunk: Uint8Array): boolean {
+    const take = this.#take;
+    if ((take !== takeChunk && take !== takeNext) || this.#queue.length > 0 || chunk.length === 0) return false;
+    const wait = this.#wait;
+    this.#forget();
+    wait?.resolve(take === takeChunk ? asBuffer(chunk) : PullIterator.result(asBuffer(chunk)));
+    return true;
   }
 
   #settle(): void {

@@ -43,7 +43,7 @@ function uncorkAll(): void {
 }
 
 /**
- * The writing half of a connection: what leaves in one tick leaves in one write to the kernel, and what does not fit
+ * The writing half of a connection: what is written in one tick leaves in one write to the kernel, and what does not fit
  * below the high-water mark waits in order.
  */
 export class WriteSide {
@@ -55,6 +55,12 @@ export class WriteSide {
   #waiting: Waiting[] = NONE;
   #flushes: Set<Wait<void>> | undefined;
   #isCorked = false;
+  /** Parts since it was corked. */
+  #parts = 0;
+  /** Whether the next small write is the first one since a chunk arrived. */
+  #isAnswering = false;
+  /** Whether the last chunk was answered by one small write. */
+  #answersOnce = false;
   #isFull = false;
   /** Between two streams: nothing is written, and all waits. */
   #isHeld = false;
@@ -102,7 +108,7 @@ export class WriteSide {
       return false;
     }
     if (typeof data === "string" || data instanceof Uint8Array) {
-      if (!this.#isCorked && data.length < DIRECT_LENGTH_MIN) this.#cork();
+      if (!this.#isCorked && data.length < DIRECT_LENGTH_MIN && !this.#goesDirectly()) this.#cork();
       return this.#put(data);
     }
     if (!Array.isArray(data)) throw new TypeError(`data must be bytes, text or a list of them: ${data}`);
@@ -178,14 +184,32 @@ export class WriteSide {
     this.#admit(wasFull);
   }
 
+  /** A chunk has arrived, which may be answered. */
+  arrived(): void {
+    this.#isAnswering = true;
+  }
+
   uncork(): void {
     this.#isCorked = false;
+    this.#answersOnce = this.#parts === 1;
     this.#stream.uncork();
+  }
+
+  /**
+   * Gathering costs as much as a small answer itself, so where the last chunk was answered by one write, the first write
+   * of the next answer does not wait for others; when there are others, they are gathered from then on.
+   */
+  #goesDirectly(): boolean {
+    const isDirect = this.#isAnswering && this.#answersOnce;
+    this.#isAnswering = false;
+    if (!isDirect) this.#answersOnce = false;
+    return isDirect;
   }
 
   #cork(): void {
     if (this.#isCorked) return;
     this.#isCorked = true;
+    this.#parts = 0;
     this.#stream.cork();
     if (corked.length === 0) process.nextTick(uncorkAll);
     corked.push(this);
@@ -196,6 +220,7 @@ export class WriteSide {
     // Node counts a string by its characters; the marks are in bytes.
     const part = typeof data === "string" ? Buffer.from(data) : data;
     const stream = this.#stream;
+    this.#parts += 1;
     // A callback costs, so only what is written above the mark has one: it is how the low mark is noticed.
     if (!this.#isFull && stream.writableLength + part.length < this.#high) {
       stream.write(part);
