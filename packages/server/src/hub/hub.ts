@@ -287,7 +287,6 @@ export class Hub implements ClientOwner {
       room.add(client);
       client.session.rooms.set(room.name.key, room.name);
       client.session.hasJoined = true;
-      person.enter(room.name.key);
     } else {
       this.#rooms.release(room);
     }
@@ -324,13 +323,12 @@ export class Hub implements ClientOwner {
   async #exit(client: Client, name: Name): Promise<void> {
     if (!client.session.rooms.delete(name.key)) return;
     const person = client.person as Person;
-    const isLast = person.leave(name.key);
     const room = this.#rooms.get(name.key);
     if (room === undefined) return;
     // Whoever is gone hears nothing any more; the others hear of many that go at once in one batch.
     if (!client.isGone) this.#fanOut.flush(room);
     room.remove(client);
-    if (isLast) await this.#presence.leave(name.key, person.text, client);
+    if (!person.isIn(name.key)) await this.#presence.leave(name.key, person.text, client);
     this.#rooms.release(room);
   }
 

@@ -11,8 +11,6 @@ export class Person implements Name {
   /** Owns the name in the registry. */
   readonly owner: string;
   readonly connections: Set<Client>;
-  /** By room, how many of the connections are in it. */
-  readonly #rooms = new Map<string, number>();
 
   /** Takes the name for a client, which the registry has given it. */
   constructor({ text, key }: Name, client: Client) {
@@ -22,25 +20,9 @@ export class Person implements Name {
     this.connections = new Set([client]);
   }
 
-  /** Rooms that any of the connections is in. */
-  get roomCount(): number {
-    return this.#rooms.size;
-  }
-
+  /** Whether any of the connections is in the room. */
   isIn(room: string): boolean {
-    return this.#rooms.has(room);
-  }
-
-  /** One more connection is in the room. */
-  enter(room: string): void {
-    this.#rooms.set(room, (this.#rooms.get(room) ?? 0) + 1);
-  }
-
-  /** One connection less is there; true if it was the last. */
-  leave(room: string): boolean {
-    const rest = (this.#rooms.get(room) ?? 0) - 1;
-    if (rest > 0) this.#rooms.set(room, rest);
-    else this.#rooms.delete(room);
-    return rest <= 0;
+    for (const { session } of this.connections) if (session.rooms.has(room)) return true;
+    return false;
   }
 }

@@ -17,13 +17,9 @@ export class Typing {
     }
     const toldAt = rooms.get(room);
     if (toldAt !== undefined && nowMs - toldAt < TYPING_MS) return false;
-    if (rooms.size >= person.roomCount) forgetOthers(rooms, person);
+    // Rooms that were left need not be remembered.
+    for (const told of rooms.keys()) if (!person.isIn(told)) rooms.delete(told);
     rooms.set(room, nowMs);
     return true;
   }
-}
-
-/** Rooms that were left need not be remembered. */
-function forgetOthers(rooms: Map<string, number>, person: Person): void {
-  for (const room of rooms.keys()) if (!person.isIn(room)) rooms.delete(room);
 }
