@@ -18,8 +18,8 @@ import { portOf, type Role, RoleProcess, takeRole } from "./processes.ts";
 
 const NOBODY = "nobody";
 const CLIENTS = 10;
-/** Between an answer and the next request: the server has time to spare. A message waits longer, for the rates. */
-const PING_PAUSE_MS = 2;
+/** Between an answer and the next request, so that the rates refuse none. */
+const PING_PAUSE_MS = 60;
 const CHAT_PAUSE_MS = 25;
 const WARM_SECONDS = 0.5;
 /** What is there to be searched, and how many long messages of how many words. */
