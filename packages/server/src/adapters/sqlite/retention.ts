@@ -101,6 +101,7 @@ export class Retention implements Task {
     this.#mark.run(last.seq as number, last.at as number, no);
     return old;
   }
+
   /** The entry is of a clock that was far ahead, and what follows of others is too old. */
   #isBeforeOld(no: number, entry: Readonly<Record<string, unknown>> | undefined, untilAt: number): boolean {
     const aheadAt = this.#now() + AHEAD_MAX_MS;
