@@ -16,17 +16,22 @@ const servers: Record<string, Role> = {
     await once(socket, "listening");
     return { port: socket.address().port };
   },
-  "for await, await send": async () => {
+  "push: datagram, trySend": async () => {
+    const socket = await bind({ host });
+    socket.handle({ datagram: (socket, { data, from }) => void socket.trySend(data, from) });
+    return portOf(socket);
+  },
+  "pull: for await, await send": async () => {
     const socket = await bind({ host });
     void (async () => {
       for await (const { data, from } of socket) await socket.send(data, from);
     })();
     return portOf(socket);
   },
-  "for await, send": async () => {
+  "pull: for await, trySend": async () => {
     const socket = await bind({ host });
     void (async () => {
-      for await (const { data, from } of socket) void socket.send(data, from);
+      for await (const { data, from } of socket) socket.trySend(data, from);
     })();
     return portOf(socket);
   },

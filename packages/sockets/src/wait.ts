@@ -9,24 +9,22 @@ export interface WaitOptions {
 }
 
 /**
- * One suspended operation. It settles once; settling removes its timer and its abort listener.
- * Only an aborted or timed-out wait calls `cancel`, so that its owner can forget it.
+ * One suspended operation that something may end early; where nothing can, `Promise.withResolvers` does. It settles once;
+ * settling removes its timer and its abort listener. Only an aborted or timed-out wait calls `cancel`, so that its owner
+ * can forget it.
  */
-export class Wait<T> {
+export class Wait<T> implements PromiseWithResolvers<T> {
   readonly promise: Promise<T>;
-  #resolve: (value: T) => void;
-  #reject: (error: unknown) => void;
+  readonly #resolve: (value: T | PromiseLike<T>) => void;
+  readonly #reject: (error: unknown) => void;
   #timer: NodeJS.Timeout | undefined;
   #signal: AbortSignal | undefined;
   #onAbort: (() => void) | undefined;
   #isSettled = false;
 
-  /**
-   * `action` reads `Cannot read from 127.0.0.1:8080`; `facts` are what a timeout's error has beside its text. Without
-   * options nothing ends the wait early, and none of them is needed.
-   */
+  /** `action` reads `Cannot read from 127.0.0.1:8080`; `facts` are what a timeout's error has beside its text. */
   constructor(
-    options?: WaitOptions | undefined,
+    { signal, timeoutMs }: WaitOptions = {},
     action: () => string = () => "",
     cancel: () => void = () => undefined,
     facts?: () => SocketErrorFields,
@@ -35,8 +33,6 @@ export class Wait<T> {
     this.promise = promise;
     this.#resolve = resolve;
     this.#reject = reject;
-    if (options === undefined) return;
-    const { signal, timeoutMs } = options;
     if (timeoutMs !== undefined) {
       checkTimeout(timeoutMs);
       if (timeoutMs !== Number.POSITIVE_INFINITY) {
@@ -60,7 +56,7 @@ export class Wait<T> {
     return this.#isSettled;
   }
 
-  resolve(value: T): void {
+  resolve(value: T | PromiseLike<T>): void {
     if (this.#settle()) this.#resolve(value);
   }
 

@@ -10,7 +10,7 @@ export class FrameQueue<T> {
   readonly #want: () => void;
   #error: unknown;
   #hasEnded = false;
-  #wait: Wait<unknown> | undefined;
+  #wait: PromiseWithResolvers<unknown> | undefined;
   /** What `#wait` resolves with when frames or the end have come. */
   #take: (() => unknown) | undefined;
 
@@ -49,13 +49,18 @@ export class FrameQueue<T> {
     if (this.ready.length === 0) this.#want();
     if (this.ready.length === 0) {
       if (this.#error !== undefined) return Promise.reject(this.#takeError());
-      if (!this.#hasEnded) return this.#waitFor(options, take);
+      if (!this.#hasEnded) {
+        const wait = options === undefined ? Promise.withResolvers<Taken>() : this.#waitWith<Taken>(options);
+        this.#wait = wait as PromiseWithResolvers<unknown>;
+        this.#take = take;
+        return wait.promise;
+      }
     }
     return Promise.resolve(take());
   }
 
-  #waitFor<Taken>(options: WaitOptions | undefined, take: () => Taken): Promise<Taken> {
-    const wait = new Wait<Taken>(
+  #waitWith<Taken>(options: WaitOptions): Wait<Taken> {
+    return new Wait(
       options,
       () => cannotRead(this.#connection),
       () => {
@@ -63,9 +68,6 @@ export class FrameQueue<T> {
       },
       () => ({ operation: "read", ...this.#connection.facts() }),
     );
-    this.#wait = wait as Wait<unknown>;
-    this.#take = take;
-    return wait.promise;
   }
 
   #settle(): void {

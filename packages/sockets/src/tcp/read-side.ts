@@ -35,7 +35,7 @@ export class ReadSide {
   #take: Take<unknown> | undefined;
   /** How far `readUntil` has looked for its delimiter. */
   #searched = 0;
-  #wait: Wait<unknown> | undefined;
+  #wait: PromiseWithResolvers<unknown> | undefined;
   #hasEnded = false;
   #ending: ((operation: string) => SocketError) | undefined;
   #isPaused = true;
@@ -149,8 +149,8 @@ export class ReadSide {
         return Promise.resolve(taken);
       }
       if (this.#ending !== undefined) throw this.#ending("read");
-      const wait = options === undefined ? new Wait<T>() : this.#waitWith<T>(options);
-      this.#wait = wait as Wait<unknown>;
+      const wait = options === undefined ? Promise.withResolvers<T>() : this.#waitWith<T>(options);
+      this.#wait = wait as PromiseWithResolvers<unknown>;
       this.#take = take;
       this.#resume();
       return wait.promise;

@@ -1,5 +1,6 @@
 import net from "node:net";
 import { type Address, formatAddress } from "../address.ts";
+import { ErrorReporter } from "../error-reporter.ts";
 import { fromNodeError, SocketError, toOrFrom } from "../errors.ts";
 import { type ListenerState, nextSocketId, publishStateChange } from "../state.ts";
 import { checkTimeout } from "../wait.ts";
@@ -48,8 +49,6 @@ type OnConnection = (connection: Connection, sockets: ServerSockets) => void;
 
 /** How often a free port for both loopback addresses is looked for. */
 const PORT_ATTEMPTS = 16;
-/** What happens as often as strangers wish is reported once in this time; it is counted each time. */
-const REPORT_MS = 1_000;
 /** Addresses that stand for all of this machine's. */
 const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
 /** How long the whole of a TLS handshake may take. */
@@ -66,17 +65,18 @@ export class ServerSockets implements ConnectionKeeper {
   /** Those that shake hands too. */
   readonly #connections = new Set<Connection>();
   readonly #acceptor: TlsAcceptor | undefined;
+  readonly #reporter: ErrorReporter;
   readonly #id: number = nextSocketId();
   #address: Address = { host: "", port: 0 };
   #state: ListenerState = "created";
   #dropped = 0;
   #acceptErrors = 0;
   #handshakeErrors = 0;
-  #reportedAt = Number.NEGATIVE_INFINITY;
 
   private constructor(options: ListenOptions, onConnection: OnConnection) {
     this.#options = options;
     this.#onConnection = onConnection;
+    this.#reporter = new ErrorReporter(options.onError);
     this.#acceptor = options.tls === undefined ? undefined : new TlsAcceptor(options.tls);
   }
 
@@ -135,8 +135,7 @@ export class ServerSockets implements ConnectionKeeper {
   }
 
   report(error: Error): void {
-    // Strangers can make handlers fail: a log of warnings must not be theirs to fill.
-    if (this.#options.onError !== undefined || this.#mayReport()) this.#tell(error);
+    this.#reporter.report(error);
   }
 
   /** Counts a connection that its taker had no room for. */
@@ -271,7 +270,7 @@ export class ServerSockets implements ConnectionKeeper {
     } catch (error) {
       this.#handshakeErrors += 1;
       const { code } = error as { code?: string };
-      if (code !== "reset" && code !== "closed" && this.#mayReport()) this.#tell(error as Error);
+      if (code !== "reset" && code !== "closed") this.#reporter.reportSeldom(() => error as Error);
       return;
     }
     // Closed meanwhile.
@@ -286,25 +285,9 @@ export class ServerSockets implements ConnectionKeeper {
 
   #acceptFailed(error: Error): void {
     this.#acceptErrors += 1;
-    if (!this.#mayReport()) return;
-    this.#tell(fromNodeError(error, `Cannot accept a connection on ${formatAddress(this.#address)}`));
-  }
-
-  #mayReport(): boolean {
-    const now = performance.now();
-    if (now - this.#reportedAt < REPORT_MS) return false;
-    this.#reportedAt = now;
-    return true;
-  }
-
-  #tell(error: Error): void {
-    const { onError = (error: Error) => process.emitWarning(error) } = this.#options;
-    try {
-      onError(error);
-    } catch (failure) {
-      // Who reports must go on; what the reporter itself threw is not lost either.
-      process.emitWarning(failure instanceof Error ? failure : String(failure));
-    }
+    this.#reporter.reportSeldom(() =>
+      fromNodeError(error, `Cannot accept a connection on ${formatAddress(this.#address)}`),
+    );
   }
 
   #moveTo(to: ListenerState): void {

@@ -1,5 +1,6 @@
 export { bind } from "./bind.ts";
 export type { Datagram } from "./datagram.ts";
+export type { DatagramHandlers } from "./datagram-handlers.ts";
 export type { MulticastOptions } from "./multicast.ts";
 export type { RequestOptions } from "./request.ts";
 export type { UdpAddress } from "./udp-address.ts";

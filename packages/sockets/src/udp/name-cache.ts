@@ -22,6 +22,8 @@ export class NameCache {
   readonly #family: 4 | 6;
   readonly #lookup: LookupFunction;
   readonly #entries = new Map<string, Entry>();
+  /** The address asked for last: to tell that a text is one costs more than to compare two. */
+  #address: readonly string[] = [];
 
   constructor(family: 4 | 6, lookup: LookupFunction = systemLookup) {
     this.#family = family;
@@ -39,8 +41,12 @@ export class NameCache {
    * @throws {SocketError} `name-not-found` for an address of the other family.
    */
   known(host: string, action: () => string): readonly string[] | undefined {
+    if (host === this.#address[0]) return this.#address;
     const family = isIP(host);
-    if (family === this.#family) return [host];
+    if (family === this.#family) {
+      this.#address = [host];
+      return this.#address;
+    }
     if (family !== 0) throw noAddress(`${action()}: it is not an IPv${this.#family} address`, this.#family);
     const entry = this.#entries.get(host);
     return entry !== undefined && performance.now() < entry.expiresAt ? entry.found : undefined;

@@ -61,6 +61,12 @@ export class PeerLink {
     }
   }
 
+  /** As {@link send}, where nobody waits for what comes of it. Not while the socket is moving. */
+  post(bytes: Uint8Array): void {
+    if (this.#alternates.length > 0) this.#lastSent = Uint8Array.from(bytes);
+    this.#socket.send(bytes);
+  }
+
   /** A datagram has come. One of the peer's says that the peer is there. */
   heard(from: UdpAddress): void {
     if (!this.canMoveOn || this.#remote === undefined || from.port !== this.#remote.port) return;

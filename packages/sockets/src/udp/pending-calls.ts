@@ -13,32 +13,38 @@ export function actionOf({ operation, remote }: Call): string {
   return `Cannot ${operation} to ${formatAddress(remote)}`;
 }
 
+/** How dgram says what came of a call. */
+type Done = (error?: Error | null) => void;
+
 interface Pending {
   readonly operation: string;
-  readonly reject: (error: SocketError) => void;
+  readonly reject: (error: SocketError | undefined) => void;
 }
 
-/** The calls of dgram's that run. Closing settles them too, as dgram then forgets the callbacks of what has not begun. */
+/** The calls of a socket that run. None outlives the socket. */
 export class PendingCalls {
-  /** Throws once the socket is closing. */
-  readonly checkOpen: (operation: string) => void;
+  readonly #closedError: (operation: string) => SocketError | undefined;
   readonly #pending = new Set<Pending>();
 
-  constructor(checkOpen: (operation: string) => void) {
-    this.checkOpen = checkOpen;
+  /** `closedError` gives an error once the socket is closing. */
+  constructor(closedError: (operation: string) => SocketError | undefined) {
+    this.#closedError = closedError;
   }
 
-  /** Throws at once where the socket is closing. */
-  run(call: Call, start: (done: (error?: Error | null) => void) => void): Promise<void> {
+  /** @throws {SocketError} `closed` once the socket is closing. */
+  checkOpen(operation: string): void {
+    const error = this.#closedError(operation);
+    if (error !== undefined) throw error;
+  }
+
+  /** A call of dgram's. On a bound socket that is given addresses, not names, it calls back whatever happens. */
+  run(call: Call, start: (done: Done) => void): Promise<void> {
     this.checkOpen(call.operation);
     return new Promise((resolve, reject) => {
-      const pending = { operation: call.operation, reject };
       start((error) => {
-        this.#pending.delete(pending);
         if (error === undefined || error === null) resolve();
-        else reject(fromNodeError(error, actionOf(call), { ...call }));
+        else reject(this.#closedError(call.operation) ?? fromNodeError(error, actionOf(call), { ...call }));
       });
-      this.#pending.add(pending);
     });
   }
 
@@ -54,8 +60,9 @@ export class PendingCalls {
     }
   }
 
-  abandonAll(errorFor: (operation: string) => SocketError): void {
-    for (const { operation, reject } of this.#pending) reject(errorFor(operation));
+  /** The socket is closed. */
+  abandonAll(): void {
+    for (const { operation, reject } of this.#pending) reject(this.#closedError(operation));
     this.#pending.clear();
   }
 }

@@ -2,11 +2,11 @@ import type { SocketError } from "../errors.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import type { Datagram } from "./datagram.ts";
 
-/** What a wait resolves with: something made of the next datagram, or of `undefined` at the end. */
+/** What a wait resolves with: something made of the next datagram, or of `undefined` at the end. What it throws rejects. */
 type Take<T> = (datagram: Datagram | undefined) => T;
 
 interface Waiting {
-  readonly wait: Wait<unknown>;
+  readonly wait: PromiseWithResolvers<unknown>;
   readonly take: Take<unknown>;
 }
 
@@ -31,7 +31,7 @@ export class ReceiveQueue {
   push(datagram: Datagram): void {
     const waiting = this.#waiting.shift();
     if (waiting !== undefined) {
-      waiting.wait.resolve(waiting.take(datagram));
+      settle(waiting, datagram);
       return;
     }
     if (this.#datagrams.length >= this.#max) {
@@ -47,14 +47,12 @@ export class ReceiveQueue {
     if (refusal !== undefined) return refusal;
     const ready = this.#datagrams.shift();
     if (ready !== undefined) return Promise.resolve(take(ready));
-    if (this.#error !== undefined) {
-      const error = this.#error;
-      this.#error = undefined;
-      return Promise.reject(error);
-    }
-    if (this.#hasEnded) return Promise.resolve(take(undefined));
-    const wait = options === undefined ? new Wait<T>() : this.#waitWith<T>(options, action);
-    this.#waiting.push({ wait: wait as Wait<unknown>, take });
+    const error = this.takeError();
+    if (error !== undefined) return Promise.reject(error);
+    const wait = options === undefined ? Promise.withResolvers<T>() : this.#waitWith<T>(options, action);
+    const waiting = { wait: wait as PromiseWithResolvers<unknown>, take };
+    if (this.#hasEnded) settle(waiting, undefined);
+    else this.#waiting.push(waiting);
     return wait.promise;
   }
 
@@ -72,9 +70,33 @@ export class ReceiveQueue {
     else waiting.wait.reject(error);
   }
 
+  get isWaitedFor(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** What is stored, for whoever receives from now on. */
+  takeAll(): Datagram[] {
+    return this.#datagrams.splice(0);
+  }
+
+  /** An error that nobody was told yet. */
+  takeError(): SocketError | undefined {
+    const error = this.#error;
+    this.#error = undefined;
+    return error;
+  }
+
   /** Nothing more will come: who waits is told. What is there can still be taken. */
   end(): void {
     this.#hasEnded = true;
-    for (const { wait, take } of this.#waiting.splice(0)) wait.resolve(take(undefined));
+    for (const waiting of this.#waiting.splice(0)) settle(waiting, undefined);
+  }
+}
+
+function settle({ wait, take }: Waiting, datagram: Datagram | undefined): void {
+  try {
+    wait.resolve(take(datagram));
+  } catch (error) {
+    wait.reject(error);
   }
 }

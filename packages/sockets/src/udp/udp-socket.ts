@@ -1,33 +1,29 @@
 import type dgram from "node:dgram";
 import { formatAddress } from "../address.ts";
+import { ErrorReporter } from "../error-reporter.ts";
 import { fromNodeError, SocketError } from "../errors.ts";
 import { PullIterator } from "../pull-iterator.ts";
 import { type DatagramSocketState, nextSocketId, publishStateChange } from "../state.ts";
-import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
+import { refusalOf, type WaitOptions } from "../wait.ts";
 import { type BoundSocket, openBoundSocket } from "./bound-socket.ts";
 import type { Datagram } from "./datagram.ts";
+import type { DatagramHandlers } from "./datagram-handlers.ts";
 import { MulticastGroups, type MulticastOptions } from "./multicast.ts";
 import { NameCache } from "./name-cache.ts";
 import { PeerLink } from "./peer-link.ts";
 import { actionOf, PendingCalls } from "./pending-calls.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 import { PendingRequest, type RequestOptions } from "./request.ts";
-import { checkPeerPort, type UdpAddress } from "./udp-address.ts";
+import { endEarly, SendSide } from "./send-side.ts";
+import type { UdpAddress } from "./udp-address.ts";
 import type { UdpSocketOptions } from "./udp-options.ts";
-
-/** The most that one IPv4 datagram carries, in bytes. */
-const DATAGRAM_BYTES_MAX = 65_507;
-/**
- * After this many sends in a row, the event loop gets its turn. libuv reads at most 32 datagrams of a socket in a turn;
- * with more than that, a loop that sends to a socket of its own process overruns the kernel's buffer (with 64, half of
- * 20,000 datagrams were lost).
- */
-const SENDS_PER_TURN = 32;
 
 /**
  * A UDP socket: datagrams arrive whole, in any order, or not at all.
  *
- * Received datagrams wait in a bounded queue; when nobody takes them the oldest are dropped and counted in `dropped`.
+ * It is read in one of two ways: by pulling (`receive`, `for await`), or by events (`handle`). What is pulled waits in a
+ * bounded queue; when nobody takes it the oldest datagrams are dropped and counted in `dropped`.
+ *
  * The socket is IPv4 or IPv6, as its host is, and takes the addresses of its family from every name that it is given.
  * The addresses of a name are remembered for 5 s.
  */
@@ -37,14 +33,19 @@ export class UdpSocket implements AsyncDisposable {
   readonly #address: UdpAddress;
   readonly #queue: ReceiveQueue;
   readonly #names: NameCache;
-  readonly #calls = new PendingCalls((operation) => this.#checkOpen(operation));
+  readonly #calls = new PendingCalls((operation) =>
+    this.#state === "bound" ? undefined : this.#closedError(operation),
+  );
   readonly #link: PeerLink;
+  readonly #sending: SendSide;
   readonly #groups: MulticastGroups;
   /** The requests that wait for an answer, oldest first. */
   readonly #requests = new Set<PendingRequest>();
   readonly #closed = Promise.withResolvers<void>();
   #state: DatagramSocketState = "created";
-  #sends = 0;
+  #handlers: DatagramHandlers | undefined;
+  /** There with the handlers. */
+  #reporter: ErrorReporter | undefined;
 
   private constructor({ socket, family }: BoundSocket, options: UdpSocketOptions) {
     const { address, port } = socket.address();
@@ -53,6 +54,7 @@ export class UdpSocket implements AsyncDisposable {
     this.#queue = new ReceiveQueue(options.queueMax ?? 1_024);
     this.#names = new NameCache(family, options.lookup);
     this.#link = new PeerLink(socket, this.#calls);
+    this.#sending = new SendSide(socket, this.#names, this.#link, this.#calls);
     this.#groups = new MulticastGroups(socket, family);
     socket.on("message", (data, from) => this.#receive({ data, from: { host: from.address, port: from.port } }));
     socket.on("error", (error) => this.#failed(error));
@@ -96,7 +98,7 @@ export class UdpSocket implements AsyncDisposable {
    * @throws {SocketError} `closed`.
    */
   get receiveBufferBytes(): number {
-    this.#checkOpen("get the buffer size");
+    this.#calls.checkOpen("get the buffer size");
     return this.#socket.getRecvBufferSize();
   }
 
@@ -106,7 +108,7 @@ export class UdpSocket implements AsyncDisposable {
    * @throws {SocketError} `closed`.
    */
   get sendBufferBytes(): number {
-    this.#checkOpen("get the buffer size");
+    this.#calls.checkOpen("get the buffer size");
     return this.#socket.getSendBufferSize();
   }
 
@@ -123,45 +125,18 @@ export class UdpSocket implements AsyncDisposable {
    * @throws {TypeError} when there is no `to` and no connection, or `to` is not the peer of the connection.
    */
   send(data: Uint8Array | string, to?: UdpAddress, options?: WaitOptions): Promise<void> {
-    this.#sends += 1;
-    const sent = options === undefined ? this.#send(data, to) : this.#sendWaiting(data, to, options);
-    return this.#sends % SENDS_PER_TURN === 0 ? sent.then(nextTurn) : sent;
+    return this.#sending.send(data, to, options);
   }
 
-  /** At once, where no name has to be looked up. Not `async`, as this is the hot path. */
-  #send(data: Uint8Array | string, to: UdpAddress | undefined): Promise<void> {
-    try {
-      return this.#sendNow(data, to);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  #sendNow(data: Uint8Array | string, to: UdpAddress | undefined): Promise<void> {
-    this.#checkOpen("send");
-    const target = this.#targetOf(to);
-    const bytes = bytesOf(data, target);
-    if (to === undefined) return this.#transmit(bytes, target, undefined);
-    const host = this.#names.known(to.host, () => actionOf({ operation: "send", remote: target }))?.[0];
-    return host === undefined ? this.#sendWaiting(bytes, to, undefined) : this.#transmit(bytes, target, host);
-  }
-
-  async #sendWaiting(
-    data: Uint8Array | string,
-    to: UdpAddress | undefined,
-    options: WaitOptions | undefined,
-  ): Promise<void> {
-    await refusalOf(options);
-    this.#checkOpen("send");
-    const target = this.#targetOf(to);
-    const bytes = bytesOf(data, target);
-    const action = (): string => actionOf({ operation: "send", remote: target });
-    // Throws for an address that cannot be sent to.
-    if (to !== undefined) this.#names.known(to.host, action);
-    await this.#waitFor(action, options, async (wait) => {
-      const found = to === undefined ? undefined : await this.#resolve("send", to.host, action);
-      if (!wait.isSettled) await this.#transmit(bytes, target, found?.[0]);
-    });
+  /**
+   * Gives one datagram to the kernel now, or drops it: for answers that nobody waits for. What the kernel makes of it is
+   * not told. False when it was dropped: it is too long; the socket is closed; `to` is a name that has to be looked up, or
+   * an address that this socket cannot send to; 1,024 datagrams wait for room in the kernel.
+   *
+   * @throws {TypeError} as {@link send}.
+   */
+  trySend(data: Uint8Array | string, to?: UdpAddress): boolean {
+    return this.#sending.trySend(data, to);
   }
 
   /**
@@ -198,9 +173,8 @@ export class UdpSocket implements AsyncDisposable {
    */
   async request(data: Uint8Array | string, to?: UdpAddress, options: RequestOptions = {}): Promise<Datagram> {
     await refusalOf(options);
-    this.#checkOpen("request");
-    const target = this.#targetOf(to);
-    const bytes = Uint8Array.from(bytesOf(data, target));
+    const target = this.#sending.targetOf("request", to);
+    const bytes = this.#sending.copyOf(data, target);
     const action = (): string => `Cannot get an answer from ${formatAddress(target)}`;
     const request = new PendingRequest(options, action, () => this.#requests.delete(request));
     this.#requests.add(request);
@@ -211,17 +185,47 @@ export class UdpSocket implements AsyncDisposable {
   /**
    * Waits for the next datagram that no request takes. A timeout or an abort loses none.
    *
-   * @throws {SocketError} `timeout`; `closed`; on a connected socket `refused` when nobody listens there.
+   * @throws {SocketError} `timeout`; `closed`; on a connected socket `refused` when nobody listens there; `busy` when the
+   * socket is read by handlers.
    */
-  async receive(options?: WaitOptions): Promise<Datagram> {
-    const datagram = await this.#next((next) => next, options);
-    if (datagram === undefined) throw this.#closedError("receive");
-    return datagram;
+  receive(options?: WaitOptions): Promise<Datagram> {
+    return this.#next((datagram) => {
+      if (datagram === undefined) throw this.#closedError("receive");
+      return datagram;
+    }, options);
   }
 
   /** Datagram after datagram until the socket is closed; throws as {@link receive}. Leaving the loop leaves it open. */
   [Symbol.asyncIterator](): AsyncGenerator<Datagram, void, void> {
     return new PullIterator(() => this.#next(PullIterator.result<Datagram>));
+  }
+
+  /**
+   * Reads by events from now on; what is stored is delivered first. Calling it again changes the handlers.
+   *
+   * @throws {SocketError} `busy` while `receive` waits; `closed`.
+   *
+   * @example
+   * ```ts
+   * import { bind } from "@landline/sockets";
+   * import assert from "node:assert/strict";
+   *
+   * await using server = await bind({ host: "127.0.0.1" });
+   * server.handle({ datagram: (socket, { data, from }) => void socket.trySend(data, from) });
+   *
+   * await using client = await bind({ host: "127.0.0.1" });
+   * const { data } = await client.request("hello", server.address);
+   * assert.equal(Buffer.from(data).toString(), "hello");
+   * ```
+   */
+  handle(handlers: DatagramHandlers): void {
+    this.#calls.checkOpen("handle");
+    if (this.#queue.isWaitedFor) throw this.#busy("Cannot handle datagrams", "receive() is waiting");
+    this.#handlers = handlers;
+    this.#reporter = new ErrorReporter(handlers.error && ((error) => handlers.error?.(this, error as SocketError)));
+    for (const datagram of this.#queue.takeAll()) this.#run("datagram", handlers, datagram);
+    const error = this.#queue.takeError();
+    if (error !== undefined) this.#reporter.report(error);
   }
 
   /**
@@ -237,18 +241,17 @@ export class UdpSocket implements AsyncDisposable {
    */
   async connect(to: UdpAddress, options?: WaitOptions): Promise<void> {
     if (options !== undefined) await refusalOf(options);
-    this.#checkOpen("connect");
-    checkPeerPort(to.port);
+    this.#sending.targetOf("connect", to);
     const action = (): string => actionOf({ operation: "connect", remote: to });
-    await this.#waitFor(action, options, async (wait) => {
-      const hosts = await this.#resolve("connect", to.host, action);
+    await endEarly(action, options, async (wait) => {
+      const hosts = await this.#sending.resolve("connect", to.host, action);
       if (!wait.isSettled) await this.#link.connect(hosts, to);
     });
   }
 
   /** Undoes {@link connect}: everybody is heard again, and `send` needs an address. Without a peer it does nothing. */
   async disconnect(): Promise<void> {
-    this.#checkOpen("disconnect");
+    this.#calls.checkOpen("disconnect");
     await this.#link.disconnect();
   }
 
@@ -269,7 +272,7 @@ export class UdpSocket implements AsyncDisposable {
    * ```
    */
   joinMulticast(group: string, options?: MulticastOptions): void {
-    this.#checkOpen("join");
+    this.#calls.checkOpen("join");
     this.#groups.join(group, options);
   }
 
@@ -281,7 +284,7 @@ export class UdpSocket implements AsyncDisposable {
    * @throws {SocketError} `system`; `closed`.
    */
   leaveMulticast(group: string, options?: MulticastOptions): void {
-    this.#checkOpen("leave");
+    this.#calls.checkOpen("leave");
     this.#groups.leave(group, options);
   }
 
@@ -310,11 +313,17 @@ export class UdpSocket implements AsyncDisposable {
 
   #receive(datagram: Datagram): void {
     this.#link.heard(datagram.from);
-    for (const request of this.#requests) if (request.take(datagram, this.remote)) return;
-    this.#queue.push(datagram);
+    if (this.#requests.size > 0) {
+      for (const request of this.#requests) if (request.take(datagram, this.remote)) return;
+    }
+    if (this.#handlers === undefined) this.#queue.push(datagram);
+    else this.#run("datagram", this.#handlers, datagram);
   }
 
   #next<T>(take: (datagram: Datagram | undefined) => T, options?: WaitOptions): Promise<T> {
+    if (this.#handlers !== undefined) {
+      return Promise.reject(this.#busy(this.#receiveAction(), "the socket is read by its handlers"));
+    }
     return this.#queue.next(take, options, () => this.#receiveAction());
   }
 
@@ -323,30 +332,21 @@ export class UdpSocket implements AsyncDisposable {
     return remote === undefined ? "Cannot receive a datagram" : `Cannot receive from ${formatAddress(remote)}`;
   }
 
-  /** Where a datagram goes: to `to`, or to the peer, which is the only one to send to where there is one. */
-  #targetOf(to: UdpAddress | undefined): UdpAddress {
-    const { remote } = this;
-    if (to === undefined) {
-      if (remote === undefined) throw new TypeError("to must be given, as the socket is not connected");
-      return remote;
+  /** Calls a handler; what it throws, now or later, is told. */
+  #run(name: "datagram" | "close", handlers: DatagramHandlers, datagram?: Datagram): void {
+    try {
+      const result: unknown = handlers[name]?.(this, datagram as Datagram);
+      // It may be an async function, although nobody waits for it.
+      if (result instanceof Promise) result.catch((error: unknown) => this.#handlerFailed(name, error));
+    } catch (error) {
+      this.#handlerFailed(name, error);
     }
-    checkPeerPort(to.port);
-    return to;
   }
 
-  /** Not `async`, as this is the hot path; it throws at once. `host` is left out to send to the peer. */
-  #transmit(bytes: Uint8Array, target: UdpAddress, host: string | undefined): Promise<void> {
-    this.#checkOpen("send");
-    const { moving } = this.#link;
-    if (moving !== undefined) return moving.then(() => this.#transmit(bytes, target, host));
-    const { remote } = this;
-    if (host === undefined || (remote?.host === host && remote.port === target.port)) return this.#link.send(bytes);
-    if (remote !== undefined) {
-      throw new TypeError(`to must be left out, as the socket is connected to ${formatAddress(remote)}`);
-    }
-    return this.#calls.run({ operation: "send", remote: target }, (done) =>
-      this.#socket.send(bytes, target.port, host, done),
-    );
+  #handlerFailed(name: string, cause: unknown): void {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const text = `The ${name} handler of ${formatAddress(this.#address)} failed: ${reason}`;
+    this.#reporter?.report(new SocketError("system", text, { operation: name, local: this.#address, cause }));
   }
 
   async #ask(
@@ -361,29 +361,8 @@ export class UdpSocket implements AsyncDisposable {
       const target = to ?? this.remote;
       if (target === undefined) throw new TypeError("to must be given, as the socket is not connected");
       request.peer = { host: host ?? target.host, port: target.port };
-      await this.#transmit(bytes, target, host);
+      await this.#sending.transmit(bytes, target, host);
     });
-  }
-
-  /** The addresses of a name; the end of the socket ends the look-up for the caller. */
-  async #resolve(operation: string, host: string, action: () => string): Promise<readonly string[]> {
-    const addresses = await this.#calls.race(operation, this.#names.addresses(host, action));
-    this.#checkOpen(operation);
-    return addresses;
-  }
-
-  /** Work that an abort or a timeout ends for the caller; the work looks at `wait.isSettled` before it does anything. */
-  #waitFor(
-    action: () => string,
-    options: WaitOptions | undefined,
-    work: (wait: Wait<void>) => Promise<void>,
-  ): Promise<void> {
-    const wait = new Wait<void>(options, action, () => undefined);
-    work(wait).then(
-      () => wait.resolve(),
-      (error: unknown) => wait.reject(error),
-    );
-    return wait.promise;
   }
 
   /** An error that belongs to no call, an ICMP answer to an earlier send for example. */
@@ -400,22 +379,24 @@ export class UdpSocket implements AsyncDisposable {
     });
   }
 
-  /** All requests of a connected socket are the peer's; else the next receive gets the error. */
+  /** All requests of a connected socket are the peer's; else the handlers or the next receive get the error. */
   #reject(error: SocketError): void {
-    if (this.#requests.size === 0) this.#queue.fail(error);
-    for (const request of this.#requests) request.reject(error);
+    if (this.#requests.size > 0) for (const request of this.#requests) request.reject(error);
+    else if (this.#reporter !== undefined) this.#reporter.report(error);
+    else this.#queue.fail(error);
   }
 
   #finish(): void {
     this.#moveTo("closed");
     for (const request of this.#requests) request.reject(this.#closedError("request"));
     this.#queue.end();
-    this.#calls.abandonAll((operation) => this.#closedError(operation));
+    this.#calls.abandonAll();
+    if (this.#handlers !== undefined) this.#run("close", this.#handlers);
     this.#closed.resolve();
   }
 
-  #checkOpen(operation: string): void {
-    if (this.#state !== "bound") throw this.#closedError(operation);
+  #busy(action: string, why: string): SocketError {
+    return new SocketError("busy", `${action}: ${why}`, { operation: "receive", local: this.#address });
   }
 
   #closedError(operation: string): SocketError {
@@ -439,18 +420,4 @@ export class UdpSocket implements AsyncDisposable {
       reason: undefined,
     }));
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-function bytesOf(data: Uint8Array | string, remote: UdpAddress): Uint8Array {
-  const bytes = typeof data === "string" ? Buffer.from(data) : data;
-  if (bytes.length <= DATAGRAM_BYTES_MAX) return bytes;
-  throw new SocketError(
-    "message-too-long",
-    `${actionOf({ operation: "send", remote })}: ${bytes.length} bytes exceed the ${DATAGRAM_BYTES_MAX} of a datagram`,
-    { operation: "send", remote },
-  );
 }

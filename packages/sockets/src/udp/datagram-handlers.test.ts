@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import type { SocketError } from "../errors.ts";
+import { bind, type Datagram, type UdpSocket } from "./mod.ts";
+
+failOnLeaks();
+
+const HOST = { host: "127.0.0.1" };
+
+/** Collects what the handler gets, and resolves when there are so many. */
+function collector(): {
+  handle: (socket: UdpSocket, datagram: Datagram) => void;
+  texts: (n: number) => Promise<string[]>;
+} {
+  const texts: string[] = [];
+  let wake = (): void => undefined;
+  return {
+    handle: (_socket, { data }) => {
+      texts.push(Buffer.from(data).toString());
+      wake();
+    },
+    texts: async (count) => {
+      while (texts.length < count) await new Promise<void>((resolve) => (wake = resolve));
+      return texts;
+    },
+  };
+}
+
+/** Waits until so many datagrams have been stored: the next one is taken only after them. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+test("UdpSocket.handle() gives what is stored first, then what comes", async () => {
+  await using receiver = await bind(HOST);
+  await using sender = await bind(HOST);
+  await sender.send("one", receiver.address);
+  await sender.send("two", receiver.address);
+  await settled();
+  const { handle, texts } = collector();
+  receiver.handle({ datagram: handle });
+  assert.deepEqual(await texts(2), ["one", "two"]);
+  await sender.send("three", receiver.address);
+  assert.deepEqual(await texts(3), ["one", "two", "three"]);
+});
+
+test("UdpSocket.handle() excludes receive(), and the other way round", async () => {
+  await using socket = await bind(HOST);
+  const received = socket.receive();
+  assert.throws(() => socket.handle({ datagram: () => undefined }), {
+    code: "busy",
+    message: /receive\(\) is waiting$/,
+  });
+  await socket.send("x", socket.address);
+  await received;
+  socket.handle({ datagram: () => undefined });
+  await assert.rejects(socket.receive(), { code: "busy", message: /read by its handlers$/ });
+  await assert.rejects(Array.fromAsync(socket), { code: "busy" });
+});
+
+test("UdpSocket.handle() called again changes the handlers", async () => {
+  await using socket = await bind(HOST);
+  const [first, second] = [collector(), collector()];
+  socket.handle({ datagram: first.handle });
+  await socket.send("a", socket.address);
+  assert.deepEqual(await first.texts(1), ["a"]);
+  socket.handle({ datagram: second.handle });
+  await socket.send("b", socket.address);
+  assert.deepEqual(await second.texts(1), ["b"]);
+  assert.deepEqual(await first.texts(1), ["a"]);
+});
+
+test("UdpSocket.handle() leaves answers to requests", async () => {
+  await using server = await bind(HOST);
+  await using client = await bind(HOST);
+  server.handle({ datagram: (socket, { data, from }) => void socket.trySend(`re: ${Buffer.from(data)}`, from) });
+  const { handle, texts } = collector();
+  client.handle({ datagram: handle });
+  const { data } = await client.request("hello", server.address);
+  assert.equal(Buffer.from(data).toString(), "re: hello");
+  await server.send("news", client.address);
+  assert.deepEqual(await texts(1), ["news"]);
+});
+
+test("A handler that throws is told to error(), and the socket goes on", async () => {
+  await using socket = await bind(HOST);
+  const errors: SocketError[] = [];
+  const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+  socket.handle({
+    datagram: async (_socket, { data }) => {
+      if (data.length === 1) throw new Error("one byte");
+      await Promise.resolve();
+      throw new Error("more bytes");
+    },
+    error: (from, error) => {
+      assert.equal(from, socket);
+      if (errors.push(error) === 2) tell();
+    },
+  });
+  await socket.send("1", socket.address);
+  await socket.send("22", socket.address);
+  await told;
+  assert.deepEqual(
+    errors.map(({ code, operation, cause }) => [code, operation, (cause as Error).message]),
+    [
+      ["system", "datagram", "one byte"],
+      ["system", "datagram", "more bytes"],
+    ],
+  );
+  assert.match(String(errors[0]?.message), /^The datagram handler of 127\.0\.0\.1:\d+ failed: one byte$/);
+  assert.equal(socket.state, "bound");
+});
+
+test("Errors of handlers that nobody takes are warnings, one a second at most; so is an error handler that fails", async () => {
+  const warnings: Error[] = [];
+  const collect = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", collect);
+  try {
+    await using silent = await bind(HOST);
+    let calls = 0;
+    silent.handle({
+      datagram: () => {
+        calls += 1;
+        throw new Error("nobody takes me");
+      },
+    });
+    for (let i = 0; i < 5; i += 1) await silent.send("x", silent.address);
+    while (calls < 5) await settled();
+    assert.deepEqual(
+      warnings.map(({ message }) => message.replace(/.*: /, "")),
+      ["nobody takes me"],
+    );
+
+    for (const isLate of [false, true]) {
+      await using failing = await bind(HOST);
+      failing.handle({
+        datagram: () => {
+          throw new Error("first");
+        },
+        error: () => {
+          if (isLate) return Promise.reject(new Error("late"));
+          throw new Error("second");
+        },
+      });
+      const warned = once(process, "warning");
+      await failing.send("x", failing.address);
+      assert.equal((await warned)[0].message, isLate ? "late" : "second");
+    }
+  } finally {
+    process.off("warning", collect);
+  }
+});
+
+test("A connected socket with handlers is told of a refusal", async () => {
+  const gone = await bind(HOST);
+  await gone.close();
+  await using client = await bind(HOST);
+  await client.connect(gone.address);
+  const { promise, resolve } = Promise.withResolvers<SocketError>();
+  client.handle({ datagram: () => undefined, error: (_socket, error) => resolve(error) });
+  await client.send("anybody?");
+  assert.equal((await promise).code, "refused");
+});
+
+test("A refusal that came before the handlers is theirs", async () => {
+  const gone = await bind(HOST);
+  await gone.close();
+  await using client = await bind(HOST);
+  await client.connect(gone.address);
+  await client.send("anybody?");
+  await settled();
+  const errors: string[] = [];
+  client.handle({ datagram: () => undefined, error: (_socket, { code }) => void errors.push(code) });
+  assert.deepEqual(errors, ["refused"]);
+});
+
+test("close() is the last that handlers hear", async () => {
+  const socket = await bind(HOST);
+  const calls: string[] = [];
+  socket.handle({
+    datagram: () => void calls.push("datagram"),
+    close: (from) => void calls.push(`close ${from.state}`),
+  });
+  await socket.close();
+  await settled();
+  assert.deepEqual(calls, ["close closed"]);
+  assert.throws(() => socket.handle({ datagram: () => undefined }), { code: "closed" });
+});

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import dgram from "node:dgram";
+import { test } from "node:test";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import { bind } from "./mod.ts";
+
+failOnLeaks();
+
+const HOST = { host: "127.0.0.1" };
+
+test("UdpSocket.trySend() sends at once, to an address or to the peer", async () => {
+  await using receiver = await bind(HOST);
+  await using sender = await bind(HOST);
+  assert.equal(sender.trySend("to an address", receiver.address), true);
+  assert.equal(Buffer.from((await receiver.receive()).data).toString(), "to an address");
+  await sender.connect(receiver.address);
+  assert.equal(sender.trySend(Buffer.from("to the peer")), true);
+  assert.equal(Buffer.from((await receiver.receive()).data).toString(), "to the peer");
+  assert.equal(sender.trySend("to the peer by its address", receiver.address), true);
+  assert.equal(Buffer.from((await receiver.receive()).data).toString(), "to the peer by its address");
+});
+
+test("UdpSocket.trySend() drops what send() would refuse, and never throws for it", async () => {
+  await using receiver = await bind(HOST);
+  const sender = await bind(HOST);
+  assert.equal(sender.trySend(Buffer.alloc(65_508), receiver.address), false);
+  assert.equal(sender.trySend("x", { host: "::1", port: 9 }), false);
+  assert.equal(sender.trySend("x", { host: "127.0.0.1", port: 0 }), false);
+  await sender.close();
+  assert.equal(sender.trySend("x", receiver.address), false);
+});
+
+test("UdpSocket.trySend() knows names that were looked up before", async () => {
+  await using receiver = await bind(HOST);
+  await using sender = await bind(HOST);
+  const to = { host: "localhost", port: receiver.address.port };
+  assert.equal(sender.trySend("unknown", to), false);
+  await sender.send("looked up", to);
+  assert.equal(sender.trySend("known", to), true);
+  assert.equal(Buffer.from((await receiver.receive()).data).toString(), "looked up");
+  assert.equal(Buffer.from((await receiver.receive()).data).toString(), "known");
+});
+
+test("UdpSocket.trySend() without an address, or with another than the peer's, is a mistake", async () => {
+  await using receiver = await bind(HOST);
+  await using sender = await bind(HOST);
+  assert.throws(() => sender.trySend("x"), { name: "TypeError", message: /^to must be given/ });
+  await sender.connect(receiver.address);
+  assert.throws(() => sender.trySend("x", sender.address), { name: "TypeError", message: /^to must be left out/ });
+});
+
+test("UdpSocket.trySend() drops while a move to another peer is under way", async () => {
+  await using receiver = await bind(HOST);
+  await using sender = await bind(HOST);
+  await sender.connect(receiver.address);
+  const moving = sender.connect(receiver.address);
+  while (sender.trySend("x")) await Promise.resolve();
+  await moving;
+  assert.equal(sender.trySend("x"), true);
+});
+
+test("UdpSocket.trySend() drops when 1,024 datagrams wait for room in the kernel", async (t) => {
+  const sockets: dgram.Socket[] = [];
+  const { createSocket } = dgram;
+  t.mock.method(dgram, "createSocket", (options: dgram.SocketOptions) => {
+    const socket = createSocket(options);
+    sockets.push(socket);
+    return socket;
+  });
+  await using socket = await bind(HOST);
+  // A kernel without room is not to be had on a loopback interface.
+  let waiting = 1_023;
+  const own = sockets.find((candidate) => bound(candidate) === socket.address.port);
+  assert.ok(own);
+  t.mock.method(own, "getSendQueueCount", () => waiting);
+  assert.equal(socket.trySend("x", socket.address), true);
+  waiting = 1_024;
+  assert.equal(socket.trySend("x", socket.address), false);
+});
+
+/** The port of a socket that is open. */
+function bound(socket: dgram.Socket): number | undefined {
+  try {
+    return socket.address().port;
+  } catch {
+    return undefined;
+  }
+}
