@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { delimited, json, lengthPrefixed, lines, netstrings, varintPrefixed } from "@landline/sockets";
+import { delimited, json, lengthPrefixed, lines, mapped, netstrings, varintPrefixed } from "@landline/sockets";
 import type { SeededRandom } from "../../packages/sockets/src/testing/seeded-random.ts";
 import { roughly, texts } from "./damage.ts";
 import type { FuzzTarget } from "./fuzz.ts";
@@ -108,6 +108,23 @@ export const targets: readonly FuzzTarget[] = [
         bytes: roughly(random, jsonText(random), jsonTokens),
         restMax: setting.bytesMax,
         decoder: () => json(setting).decoder(),
+      };
+    },
+  },
+  {
+    name: "mapped",
+    makeCase(random) {
+      const pieces = ["a", "bc", "é"];
+      const setting = { refused: random.pick(["", ...pieces]), ...sized(random) };
+      const decode = (line: string): number => {
+        if (line === setting.refused) throw new Error("refused");
+        return line.length;
+      };
+      return {
+        setting,
+        bytes: roughly(random, ofPieces(random, ["\n", "\n", ...pieces]), texts("\n", setting.refused)),
+        restMax: setting.bytesMax + 1,
+        decoder: () => mapped(lines(setting), { decode, encode: String }).decoder(),
       };
     },
   },

@@ -194,16 +194,32 @@ export class Framed<In, Out = In> implements AsyncDisposable {
     codec: Codec<NextIn, NextOut>,
     options?: FramedOptions,
   ): Framed<NextIn, NextOut> {
-    if (this.#queue.isReading) throw new SocketError("busy", "Cannot change the codec: a read is waiting");
-    const frames = this.#queue.ready.length;
-    if (frames > 0) {
-      throw new SocketError("busy", `Cannot change the codec: ${frames} frames were not read (option framesMax)`);
-    }
-    if (this.#queue.hasEnded) throw new SocketError("closed", "Cannot change the codec: the channel has ended");
     // This channel goes on when there will be no other.
     framesMaxOf(options);
-    this.#queue.end(undefined);
-    return new Framed(this.connection, codec, options, this.#decoder.rest());
+    return new Framed(this.connection, codec, options, this.#leave("change the codec"));
+  }
+
+  /**
+   * Gives the connection back, to be read by `read` and its like again from the byte behind the last frame that was read;
+   * this channel has ended then. As for {@link changeCodec}, open it with `framesMax: 1`.
+   *
+   * @throws {SocketError} `busy` while a read waits, or frames wait to be read; `closed` when the channel has ended.
+   *
+   * @example
+   * ```ts
+   * import { connect, framed, lines, serve } from "@landline/sockets";
+   * import assert from "node:assert/strict";
+   *
+   * await using server = await serve({ port: 0 }, (connection) => connection.write("size 5\nhello"));
+   * const header = framed(await connect(server.address), lines(), { framesMax: 1 });
+   * const [, size] = (await header.next())?.split(" ") ?? [];
+   * await using connection = header.release();
+   * assert.equal(String(await connection.readExactly(Number(size))), "hello");
+   * ```
+   */
+  release(): Connection {
+    this.connection.pullAgain(this.#leave("release the connection"));
+    return this.connection;
   }
 
   /** Ends the stream of frames at once and closes the connection; see {@link Connection.close}. */
@@ -214,6 +230,17 @@ export class Framed<In, Out = In> implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Ends the channel between two frames; what it has not decoded is for who reads from now on. */
+  #leave(action: string): Uint8Array {
+    if (this.#queue.isReading) throw new SocketError("busy", `Cannot ${action}: a read is waiting`);
+    const frames = this.#queue.ready.length;
+    if (frames > 0)
+      throw new SocketError("busy", `Cannot ${action}: ${frames} frames were not read (option framesMax)`);
+    if (this.#queue.hasEnded) throw new SocketError("closed", `Cannot ${action}: the channel has ended`);
+    this.#queue.end(undefined);
+    return this.#decoder.rest();
   }
 
   /** What came before TLS must not be taken for what came after it. Of decoded frames there is a count, which does. */

@@ -15,6 +15,7 @@ import { Linger } from "./linger.ts";
 import { ReadSide } from "./read-side.ts";
 import { resetStream } from "./reset-stream.ts";
 import { runHandshake } from "./run-handshake.ts";
+import { abandonStream, adoptStream, watchIdleTime } from "./stream-owner.ts";
 import { clientHandshake, type TlsClientOptions } from "./tls-client.ts";
 import { TlsAcceptor, type TlsServerOptions } from "./tls-server.ts";
 import { type WriteData, WriteSide } from "./write-side.ts";
@@ -44,10 +45,6 @@ interface SecureText {
   readonly operation: string;
 }
 
-const owner: unique symbol = Symbol("landline.connection");
-
-type OwnedStream = Duplex & { [owner]?: Connection };
-
 /**
  * One end of a byte stream: TCP, a Unix socket, TLS.
  *
@@ -74,7 +71,7 @@ type OwnedStream = Duplex & { [owner]?: Connection };
  */
 export class Connection implements AsyncDisposable {
   readonly #id: number = nextSocketId();
-  #stream: OwnedStream;
+  #stream: Duplex;
   readonly #options: ConnectionOptions;
   /** Made when something is read by pulling. */
   #pulled: ReadSide | undefined;
@@ -103,7 +100,7 @@ export class Connection implements AsyncDisposable {
     this.#options = options;
     this.#writeSide = new WriteSide(stream, this, options);
     this.#origin = origin;
-    this.#adopt(stream);
+    adoptStream(stream, this);
   }
 
   /**
@@ -207,7 +204,7 @@ export class Connection implements AsyncDisposable {
   /** Puts bytes in front of what is read next; with handlers, `data` gets them at once. They are not copied. */
   unread(bytes: Uint8Array): void {
     if (this.#handlers === undefined) this.#readSide.unread(bytes);
-    else this.#data(bytes);
+    else this.received(bytes);
   }
 
   /**
@@ -229,8 +226,8 @@ export class Connection implements AsyncDisposable {
     // Before what is stored, so that its handler can pause.
     if (isFirst) this.flow(true);
     const stored = this.#pulled?.takeAll();
-    if (stored !== undefined && stored.length > 0) this.#data(stored);
-    if (this.#stream.readableEnded) this.#ended();
+    if (stored !== undefined && stored.length > 0) this.received(stored);
+    if (this.#stream.readableEnded) this.ended();
     if (this.#state === "closed") this.#tellClosed();
   }
 
@@ -299,6 +296,7 @@ export class Connection implements AsyncDisposable {
     if (this.#stream.writableEnded || this.#isDetached) return;
     if (this.#securing !== undefined) {
       this.#securing.ends = true;
+      this.#writeSide.endHeld((operation) => this.#closedError(operation));
       return;
     }
     this.#writeSide.end((operation) => this.#closedError(operation));
@@ -349,7 +347,7 @@ export class Connection implements AsyncDisposable {
     }
     this.#isDetached = true;
     const stream = this.#stream;
-    this.#abandon(stream);
+    abandonStream(stream);
     const unread = this.#readSide.takeAll();
     this.#finish("detached");
     return { socket: stream, unread };
@@ -424,14 +422,15 @@ export class Connection implements AsyncDisposable {
     const securing = { ends: false };
     this.#securing = securing;
     this.#writeSide.hold();
-    this.#abandon(below);
+    abandonStream(below);
     const facts = (): SocketErrorFields => ({ operation, ...this.facts() });
     try {
       await runHandshake(below, handshake, { action, facts }, options, (secured) => {
         this.#securing = undefined;
         this.#origin = { ...this.#origin, ...addressesOf(this), below };
         this.#stream = secured;
-        this.#adopt(secured);
+        adoptStream(secured, this);
+        if (this.#idleTimeoutMs > 0) watchIdleTime(secured, this.#idleTimeoutMs);
         this.#writeSide.release(secured);
         if (securing.ends) this.closeWrite();
         this.flow(this.#isFlowing);
@@ -450,10 +449,18 @@ export class Connection implements AsyncDisposable {
     this.#run("open", handlers, undefined);
   }
 
+  /** @internal Undoes {@link handle}: reads by pulling again, these bytes first. */
+  pullAgain(unread: Uint8Array): void {
+    this.#handlers = undefined;
+    this.flow(false);
+    this.#readSide.pause();
+    if (unread.length > 0) this.#readSide.unread(unread);
+  }
+
   /** @internal Closes the connection with a `timeout` error when nothing moved for this long; 0 is never. */
   closeWhenIdle(idleTimeoutMs: number): void {
     this.#idleTimeoutMs = idleTimeoutMs;
-    (this.#stream as Socket).setTimeout(idleTimeoutMs, Connection.#onIdle);
+    watchIdleTime(this.#stream, idleTimeoutMs);
   }
 
   /** @internal Waits no longer than this for the peer's end, now or when it is closed. */
@@ -508,43 +515,49 @@ export class Connection implements AsyncDisposable {
     this.destroy();
   }
 
-  // One function per event for all connections, not one closure per connection.
-  static #onData(this: OwnedStream, chunk: Uint8Array): void {
-    const connection = this[owner];
-    if (connection !== undefined) connection.#data(chunk);
+  /** @internal Bytes came. */
+  received(chunk: Uint8Array): void {
+    if (this.#isClosing) {
+      this.#linger?.discard(chunk);
+      return;
+    }
+    this.#writeSide.arrived();
+    if (this.#handlers === undefined) {
+      this.#readSide.push(chunk);
+    } else {
+      this.#run("data", this.#handlers, chunk);
+    }
   }
 
-  static #onEnd(this: OwnedStream): void {
-    const connection = this[owner];
-    if (connection !== undefined) connection.#ended();
+  /** @internal The peer finished. */
+  ended(): void {
+    if (this.#error !== undefined) return;
+    if (this.#state === "established") this.#moveTo("half-closed-remote", "the peer finished");
+    else if (this.#state === "half-closed-local") this.#moveTo("closing", "the peer finished");
+    this.#pulled?.end();
+    if (this.#isClosing || this.#handlers === undefined) return;
+    if (this.#handlers.end === undefined) this.closeWrite();
+    else this.#run("end", this.#handlers, undefined);
   }
 
-  static #onError(this: OwnedStream, error: Error): void {
-    const connection = this[owner];
-    if (connection !== undefined) connection.#failed(error);
+  /** @internal It broke. TLS tells of an alert and then ends as if in peace; nobody must take that for an end. */
+  failed(cause: Error): void {
+    const error = fromNodeError(cause, `Connection${toOrFrom("with", this.remote)} broke`, this.facts());
+    this.#error ??= error;
+    this.#pulled?.fail(() => this.#error ?? error, !this.#isClosing);
+    this.#writeSide.fail(() => this.#error ?? error);
+    this.#stream.destroy();
   }
 
-  static #onClose(this: OwnedStream): void {
-    const connection = this[owner];
-    if (connection !== undefined) connection.#finish(connection.#error?.message);
+  /** @internal The stream is gone. */
+  gone(): void {
+    this.#finish(this.#error?.message);
   }
 
-  /** Listens to a stream; it stays paused until somebody reads. */
-  #adopt(stream: OwnedStream): void {
-    stream[owner] = this;
-    stream.pause();
-    stream.on("data", Connection.#onData).on("end", Connection.#onEnd);
-    stream.on("error", Connection.#onError).on("close", Connection.#onClose);
-    if (this.#idleTimeoutMs > 0) this.closeWhenIdle(this.#idleTimeoutMs);
-  }
-
-  /** Leaves a stream to somebody else, paused. */
-  #abandon(stream: OwnedStream): void {
-    stream.pause();
-    stream.off("data", Connection.#onData).off("end", Connection.#onEnd);
-    stream.off("error", Connection.#onError).off("close", Connection.#onClose);
-    if (this.#idleTimeoutMs > 0) (stream as unknown as Socket).setTimeout(0, Connection.#onIdle);
-    delete stream[owner];
+  /** @internal Nothing moved for the idle time. */
+  idled(): void {
+    const text = `Connection${toOrFrom("with", this.remote)} timed out: nothing moved for ${this.#idleTimeoutMs} ms`;
+    this.fail(new SocketError("timeout", text, { operation: "idle", ...this.facts() }));
   }
 
   /** @throws {SocketError} when a handshake cannot begin here and now. */
@@ -559,11 +572,6 @@ export class Connection implements AsyncDisposable {
     if (this.#pulled?.isReading) throw new SocketError("busy", `${action}: a read is waiting`, facts);
     const unreadBytes = this.unreadBytes + (this.#handlers?.unreadBytes?.(this) ?? 0);
     if (unreadBytes > 0) throw new SocketError("malformed", `${action}: ${unreadBytes} unread bytes before it`, facts);
-  }
-
-  static #onIdle(this: OwnedStream): void {
-    const connection = this[owner];
-    if (connection !== undefined) connection.#idled();
   }
 
   get #readSide(): ReadSide {
@@ -597,43 +605,6 @@ export class Connection implements AsyncDisposable {
         ...this.facts(),
       }),
     );
-  }
-
-  #data(chunk: Uint8Array): void {
-    if (this.#isClosing) {
-      this.#linger?.discard(chunk);
-      return;
-    }
-    this.#writeSide.arrived();
-    if (this.#handlers === undefined) {
-      this.#readSide.push(chunk);
-    } else {
-      this.#run("data", this.#handlers, chunk);
-    }
-  }
-
-  #ended(): void {
-    if (this.#error !== undefined) return;
-    if (this.#state === "established") this.#moveTo("half-closed-remote", "the peer finished");
-    else if (this.#state === "half-closed-local") this.#moveTo("closing", "the peer finished");
-    this.#pulled?.end();
-    if (this.#isClosing || this.#handlers === undefined) return;
-    if (this.#handlers.end === undefined) this.closeWrite();
-    else this.#run("end", this.#handlers, undefined);
-  }
-
-  /** TLS tells of an alert and then ends as if in peace; nobody must take that for an end. */
-  #failed(cause: Error): void {
-    const error = fromNodeError(cause, `Connection${toOrFrom("with", this.remote)} broke`, this.facts());
-    this.#error ??= error;
-    this.#pulled?.fail(() => this.#error ?? error, !this.#isClosing);
-    this.#writeSide.fail(() => this.#error ?? error);
-    this.#stream.destroy();
-  }
-
-  #idled(): void {
-    const text = `Connection${toOrFrom("with", this.remote)} timed out: nothing moved for ${this.#idleTimeoutMs} ms`;
-    this.fail(new SocketError("timeout", text, { operation: "idle", ...this.facts() }));
   }
 
   /** Calls a handler; what it throws, now or later, breaks this connection alone. */

@@ -59,11 +59,18 @@ export class ReadSide {
     this.#deadline.set(ms);
   }
 
+  /** Until somebody reads. */
+  pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#owner.flow(false);
+  }
+
   push(chunk: Uint8Array): void {
     if (this.#hand(chunk)) return;
     this.#queue.push(chunk);
     this.#settle();
-    if (this.#queue.length >= this.#highWaterMark && this.#take === undefined) this.#pause();
+    if (this.#queue.length >= this.#highWaterMark && this.#take === undefined) this.pause();
   }
 
   unread(bytes: Uint8Array): void {
@@ -198,7 +205,7 @@ export class ReadSide {
   #forget(): void {
     this.#take = undefined;
     this.#wait = undefined;
-    if (this.#queue.length >= this.#highWaterMark) this.#pause();
+    if (this.#queue.length >= this.#highWaterMark) this.pause();
   }
 
   #endOfStream(wanted: string, expected: number | undefined): SocketError {
@@ -233,11 +240,5 @@ export class ReadSide {
     if (!this.#isPaused) return;
     this.#isPaused = false;
     this.#owner.flow(true);
-  }
-
-  #pause(): void {
-    if (this.#isPaused) return;
-    this.#isPaused = true;
-    this.#owner.flow(false);
   }
 }

@@ -153,6 +153,21 @@ describe("Connection.startTls()", () => {
     assert.equal(await pair.server.read(), null);
   });
 
+  test("keeps what was written before closeWrite() for after the handshake, and takes nothing after it", async () => {
+    await using pair = await connectionPair();
+    const started = pair.client.startTls(asClient);
+    const written = pair.client.write("before");
+    assert.equal(pair.client.send(" and sent"), false);
+    pair.client.closeWrite();
+    await assert.rejects(pair.client.write("after"), { code: "closed" });
+    assert.equal(pair.client.send("after"), false);
+    assert.equal(pair.client.bufferedBytes, 9);
+    await pair.server.startTls(asServer);
+    await Promise.all([started, written]);
+    assert.equal(String(await pair.server.readExactly(15)), "before and sent");
+    assert.equal(await pair.server.read(), null);
+  });
+
   test("is refused while unread bytes are there, while a read waits, twice, and after the end", async () => {
     await using pair = await connectionPair();
     const { client, server } = pair;

@@ -24,6 +24,14 @@ interface Waiting {
   readonly accept: () => void;
 }
 
+/** What came between two streams. */
+interface Held {
+  /** Of what was sent. */
+  bytes: number;
+  /** Why nothing more is taken. */
+  ending: ((operation: string) => SocketError) | undefined;
+}
+
 /** As much as this leaves at once, without waiting for what else the tick brings. */
 const DIRECT_LENGTH_MIN = 2_048;
 
@@ -62,10 +70,8 @@ export class WriteSide {
   /** Whether the last chunk was answered by one small write. */
   #answersOnce = false;
   #isFull = false;
-  /** Between two streams: nothing is written, and all waits. */
-  #isHeld = false;
-  /** What was sent meanwhile. */
-  #heldBytes = 0;
+  /** There between two streams: nothing is written, and all waits. */
+  #held: Held | undefined;
   /** Why nothing can be written any more. */
   #ending: ((operation: string) => SocketError) | undefined;
   #isGone = false;
@@ -85,12 +91,15 @@ export class WriteSide {
   }
 
   get bufferedBytes(): number {
-    return this.#stream.writableLength + this.#heldBytes;
+    return this.#stream.writableLength + (this.#held?.bytes ?? 0);
   }
 
   get canWrite(): boolean {
     return (
-      !this.#isHeld && this.#ending === undefined && this.#stream.writable && this.#stream.writableLength < this.#high
+      this.#held === undefined &&
+      this.#ending === undefined &&
+      this.#stream.writable &&
+      this.#stream.writableLength < this.#high
     );
   }
 
@@ -101,10 +110,8 @@ export class WriteSide {
 
   send(data: WriteData): boolean {
     if (this.#ending !== undefined || !this.#stream.writable) return false;
-    if (this.#isHeld) {
-      this.#isFull = true;
-      this.#heldBytes += lengthOf(data);
-      this.#wait({ accept: () => void this.send(data) });
+    if (this.#held !== undefined) {
+      if (this.#held.ending === undefined) this.#keep(data, this.#held);
       return false;
     }
     if (typeof data === "string" || data instanceof Uint8Array) {
@@ -168,14 +175,18 @@ export class WriteSide {
   /** What was written goes to the stream as it is; what follows waits for {@link release}. */
   hold(): void {
     this.uncork();
-    this.#isHeld = true;
+    this.#held = { bytes: 0, ending: undefined };
+  }
+
+  /** As {@link end} while it is held: what was taken before still leaves after {@link release}. */
+  endHeld(ending: (operation: string) => SocketError): void {
+    if (this.#held !== undefined) this.#held.ending ??= ending;
   }
 
   /** Goes on with another stream. */
   release(stream: Duplex): void {
     this.#stream = stream;
-    this.#isHeld = false;
-    this.#heldBytes = 0;
+    this.#held = undefined;
     const wasFull = this.#isFull;
     this.#isFull = false;
     // What was sent counts as accepted: an end must not drop it, nor what is sent next overtake it.
@@ -234,9 +245,8 @@ export class WriteSide {
   }
 
   #refuse(operation: string, options: WaitOptions | undefined): Promise<void> | undefined {
-    return (
-      refusalOf(options) ?? (this.#ending === undefined ? this.#refuseLate() : Promise.reject(this.#ending(operation)))
-    );
+    const ending = this.#ending ?? this.#held?.ending;
+    return refusalOf(options) ?? (ending === undefined ? this.#refuseLate() : Promise.reject(ending(operation)));
   }
 
   #refuseLate(): Promise<void> | undefined {
@@ -281,13 +291,19 @@ export class WriteSide {
     return wait.promise;
   }
 
+  #keep(data: WriteData, held: Held): void {
+    this.#isFull = true;
+    held.bytes += lengthOf(data);
+    this.#wait({ accept: () => void this.send(data) });
+  }
+
   #wait(waiting: Waiting): void {
     if (this.#waiting === NONE) this.#waiting = [];
     this.#waiting.push(waiting);
   }
 
   #written(): void {
-    if (!this.#isFull || this.#isHeld || this.#stream.writableLength > this.#low) return;
+    if (!this.#isFull || this.#held !== undefined || this.#stream.writableLength > this.#low) return;
     this.#isFull = false;
     this.#admit(true);
   }
