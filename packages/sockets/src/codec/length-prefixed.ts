@@ -1,4 +1,5 @@
 import { SocketError } from "../errors.ts";
+import { JOINED_BYTES_MAX } from "../joined-parts.ts";
 import { checkLimit } from "./check-limit.ts";
 import type { Codec } from "./codec.ts";
 import { copiedIf } from "./copied.ts";
@@ -22,9 +23,6 @@ export interface LengthPrefixedOptions extends SizedOptions {
   /** Largest value + adjustment accepted, in bytes. @default 8388608 */
   readonly bytesMax?: number | undefined;
 }
-
-/** Up to this, a frame is copied behind its header: two small writes cost more than the copy. */
-const JOINED_BYTES_MAX = 1_024;
 
 interface Layout extends SizedLimits {
   readonly lengthBytes: number;

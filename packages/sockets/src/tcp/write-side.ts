@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { Address } from "../address.ts";
 import { SocketError, type SocketErrorFields, toOrFrom } from "../errors.ts";
+import { JOINED_BYTES_MAX } from "../joined-parts.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { Deadline } from "./deadline.ts";
@@ -38,16 +39,16 @@ const DIRECT_LENGTH_MIN = 2_048;
 /** One for all writes that are accepted at once. */
 const ACCEPTED = Promise.resolve();
 
-/** What waits where nothing ever did. */
-const NONE: Waiting[] = [];
+/** What waits where nothing ever did, and what is gathered where nothing is. */
+const NONE: never[] = [];
 
 /** The writing halves that were written to in this tick: one tick callback serves them all. */
-let corked: WriteSide[] = [];
+let gathering: WriteSide[] = [];
 
-function uncorkAll(): void {
-  const sides = corked;
-  corked = [];
-  for (const side of sides) side.uncork();
+function leaveAll(): void {
+  const sides = gathering;
+  gathering = [];
+  for (const side of sides) side.leave();
 }
 
 /**
@@ -62,9 +63,9 @@ export class WriteSide {
   /** An array of its own once something waits. */
   #waiting: Waiting[] = NONE;
   #flushes: Set<Wait<void>> | undefined;
-  #isCorked = false;
-  /** Parts since it was corked. */
-  #parts = 0;
+  /** What was written in this tick; an array of its own once there is something. */
+  #gathered: Uint8Array[] = NONE;
+  #gatheredBytes = 0;
   /** Whether the next small write is the first one since a chunk arrived. */
   #isAnswering = false;
   /** Whether the last chunk was answered by one small write. */
@@ -91,7 +92,7 @@ export class WriteSide {
   }
 
   get bufferedBytes(): number {
-    return this.#stream.writableLength + (this.#held?.bytes ?? 0);
+    return this.#acceptedBytes + (this.#held?.bytes ?? 0);
   }
 
   get canWrite(): boolean {
@@ -99,8 +100,12 @@ export class WriteSide {
       this.#held === undefined &&
       this.#ending === undefined &&
       this.#stream.writable &&
-      this.#stream.writableLength < this.#high
+      this.#acceptedBytes < this.#high
     );
+  }
+
+  get #acceptedBytes(): number {
+    return this.#stream.writableLength + this.#gatheredBytes;
   }
 
   setDeadline(ms: number | null): void {
@@ -114,15 +119,12 @@ export class WriteSide {
       if (this.#held.ending === undefined) this.#keep(data, this.#held);
       return false;
     }
-    if (typeof data === "string" || data instanceof Uint8Array) {
-      if (!this.#isCorked && data.length < DIRECT_LENGTH_MIN && !this.#goesDirectly()) this.#cork();
-      return this.#put(data);
-    }
+    if (typeof data === "string") return this.#take(Buffer.from(data));
+    if (data instanceof Uint8Array) return this.#take(data);
     if (!Array.isArray(data)) throw new TypeError(`data must be bytes, text or a list of them: ${data}`);
-    this.#cork();
-    let hasRoom = !this.#isFull;
-    for (const part of data) hasRoom = this.#put(part);
-    return hasRoom;
+    // Node counts a string by its characters; the marks are in bytes.
+    for (const part of data) this.#gather(typeof part === "string" ? Buffer.from(part) : part);
+    return this.#hasRoom();
   }
 
   write(data: WriteData, options: WaitOptions | undefined): Promise<void> {
@@ -142,8 +144,12 @@ export class WriteSide {
   flush(options: WaitOptions | undefined): Promise<void> {
     const refusal = refusalOf(options) ?? (this.#isGone ? this.#refuse("flush", options) : this.#refuseLate());
     if (refusal !== undefined) return refusal;
-    if (this.#stream.writableLength === 0 && this.#waiting.length === 0) return Promise.resolve();
+    this.leave();
+    const isEmpty = this.#stream.writableLength === 0 && this.#waiting.length === 0;
+    // A stream that broke has nothing left to write, either.
+    if (isEmpty && this.#stream.errored === null) return Promise.resolve();
     return this.#enqueue("flush", options, (wait) => {
+      this.leave();
       this.#flushes ??= new Set();
       this.#flushes.add(wait);
       const flushed = (): void => {
@@ -160,6 +166,7 @@ export class WriteSide {
 
   /** Refuses what waits and what comes; `flush` still waits for what was accepted. */
   end(ending: (operation: string) => SocketError): void {
+    this.leave();
     this.#ending ??= ending;
     for (const { wait } of this.#waiting.splice(0)) wait?.reject(ending("write"));
   }
@@ -174,7 +181,7 @@ export class WriteSide {
 
   /** What was written goes to the stream as it is; what follows waits for {@link release}. */
   hold(): void {
-    this.uncork();
+    this.leave();
     this.#held = { bytes: 0, ending: undefined };
   }
 
@@ -200,10 +207,23 @@ export class WriteSide {
     this.#isAnswering = true;
   }
 
-  uncork(): void {
-    this.#isCorked = false;
-    this.#answersOnce = this.#parts === 1;
-    this.#stream.uncork();
+  /** Hands what was gathered to the stream. */
+  leave(): void {
+    const parts = this.#gathered;
+    const [first] = parts;
+    if (first === undefined) return;
+    const bytes = this.#gatheredBytes;
+    this.#gathered = NONE;
+    this.#gatheredBytes = 0;
+    this.#answersOnce = parts.length === 1;
+    if (!this.#stream.writable) return;
+    if (parts.length === 1) this.#put(first);
+    else if (bytes <= parts.length * JOINED_BYTES_MAX) this.#put(Buffer.concat(parts, bytes));
+    else {
+      this.#stream.cork();
+      for (const part of parts) this.#put(part);
+      this.#stream.uncork();
+    }
   }
 
   /**
@@ -217,31 +237,39 @@ export class WriteSide {
     return isDirect;
   }
 
-  #cork(): void {
-    if (this.#isCorked) return;
-    this.#isCorked = true;
-    this.#parts = 0;
-    this.#stream.cork();
-    if (corked.length === 0) process.nextTick(uncorkAll);
-    corked.push(this);
+  #take(part: Uint8Array): boolean {
+    if (this.#gathered.length === 0 && (part.length >= DIRECT_LENGTH_MIN || this.#goesDirectly())) this.#put(part);
+    else this.#gather(part);
+    return this.#hasRoom();
   }
 
-  /** Hands a part to the stream; false if there is no room for more. */
-  #put(data: Uint8Array | string): boolean {
-    // Node counts a string by its characters; the marks are in bytes.
-    const part = typeof data === "string" ? Buffer.from(data) : data;
+  /** Keeps a part until the end of the tick. */
+  #gather(part: Uint8Array): void {
+    if (this.#gathered.length === 0) {
+      this.#gathered = [];
+      if (gathering.length === 0) process.nextTick(leaveAll);
+      gathering.push(this);
+    }
+    this.#gathered.push(part);
+    this.#gatheredBytes += part.length;
+  }
+
+  /** Hands a part to the stream. */
+  #put(part: Uint8Array): void {
     const stream = this.#stream;
-    this.#parts += 1;
     // A callback costs, so only what is written above the mark has one: it is how the low mark is noticed.
     if (!this.#isFull && stream.writableLength + part.length < this.#high) {
       stream.write(part);
-      return true;
+      return;
     }
     this.#onWritten ??= () => this.#written();
     stream.write(part, this.#onWritten);
-    if (stream.writableLength < this.#high) return true;
-    this.#isFull = true;
-    return false;
+  }
+
+  /** False if there is no room for more: what is written now tells when there is again. */
+  #hasRoom(): boolean {
+    if (this.#acceptedBytes >= this.#high) this.#isFull = true;
+    return !this.#isFull;
   }
 
   #refuse(operation: string, options: WaitOptions | undefined): Promise<void> | undefined {
@@ -303,7 +331,7 @@ export class WriteSide {
   }
 
   #written(): void {
-    if (!this.#isFull || this.#held !== undefined || this.#stream.writableLength > this.#low) return;
+    if (!this.#isFull || this.#held !== undefined || this.#acceptedBytes > this.#low) return;
     this.#isFull = false;
     this.#admit(true);
   }

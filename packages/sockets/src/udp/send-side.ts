@@ -158,6 +158,7 @@ function nextTurn(): Promise<void> {
 
 function bytesOf(data: Uint8Array | string, remote: UdpAddress): Uint8Array {
   const bytes = typeof data === "string" ? Buffer.from(data) : data;
+  if (!(bytes instanceof Uint8Array)) throw new TypeError(`data must be bytes or text: ${bytes}`);
   if (bytes.length <= DATAGRAM_BYTES_MAX) return bytes;
   throw new SocketError(
     "message-too-long",

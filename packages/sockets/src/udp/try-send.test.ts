@@ -41,9 +41,11 @@ test("UdpSocket.trySend() knows names that were looked up before", async () => {
   assert.equal(Buffer.from((await receiver.receive()).data).toString(), "known");
 });
 
-test("UdpSocket.trySend() without an address, or with another than the peer's, is a mistake", async () => {
+test("UdpSocket.trySend() without bytes, without an address, or with another than the peer's, is a mistake", async () => {
   await using receiver = await bind(HOST);
   await using sender = await bind(HOST);
+  assert.throws(() => sender.trySend(7 as never, receiver.address), { name: "TypeError", message: /^data must be/ });
+  await assert.rejects(sender.send([1, 2] as never, receiver.address), { name: "TypeError", message: /^data must be/ });
   assert.throws(() => sender.trySend("x"), { name: "TypeError", message: /^to must be given/ });
   await sender.connect(receiver.address);
   assert.throws(() => sender.trySend("x", sender.address), { name: "TypeError", message: /^to must be left out/ });

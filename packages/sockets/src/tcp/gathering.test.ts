@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { Duplex } from "node:stream";
+import { test } from "node:test";
+import { connectionPair } from "../../../../test/connection-pair.ts";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import { Connection } from "./connection.ts";
+
+failOnLeaks();
+
+/** Remembers what it is given, write by write, and takes it at once. */
+class WatchedStream extends Duplex {
+  readonly writes: (readonly Uint8Array[])[] = [];
+
+  constructor() {
+    super({ allowHalfOpen: true });
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.writes.push([chunk]);
+    done();
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: () => void): void {
+    this.writes.push(chunks.map(({ chunk }) => chunk));
+    done();
+  }
+}
+
+function watched(): { stream: WatchedStream; connection: Connection } {
+  const stream = new WatchedStream();
+  const connection = new Connection(stream);
+  connection.opened("established");
+  return { stream, connection };
+}
+
+const tick = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
+
+test("Connection copies the small parts of a tick together, and leaves large ones where they are", async () => {
+  const { stream, connection } = watched();
+  for (const part of ["one", "two", "three"]) connection.send(part);
+  assert.equal(stream.writes.length, 0);
+  await tick();
+  assert.deepEqual(
+    stream.writes.map((chunks) => chunks.map(String)),
+    [["onetwothree"]],
+  );
+
+  const [header, body] = [Buffer.from("header"), Buffer.alloc(10_000)];
+  connection.send([header, body]);
+  await tick();
+  const [, large = []] = stream.writes;
+  assert.deepEqual(
+    large.map(({ buffer, byteOffset }) => [buffer, byteOffset]),
+    [
+      [header.buffer, header.byteOffset],
+      [body.buffer, body.byteOffset],
+    ],
+  );
+  connection.reset();
+});
+
+test("Connection keeps the order of parts that wait for the end of the tick and those that do not", async () => {
+  const { stream, connection } = watched();
+  const [large, small] = [Buffer.alloc(5_000, "l"), Buffer.from("s")];
+  connection.send(large);
+  assert.equal(stream.writes.length, 1);
+  connection.send(small);
+  connection.send(large);
+  assert.equal(stream.writes.length, 1);
+  await tick();
+  const bytes = Buffer.concat(stream.writes.flat());
+  assert.ok(bytes.equals(Buffer.concat([large, small, large])));
+  connection.reset();
+});
+
+test("Connection counts what waits for the end of the tick as buffered, and against its mark", () => {
+  const { connection } = watched();
+  assert.equal(connection.send("x".repeat(2_000)), true);
+  assert.equal(connection.bufferedBytes, 2_000);
+  assert.equal(connection.canWrite, true);
+  for (let sent = 2_000; sent < 64_000; sent += 2_000) assert.equal(connection.send("x".repeat(2_000)), true);
+  assert.equal(connection.send("x".repeat(2_000)), false);
+  assert.equal(connection.canWrite, false);
+  connection.reset();
+});
+
+test("Connection tells when there is room again for what filled it in one tick", async () => {
+  const { stream, connection } = watched();
+  const { promise: drained, resolve } = Promise.withResolvers<void>();
+  connection.handle({ drain: () => resolve() });
+  while (connection.send("x".repeat(1_000)));
+  assert.equal(stream.writes.length, 0);
+  await drained;
+  assert.equal(connection.canWrite, true);
+  assert.equal(connection.bufferedBytes, 0);
+  connection.reset();
+});
+
+for (const [name, leave] of [
+  ["closeWrite()", ({ client }) => client.closeWrite()],
+  ["close()", ({ client }) => void client.close()],
+  ["flush()", ({ client }) => void client.flush().then(() => client.closeWrite())],
+] satisfies readonly (readonly [string, (pair: Awaited<ReturnType<typeof connectionPair>>) => unknown])[]) {
+  test(`Connection.${name} takes what was sent in the same tick along`, async () => {
+    await using pair = await connectionPair();
+    pair.client.send("last ");
+    pair.client.send("words");
+    leave(pair);
+    assert.equal(String(await pair.server.readExactly(10)), "last words");
+    assert.equal(await pair.server.read(), null);
+  });
+}
+
+test("Connection.detach() takes what was sent in the same tick along", async () => {
+  await using pair = await connectionPair();
+  pair.client.send("last words");
+  const { socket } = pair.client.detach();
+  const closed = once(socket, "close");
+  socket.resume().end();
+  assert.equal(String(await pair.server.readExactly(10)), "last words");
+  await pair.server.close();
+  await closed;
+});
+
+test("Connection.reset() drops what was sent in the same tick", async () => {
+  const { stream, connection } = watched();
+  connection.send("never");
+  connection.reset();
+  await connection.closed;
+  assert.deepEqual(stream.writes, []);
+  assert.equal(connection.bufferedBytes, 0);
+});
