@@ -245,13 +245,14 @@ export class WriteSide {
 
   /** Keeps a part until the end of the tick. */
   #gather(part: Uint8Array): void {
-    if (this.#gathered.length === 0) {
-      this.#gathered = [];
-      if (gathering.length === 0) process.nextTick(leaveAll);
-      gathering.push(this);
-    }
-    this.#gathered.push(part);
     this.#gatheredBytes += part.length;
+    if (this.#gathered.length > 0) {
+      this.#gathered.push(part);
+      return;
+    }
+    this.#gathered = [part];
+    if (gathering.length === 0) process.nextTick(leaveAll);
+    gathering.push(this);
   }
 
   /** Hands a part to the stream. */
