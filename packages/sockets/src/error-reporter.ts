@@ -1,3 +1,5 @@
+import { SocketError, textOf } from "./errors.ts";
+
 /** What happens as often as strangers wish is told once in this time. */
 const REPORT_MS = 1_000;
 
@@ -35,6 +37,18 @@ export class ErrorReporter {
   }
 }
 
+/** With the stack of what a handler threw: it is the only one that shows the line. */
 function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error));
+  if (!(error instanceof Error)) {
+    process.emitWarning(textOf(error));
+    return;
+  }
+  const { name, message, cause } = error;
+  const thrown = error instanceof SocketError ? cause : error;
+  const stack = thrown instanceof Error && thrown.stack?.includes("\n    at ") ? thrown.stack : undefined;
+  process.emitWarning(message, {
+    type: name,
+    ...(error instanceof SocketError && { code: error.code }),
+    ...(stack !== undefined && { detail: stack }),
+  });
 }

@@ -150,9 +150,19 @@ export function fromNodeError(error: unknown, action: string, fields: SocketErro
   return new SocketError(code, `${action}: ${text}${hint}`, { ...fields, cause: error });
 }
 
+/** What was thrown, in words. Anything can be thrown, also what has no text. */
+export function textOf(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.message;
+  try {
+    return String(thrown);
+  } catch {
+    return Object.prototype.toString.call(thrown);
+  }
+}
+
 /** OpenSSL's own word, where there is one: its text names its source files. */
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Error)) return textOf(error);
   const { reason } = error as { reason?: unknown };
   if (typeof reason !== "string" || reason === "") return error.message.trim();
   return reason === "wrong version number" ? `${reason} (does the peer speak TLS?)` : reason;

@@ -13,7 +13,7 @@ export interface WaitOptions {
  * settling removes its timer and its abort listener. Only an aborted or timed-out wait calls `cancel`, so that its owner
  * can forget it.
  */
-export class Wait<T> implements PromiseWithResolvers<T> {
+export class Wait<T> {
   readonly promise: Promise<T>;
   readonly #resolve: (value: T | PromiseLike<T>) => void;
   readonly #reject: (error: unknown) => void;

@@ -48,7 +48,7 @@ export class FrameQueue<T> {
     if (this.#wait !== undefined) return Promise.reject(readBusy(this.#connection, "another read is waiting"));
     if (this.ready.length === 0) this.#want();
     if (this.ready.length === 0) {
-      if (this.#error !== undefined) return Promise.reject(this.#takeError());
+      if (this.#error !== undefined) return Promise.reject(this.takeError());
       if (!this.#hasEnded) {
         const wait = options === undefined ? Promise.withResolvers<Taken>() : this.#waitWith<Taken>(options);
         this.#wait = wait as PromiseWithResolvers<unknown>;
@@ -76,11 +76,12 @@ export class FrameQueue<T> {
     this.#wait = undefined;
     // What was waited for does not count as waiting.
     this.ready.bytes = 0;
-    if (this.ready.length === 0 && this.#error !== undefined) wait.reject(this.#takeError());
+    if (this.ready.length === 0 && this.#error !== undefined) wait.reject(this.takeError());
     else wait.resolve(this.#take?.());
   }
 
-  #takeError(): unknown {
+  /** The error that ended the channel, once. */
+  takeError(): unknown {
     const error = this.#error;
     this.#error = undefined;
     return error;

@@ -97,8 +97,49 @@ test("Framed.release() refuses where frames would be lost, and after the end", a
   });
   await pair.client.write("one\ntwo\n");
   assert.equal(await waiting, "one");
-  assert.throws(() => channel.release(), { code: "busy", message: /1 frames were not read \(option framesMax\)$/ });
+  assert.throws(() => channel.release(), {
+    code: "busy",
+    message: /a frame was decoded that was not read; open the channel with framesMax: 1$/,
+  });
   assert.equal(await channel.next(), "two");
   channel.release();
   assert.throws(() => channel.release(), { code: "closed", message: /the channel has ended$/ });
+});
+
+test("Framed.release() gives the error that ended the channel, not that it has ended", async () => {
+  await using pair = await connectionPair();
+  await pair.client.write("size 5\nbody without a line feed");
+  // Without framesMax: 1 the body is taken for a line.
+  const channel = framed(pair.server, lines({ bytesMax: 10 }));
+  assert.equal(await channel.next(), "size 5");
+  assert.throws(() => channel.release(), { code: "frame-too-long" });
+  assert.throws(() => channel.release(), { code: "closed" });
+  assert.equal(await channel.next(), null);
+});
+
+test("Framed.close() leaves a connection open that was given away", async () => {
+  await using pair = await connectionPair();
+  {
+    await using first = framed(pair.server, lines(), { framesMax: 1 });
+    const second = first.changeCodec(lines(), { framesMax: 1 });
+    await first.close();
+    second.release();
+  }
+  assert.equal(pair.server.state, "established");
+  await pair.client.write("still there");
+  assert.equal(String(await pair.server.readExactly(11)), "still there");
+});
+
+test("Framed.release() is refused on a connection that this side has closed", async () => {
+  for (const end of ["close", "reset", "detach"] as const) {
+    await using pair = await connectionPair();
+    await pair.client.write("one\ntwo\n");
+    const channel = framed(pair.server, lines(), { framesMax: 1 });
+    assert.equal(await channel.next(), "one");
+    const given = pair.server[end]();
+    assert.throws(() => channel.release(), { code: "closed" });
+    if (given !== undefined && "socket" in given) given.socket.destroy();
+    pair.client.reset();
+    await pair.server.closed;
+  }
 });

@@ -1,7 +1,7 @@
 import { SocketError } from "../errors.ts";
 import { PullIterator } from "../pull-iterator.ts";
 import type { Connection } from "../tcp/connection.ts";
-import type { WriteData } from "../tcp/write-side.ts";
+import type { WriteData } from "../tcp/write-data.ts";
 import type { WaitOptions } from "../wait.ts";
 import type { Codec, Decoder } from "./codec.ts";
 import { encodeBatch } from "./encode-batch.ts";
@@ -60,6 +60,8 @@ export class Framed<In, Out = In> implements AsyncDisposable {
   /** Until the next read: nothing is decoded meanwhile, and an end that comes is kept for later. */
   #isPaused = false;
   #end: (() => void) | undefined;
+  /** Whether the connection is somebody else's now. */
+  #hasLeft = false;
 
   /** See {@link framed}. `rest` is what another codec left behind. */
   constructor(connection: Connection, codec: Codec<In, Out>, options: FramedOptions = {}, rest: Uint8Array = EMPTY) {
@@ -176,7 +178,8 @@ export class Framed<In, Out = In> implements AsyncDisposable {
    *
    * Writing has no such border: what this channel still writes has the old codec, in the order of the calls.
    *
-   * @throws {SocketError} `busy` while a read waits, or frames wait to be read; `closed` when the channel has ended.
+   * @throws {SocketError} `busy` while a read waits, or frames wait to be read; `closed` when the channel has ended, or the
+   * error that ended it.
    *
    * @example
    * ```ts
@@ -203,7 +206,7 @@ export class Framed<In, Out = In> implements AsyncDisposable {
    * Gives the connection back, to be read by `read` and its like again from the byte behind the last frame that was read;
    * this channel has ended then. As for {@link changeCodec}, open it with `framesMax: 1`.
    *
-   * @throws {SocketError} `busy` while a read waits, or frames wait to be read; `closed` when the channel has ended.
+   * @throws {SocketError} as {@link changeCodec}; `closed` after the connection's `close()`.
    *
    * @example
    * ```ts
@@ -218,14 +221,17 @@ export class Framed<In, Out = In> implements AsyncDisposable {
    * ```
    */
   release(): Connection {
-    this.connection.pullAgain(this.#leave("release the connection"));
+    this.connection.handBack(() => this.#leave("release the connection"));
     return this.connection;
   }
 
-  /** Ends the stream of frames at once and closes the connection; see {@link Connection.close}. */
-  close(): Promise<void> {
+  /**
+   * Ends the stream of frames at once and closes the connection; see {@link Connection.close}. After {@link changeCodec}
+   * and {@link release} it does nothing: the connection is then for others to close.
+   */
+  async close(): Promise<void> {
     this.#queue.end(undefined);
-    return this.connection.close();
+    if (!this.#hasLeft) await this.connection.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -236,9 +242,15 @@ export class Framed<In, Out = In> implements AsyncDisposable {
   #leave(action: string): Uint8Array {
     if (this.#queue.isReading) throw new SocketError("busy", `Cannot ${action}: a read is waiting`);
     const frames = this.#queue.ready.length;
-    if (frames > 0)
-      throw new SocketError("busy", `Cannot ${action}: ${frames} frames were not read (option framesMax)`);
-    if (this.#queue.hasEnded) throw new SocketError("closed", `Cannot ${action}: the channel has ended`);
+    if (frames > 0) {
+      const text =
+        frames === 1 ? "a frame was decoded that was not read" : `${frames} frames were decoded that were not read`;
+      throw new SocketError("busy", `Cannot ${action}: ${text}; open the channel with framesMax: 1`);
+    }
+    if (this.#queue.hasEnded) {
+      throw this.#queue.takeError() ?? new SocketError("closed", `Cannot ${action}: the channel has ended`);
+    }
+    this.#hasLeft = true;
     this.#queue.end(undefined);
     return this.#decoder.rest();
   }

@@ -1,6 +1,6 @@
 import { SocketError } from "../errors.ts";
 import type { Connection } from "../tcp/connection.ts";
-import type { WriteData } from "../tcp/write-side.ts";
+import type { WriteData } from "../tcp/write-data.ts";
 import type { OutgoingBody } from "./request-body.ts";
 
 /** Options for {@link sendBody}. */

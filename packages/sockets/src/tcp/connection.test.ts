@@ -559,7 +559,7 @@ test("Connection.close() rejects what waits, and what comes, with closed", async
   await assert.rejects(pair.client.read(), { code: "closed" });
   await assert.rejects(pair.client.readExactly(1), { code: "closed" });
   await assert.rejects(pair.client.write("x"), { code: "closed" });
-  await assert.rejects(pair.client.flush(), { code: "closed" });
+  await assert.rejects(pair.client.flush(), { code: "timeout", message: /bytes could not be sent in time$/ });
   assert.throws(() => pair.client.handle({}), { code: "closed" });
   assert.throws(() => pair.client.detach(), { code: "closed" });
 });
@@ -641,6 +641,8 @@ test("Connection.close() lingers on while its own bytes still leave", async (t) 
 test("Connection.close() gives up on a peer that takes nothing", async (t) => {
   await using pair = await connectionPair();
   t.mock.timers.enable({ apis: ["setTimeout"] });
+  const errors: (SocketError | undefined)[] = [];
+  pair.client.handle({ close: (_, error) => void errors.push(error) });
   pair.client.send(Buffer.alloc(FLOOD_BYTES));
   const closed = pair.client.close();
   while (pair.client.state !== "closed") {
@@ -648,6 +650,8 @@ test("Connection.close() gives up on a peer that takes nothing", async (t) => {
     await nextTurn();
   }
   await closed;
+  assert.equal(errors[0]?.code, "timeout");
+  assert.match(errors[0].message, /^Connection with 127\.0\.0\.1:\d+ closed: \d+ bytes could not be sent in time$/);
   // What was cut off does not look like an end.
   await assert.rejects(Array.fromAsync(pair.server), { code: "reset" });
 });
@@ -1117,7 +1121,7 @@ test("Connection publishes each change of its state", async () => {
       [life[0]?.from, ...life.map(({ to }) => to)].join(" "),
     );
     assert.deepEqual(lives.sort(), [
-      "created connecting established closed",
+      "created connecting established closing closed",
       "created connecting established half-closed-local closing closed",
       "created established closed",
       "created established half-closed-remote closing closed",

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { Address } from "../address.ts";
-import { fromNodeError, SocketError, type SocketErrorFields, toOrFrom } from "../errors.ts";
+import { fromNodeError, SocketError, type SocketErrorFields, textOf, toOrFrom } from "../errors.ts";
 import { PullIterator } from "../pull-iterator.ts";
 import { type ConnectionState, nextSocketId, publishStateChange } from "../state.ts";
 import { refusalOf, type WaitOptions } from "../wait.ts";
@@ -18,7 +18,8 @@ import { runHandshake } from "./run-handshake.ts";
 import { abandonStream, adoptStream, watchIdleTime } from "./stream-owner.ts";
 import { clientHandshake, type TlsClientOptions } from "./tls-client.ts";
 import { TlsAcceptor, type TlsServerOptions } from "./tls-server.ts";
-import { type WriteData, WriteSide } from "./write-side.ts";
+import type { WriteData } from "./write-data.ts";
+import { WriteSide } from "./write-side.ts";
 
 /** What {@link Connection.detach} gives away. */
 export interface DetachedSocket {
@@ -248,7 +249,8 @@ export class Connection implements AsyncDisposable {
 
   /**
    * Writes in order; resolves when the data is accepted, which is at once below the high-water mark. Accepted is not
-   * received: the kernel, the network and the peer come after.
+   * received: the kernel, the network and the peer come after. Bytes are not copied: leave them as they are until
+   * {@link flush} has resolved.
    *
    * @throws {SocketError} `timeout`, with the data withdrawn; `closed` after `closeWrite()` or `close()`; `reset`.
    */
@@ -257,8 +259,9 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Queues at once; never throws. False when the buffer is above its mark (`drain` tells when to go on) or when the
-   * connection cannot be written any more (`close` tells why). What is queued in one tick leaves in one write; only where
+   * Queues at once, whatever the state of the connection. False when the buffer is above its mark (`drain` tells when to go
+   * on; what is sent all the same is stored all the same) or when the connection cannot be written any more (`close` tells
+   * why). What is queued in one tick leaves in one write; only where
    * the chunk before was answered by one small write, the first one of the next answer leaves by itself, at once.
    */
   send(data: WriteData): boolean {
@@ -266,10 +269,10 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Waits until the kernel has everything written so far; only an answer of the peer says that it arrived.
+   * Waits until the kernel has everything written so far, also after `closeWrite()` or `close()`; only an answer of the
+   * peer says that it arrived.
    *
-   * @throws {SocketError} `timeout`; `closed` after `closeWrite()` or `close()`; `reset` and others when the connection
-   * broke before.
+   * @throws {SocketError} `timeout`; `closed` when the connection is gone; `reset` and others when it broke before.
    */
   flush(options?: WaitOptions): Promise<void> {
     return this.#writeSide.flush(options);
@@ -294,12 +297,13 @@ export class Connection implements AsyncDisposable {
   /** Finishes our side once all is flushed (a FIN); the peer may still send. Idempotent. */
   closeWrite(): void {
     if (this.#stream.writableEnded || this.#isDetached) return;
+    const error = (operation: string): SocketError => this.#closedError(operation, "this side has finished");
     if (this.#securing !== undefined) {
       this.#securing.ends = true;
-      this.#writeSide.endHeld((operation) => this.#closedError(operation));
+      this.#writeSide.endHeld(error);
       return;
     }
-    this.#writeSide.end((operation) => this.#closedError(operation));
+    this.#writeSide.end(error);
     this.#stream.end();
     if (this.#state === "established") this.#moveTo("half-closed-local", "this side finished");
     else if (this.#state === "half-closed-remote") this.#moveTo("closing", "this side finished");
@@ -308,6 +312,9 @@ export class Connection implements AsyncDisposable {
   /**
    * Flushes, finishes our side, reads and discards at most 1 MiB until the peer finishes too, and is gone after
    * `lingerMs` without progress at the latest. Reads and writes that wait reject with `closed`. Idempotent.
+   *
+   * It never rejects. Where the peer takes too long the connection is reset and what was not sent is lost: the `close`
+   * handler gets a `timeout` error then. Who must know that all has left awaits {@link flush} with a `timeoutMs` first.
    */
   close(): Promise<void> {
     if (!this.#isClosing && this.#state !== "closed" && !this.#isDetached) {
@@ -332,6 +339,7 @@ export class Connection implements AsyncDisposable {
   reset(): void {
     if (this.#state === "closed" || this.#isDetached) return;
     this.#isClosing = true;
+    this.#moveTo("closing", "reset by this side");
     resetStream(this.#stream, this.#origin.below);
     this.#pulled?.fail((operation) => this.#closedError(operation), false);
   }
@@ -431,9 +439,10 @@ export class Connection implements AsyncDisposable {
         this.#stream = secured;
         adoptStream(secured, this);
         if (this.#idleTimeoutMs > 0) watchIdleTime(secured, this.#idleTimeoutMs);
+        // Before the handlers are told of room for writing: they may give the stream away.
+        this.flow(this.#isFlowing);
         this.#writeSide.release(secured);
         if (securing.ends) this.closeWrite();
-        this.flow(this.#isFlowing);
       });
     } catch (error) {
       this.#error ??= fromNodeError(error, action, facts());
@@ -449,8 +458,14 @@ export class Connection implements AsyncDisposable {
     this.#run("open", handlers, undefined);
   }
 
-  /** @internal Undoes {@link handle}: reads by pulling again, these bytes first. */
-  pullAgain(unread: Uint8Array): void {
+  /**
+   * @internal Undoes {@link handle}: reads by pulling again, first the bytes that `take` gives.
+   *
+   * @throws {SocketError} `closed` after `close()`, `reset()` or `detach()`; what `take` throws.
+   */
+  handBack(take: () => Uint8Array): void {
+    if (this.#isClosing || this.#isDetached) throw this.#closedError("release");
+    const unread = take();
     this.#handlers = undefined;
     this.flow(false);
     this.#readSide.pause();
@@ -505,8 +520,13 @@ export class Connection implements AsyncDisposable {
 
   /** @internal Ends it now; what is cut off must not look like an end to the peer. */
   destroy(): void {
-    if (this.bufferedBytes > 0) resetStream(this.#stream, this.#origin.below);
-    else this.#stream.destroy();
+    if (this.bufferedBytes === 0) {
+      this.#stream.destroy();
+      return;
+    }
+    const text = `Connection${toOrFrom("with", this.remote)} closed: ${this.bufferedBytes} bytes could not be sent in time`;
+    this.#error ??= new SocketError("timeout", text, { operation: "close", ...this.facts() });
+    resetStream(this.#stream, this.#origin.below);
   }
 
   /** @internal Breaks the connection with this error. */
@@ -623,8 +643,10 @@ export class Connection implements AsyncDisposable {
 
   #handlerFailed(name: string, cause: unknown): void {
     const remote = toOrFrom("of", this.remote);
-    const text = cause instanceof Error ? cause.message : String(cause);
-    const error = new SocketError("system", `The ${name} handler${remote} failed: ${text}`, { operation: name, cause });
+    const error = new SocketError("system", `The ${name} handler${remote} failed: ${textOf(cause)}`, {
+      operation: name,
+      cause,
+    });
     this.#origin.keeper?.report(error);
     this.fail(error);
   }
@@ -643,16 +665,18 @@ export class Connection implements AsyncDisposable {
   }
 
   #tellClosed(): void {
+    // What else goes wrong after our close is of no interest any more.
+    const error = this.#isClosing && this.#error?.operation !== "close" ? undefined : this.#error;
     try {
-      this.#watch("close", this.#handlers?.close?.(this, this.#isClosing ? undefined : this.#error));
+      this.#watch("close", this.#handlers?.close?.(this, error));
     } catch (failure) {
       this.#handlerFailed("close", failure);
     }
   }
 
-  #closedError(operation: string): SocketError {
+  #closedError(operation: string, why = "the connection is closed"): SocketError {
     const where = toOrFrom(PREPOSITIONS.get(operation) ?? "with", this.remote);
-    return new SocketError("closed", `Cannot ${operation}${where}: the connection is closed`, {
+    return new SocketError("closed", `Cannot ${operation}${where}: ${why}`, {
       operation,
       ...this.facts(),
     });

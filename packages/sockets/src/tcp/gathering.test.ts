@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { connectionPair } from "../../../../test/connection-pair.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { Connection } from "./connection.ts";
+import type { ConnectionOptions } from "./connection-options.ts";
 
 failOnLeaks();
 
@@ -29,9 +30,9 @@ class WatchedStream extends Duplex {
   }
 }
 
-function watched(): { stream: WatchedStream; connection: Connection } {
+function watched(options?: ConnectionOptions): { stream: WatchedStream; connection: Connection } {
   const stream = new WatchedStream();
-  const connection = new Connection(stream);
+  const connection = new Connection(stream, options);
   connection.opened("established");
   return { stream, connection };
 }
@@ -132,4 +133,50 @@ test("Connection.reset() drops what was sent in the same tick", async () => {
   await connection.closed;
   assert.deepEqual(stream.writes, []);
   assert.equal(connection.bufferedBytes, 0);
+});
+
+test("Connection refuses what is neither bytes nor text, a list as a whole", async () => {
+  const { stream, connection } = watched();
+  for (const wrong of [5, null, undefined, {}, new ArrayBuffer(1), [Buffer.from("x"), 5], ["x", undefined], [["x"]]]) {
+    const expected = { name: "TypeError", message: /^data must be bytes, text or a list of them: / };
+    assert.throws(() => connection.send(wrong as never), expected);
+    await assert.rejects(connection.write(wrong as never), expected);
+    assert.equal(connection.bufferedBytes, 0);
+  }
+  await connection.write("right");
+  await connection.flush();
+  assert.deepEqual(stream.writes.map(String), ["right"]);
+  connection.reset();
+});
+
+test("Connection tells of room where both marks are the same and exactly reached", async () => {
+  const { connection } = watched({ writeHighWaterMark: 4_096 });
+  const { promise: drained, resolve } = Promise.withResolvers<void>();
+  connection.handle({ drain: () => resolve() });
+  connection.send(Buffer.alloc(4_096));
+  for (let i = 0; i < 3; i += 1) connection.send(Buffer.alloc(1_024));
+  assert.equal(connection.send(Buffer.alloc(1_024)), false);
+  await Promise.all([drained, connection.write("waits")]);
+  connection.reset();
+});
+
+test("Connection gathers answers of several parts once it has seen one", async () => {
+  const { stream, connection } = watched();
+  let parts = 1;
+  connection.handle({
+    data: () => {
+      for (let part = 0; part < parts; part += 1) connection.send(String(part));
+    },
+  });
+  const sizes: number[] = [];
+  for (const next of [1, 1, 2, 2, 2, 1, 1]) {
+    parts = next;
+    stream.writes.length = 0;
+    stream.push("?");
+    await new Promise((resolve) => setImmediate(resolve));
+    sizes.push(stream.writes.length);
+  }
+  // Only the first of them leaves in two writes.
+  assert.deepEqual(sizes, [1, 1, 2, 1, 1, 1, 1]);
+  connection.reset();
 });

@@ -9,4 +9,4 @@ export { type ConnectionHandler, Server, type ShutdownCounts } from "./server.ts
 export type { ListenOptions } from "./server-sockets.ts";
 export type { TlsClientOptions } from "./tls-client.ts";
 export type { TlsSecrets, TlsServerOptions } from "./tls-server.ts";
-export type { WriteData } from "./write-side.ts";
+export type { WriteData } from "./write-data.ts";

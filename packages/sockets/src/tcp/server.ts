@@ -1,5 +1,5 @@
 import type { Address } from "../address.ts";
-import { SocketError } from "../errors.ts";
+import { SocketError, textOf } from "../errors.ts";
 import type { ListenerState } from "../state.ts";
 import { checkTimeout } from "../wait.ts";
 import type { Connection } from "./connection.ts";
@@ -180,5 +180,5 @@ function isOrdinaryEnd(error: unknown, signal: AbortSignal): boolean {
 }
 
 function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
+  return error instanceof Error ? error : new Error(textOf(error), { cause: error });
 }

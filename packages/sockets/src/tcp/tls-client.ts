@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { connect as connectTls, type ConnectionOptions as NodeTlsOptions } from "node:tls";
+import { textOf } from "../errors.ts";
 import { type Handshake, secureContext } from "./handshake.ts";
 
 /** How a client speaks TLS. The defaults are Node's: its root certificates, TLS 1.2 and 1.3. */
@@ -75,7 +76,7 @@ function guarded(check: Check): Check {
     } catch (error) {
       refusal = error;
     }
-    const text = refusal instanceof Error ? refusal.message : String(refusal);
+    const text = textOf(refusal);
     return Object.assign(new Error(text, { cause: refusal }), { code: "ERR_TLS_CERT_ALTNAME_INVALID" });
   };
 }

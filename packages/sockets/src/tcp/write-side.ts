@@ -5,9 +5,7 @@ import { JOINED_BYTES_MAX } from "../joined-parts.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { Deadline } from "./deadline.ts";
-
-/** What can be written: bytes, text (sent as UTF-8), or several of them in order. */
-export type WriteData = Uint8Array | string | readonly (Uint8Array | string)[];
+import { lengthOf, mistakeIn, type WriteData } from "./write-data.ts";
 
 /** What the writing half tells the connection that it belongs to. */
 export interface WriteSideOwner {
@@ -20,6 +18,7 @@ export interface WriteSideOwner {
 
 /** A write or a flush that stands in the queue until there is room. */
 interface Waiting {
+  readonly operation: "write" | "flush";
   /** None for what was sent. */
   readonly wait?: Wait<void>;
   readonly accept: () => void;
@@ -45,10 +44,10 @@ const NONE: never[] = [];
 /** The writing halves that were written to in this tick: one tick callback serves them all. */
 let gathering: WriteSide[] = [];
 
-function leaveAll(): void {
+function handOverAll(): void {
   const sides = gathering;
   gathering = [];
-  for (const side of sides) side.leave();
+  for (const side of sides) side.handOver();
 }
 
 /**
@@ -66,8 +65,8 @@ export class WriteSide {
   /** What was written in this tick; an array of its own once there is something. */
   #gathered: Uint8Array[] = NONE;
   #gatheredBytes = 0;
-  /** Whether the next small write is the first one since a chunk arrived. */
-  #isAnswering = false;
+  /** Whether the next small write is the first one since a chunk arrived, or the first one has left already. */
+  #answer: "none" | "next" | "left" = "none";
   /** Whether the last chunk was answered by one small write. */
   #answersOnce = false;
   #isFull = false;
@@ -87,8 +86,9 @@ export class WriteSide {
     this.#high = options.writeHighWaterMark ?? 65_536;
   }
 
+  /** Below the high mark, or at it there would be neither room nor anything left to wait for. */
   get #low(): number {
-    return Math.min(this.#options.writeLowWaterMark ?? 32_768, this.#high);
+    return Math.min(this.#options.writeLowWaterMark ?? 32_768, this.#high - 1);
   }
 
   get bufferedBytes(): number {
@@ -96,12 +96,11 @@ export class WriteSide {
   }
 
   get canWrite(): boolean {
-    return (
-      this.#held === undefined &&
-      this.#ending === undefined &&
-      this.#stream.writable &&
-      this.#acceptedBytes < this.#high
-    );
+    return this.#ending === undefined && this.#waiting.length === 0 && this.#canAccept;
+  }
+
+  get #canAccept(): boolean {
+    return this.#held === undefined && this.#stream.writable && this.#acceptedBytes < this.#high;
   }
 
   get #acceptedBytes(): number {
@@ -115,27 +114,24 @@ export class WriteSide {
 
   send(data: WriteData): boolean {
     if (this.#ending !== undefined || !this.#stream.writable) return false;
-    if (this.#held !== undefined) {
-      if (this.#held.ending === undefined) this.#keep(data, this.#held);
-      return false;
-    }
-    if (typeof data === "string") return this.#take(Buffer.from(data));
-    if (data instanceof Uint8Array) return this.#take(data);
-    if (!Array.isArray(data)) throw new TypeError(`data must be bytes, text or a list of them: ${data}`);
-    // Node counts a string by its characters; the marks are in bytes.
-    for (const part of data) this.#gather(typeof part === "string" ? Buffer.from(part) : part);
-    return this.#hasRoom();
+    const mistake = mistakeIn(data);
+    if (mistake !== undefined) throw mistake;
+    if (this.#held === undefined) return this.#accept(data);
+    if (this.#held.ending === undefined) this.#keep(data, this.#held);
+    return false;
   }
 
   write(data: WriteData, options: WaitOptions | undefined): Promise<void> {
     const refusal = this.#refuse("write", options);
     if (refusal !== undefined) return refusal;
-    if (this.#waiting.length === 0 && this.canWrite) {
-      this.send(data);
+    const mistake = mistakeIn(data);
+    if (mistake !== undefined) return Promise.reject(mistake);
+    if (this.canWrite) {
+      this.#accept(data);
       return ACCEPTED;
     }
     return this.#enqueue("write", options, (wait) => {
-      this.send(data);
+      this.#accept(data);
       wait.resolve();
     });
   }
@@ -144,12 +140,12 @@ export class WriteSide {
   flush(options: WaitOptions | undefined): Promise<void> {
     const refusal = refusalOf(options) ?? (this.#isGone ? this.#refuse("flush", options) : this.#refuseLate());
     if (refusal !== undefined) return refusal;
-    this.leave();
+    this.handOver();
     const isEmpty = this.#stream.writableLength === 0 && this.#waiting.length === 0;
     // A stream that broke has nothing left to write, either.
     if (isEmpty && this.#stream.errored === null) return Promise.resolve();
     return this.#enqueue("flush", options, (wait) => {
-      this.leave();
+      this.handOver();
       this.#flushes ??= new Set();
       this.#flushes.add(wait);
       const flushed = (): void => {
@@ -166,22 +162,23 @@ export class WriteSide {
 
   /** Refuses what waits and what comes; `flush` still waits for what was accepted. */
   end(ending: (operation: string) => SocketError): void {
-    this.leave();
+    this.handOver();
     this.#ending ??= ending;
-    for (const { wait } of this.#waiting.splice(0)) wait?.reject(ending("write"));
+    for (const { operation, wait } of this.#waiting.splice(0)) wait?.reject(ending(operation));
   }
 
   /** The connection is gone. */
   fail(ending: (operation: string) => SocketError): void {
     this.end(ending);
     this.#isGone = true;
+    this.#held = undefined;
     this.#deadline?.clear();
     this.#failFlushes(() => ending("flush"));
   }
 
   /** What was written goes to the stream as it is; what follows waits for {@link release}. */
   hold(): void {
-    this.leave();
+    this.handOver();
     this.#held = { bytes: 0, ending: undefined };
   }
 
@@ -193,6 +190,7 @@ export class WriteSide {
   /** Goes on with another stream. */
   release(stream: Duplex): void {
     this.#stream = stream;
+    this.#ending ??= this.#held?.ending;
     this.#held = undefined;
     const wasFull = this.#isFull;
     this.#isFull = false;
@@ -204,21 +202,21 @@ export class WriteSide {
 
   /** A chunk has arrived, which may be answered. */
   arrived(): void {
-    this.#isAnswering = true;
+    this.#answer = "next";
   }
 
   /** Hands what was gathered to the stream. */
-  leave(): void {
+  handOver(): void {
     const parts = this.#gathered;
     const [first] = parts;
     if (first === undefined) return;
     const bytes = this.#gatheredBytes;
     this.#gathered = NONE;
     this.#gatheredBytes = 0;
-    this.#answersOnce = parts.length === 1;
+    this.#answersOnce = parts.length === 1 && this.#answer !== "left";
     if (!this.#stream.writable) return;
     if (parts.length === 1) this.#put(first);
-    else if (bytes <= parts.length * JOINED_BYTES_MAX) this.#put(Buffer.concat(parts, bytes));
+    else if (bytes <= Math.min(parts.length * JOINED_BYTES_MAX, this.#high)) this.#put(Buffer.concat(parts, bytes));
     else {
       this.#stream.cork();
       for (const part of parts) this.#put(part);
@@ -231,10 +229,21 @@ export class WriteSide {
    * of the next answer does not wait for others; when there are others, they are gathered from then on.
    */
   #goesDirectly(): boolean {
-    const isDirect = this.#isAnswering && this.#answersOnce;
-    this.#isAnswering = false;
-    if (!isDirect) this.#answersOnce = false;
-    return isDirect;
+    if (this.#answer === "next" && this.#answersOnce) {
+      this.#answer = "left";
+      return true;
+    }
+    if (this.#answer === "next") this.#answer = "none";
+    this.#answersOnce = false;
+    return false;
+  }
+
+  #accept(data: WriteData): boolean {
+    // Node counts a string by its characters; the marks are in bytes.
+    if (typeof data === "string") return this.#take(Buffer.from(data));
+    if (data instanceof Uint8Array) return this.#take(data);
+    for (const part of data) this.#gather(typeof part === "string" ? Buffer.from(part) : part);
+    return this.#hasRoom();
   }
 
   #take(part: Uint8Array): boolean {
@@ -251,7 +260,7 @@ export class WriteSide {
       return;
     }
     this.#gathered = [part];
-    if (gathering.length === 0) process.nextTick(leaveAll);
+    if (gathering.length === 0) process.nextTick(handOverAll);
     gathering.push(this);
   }
 
@@ -300,21 +309,25 @@ export class WriteSide {
     return new SocketError("timeout", text, { operation: "write", ...this.#owner.facts() });
   }
 
-  #enqueue(verb: string, options: WaitOptions | undefined, accept: (wait: Wait<void>) => void): Promise<void> {
+  #enqueue(
+    operation: "write" | "flush",
+    options: WaitOptions | undefined,
+    accept: (wait: Wait<void>) => void,
+  ): Promise<void> {
     let waiting: Waiting | undefined;
     const wait = new Wait<void>(
       options,
-      () => `Cannot ${verb}${toOrFrom("to", this.#owner.remote)}`,
+      () => `Cannot ${operation}${toOrFrom("to", this.#owner.remote)}`,
       () => {
         if (waiting !== undefined) remove(this.#waiting, waiting);
         this.#flushes?.delete(wait);
       },
-      () => ({ operation: verb, ...this.#owner.facts() }),
+      () => ({ operation, ...this.#owner.facts() }),
     );
-    if (this.#waiting.length === 0 && (this.canWrite || verb === "flush")) {
+    if (this.#waiting.length === 0 && (this.#canAccept || operation === "flush")) {
       accept(wait);
     } else {
-      waiting = { wait, accept: () => accept(wait) };
+      waiting = { operation, wait, accept: () => accept(wait) };
       this.#wait(waiting);
     }
     return wait.promise;
@@ -323,7 +336,7 @@ export class WriteSide {
   #keep(data: WriteData, held: Held): void {
     this.#isFull = true;
     held.bytes += lengthOf(data);
-    this.#wait({ accept: () => void this.send(data) });
+    this.#wait({ operation: "write", accept: () => void this.#accept(data) });
   }
 
   #wait(waiting: Waiting): void {
@@ -339,14 +352,9 @@ export class WriteSide {
 
   /** Lets in what waits; who was told that there is no room is told when there is again. */
   #admit(isAwaited: boolean): void {
-    while (this.#waiting.length > 0 && this.canWrite) this.#waiting.shift()?.accept();
-    if (isAwaited && this.#waiting.length === 0 && this.canWrite) this.#owner.drained();
+    while (this.#waiting.length > 0 && this.#canAccept) this.#waiting.shift()?.accept();
+    if (isAwaited && this.canWrite) this.#owner.drained();
   }
-}
-
-function lengthOf(data: WriteData): number {
-  if (typeof data === "string") return Buffer.byteLength(data);
-  return data instanceof Uint8Array ? data.length : data.reduce((sum, part) => sum + lengthOf(part), 0);
 }
 
 function remove(list: Waiting[], item: Waiting): void {

@@ -51,7 +51,7 @@ test("UdpSocket.handle() excludes receive(), and the other way round", async () 
   const received = socket.receive();
   assert.throws(() => socket.handle({ datagram: () => undefined }), {
     code: "busy",
-    message: /receive\(\) is waiting$/,
+    message: /a receive is waiting$/,
   });
   await socket.send("x", socket.address);
   await received;
@@ -187,4 +187,40 @@ test("close() is the last that handlers hear", async () => {
   await settled();
   assert.deepEqual(calls, ["close closed"]);
   assert.throws(() => socket.handle({ datagram: () => undefined }), { code: "closed" });
+});
+
+test("UdpSocket.handle() called by a handler gives the others what is left, and a closed socket gives nothing", async () => {
+  for (const isClosing of [false, true]) {
+    await using socket = await bind(HOST);
+    for (const text of ["1", "2", "3"]) await socket.send(text, socket.address);
+    await settled();
+    const calls: string[] = [];
+    const note =
+      (name: string) =>
+      (_: UdpSocket, { data }: Datagram) =>
+        void calls.push(`${name} ${data}`);
+    socket.handle({
+      datagram: (from, datagram) => {
+        note("first")(from, datagram);
+        if (isClosing) void from.close();
+        else from.handle({ datagram: note("second") });
+      },
+    });
+    assert.deepEqual(calls, isClosing ? ["first 1"] : ["first 1", "second 2", "second 3"]);
+    await socket.close();
+    if (!isClosing) await assert.rejects(socket.receive(), { code: "closed" });
+  }
+});
+
+test("A handler may throw what has no text", async () => {
+  await using socket = await bind(HOST);
+  const { promise, resolve } = Promise.withResolvers<SocketError>();
+  socket.handle({
+    datagram: () => {
+      throw Object.create(null);
+    },
+    error: (_, error) => resolve(error),
+  });
+  await socket.send("x", socket.address);
+  assert.match((await promise).message, /failed: \[object Object\]$/);
 });

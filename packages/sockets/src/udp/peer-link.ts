@@ -62,9 +62,12 @@ export class PeerLink {
   }
 
   /** As {@link send}, where nobody waits for what comes of it. Not while the socket is moving. */
-  post(bytes: Uint8Array): void {
+  trySend(bytes: Uint8Array): void {
     if (this.#alternates.length > 0) this.#lastSent = Uint8Array.from(bytes);
-    this.#socket.send(bytes);
+    // The kernel tells a refusal to whoever calls next, which may be this.
+    this.#socket.send(bytes, (error) => {
+      if ((error as NodeJS.ErrnoException | null)?.code === "ECONNREFUSED") this.#socket.emit("error", error);
+    });
   }
 
   /** A datagram has come. One of the peer's says that the peer is there. */

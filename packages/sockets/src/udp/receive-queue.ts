@@ -74,9 +74,9 @@ export class ReceiveQueue {
     return this.#waiting.length > 0;
   }
 
-  /** What is stored, for whoever receives from now on. */
-  takeAll(): Datagram[] {
-    return this.#datagrams.splice(0);
+  /** What is stored, one by one. */
+  take(): Datagram | undefined {
+    return this.#datagrams.shift();
   }
 
   /** An error that nobody was told yet. */

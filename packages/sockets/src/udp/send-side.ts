@@ -5,7 +5,7 @@ import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import type { NameCache } from "./name-cache.ts";
 import type { PeerLink } from "./peer-link.ts";
 import { actionOf, type PendingCalls } from "./pending-calls.ts";
-import { checkPeerPort, type UdpAddress } from "./udp-address.ts";
+import { checkPeer, type UdpAddress } from "./udp-address.ts";
 
 /** The most that one IPv4 datagram carries, in bytes. */
 const DATAGRAM_BYTES_MAX = 65_507;
@@ -46,11 +46,11 @@ export class SendSide {
       const host = to === undefined ? undefined : this.#names.known(to.host, () => sendingTo(target))?.[0];
       const isUnknown = to !== undefined && host === undefined;
       if (isUnknown || this.#link.moving !== undefined || this.#socket.getSendQueueCount() >= UNSENT_MAX) return false;
-      if (this.#goesToPeer(target, host)) this.#link.post(bytes);
+      if (this.#goesToPeer(target, host)) this.#link.trySend(bytes);
       else this.#socket.send(bytes, target.port, host);
       return true;
     } catch (error) {
-      if (error instanceof SocketError || error instanceof RangeError) return false;
+      if (error instanceof SocketError || to?.port === 0) return false;
       throw error;
     }
   }
@@ -68,7 +68,7 @@ export class SendSide {
   targetOf(operation: string, to: UdpAddress | undefined): UdpAddress {
     this.#calls.checkOpen(operation);
     if (to !== undefined) {
-      checkPeerPort(to.port);
+      checkPeer(to);
       return to;
     }
     const { remote } = this.#link;

@@ -46,9 +46,23 @@ test("UdpSocket.trySend() without bytes, without an address, or with another tha
   await using sender = await bind(HOST);
   assert.throws(() => sender.trySend(7 as never, receiver.address), { name: "TypeError", message: /^data must be/ });
   await assert.rejects(sender.send([1, 2] as never, receiver.address), { name: "TypeError", message: /^data must be/ });
+  assert.throws(() => sender.trySend("x", { host: "127.0.0.1", port: 65_536 }), RangeError);
+  assert.throws(() => sender.trySend("x", { port: 9 } as never), { name: "TypeError", message: /^host must be/ });
+  await assert.rejects(sender.send("x", { port: 9 } as never), { name: "TypeError", message: /^host must be/ });
   assert.throws(() => sender.trySend("x"), { name: "TypeError", message: /^to must be given/ });
   await sender.connect(receiver.address);
   assert.throws(() => sender.trySend("x", sender.address), { name: "TypeError", message: /^to must be left out/ });
+});
+
+test("UdpSocket.trySend() passes on that an earlier datagram was refused", async () => {
+  const gone = await bind(HOST);
+  await gone.close();
+  await using sender = await bind(HOST);
+  await sender.connect(gone.address);
+  // The kernel tells the second call what became of the first.
+  const refused = assert.rejects(sender.receive(), { code: "refused" });
+  for (let i = 0; i < 10; i += 1) sender.trySend("anybody?");
+  await refused;
 });
 
 test("UdpSocket.trySend() drops while a move to another peer is under way", async () => {

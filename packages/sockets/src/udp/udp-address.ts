@@ -6,8 +6,12 @@ export interface UdpAddress {
   readonly port: number;
 }
 
-/** @throws {RangeError} when nothing can be sent to the port. */
-export function checkPeerPort(port: number): void {
+/**
+ * @throws {TypeError} when there is no host.
+ * @throws {RangeError} when nothing can be sent to the port.
+ */
+export function checkPeer({ host, port }: UdpAddress): void {
+  if (typeof host !== "string") throw new TypeError(`host must be a name or an address: ${host}`);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new RangeError(`port must be 1 to 65535: ${port}`);
 }
 

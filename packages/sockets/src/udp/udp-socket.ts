@@ -1,7 +1,7 @@
 import type dgram from "node:dgram";
 import { formatAddress } from "../address.ts";
 import { ErrorReporter } from "../error-reporter.ts";
-import { fromNodeError, SocketError } from "../errors.ts";
+import { fromNodeError, SocketError, textOf } from "../errors.ts";
 import { PullIterator } from "../pull-iterator.ts";
 import { type DatagramSocketState, nextSocketId, publishStateChange } from "../state.ts";
 import { refusalOf, type WaitOptions } from "../wait.ts";
@@ -130,10 +130,12 @@ export class UdpSocket implements AsyncDisposable {
 
   /**
    * Gives one datagram to the kernel now, or drops it: for answers that nobody waits for. What the kernel makes of it is
-   * not told. False when it was dropped: it is too long; the socket is closed; `to` is a name that has to be looked up, or
-   * an address that this socket cannot send to; 1,024 datagrams wait for room in the kernel.
+   * not told. False when it was dropped: it is too long; the socket is closed; 1,024 datagrams wait for room in the kernel;
+   * or `to` is an address of the other family, has port 0 (as a sender may have), or is a name: of names only those are
+   * known that `send` or `request` looked up less than 5 s ago, so give it addresses.
    *
-   * @throws {TypeError} as {@link send}.
+   * @throws {TypeError} as {@link send}, and when `data` is neither bytes nor text, or `to` has no host.
+   * @throws {RangeError} when `to` has no port that there is.
    */
   trySend(data: Uint8Array | string, to?: UdpAddress): boolean {
     return this.#sending.trySend(data, to);
@@ -220,11 +222,16 @@ export class UdpSocket implements AsyncDisposable {
    */
   handle(handlers: DatagramHandlers): void {
     this.#calls.checkOpen("handle");
-    if (this.#queue.isWaitedFor) throw this.#busy("Cannot handle datagrams", "receive() is waiting");
+    if (this.#queue.isWaitedFor) throw this.#busy("Cannot handle datagrams", "a receive is waiting");
     this.#handlers = handlers;
     this.#reporter = new ErrorReporter(handlers.error && ((error) => handlers.error?.(this, error as SocketError)));
-    for (const datagram of this.#queue.takeAll()) this.#run("datagram", handlers, datagram);
-    const error = this.#queue.takeError();
+    // One by one: a handler may close the socket, or call this with others, which then get the rest.
+    while (this.#state === "bound" && this.#handlers === handlers) {
+      const datagram = this.#queue.take();
+      if (datagram === undefined) break;
+      this.#run("datagram", handlers, datagram);
+    }
+    const error = this.#state === "bound" ? this.#queue.takeError() : undefined;
     if (error !== undefined) this.#reporter.report(error);
   }
 
@@ -232,7 +239,8 @@ export class UdpSocket implements AsyncDisposable {
    * Fixes the peer, or another one: `send` needs no address any more and only its datagrams are received. What has been
    * received before stays in the queue.
    *
-   * Nothing is sent. That nobody listens shows with the first datagram: then the next address of the name, if it has
+   * Nothing is sent. What was sent before and still waits for room in the kernel goes to the new peer: await it first.
+   * That nobody listens shows with the first datagram: then the next address of the name, if it has
    * one, gets that datagram and is the peer from then on. Only when the last address refuses, `send`, `receive` or
    * `request` rejects with `refused`. Once an address has answered, there is no more moving on.
    *
@@ -321,7 +329,7 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   #next<T>(take: (datagram: Datagram | undefined) => T, options?: WaitOptions): Promise<T> {
-    if (this.#handlers !== undefined) {
+    if (this.#handlers !== undefined && this.#state === "bound") {
       return Promise.reject(this.#busy(this.#receiveAction(), "the socket is read by its handlers"));
     }
     return this.#queue.next(take, options, () => this.#receiveAction());
@@ -344,8 +352,7 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   #handlerFailed(name: string, cause: unknown): void {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const text = `The ${name} handler of ${formatAddress(this.#address)} failed: ${reason}`;
+    const text = `The ${name} handler of ${formatAddress(this.#address)} failed: ${textOf(cause)}`;
     this.#reporter?.report(new SocketError("system", text, { operation: name, local: this.#address, cause }));
   }
 
