@@ -42,6 +42,8 @@ test("ErrorReporter tells a function each time, and a warning what that function
     throw Object.create(null);
   });
   assert.equal((await warningOf(() => throwing.report(new Error()))).message, "[object Object]");
+  const odd = Object.assign(new Error("odd"), { name: 5, message: Object.create(null) });
+  assert.equal((await warningOf(() => new ErrorReporter(undefined).report(odd))).message, "[object Error]");
   const late = new ErrorReporter(() => Promise.reject(new Error("late")) as never);
   assert.equal((await warningOf(() => late.report(new Error()))).message, "late");
 });

@@ -43,12 +43,20 @@ function warn(error: unknown): void {
     process.emitWarning(textOf(error));
     return;
   }
-  const { name, message, cause } = error;
-  const thrown = error instanceof SocketError ? cause : error;
-  const stack = thrown instanceof Error && thrown.stack?.includes("\n    at ") ? thrown.stack : undefined;
-  process.emitWarning(message, {
-    type: name,
+  const stack = stackOf(error instanceof SocketError ? error.cause : error);
+  process.emitWarning(textOf(error), {
+    type: textOf(error.name),
     ...(error instanceof SocketError && { code: error.code }),
     ...(stack !== undefined && { detail: stack }),
   });
+}
+
+/** None where no code of ours or the user's is in it, and none where it cannot be had: Node makes it when it is asked. */
+function stackOf(error: unknown): string | undefined {
+  try {
+    const stack = error instanceof Error ? String(error.stack) : "";
+    return /\n +at /.test(stack) ? stack : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -152,9 +152,8 @@ export function fromNodeError(error: unknown, action: string, fields: SocketErro
 
 /** What was thrown, in words. Anything can be thrown, also what has no text. */
 export function textOf(thrown: unknown): string {
-  if (thrown instanceof Error) return thrown.message;
   try {
-    return String(thrown);
+    return String(thrown instanceof Error ? thrown.message : thrown);
   } catch {
     return Object.prototype.toString.call(thrown);
   }

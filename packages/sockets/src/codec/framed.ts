@@ -199,7 +199,13 @@ export class Framed<In, Out = In> implements AsyncDisposable {
   ): Framed<NextIn, NextOut> {
     // This channel goes on when there will be no other.
     framesMaxOf(options);
-    return new Framed(this.connection, codec, options, this.#leave("change the codec"));
+    const rest = this.#leave("change the codec");
+    try {
+      return new Framed(this.connection, codec, options, rest);
+    } catch (error) {
+      this.#hasLeft = false;
+      throw error;
+    }
   }
 
   /**

@@ -559,7 +559,7 @@ test("Connection.close() rejects what waits, and what comes, with closed", async
   await assert.rejects(pair.client.read(), { code: "closed" });
   await assert.rejects(pair.client.readExactly(1), { code: "closed" });
   await assert.rejects(pair.client.write("x"), { code: "closed" });
-  await assert.rejects(pair.client.flush(), { code: "timeout", message: /bytes could not be sent in time$/ });
+  await assert.rejects(pair.client.flush(), { code: "timeout", message: /bytes could not be sent$/ });
   assert.throws(() => pair.client.handle({}), { code: "closed" });
   assert.throws(() => pair.client.detach(), { code: "closed" });
 });
@@ -651,7 +651,7 @@ test("Connection.close() gives up on a peer that takes nothing", async (t) => {
   }
   await closed;
   assert.equal(errors[0]?.code, "timeout");
-  assert.match(errors[0].message, /^Connection with 127\.0\.0\.1:\d+ closed: \d+ bytes could not be sent in time$/);
+  assert.match(errors[0].message, /^Connection with 127\.0\.0\.1:\d+ closed: \d+ bytes could not be sent$/);
   // What was cut off does not look like an end.
   await assert.rejects(Array.fromAsync(pair.server), { code: "reset" });
 });

@@ -253,6 +253,7 @@ export class Connection implements AsyncDisposable {
    * {@link flush} has resolved.
    *
    * @throws {SocketError} `timeout`, with the data withdrawn; `closed` after `closeWrite()` or `close()`; `reset`.
+   * @throws {TypeError} as {@link send}.
    */
   write(data: WriteData, options?: WaitOptions): Promise<void> {
     return this.#writeSide.write(data, options);
@@ -261,8 +262,10 @@ export class Connection implements AsyncDisposable {
   /**
    * Queues at once, whatever the state of the connection. False when the buffer is above its mark (`drain` tells when to go
    * on; what is sent all the same is stored all the same) or when the connection cannot be written any more (`close` tells
-   * why). What is queued in one tick leaves in one write; only where
-   * the chunk before was answered by one small write, the first one of the next answer leaves by itself, at once.
+   * why). What is queued in one tick leaves in one write; only where the chunk before was answered by one small write, the
+   * first one of the next answer leaves by itself, at once.
+   *
+   * @throws {TypeError} when the data is neither bytes nor text, nor a list of them; nothing of it is queued then.
    */
   send(data: WriteData): boolean {
     return this.#writeSide.send(data);
@@ -524,7 +527,7 @@ export class Connection implements AsyncDisposable {
       this.#stream.destroy();
       return;
     }
-    const text = `Connection${toOrFrom("with", this.remote)} closed: ${this.bufferedBytes} bytes could not be sent in time`;
+    const text = `Connection${toOrFrom("with", this.remote)} closed: ${this.bufferedBytes} bytes could not be sent`;
     this.#error ??= new SocketError("timeout", text, { operation: "close", ...this.facts() });
     resetStream(this.#stream, this.#origin.below);
   }
@@ -576,6 +579,10 @@ export class Connection implements AsyncDisposable {
 
   /** @internal Nothing moved for the idle time. */
   idled(): void {
+    if (this.#isClosing) {
+      this.destroy();
+      return;
+    }
     const text = `Connection${toOrFrom("with", this.remote)} timed out: nothing moved for ${this.#idleTimeoutMs} ms`;
     this.fail(new SocketError("timeout", text, { operation: "idle", ...this.facts() }));
   }

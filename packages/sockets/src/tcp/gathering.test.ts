@@ -180,3 +180,18 @@ test("Connection gathers answers of several parts once it has seen one", async (
   assert.deepEqual(sizes, [1, 1, 2, 1, 1, 1, 1]);
   connection.reset();
 });
+
+test("Connection breaks by itself when its bytes were given away, and flush() after reset() tells that they are lost", async () => {
+  const [one, other] = [watched(), watched()];
+  const bytes = new Uint8Array(10);
+  one.connection.send(bytes);
+  other.connection.send("bystander");
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  one.connection.send(new Uint8Array(20));
+  await tick();
+  assert.deepEqual(other.stream.writes.map(String), ["bystander"]);
+  other.connection.send("lost");
+  other.connection.reset();
+  await assert.rejects(other.connection.flush(), { code: "closed" });
+  one.connection.reset();
+});

@@ -174,7 +174,7 @@ function isOrdinaryEnd(error: unknown, signal: AbortSignal): boolean {
   if (error instanceof SocketError) {
     const { code, operation, partial } = error;
     const hasLeft = code === "end-of-stream" && partial?.length === 0;
-    return code === "reset" || code === "closed" || operation === "idle" || hasLeft;
+    return code === "reset" || code === "closed" || operation === "idle" || operation === "close" || hasLeft;
   }
   return signal.aborted && error === signal.reason;
 }

@@ -11,6 +11,8 @@ import { lengthOf, mistakeIn, type WriteData } from "./write-data.ts";
 export interface WriteSideOwner {
   /** There is room again after {@link WriteSide.send} said that there was none. */
   drained(): void;
+  /** What was accepted cannot be written. */
+  failed(error: Error): void;
   readonly remote: Address | undefined;
   /** The connection's addresses and byte counts, for errors. */
   facts(): SocketErrorFields;
@@ -143,7 +145,7 @@ export class WriteSide {
     this.handOver();
     const isEmpty = this.#stream.writableLength === 0 && this.#waiting.length === 0;
     // A stream that broke has nothing left to write, either.
-    if (isEmpty && this.#stream.errored === null) return Promise.resolve();
+    if (isEmpty && !this.#stream.destroyed && this.#stream.errored === null) return Promise.resolve();
     return this.#enqueue("flush", options, (wait) => {
       this.handOver();
       this.#flushes ??= new Set();
@@ -215,12 +217,17 @@ export class WriteSide {
     this.#gatheredBytes = 0;
     this.#answersOnce = parts.length === 1 && this.#answer !== "left";
     if (!this.#stream.writable) return;
-    if (parts.length === 1) this.#put(first);
-    else if (bytes <= Math.min(parts.length * JOINED_BYTES_MAX, this.#high)) this.#put(Buffer.concat(parts, bytes));
-    else {
-      this.#stream.cork();
-      for (const part of parts) this.#put(part);
-      this.#stream.uncork();
+    try {
+      if (parts.length === 1) this.#put(first);
+      else if (bytes <= Math.min(parts.length * JOINED_BYTES_MAX, this.#high)) this.#put(Buffer.concat(parts, bytes));
+      else {
+        this.#stream.cork();
+        for (const part of parts) this.#put(part);
+        this.#stream.uncork();
+      }
+    } catch (error) {
+      // Bytes that were given away meanwhile (a transferred buffer) are no reason to stop the other connections.
+      this.#owner.failed(error as Error);
     }
   }
 

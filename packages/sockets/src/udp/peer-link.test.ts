@@ -39,6 +39,22 @@ test("UdpSocket.connect() moves on to the name's next address after a refusal, w
   assert.equal(text(await answer), "me");
 });
 
+test("UdpSocket.connect() moves on after what trySend() sent was refused, however much that was", {
+  skip,
+}, async () => {
+  for (const count of [1, 2, 3, 5]) {
+    await using server = await bind(HOST);
+    await using client = await bind({ ...HOST, lookup: names("127.0.0.2", "127.0.0.1") });
+    await client.connect({ host: "many.test", port: server.address.port });
+    const received = client.receive();
+    for (let i = 0; i < count; i += 1) client.trySend("anybody?");
+    const { from } = await server.receive({ timeoutMs: 5_000 });
+    assert.deepEqual(client.remote, server.address);
+    await server.send("me", from);
+    assert.equal(text(await received), "me");
+  }
+});
+
 test("UdpSocket.connect() reports the refusal of the last address", { skip }, async () => {
   const gone = await bind(HOST);
   const { port } = gone.address;

@@ -64,9 +64,11 @@ export class PeerLink {
   /** As {@link send}, where nobody waits for what comes of it. Not while the socket is moving. */
   trySend(bytes: Uint8Array): void {
     if (this.#alternates.length > 0) this.#lastSent = Uint8Array.from(bytes);
-    // The kernel tells a refusal to whoever calls next, which may be this.
+    const asked = this.#remote;
+    // The kernel tells a refusal to whoever calls next, which may be this; it is old news once another peer is asked.
     this.#socket.send(bytes, (error) => {
-      if ((error as NodeJS.ErrnoException | null)?.code === "ECONNREFUSED") this.#socket.emit("error", error);
+      const isRefused = (error as NodeJS.ErrnoException | null)?.code === "ECONNREFUSED";
+      if (isRefused && this.#remote === asked) this.#socket.emit("error", error);
     });
   }
 
@@ -87,7 +89,12 @@ export class PeerLink {
     const [host = ""] = this.#alternates;
     const refused = this.#lastSent;
     await this.#move(this.#connectFirst(this.#alternates, { host, port }));
-    if (refused !== undefined) await this.send(refused);
+    if (refused === undefined) return;
+    // What is told first may be another refusal of the address before.
+    await this.send(refused).catch((error: unknown) => {
+      if (!(error instanceof SocketError) || error.code !== "refused") throw error;
+      return this.send(refused);
+    });
   }
 
   async #move(move: Promise<void>): Promise<void> {

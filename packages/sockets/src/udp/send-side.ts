@@ -50,7 +50,7 @@ export class SendSide {
       else this.#socket.send(bytes, target.port, host);
       return true;
     } catch (error) {
-      if (error instanceof SocketError || to?.port === 0) return false;
+      if (error instanceof SocketError || (error instanceof RangeError && to?.port === 0)) return false;
       throw error;
     }
   }
