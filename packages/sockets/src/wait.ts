@@ -73,6 +73,20 @@ export class Wait<T> {
   }
 }
 
+/** Work that an abort or a timeout ends for the caller; the work looks at `wait.isSettled` before it does anything. */
+export function endEarly(
+  action: () => string,
+  options: WaitOptions | undefined,
+  work: (wait: Wait<void>) => Promise<void>,
+): Promise<void> {
+  const wait = new Wait<void>(options, action);
+  work(wait).then(
+    () => wait.resolve(),
+    (error: unknown) => wait.reject(error),
+  );
+  return wait.promise;
+}
+
 /** Node cuts longer timers to 1 ms; refuse them instead. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 

@@ -1,7 +1,7 @@
 import type dgram from "node:dgram";
 import { formatAddress } from "../address.ts";
 import { SocketError } from "../errors.ts";
-import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
+import { endEarly, refusalOf, type WaitOptions } from "../wait.ts";
 import type { NameCache } from "./name-cache.ts";
 import type { PeerLink } from "./peer-link.ts";
 import { actionOf, type PendingCalls } from "./pending-calls.ts";
@@ -132,20 +132,6 @@ export class SendSide {
     if (remote.host === host && remote.port === target.port) return true;
     throw new TypeError(`to must be left out, as the socket is connected to ${formatAddress(remote)}`);
   }
-}
-
-/** Work that an abort or a timeout ends for the caller; the work looks at `wait.isSettled` before it does anything. */
-export function endEarly(
-  action: () => string,
-  options: WaitOptions | undefined,
-  work: (wait: Wait<void>) => Promise<void>,
-): Promise<void> {
-  const wait = new Wait<void>(options, action);
-  work(wait).then(
-    () => wait.resolve(),
-    (error: unknown) => wait.reject(error),
-  );
-  return wait.promise;
 }
 
 function sendingTo(remote: UdpAddress): string {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import dgram from "node:dgram";
+import type dgram from "node:dgram";
 import { test } from "node:test";
+import { watchDatagramSockets } from "../../../../test/datagram-sockets.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { bind } from "./mod.ts";
 
@@ -76,13 +77,7 @@ test("UdpSocket.trySend() drops while a move to another peer is under way", asyn
 });
 
 test("UdpSocket.trySend() drops when 1,024 datagrams wait for room in the kernel", async (t) => {
-  const sockets: dgram.Socket[] = [];
-  const { createSocket } = dgram;
-  t.mock.method(dgram, "createSocket", (options: dgram.SocketOptions) => {
-    const socket = createSocket(options);
-    sockets.push(socket);
-    return socket;
-  });
+  const sockets = watchDatagramSockets(t);
   await using socket = await bind(HOST);
   // A kernel without room is not to be had on a loopback interface.
   let waiting = 1_023;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import dgram from "node:dgram";
 import diagnostics from "node:diagnostics_channel";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
+import { watchDatagramSockets } from "../../../../test/datagram-sockets.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import type { StateChange } from "../state.ts";
 import { bind } from "./bind.ts";
@@ -271,13 +271,7 @@ test("UdpSocket.connect() learns from the kernel that nobody listens", async () 
 });
 
 test("UdpSocket survives an error that belongs to no call", async (t) => {
-  const sockets: dgram.Socket[] = [];
-  const { createSocket } = dgram;
-  t.mock.method(dgram, "createSocket", (options: dgram.SocketOptions) => {
-    const socket = createSocket(options);
-    sockets.push(socket);
-    return socket;
-  });
+  const sockets = watchDatagramSockets(t);
   await using socket = await bind(HOST);
   const received = assert.rejects(socket.receive(), { code: "system", message: /odd$/ });
   sockets[0]?.emit("error", new Error("odd"));

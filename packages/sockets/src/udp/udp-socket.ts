@@ -4,7 +4,7 @@ import { ErrorReporter } from "../error-reporter.ts";
 import { fromNodeError, SocketError, textOf } from "../errors.ts";
 import { PullIterator } from "../pull-iterator.ts";
 import { type DatagramSocketState, nextSocketId, publishStateChange } from "../state.ts";
-import { refusalOf, type WaitOptions } from "../wait.ts";
+import { endEarly, refusalOf, type WaitOptions } from "../wait.ts";
 import { type BoundSocket, openBoundSocket } from "./bound-socket.ts";
 import type { Datagram } from "./datagram.ts";
 import type { DatagramHandlers } from "./datagram-handlers.ts";
@@ -14,7 +14,7 @@ import { PeerLink } from "./peer-link.ts";
 import { actionOf, PendingCalls } from "./pending-calls.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 import { PendingRequest, type RequestOptions } from "./request.ts";
-import { endEarly, SendSide } from "./send-side.ts";
+import { SendSide } from "./send-side.ts";
 import type { UdpAddress } from "./udp-address.ts";
 import type { UdpSocketOptions } from "./udp-options.ts";
 
@@ -240,9 +240,10 @@ export class UdpSocket implements AsyncDisposable {
    * received before stays in the queue.
    *
    * Nothing is sent. What was sent before and still waits for room in the kernel goes to the new peer: await it first.
-   * That nobody listens shows with the first datagram: then the next address of the name, if it has
-   * one, gets that datagram and is the peer from then on. Only when the last address refuses, `send`, `receive` or
-   * `request` rejects with `refused`. Once an address has answered, there is no more moving on.
+   *
+   * That nobody listens shows with the first datagram: then the next address of the name, if it has one, gets that
+   * datagram and is the peer from then on. Only when the last address refuses, `send`, `receive` or `request` rejects with
+   * `refused`. Once an address has answered, there is no more moving on.
    *
    * @throws {SocketError} `name-not-found`, also for a name without an address of this socket's family;
    * `name-lookup-failed`; `unreachable`; `timeout` and aborts, which leave the peer as it was; `closed`.
