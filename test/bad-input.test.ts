@@ -5,7 +5,6 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import dgram from "node:dgram";
 import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
@@ -15,11 +14,10 @@ import { bind, serve } from "@landline/sockets";
 import { portOf, TestServer } from "./chat-server.ts";
 import { failOnLeaks } from "./leaks.ts";
 import { RawClient, turns } from "./raw-client.ts";
+import { seededRandom } from "./seed.ts";
 
-failOnLeaks();
+failOnLeaks("file");
 
-/** `SEED=… npm test` repeats a run that failed. */
-const SEED = Number(process.env.SEED ?? randomBytes(4).readUInt32BE());
 const STRINGS = 10_000;
 /** Strings that one connection sends, if it lives so long. */
 const STRINGS_PER_CONNECTION = 20;
@@ -27,7 +25,7 @@ const CONNECTIONS_AT_ONCE = 32;
 /** What the heap may grow by, in bytes: the room's log keeps what the good clients say. */
 const GROWTH_BYTES_MAX = 24 * 1024 * 1024;
 
-const { random, pick } = randomness(SEED);
+const random = seededRandom();
 
 /** One kind of connection that is sent strings. */
 interface Target {
@@ -38,7 +36,7 @@ interface Target {
   readonly make: () => Uint8Array;
 }
 
-describe(`random bytes (SEED=${SEED})`, { timeout: 60_000 }, () => {
+describe("random bytes", { timeout: 60_000 }, () => {
   let chat: TestServer;
   let echo: Awaited<ReturnType<typeof serve>>;
   let udp: Awaited<ReturnType<typeof bind>>;
@@ -400,16 +398,8 @@ function mutate(bytes: Uint8Array): Buffer {
   return changed;
 }
 
-/** mulberry32, and a choice made with it. */
-function randomness(seed: number): { random: () => number; pick: <T>(list: readonly T[]) => T } {
-  let state = seed;
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-  return { random: next, pick: (list) => list[Math.floor(next() * list.length)] as (typeof list)[number] };
+function pick<T>(list: readonly T[]): T {
+  return list[Math.floor(random() * list.length)] as T;
 }
 
 /** Bytes that JavaScript still holds, buffers too. */

@@ -1,7 +1,7 @@
 /**
  * Requests that nobody should send, over each transport and in both versions: each gets an error with its code or a clean
- * goodbye, the connection goes on or ends as it should, and the others in the room hear nothing of it. `SEED=…` repeats a
- * run; random bytes are in bad-input.test.ts.
+ * goodbye, the connection goes on or ends as it should, and the others in the room hear nothing of it. Random bytes are in
+ * bad-input.test.ts.
  */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -11,14 +11,14 @@ import { after, before, describe, test } from "node:test";
 import { ChatClient, type OpenLink, websocketLink } from "@landline/client";
 import { tcpLink } from "@landline/client/tcp";
 import { BYE_CODES, ERROR_CODES } from "@landline/protocol";
-import fc from "fast-check";
 import { TestServer } from "./chat-server.ts";
 import type { Message } from "./hub-fixture.ts";
 import { failOnLeaks } from "./leaks.ts";
 import type { RawClient } from "./raw-client.ts";
+import { fc } from "./seed.ts";
 import { TRANSPORTS, type Wire } from "./wires.ts";
 
-failOnLeaks();
+failOnLeaks("file");
 
 const LONG = process.env.LANDLINE_LONG === "1";
 const FRAME_BYTES_MAX = 65_536;
@@ -73,8 +73,8 @@ const request = fc.oneof(
   },
 );
 
-function parameters(runs: number): { numRuns: number; seed?: number } {
-  return { numRuns: LONG ? 50 * runs : runs, ...(process.env.SEED ? { seed: Number(process.env.SEED) } : {}) };
+function parameters(runs: number): { numRuns: number } {
+  return { numRuns: LONG ? 50 * runs : runs };
 }
 
 /** What a single text comes to: the connection goes on after errors of this code, or ends after this goodbye. */

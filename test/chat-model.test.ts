@@ -2,10 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { ChatModel, ChatSystem, NAMES, ROOMS } from "./chat-model.ts";
 import { Chat, Come, Drop, History, Join, Leave, Restart } from "./chat-steps.ts";
 import { failOnLeaks } from "./leaks.ts";
+import { fc } from "./seed.ts";
 
 failOnLeaks();
 
@@ -23,9 +23,8 @@ const drop = fc.tuple(who, room, fc.boolean()).map((values) => new Drop(...value
 const history = fc.tuple(who, room, past).map((values) => new History(...values));
 const steps = [come, come, enter, enter, chat, chat, chat, chat, leave, drop, history];
 
-/** The seed stands in the error: `SEED=… npm test` repeats the run. */
-function parameters(runs: number): { numRuns: number; seed?: number } {
-  return { numRuns: LONG ? 20 * runs : runs, ...(process.env.SEED ? { seed: Number(process.env.SEED) } : {}) };
+function parameters(runs: number): { numRuns: number } {
+  return { numRuns: LONG ? 20 * runs : runs };
 }
 
 async function run(commands: Iterable<fc.AsyncCommand<ChatModel, ChatSystem>>, data?: string): Promise<void> {

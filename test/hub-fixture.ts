@@ -24,6 +24,7 @@ import {
   WireFormat,
   type WireFormats,
 } from "../packages/server/src/hub/mod.ts";
+import { idle } from "./until.ts";
 
 /** A message as a client reads it. */
 export type Message = Readonly<Record<string, unknown>> & { readonly type: string };
@@ -92,14 +93,14 @@ export class FakeClient {
   /** Asks, waits, and gives what came. */
   async hear(...requests: readonly (Command | Refusal)[]): Promise<readonly Message[]> {
     this.ask(...requests);
-    await settle();
+    await idle();
     return this.take();
   }
 
   /** The connection is gone. */
   async vanish(): Promise<void> {
     this.client.gone();
-    await settle();
+    await idle();
   }
 }
 
@@ -154,7 +155,7 @@ export class HubFixture {
     const client = this.connect();
     client.ask({ type: "hello", version: 2, username });
     client.ask(...rooms.map((room) => ({ type: "join", room }) as const));
-    await settle();
+    await idle();
     const told = client.take();
     assert.equal(told.filter(({ type }) => type === "joined").length, rooms.length, JSON.stringify(told));
     return client;
@@ -171,11 +172,6 @@ export class HubFixture {
 
 function jsonFormats(): WireFormats {
   return { 1: new WireFormat(version1, lineFraming), 2: new WireFormat(version2, lineFraming) };
-}
-
-/** Lets everything happen that needs no time: the loop turns until slices and answers are through. */
-export async function settle(turns = 30): Promise<void> {
-  for (let turn = 0; turn < turns; turn += 1) await new Promise((next) => setImmediate(next));
 }
 
 /** Only these fields of each message. */

@@ -1,32 +1,34 @@
 /**
- * The check that a test leaves nothing open: no socket, no server, no timer, no look-up, and no leak warning of Node's.
+ * The check that tests leave nothing open: no socket, no server, no timer, no look-up, no thread, and no leak warning of Node's.
  *
  * @module
  */
 import assert from "node:assert/strict";
-import { afterEach, beforeEach } from "node:test";
+import { after, afterEach, before, beforeEach } from "node:test";
+import { until } from "./until.ts";
 
-/** Closing takes the kernel some turns of the event loop; what is open after this many stays open. */
-const TURNS_MAX = 2_000;
 const WARNINGS = new Set(["MaxListenersExceededWarning", "TimeoutOverflowWarning", "TimeoutNegativeWarning"]);
 
-/** Makes every test of this file fail that leaves something open which was not open before it. */
-export function failOnLeaks(): void {
-  let before: readonly string[] = [];
+/**
+ * Fails when something is open that was not open before: after each test of this file, or at its end. A file whose tests share a
+ * server says `"file"`: the server may open more while it runs, a thread for its first search for example.
+ */
+export function failOnLeaks(scope: "test" | "file" = "test"): void {
+  let open: readonly string[] = [];
   const warnings: Error[] = [];
   process.on("warning", (warning) => {
     if (WARNINGS.has(warning.name)) warnings.push(warning);
   });
-  beforeEach(() => {
-    before = openResources();
+  const [begin, end] = scope === "test" ? [beforeEach, afterEach] : [before, after];
+  begin(() => {
+    open = openResources();
   });
-  afterEach(async () => {
-    let left = leftOver(before);
-    for (let turn = 0; turn < TURNS_MAX && left.length > 0; turn += 1) {
-      await new Promise((next) => setImmediate(next));
-      left = leftOver(before);
-    }
-    assert.deepEqual(left, [], "the test left something open");
+  end(async () => {
+    // Closing takes the kernel and threads a while.
+    await until(
+      () => leftOver(open).length === 0,
+      () => `the ${scope} left something open: ${leftOver(open).join(", ")}`,
+    );
     assert.deepEqual(warnings.splice(0), [], "Node warned of a leak");
   });
 }

@@ -10,7 +10,7 @@ import type { Message } from "./hub-fixture.ts";
 import { failOnLeaks } from "./leaks.ts";
 import { RawClient } from "./raw-client.ts";
 
-failOnLeaks();
+failOnLeaks("file");
 
 let folder: string;
 beforeEach(async () => {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
-import { settle } from "./hub-fixture.ts";
 import { failOnLeaks } from "./leaks.ts";
 import { RoughChat, type RoughClient } from "./rough-chat.ts";
+import { fc } from "./seed.ts";
+import { idle } from "./until.ts";
 
 failOnLeaks();
 
@@ -82,7 +82,7 @@ async function take(chat: RoughChat, each: Step, said: Said[]): Promise<void> {
   else if (each.do === "cut") wire?.cut();
   else if (each.do === "notice") wire?.notice();
   else own.accept();
-  await settle(4);
+  await idle();
 }
 
 function isWhole({ client, wires }: RoughClient): boolean {

@@ -8,7 +8,8 @@ import { mock } from "node:test";
 import { ChatClient, type ChatClientEvent, type LinkHandlers, type OpenLink } from "@landline/client";
 import { readText } from "../packages/server/src/dialects/json/mod.ts";
 import type { Client, Link } from "../packages/server/src/hub/mod.ts";
-import { HubFixture, settle } from "./hub-fixture.ts";
+import { HubFixture } from "./hub-fixture.ts";
+import { idle } from "./until.ts";
 
 /** Bytes on their way in one direction. */
 class Pipe {
@@ -168,7 +169,7 @@ export class RoughChat {
     this.fixture.now += ms;
     mock.timers.tick(ms);
     this.fixture.hub.sweep();
-    await settle(4);
+    await idle();
   }
 
   /**
@@ -179,17 +180,17 @@ export class RoughChat {
     for (let round = 0; round < 500; round += 1) {
       for (const each of this.clients) {
         each.accept();
-        await settle(2);
+        await idle();
         for (const wire of isOldestFirst ? each.wires : [...each.wires].reverse()) {
           wire.arriveAtServer(Number.MAX_SAFE_INTEGER);
-          await settle(4);
+          await idle();
           wire.arriveAtClient(Number.MAX_SAFE_INTEGER);
         }
       }
-      await settle(4);
+      await idle();
       if (isDone()) {
         for (const { wires } of this.clients) for (const wire of wires) wire.notice();
-        return settle(4);
+        return idle();
       }
       await this.elapse(50);
     }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../../../test/seed.ts";
 import { BYE_CODES, ERROR_CODES } from "./codes.ts";
 import { parseRequest, parseServerMessage } from "./parse.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../../../test/seed.ts";
 import { SETTINGS, type Setting } from "./config.ts";
 import { DEFAULT_SETTINGS, type SettingName } from "./load-config.ts";
 import { formatSetting, parseSetting } from "./setting-value.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../../../../test/seed.ts";
 import { KeyedBuckets } from "./keyed-buckets.ts";
 
 const RATE = { perSecond: 1, burst: 2 };

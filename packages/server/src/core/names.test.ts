@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../../../../test/seed.ts";
 import { type Name, personName, roomKey, roomName, utf8Length } from "./names.ts";
 import type { Refusal } from "./refusal.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../../../../test/seed.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 const RATE = { perSecond: 2, burst: 3 };

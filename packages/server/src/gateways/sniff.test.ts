@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../../../../test/seed.ts";
 import { SNIFF_BYTES_MAX, type Speech, sniff } from "./sniff.ts";
 
 const SAMPLES: readonly (readonly [string, Speech])[] = [

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type FakeClient, HubFixture, settle } from "../../../../test/hub-fixture.ts";
+import { type FakeClient, HubFixture } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { idle, turn } from "../../../../test/until.ts";
 import { FanOut } from "./fan-out.ts";
 import type { Room } from "./room.ts";
 import type { WireFormat } from "./wire-format.ts";
@@ -17,13 +18,13 @@ describe("FanOut", () => {
     const author = await fixture.member("Author", "lobby");
     const seeds = await many(3, (i) => fixture.seedMember(`seed${i}`, "lobby"));
     const others = await many(3, (i) => fixture.member(`other${i}`, "lobby"));
-    await settle();
+    await idle();
     const batches = ([1, 2] as const).map((version) => {
       const format: WireFormat = fixture.formats[version];
       return context.mock.method(format, "batch").mock;
     });
     author.ask(chat("one"), chat("two"), chat("three"));
-    await settle();
+    await idle();
     assert.deepEqual(
       batches.map((batch) => batch.callCount()),
       [1, 1],
@@ -39,10 +40,10 @@ describe("FanOut", () => {
     const fixture = new HubFixture();
     const author = await fixture.member("Author", "lobby");
     const reader = await fixture.member("Reader", "lobby");
-    await settle();
+    await idle();
     const before = reader.link.sent.length;
     author.ask(...Array.from({ length: 100 }, (_, i) => chat(`${i}`)));
-    await settle();
+    await idle();
     assert.equal(reader.link.sent.length, before + 1);
     assert.equal(reader.take().filter(({ type }) => type === "chat").length, 100);
   });
@@ -54,10 +55,10 @@ describe("FanOut", () => {
       const a = await fixture.seedMember("Ada", "lobby");
       const b = await fixture.seedMember("Bob", "lobby");
       const both = { a, b };
-      await settle();
+      await idle();
       for (const member of [a, b]) member.take();
       for (const [i, who] of [...pattern].entries()) both[who as "a" | "b"].ask(chat(`${who}${i} é語😀`));
-      await settle();
+      await idle();
       for (const [own, member] of [
         ["a", a],
         ["b", b],
@@ -73,10 +74,10 @@ describe("FanOut", () => {
     const author = await fixture.seedMember("Author", "lobby");
     const other = await fixture.seedMember("Other", "lobby");
     const reader = await fixture.seedMember("Reader", "lobby");
-    await settle();
+    await idle();
     author.ask(...Array.from({ length: 8 }, () => chat("x".repeat(10_000))));
     other.ask(chat("short"));
-    await settle();
+    await idle();
     const whole = reader.link.sent.at(-1) as Uint8Array;
     const short = author.link.sent.at(-1) as Uint8Array;
     assert.deepEqual(textsOf(author).at(-1), "short");
@@ -89,11 +90,11 @@ describe("FanOut", () => {
     const rooms = Array.from({ length: 20 }, (_, i) => `room${i}`);
     const author = await fixture.member("Author", ...rooms);
     const readers = await many(20, (i) => fixture.member(`reader${i}`, ...rooms));
-    await settle();
+    await idle();
     for (const reader of readers) reader.take();
     const before = readers[0]?.link.sent.length ?? 0;
     author.ask(...rooms.map((room) => ({ type: "chat", room, message: room }) as const));
-    await settle(100);
+    await idle();
     for (const reader of readers) assert.deepEqual([...textsOf(reader)].sort(), [...rooms].sort());
     assert.equal(readers[0]?.link.sent.length, before + rooms.length);
   });
@@ -102,13 +103,13 @@ describe("FanOut", () => {
     const fixture = new HubFixture();
     const authors = await many(10, (i) => fixture.member(`author${i}`, `room${i}`));
     const readers = await many(10, (i) => many(30, (j) => fixture.member(`reader${i}-${j}`, `room${i}`)));
-    await settle(100);
+    await idle();
     const sends: number[] = [];
     let sendsOfTurn = 0;
     for (const reader of readers.flat()) context.mock.method(reader.link, "send", () => (sendsOfTurn += 1));
     for (const author of authors) author.ask(chat("hi"));
-    for (let turn = 0; turn < 20; turn += 1) {
-      await settle(1);
+    for (let count = 0; count < 20; count += 1) {
+      await turn();
       sends.push(sendsOfTurn);
       sendsOfTurn = 0;
     }
@@ -123,11 +124,11 @@ describe("FanOut", () => {
     const fixture = new HubFixture({ limits: { inFlightMax: 5_000 } });
     const author = await fixture.seedMember("Author", "lobby");
     const reader = await fixture.seedMember("Reader", "lobby");
-    await settle();
+    await idle();
     reader.take();
     const before = reader.link.sent.length;
     author.ask(...Array.from({ length: 2_500 }, (_, i) => chat(`${i}`)));
-    await settle();
+    await idle();
     assert.equal(reader.link.sent.length, before + 3);
     assert.deepEqual(
       textsOf(reader),
@@ -139,13 +140,13 @@ describe("FanOut", () => {
     const fixture = new HubFixture({ limits: { outboxBytesMax: 100 } });
     const author = await fixture.member("Author", "lobby");
     const members = await many(9, (i) => fixture.member(`m${i}`, "lobby"));
-    await settle();
+    await idle();
     for (const [i, member] of members.entries()) {
       member.take();
       if (i % 2 === 0) member.link.bufferedBytes = 1_000;
     }
     author.ask(chat("hi"));
-    await settle();
+    await idle();
     assert.deepEqual(
       members.map((member) => member.client.isGone),
       members.map((_, i) => i % 2 === 0),

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, mock, test } from "node:test";
-import { FakeLink, HubFixture, type Message, pick, settle } from "../../../../test/hub-fixture.ts";
+import { FakeLink, HubFixture, type Message, pick } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { seededRandom } from "../../../../test/seed.ts";
+import { idle, turn } from "../../../../test/until.ts";
 import { MemoryRegistry, MemoryRoomLog } from "../adapters/memory/mod.ts";
 import { type Command, refuse } from "../core/mod.ts";
 import type { AppendResult, NewEntry } from "./room-log.ts";
@@ -30,7 +32,7 @@ describe("joining and leaving", () => {
     const bob = fixture.connect();
     ada.ask(chat("before"));
     bob.ask({ type: "join", room: "lobby", username: "Bob" });
-    await settle();
+    await idle();
     assert.deepEqual(pick(bob.take(), "type", "message"), [["notification", "Bob joined lobby"]]);
     assert.deepEqual(pick(ada.take(), "type"), [["ack"], ["presence"]]);
   });
@@ -45,7 +47,7 @@ describe("joining and leaving", () => {
     ]);
     assert.deepEqual(pick(ada.take(), "message"), [["Bob left lobby"]]);
     ada.ask({ type: "chat", message: "hi" });
-    await settle();
+    await idle();
     assert.deepEqual(bob.take(), []);
   });
 
@@ -79,7 +81,7 @@ describe("joining and leaving", () => {
     ada.ask(chat("before"));
     await Promise.resolve();
     bob.ask({ type: "leave", id: "l", room: "lobby" });
-    await settle();
+    await idle();
     assert.deepEqual(pick(bob.take(), "type", "message", "id"), [
       ["chat", "before", undefined],
       ["ack", undefined, "l"],
@@ -106,7 +108,7 @@ describe("joining and leaving", () => {
     ada.take();
     const writes = ada.link.sent.length;
     for (const other of others) other.client.gone();
-    await settle();
+    await idle();
     assert.equal(ada.take().length, 20);
     assert.equal(ada.link.sent.length, writes + 1);
   });
@@ -159,7 +161,7 @@ describe("joining and leaving", () => {
     const fixture = new HubFixture();
     const clients = [fixture.connect(), fixture.connect(), fixture.connect()];
     for (const client of clients) client.ask({ type: "join", room: "lobby", username: "Ada" });
-    await settle();
+    await idle();
     const types = clients.map((client) => client.take()[0]?.type);
     assert.deepEqual(types, ["notification", "error", "error"]);
   });
@@ -185,13 +187,13 @@ describe("messages", () => {
   test("are heard by the others in one order, and acknowledged to their author in that order", async () => {
     const fixture = new HubFixture();
     const members = await Promise.all(["Ada", "Bob", "Eve"].map((name) => fixture.member(name, "lobby")));
-    await settle();
+    await idle();
     for (const member of members) member.take();
     for (let i = 0; i < 50; i += 1) {
       for (const [m, member] of members.entries()) member.ask(chat(`${m}.${i}`, `${i}`));
-      if (i % 7 === 0) await settle(1);
+      if (i % 7 === 0) await turn();
     }
-    await settle();
+    await idle();
     const orders = members.map((member) => member.take().map(({ seq }) => seq));
     assert.deepEqual(
       orders[0],
@@ -209,7 +211,7 @@ describe("messages", () => {
     bob.ask(chat("one"));
     ada.ask(chat("two", "a"));
     bob.ask(chat("three"));
-    await settle();
+    await idle();
     assert.deepEqual(pick(ada.take(), "type", "seq", "prev", "message", "id"), [
       ["chat", 1, 0, "one", undefined],
       ["ack", 2, undefined, undefined, "a"],
@@ -253,7 +255,7 @@ describe("messages", () => {
     bob.take();
     bob.ask(chat("first"));
     ada.ask(chat("d", "4"), chat("a", "1"), chat("e", "5"), chat("x", "2"), chat("c", "3"), chat("f", "6"));
-    await settle();
+    await idle();
     const own = ada.take().filter(({ type }) => type !== "chat" && type !== "presence");
     assert.deepEqual(pick(own, "type", "id", "seq"), [
       ["ack", "4", 5],
@@ -362,7 +364,7 @@ describe("answers", () => {
     // The lobby has something to tell before the kitchen has.
     bob.ask(chat("first"));
     ada.ask(chat("a", "1", "kitchen"), chat("b", "2", "lobby"), chat("a", "1", "kitchen"), chat("c", "4", "lobby"));
-    await settle();
+    await idle();
     const own = ada.take().filter(({ type }) => type === "ack");
     assert.deepEqual(pick(own, "id", "room", "duplicate"), [
       ["1", "kitchen", undefined],
@@ -385,12 +387,12 @@ describe("answers", () => {
     const bob = fixture.connect();
     await bob.hear({ type: "hello", version: 2, username: "Bob" });
     bob.ask({ type: "join", room: "lobby", history: 5 });
-    await settle();
+    await idle();
     ada.ask({ type: "chat", message: "while" });
-    await settle();
+    await idle();
     assert.deepEqual(bob.take(), []);
     gate.resolve();
-    await settle();
+    await idle();
     const [joined, said] = bob.take();
     assert.deepEqual(
       [joined?.type, joined?.entries, joined?.position],
@@ -403,15 +405,16 @@ describe("answers", () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
-    await settle();
+    await idle();
     ada.take();
     ada.ask(...Array.from({ length: 200 }, () => ({ type: "rooms" }) as const));
-    await settle(1);
+    await turn();
     bob.ask({ type: "who", id: "b", room: "lobby" });
-    await settle(2);
+    await turn();
+    await turn();
     assert.equal(bob.take().length, 1);
     assert.ok(ada.take().length < 10);
-    await settle(400);
+    await idle();
     assert.ok(ada.take().length >= 190);
   });
 
@@ -428,7 +431,7 @@ describe("answers", () => {
     assert.ok(first.length <= 64);
     ada.ask({ type: "ping" });
     assert.deepEqual(pick(ada.take(), "type"), [["pong"]]);
-    await settle();
+    await idle();
     const all = [...first, ...eve.take()];
     assert.deepEqual(
       all.filter(({ type }) => type === "pong").map(({ id }) => id),
@@ -444,7 +447,7 @@ describe("answers", () => {
     assert.equal(ada.link.isPaused, false);
     ada.ask({ type: "ping" });
     assert.equal(ada.link.isPaused, true);
-    await settle();
+    await idle();
     assert.equal(ada.link.isPaused, false);
     assert.equal(ada.take().length, 6);
   });
@@ -458,7 +461,7 @@ describe("answers", () => {
       assert.equal(ada.link.isPaused, false);
       ada.ask(long);
       assert.equal(ada.link.isPaused, true);
-      await settle();
+      await idle();
       assert.equal(ada.link.isPaused, false);
       assert.equal(ada.take().length, 4);
     }
@@ -469,7 +472,7 @@ describe("answers", () => {
     const ada = await fixture.member("Ada", "lobby");
     ada.ask(...Array.from({ length: 6 }, (_, i) => chat(`${i}`, `${i}`)));
     assert.equal(ada.link.isPaused, true);
-    await settle();
+    await idle();
     assert.deepEqual(
       ada.take().map(({ id }) => id),
       ["0", "1", "2", "3", "4", "5"],
@@ -637,7 +640,7 @@ describe("sessions", () => {
     old.ask(chat("doubtful", "d"));
     const fresh = fixture.connect();
     fresh.ask({ type: "hello", version: 2, session: hello?.session as string }, chat("doubtful", "d"));
-    await settle();
+    await idle();
     assert.deepEqual(pick(ada.take(), "type", "message"), [["chat", "doubtful"]]);
     assert.deepEqual(pick(fresh.take(), "type", "duplicate"), [
       ["hello", undefined],
@@ -657,7 +660,7 @@ describe("sessions", () => {
     first.ask(ask(1));
     third.ask(ask(3));
     second.ask(ask(2));
-    await settle();
+    await idle();
     assert.deepEqual(pick(first.take(), "code"), [["replaced"]]);
     assert.equal(third.take()[0]?.username, "Bob");
     assert.equal(second.take()[0]?.code, "session-unknown");
@@ -683,10 +686,10 @@ describe("sessions", () => {
     const fresh = fixture.connect();
     const take = { type: "hello", version: 2, session: hello?.session as string } as const;
     fresh.ask(take, { type: "hello", version: 2, username: "Bob" });
-    await settle();
+    await idle();
     assert.deepEqual(fresh.take(), []);
     disk.resolve();
-    await settle();
+    await idle();
     assert.deepEqual(pick(fresh.take(), "type", "code", "username"), [
       ["error", "session-unknown", undefined],
       ["hello", undefined, "Bob"],
@@ -738,14 +741,14 @@ describe("finish()", () => {
     ada.take();
     bob.ask(chat("last", "1"), { type: "history", id: "2", room: "lobby" }, { type: "ping", id: "3" });
     bob.client.finish();
-    await settle();
+    await idle();
     assert.deepEqual(
       bob.take().map(({ id }) => id),
       ["1", "2", "3"],
     );
     assert.equal(bob.link.closes.length, 1);
     bob.client.gone();
-    await settle();
+    await idle();
     assert.deepEqual(pick(ada.take(), "type"), [["chat"], ["presence"]]);
   });
 
@@ -755,7 +758,7 @@ describe("finish()", () => {
     ada.link.bufferedBytes = 100_000;
     ada.ask({ type: "ping" }, { type: "ping" });
     ada.client.finish();
-    await settle();
+    await idle();
     assert.equal(ada.link.closes.length, 1);
   });
 });
@@ -766,14 +769,14 @@ describe("a slow reader", () => {
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
     const slow = await fixture.member("Slow", "lobby");
-    await settle();
+    await idle();
     for (const member of [ada, bob, slow]) member.take();
     slow.link.isStalled = true;
     for (let i = 0; i < 40; i += 1) {
       ada.ask(chat("x".repeat(500)));
-      await settle(2);
+      await idle();
     }
-    await settle();
+    await idle();
     assert.equal(bob.take().filter(({ type }) => type === "chat").length, 40);
     const told = slow.take();
     assert.deepEqual([told.at(-1)?.type, told.at(-1)?.code, told.at(-1)?.reconnect], ["bye", "slow-consumer", true]);
@@ -803,13 +806,13 @@ describe("a slow reader", () => {
     const fixture = new HubFixture({ limits: { outboxBytesMax: 2_000 } });
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
-    await settle();
+    await idle();
     bob.take();
     ada.link.isStalled = true;
     for (let i = 0; i < 100; i += 1) ada.ask(chat(`${i}`, `${i}`));
-    await settle();
+    await idle();
     ada.ask(chat("more"));
-    await settle();
+    await idle();
     assert.equal(ada.client.isGone, true);
     assert.deepEqual(pick(bob.take(), "type", "message").at(-1), ["presence", undefined]);
     assert.equal(fixture.reported.length, 0);
@@ -820,7 +823,7 @@ describe("a slow reader", () => {
     const ada = await fixture.member("Ada", "lobby");
     ada.link.bufferedBytes = 65_536;
     ada.ask(...Array.from({ length: 4 }, (_, i) => ({ type: "ping", id: `${i}` }) as const));
-    await settle();
+    await idle();
     assert.deepEqual(ada.take(), []);
     assert.equal(ada.link.isPaused, true);
     ada.link.bufferedBytes = 65_535;
@@ -855,7 +858,7 @@ describe("sweep()", () => {
     hear();
     fixture.hub.sweep();
     assert.deepEqual(pick(ada.take(), "type", "code", "reconnect"), [["bye", "ping-timeout", true]]);
-    await settle();
+    await idle();
     assert.deepEqual(pick(bob.take(), "username", "state"), [["Ada", "left"]]);
   });
 
@@ -891,7 +894,7 @@ describe("sweep()", () => {
     fixture.now += 1_000_000;
     fixture.hub.sweep();
     assert.equal(seed.client.isGone, false);
-    await settle();
+    await idle();
   });
 
   test("lets a connection go that joins nothing in time", async () => {
@@ -980,7 +983,7 @@ describe("drain()", () => {
     ada.ask(chat("one", "1"), chat("two", "2"));
     await fixture.hub.drain(SHUTDOWN, 0);
     resolve([{ type: "id-reused" }]);
-    await settle();
+    await idle();
     assert.deepEqual(pick(ada.take(), "type"), [["bye"]]);
     assert.equal(appends, 1);
   });
@@ -999,7 +1002,7 @@ describe("drain()", () => {
     const fixture = new HubFixture();
     const clients = Array.from({ length: 3_000 }, () => fixture.connect());
     for (const client of clients) client.ask({ type: "hello", version: 2 });
-    await settle();
+    await idle();
     await fixture.hub.drain(SHUTDOWN, 1_000);
     const times = clients.map((client) => client.take().at(-1)?.afterMs as number);
     for (const second of [0, 1, 2]) {
@@ -1017,7 +1020,7 @@ describe("drain()", () => {
     ada.take();
     await fixture.hub.drain(SHUTDOWN, 1_000);
     await fixture.hub.close();
-    await settle();
+    await idle();
     assert.deepEqual(ada.take(), [{ type: "bye", ...SHUTDOWN, afterMs: 0 }]);
     assert.deepEqual(bob.take(), [{ type: "error", code: "shutdown", message: "Bye" }]);
     assert.deepEqual(fixture.reported, []);
@@ -1044,12 +1047,12 @@ describe("many at once", () => {
         { type: "join", room: `room${i + 1}` },
       );
     }
-    await settle(100);
+    await idle();
     for (const [i, member] of members.entries()) {
       member.take();
       member.ask(chat("hi", "c", `room${i}`), { type: "leave", id: "l", room: `room${i + 1}` });
     }
-    await settle(200);
+    await idle();
     for (const member of members) {
       const own = member.take().filter(({ id }) => id !== undefined);
       assert.deepEqual(pick(own, "type", "id"), [
@@ -1067,7 +1070,7 @@ describe("many at once", () => {
 
 /** Clients that do anything at any moment, over adapters that take their time. */
 async function storm(seed: number): Promise<void> {
-  const random = mulberry32(seed);
+  const random = seededRandom(seed);
   const pickOne = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   const fixture = new HubFixture({ log: slowLog(random), registry: new MemoryRegistry() });
   const names = ["Ada", "Bob", "Eve", "Kim", "Lea", "Max"];
@@ -1090,13 +1093,13 @@ async function storm(seed: number): Promise<void> {
     else if (action < 0.85) client.ask({ type: "chat", room: pickOne(rooms), message: `m${step}`, id: `i${step}` });
     else if (action < 0.93) client.client.gone();
     else client.client.finish();
-    if (random() < 0.3) await settle(1);
+    if (random() < 0.3) await turn();
     for (const each of alive) {
       for (const message of each.take()) if (message.type === "hello") sessions.push(message.session as string);
       if (each.client.isGone) alive.delete(each);
     }
   }
-  await settle(200);
+  await idle();
   assert.deepEqual(fixture.reported, [], `seed ${seed}`);
   // Whoever says they are in a room hears what is said in it, and presence knows exactly these.
   for (const room of rooms) {
@@ -1106,7 +1109,7 @@ async function storm(seed: number): Promise<void> {
     assert.deepEqual([...present].sort(), [...expected].sort(), `seed ${seed}, room ${room}`);
   }
   for (const each of alive) each.client.gone();
-  await settle(100);
+  await idle();
   assert.deepEqual(await fixture.presence.rooms(10), [], `seed ${seed}`);
   for (const name of names) {
     assert.equal(
@@ -1123,7 +1126,11 @@ function slowLog(random: () => number): MemoryRoomLog {
   let last: Promise<unknown> = Promise.resolve();
   const later = <T>(work: () => Promise<T>): Promise<T> => {
     const turns = Math.floor(random() * 3);
-    const done = last.then(() => settle(turns)).then(work);
+    const done = last
+      .then(async () => {
+        for (let i = 0; i < turns; i += 1) await turn();
+      })
+      .then(work);
     last = done.catch(() => undefined);
     return done;
   };
@@ -1134,16 +1141,6 @@ function slowLog(random: () => number): MemoryRoomLog {
   const release = log.release.bind(log);
   log.release = (room) => later(() => release(room));
   return log;
-}
-
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 function positionEpoch(joined: Message | undefined): string {

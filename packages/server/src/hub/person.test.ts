@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type FakeClient, HubFixture, type HubFixtureOptions, pick, settle } from "../../../../test/hub-fixture.ts";
+import { type FakeClient, HubFixture, type HubFixtureOptions, pick } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { idle } from "../../../../test/until.ts";
 import { MemoryPresence, MemoryRoomLog } from "../adapters/memory/mod.ts";
 import type { Command } from "../core/mod.ts";
 
@@ -95,7 +96,7 @@ describe("a person with several connections", () => {
     const { ada, first, second } = await twoOfBob();
     first.ask(chat("1"), chat("2"));
     second.ask(chat("3"));
-    await settle();
+    await idle();
     assert.deepEqual(pick(first.take(), "type", "username", "message", "seq"), [
       ["ack", undefined, undefined, 1],
       ["ack", undefined, undefined, 2],
@@ -124,7 +125,7 @@ describe("a person with several connections", () => {
     const { fixture, ada, first, second } = await twoOfBob();
     first.ask({ type: "typing", room: "lobby" }, chat("a"));
     second.ask({ type: "typing", room: "lobby" });
-    await settle();
+    await idle();
     assert.deepEqual(pick(first.take(), "type"), [["ack"]]);
     assert.deepEqual(pick(second.take(), "type"), [["chat"]]);
     assert.deepEqual(pick(ada.take(), "type").flat().sort(), ["chat", "typing"]);
@@ -187,10 +188,10 @@ describe("a person with several connections", () => {
     bob.ask(chat("slow"));
     await bob.vanish();
     const fresh = fixture.connect().ask(share(session), { type: "hello", version: 2, username: "Bob" });
-    await settle();
+    await idle();
     assert.deepEqual(fresh.take(), []);
     resume();
-    await settle();
+    await idle();
     assert.deepEqual(pick(fresh.take(), "code", "username"), [
       ["session-unknown", undefined],
       [undefined, "Bob"],
@@ -226,13 +227,13 @@ describe("a person with several connections", () => {
     first.ask(chat("slow"));
     const fresh = fixture.connect().ask(takeBack(session));
     const third = fixture.connect().ask(share(session));
-    await settle();
+    await idle();
     assert.deepEqual(fresh.take(), []);
     assert.equal(third.take()[0]?.username, "Bob");
     await second.hear({ type: "leave", room: "lobby" });
     assert.deepEqual(ada.take(), [], "the connection that is taken back is still there");
     resume();
-    await settle();
+    await idle();
     assert.deepEqual(fresh.take()[0]?.rooms, ["lobby"]);
     assert.deepEqual(pick(ada.take(), "type"), [["chat"]]);
     for (const each of [first, fresh, second]) await each.vanish();
@@ -245,7 +246,7 @@ describe("a person with several connections", () => {
     const fixture = new HubFixture({ limits: { connectionsPerPersonMax: 3 } });
     const { session } = await greet(fixture, { type: "hello", version: 2, username: "Bob" });
     const clients = Array.from({ length: 4 }, () => fixture.connect().ask(share(session)));
-    await settle();
+    await idle();
     const answers = clients.map((client) => client.take()[0]);
     assert.deepEqual(
       answers.map((answer) => answer?.code ?? answer?.type),
@@ -285,7 +286,7 @@ describe("a person with several connections", () => {
     fixture.now += fixture.limits.pongMs;
     ada.take();
     fixture.hub.sweep();
-    await settle();
+    await idle();
     assert.equal(first.client.isGone, true);
     assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "left"]]);
   });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { FakeLink, HubFixture, pick, settle } from "../../../../test/hub-fixture.ts";
+import { FakeLink, HubFixture, pick } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { idle } from "../../../../test/until.ts";
 import { type Command, refuse } from "../core/mod.ts";
 
 failOnLeaks();
@@ -57,7 +58,7 @@ describe("who asks too often", () => {
     const eve = await fixture.member("Eve", "lobby");
     const bob = fixture.connect(new FakeLink("192.0.2.2"));
     bob.ask({ type: "hello", version: 2, username: "Bob" }, join("lobby"));
-    await settle();
+    await idle();
     bob.take();
     assert.deepEqual(pick(await ada.hear(chat("1"), chat("2")), "type", "id").at(-1), ["ack", "2"]);
     assert.deepEqual(pick(await eve.hear(chat("e")), "code").at(-1), ["rate-limited"]);

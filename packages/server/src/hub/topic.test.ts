@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { HubFixture, pick, settle } from "../../../../test/hub-fixture.ts";
+import { HubFixture, pick } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { idle } from "../../../../test/until.ts";
 import { MemoryRoomLog } from "../adapters/memory/mod.ts";
 import type { Command } from "../core/mod.ts";
 
@@ -20,7 +21,7 @@ describe("a topic", () => {
     bob.take();
     ada.ask({ type: "chat", id: "1", room: "lobby", message: "one" }, setTopic("Plans"));
     ada.ask({ type: "chat", id: "2", room: "lobby", message: "two" });
-    await settle();
+    await idle();
     assert.deepEqual(pick(ada.take(), "type", "id", "seq"), [
       ["ack", "1", 1],
       ["ack", "t", 2],

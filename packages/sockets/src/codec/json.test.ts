@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../../../../test/seed.ts";
 import { SocketError } from "../errors.ts";
 import { assertDecodes, cutAt, decodeAll } from "../testing/mod.ts";
 import type { Codec } from "./codec.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { brotliCompressSync, createGzip, deflateRawSync, deflateSync, gzipSync, constants as zlib } from "node:zlib";
-import fc from "fast-check";
+import { fc } from "../../../../test/seed.ts";
 import { SocketError } from "../errors.ts";
 import { serve } from "../tcp/serve.ts";
 import type { Server } from "../tcp/server.ts";

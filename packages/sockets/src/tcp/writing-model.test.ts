@@ -1,7 +1,7 @@
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { connectionPair } from "../../../../test/connection-pair.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { fc } from "../../../../test/seed.ts";
 import {
   type Data,
   type End,
@@ -68,13 +68,11 @@ const smallMarks = marksOf([100, 10], [10, 5], [1, 0], [100, 99], [10, 10], [1, 
 
 const LONG = process.env.LANDLINE_LONG === "1";
 
-/** The seed stands in the error: `SEED=… npm test` repeats the run. */
 function parameters(runs: number) {
   return {
     numRuns: LONG ? 50 * runs : runs,
     // To shrink what hangs takes long: then it tells the smallest one found so far.
     interruptAfterTimeLimit: LONG ? 600_000 : 60_000,
-    ...(process.env.SEED ? { seed: Number(process.env.SEED) } : {}),
   };
 }
 

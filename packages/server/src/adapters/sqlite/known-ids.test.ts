@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../../../../../test/seed.ts";
 import { firstValue } from "./database.ts";
 import { KnownIds, type KnownIdsLimits } from "./known-ids.ts";
 import { MIGRATIONS } from "./schema.ts";
