@@ -1,29 +1,24 @@
 /** The web page in a real browser, on a real server: people in pages and programs on TCP in one room. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startServer } from "@landline/server";
 import { type Browser, chromium, type LaunchOptions, type Page } from "playwright-core";
+import { chromiumPath, skipWithoutChromium } from "./programs.ts";
 
 const HOST = "127.0.0.1";
 const TIMEOUT_MS = 15_000;
 
-const executablePath = (process.env.PATH ?? "")
-  .split(delimiter)
-  .flatMap((folder) => [join(folder, "chromium"), join(folder, "chromium-browser")])
-  .find((path) => existsSync(path));
-const missing = "no chromium on the PATH";
 const launchOptions: LaunchOptions = {
-  ...(executablePath === undefined ? {} : { executablePath }),
+  ...(chromiumPath === undefined ? {} : { executablePath: chromiumPath }),
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--no-first-run"],
 };
-const skip = executablePath === undefined && process.env.CI === undefined ? missing : false;
+const skip = skipWithoutChromium();
 
 /** Starts a server, on a free port unless one is given. */
 async function startedServer(port = 0) {
@@ -153,7 +148,6 @@ describe("the web page in Chromium", { skip, timeout: 120_000 }, () => {
   const complaints: string[] = [];
 
   before(async () => {
-    assert.ok(executablePath, missing);
     browser = await chromium.launch(launchOptions);
   });
 

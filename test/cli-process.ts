@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
@@ -137,11 +137,4 @@ export function landlineOnTerminal(...args: readonly string[]): CliProcess {
 /** Starts a Python program. */
 export function python(program: string, ...args: readonly string[]): CliProcess {
   return new CliProcess("python3", ["-u", "-c", program, ...args]);
-}
-
-/** Why tests with Python are skipped; `false` where they run. CI must have it. */
-export function skipWithoutPython(): string | false {
-  if (spawnSync("python3", ["--version"]).status === 0) return false;
-  if (process.env.CI) throw new Error("python3 is needed");
-  return "python3 is not installed";
 }

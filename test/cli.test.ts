@@ -5,15 +5,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, test } from "node:test";
 import { connect, framed, json, listen, type Server, serve } from "@landline/sockets";
-import {
-  type CliProcess,
-  landline,
-  landlineIn,
-  landlineOnTerminal,
-  python,
-  runLandline,
-  skipWithoutPython,
-} from "./cli-process.ts";
+import { type CliProcess, landline, landlineIn, landlineOnTerminal, python, runLandline } from "./cli-process.ts";
+import { skipWithoutPython } from "./programs.ts";
 
 const TIMEOUT = { timeout: 60_000 };
 const skip = skipWithoutPython();

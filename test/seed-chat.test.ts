@@ -4,15 +4,14 @@
  *
  * @module
  */
-import assert from "node:assert/strict";
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { TestServer } from "./chat-server.ts";
+import { skipWithoutPython } from "./programs.ts";
 
 const run = promisify(execFile);
-const python = spawnSync("python3", ["--version"]);
-const skip = python.error === undefined && python.status === 0 ? false : "python3 is not installed";
+const skip = skipWithoutPython();
 
 /** What every script begins with: a client that sends as it is told and reads one JSON object after the other. */
 const PREAMBLE = `
@@ -85,10 +84,6 @@ async function converse(script: string): Promise<void> {
   await using server = await TestServer.start({ silentMs: 50, sniffMs: 50 });
   await run("python3", ["-c", `${PREAMBLE}\n${script}`, String(server.port)], { timeout: 30_000 });
 }
-
-test("python3 is there where it must be", () => {
-  assert.ok(!skip || process.env.CI === undefined, skip || "");
-});
 
 describe("the seed's clients", { skip, timeout: 60_000 }, () => {
   test("wait for the welcome before they say anything", () =>

@@ -3,24 +3,17 @@
  * what it means to us.
  */
 import assert from "node:assert/strict";
-import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { bind, connect, framed, lengthPrefixed, serve } from "@landline/sockets";
 import { failOnLeaks } from "./leaks.ts";
+import { skipWithoutPython } from "./programs.ts";
 
 failOnLeaks();
 
-const missing = spawnSync("python3", ["--version"]).error;
-
-/** Skips where there is no Python; in CI that is a failure. */
-function needsPython(t: TestContext): boolean {
-  if (missing === undefined) return true;
-  if (process.env.CI) assert.fail(`CI must have python3: ${missing.message}`);
-  t.skip(`python3 is not installed: ${missing.message}`);
-  return false;
-}
+const skip = skipWithoutPython();
 
 /** A Python program; it gives up by itself after ten seconds, so that none outlives a failed test. */
 class Python implements AsyncDisposable {
@@ -93,8 +86,7 @@ def write_frame(connection, payload):
 
 const MESSAGE = "Grüße, 世界 😀";
 
-test("serve() echoes to a TCP client in Python, on both loopback addresses", async (t) => {
-  if (!needsPython(t)) return;
+test("serve() echoes to a TCP client in Python, on both loopback addresses", { skip }, async () => {
   await using server = await serve({}, async (connection) => {
     for await (const chunk of connection) await connection.write(chunk);
   });
@@ -125,8 +117,7 @@ print("echoed")
   assert.equal(await client.finish(), "echoed\n");
 });
 
-test("connect() talks to a TCP echo server in Python, and half-closes", async (t) => {
-  if (!needsPython(t)) return;
+test("connect() talks to a TCP echo server in Python, and half-closes", { skip }, async () => {
   await using server = new Python(`${READ_TO_END}
 listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1])
@@ -144,8 +135,7 @@ print("done")
   assert.match(await server.finish(), /done\n$/);
 });
 
-test("connect() calls it reset when a server in Python breaks the connection", async (t) => {
-  if (!needsPython(t)) return;
+test("connect() calls it reset when a server in Python breaks the connection", { skip }, async () => {
   await using server = new Python(`
 listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1])
@@ -161,8 +151,7 @@ connection.close()
   await server.finish();
 });
 
-test("bind() echoes to a UDP client in Python", async (t) => {
-  if (!needsPython(t)) return;
+test("bind() echoes to a UDP client in Python", { skip }, async () => {
   await using server = await bind();
   const echoing = (async () => {
     for await (const { data, from } of server) await server.send(data, from);
@@ -186,8 +175,7 @@ print("echoed")
   await echoing;
 });
 
-test("UdpSocket talks to a UDP echo server in Python", async (t) => {
-  if (!needsPython(t)) return;
+test("UdpSocket talks to a UDP echo server in Python", { skip }, async () => {
   await using server = new Python(`
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
     server.bind(("127.0.0.1", 0))
@@ -207,8 +195,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
   await server.finish();
 });
 
-test("lengthPrefixed() reads and writes the frames of a client in Python", async (t) => {
-  if (!needsPython(t)) return;
+test("lengthPrefixed() reads and writes the frames of a client in Python", { skip }, async () => {
   await using server = await serve({ host: "127.0.0.1" }, async (connection) => {
     const channel = framed(connection, lengthPrefixed());
     for await (const frame of channel) await channel.write(frame);
@@ -240,8 +227,7 @@ print("echoed")
   assert.equal(await client.finish(), "echoed\n");
 });
 
-test("lengthPrefixed() reads and writes the frames of a server in Python", async (t) => {
-  if (!needsPython(t)) return;
+test("lengthPrefixed() reads and writes the frames of a server in Python", { skip }, async () => {
   await using server = new Python(`${FRAMES}
 listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1])
