@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { type WebSocket as Peer, WebSocketServer } from "ws";
+import { until } from "../../../test/until.ts";
 import type { LinkHandlers } from "./link.ts";
 import { websocketLink } from "./websocket-link.ts";
 
@@ -55,7 +56,7 @@ describe("websocketLink()", () => {
     assert.ok(peer);
     await once(peer, "message");
     link.send("last");
-    while (record.texts.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => record.texts.length >= 2, "both texts came");
     assert.deepEqual(record.texts, ["heard ünï", "heard last"]);
     const closed = once(peer, "close");
     link.close();

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { connectionPair } from "../../../../test/connection-pair.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { until } from "../../../../test/until.ts";
 import { type Address, formatAddress } from "../address.ts";
 import { serve } from "../tcp/serve.ts";
 import type { Codec } from "./codec.ts";
@@ -339,7 +340,7 @@ test("Framed.changeCodec() goes on at the next byte, however the bytes are cut",
     // The end, which comes with the rest or is there already, is the last codec's.
     pair.client.closeWrite();
     assert.deepEqual(await read, ["switch"]);
-    for (let turn = 0; turn < 1_000 && pair.server.state === "established"; turn += 1) await nextTurn();
+    await until(() => pair.server.state !== "established", "the server has noticed");
     assert.equal(pair.server.state, "half-closed-remote");
     const second = first.changeCodec(lengthPrefixed(), { framesMax: 1 });
     assert.deepEqual(await second.read(), [Buffer.from("ff0affff0a", "hex")]);

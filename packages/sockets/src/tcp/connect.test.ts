@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { until } from "../../../../test/until.ts";
 import type { SocketError } from "../errors.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
 import { listen } from "./listen.ts";
@@ -228,7 +229,7 @@ test("connect() counts the connecting itself in timeoutMs, and closes what did n
   });
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const timedOut = assert.rejects(connect({ host: "127.0.0.1", port: 8080, timeoutMs: 5_000 }), { code: "timeout" });
-  while (sockets.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => sockets.length > 0, "a socket connects");
   t.mock.timers.tick(5_000);
   await timedOut;
   assert.deepEqual(

@@ -9,6 +9,7 @@ import { Duplex } from "node:stream";
 import { test } from "node:test";
 import { connectionPair } from "../../../../test/connection-pair.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { until } from "../../../../test/until.ts";
 import type { SocketError } from "../errors.ts";
 import type { StateChange } from "../state.ts";
 import { connect } from "./connect.ts";
@@ -256,7 +257,7 @@ test("Connection.unread() puts bytes in front of what comes, and settles a read 
   assert.equal(text(await read), "ef");
   const line = pair.server.readUntil("\n");
   await pair.client.write("three");
-  while (pair.server.unreadBytes < 5) await nextTurn();
+  await until(() => pair.server.unreadBytes >= 5, "five bytes have arrived");
   pair.server.unread(Buffer.from("two\n"));
   assert.equal(text(await line), "two\n");
 });
@@ -793,7 +794,7 @@ test("Connection.handle() delivers what is stored at once, then data, end and cl
   pair.server.unread(Buffer.from("again"));
   await pair.client.write("more");
   pair.client.closeWrite();
-  for (let turn = 0; turn < 1_000 && log.events.at(-1) !== "end"; turn += 1) await nextTurn();
+  await until(() => log.events.at(-1) === "end", "the end is seen");
   pair.server.closeWrite();
   await log.closed;
   assert.deepEqual(log.events, ["cdef", "again", "more", "end", "close"]);
@@ -813,7 +814,7 @@ test("Connection.handle() lets our side write on after the peer's end, with an e
   const log = logging();
   pair.server.handle(log.handlers);
   pair.client.closeWrite();
-  for (let turn = 0; turn < 20 && log.events.length === 0; turn += 1) await nextTurn();
+  await until(() => log.events.length > 0, "an event is seen");
   assert.deepEqual(log.events, ["end"]);
   await pair.server.write("still here");
   assert.equal(text(await pair.client.readExactly(10)), "still here");
@@ -856,7 +857,7 @@ test("Connection.handle() works on a connection from connect() too, and again wi
   const second = logging();
   pair.client.handle(first.handlers);
   pair.server.send("one");
-  for (let turn = 0; turn < 100 && first.events.length === 0; turn += 1) await nextTurn();
+  await until(() => first.events.length > 0, "an event is seen");
   pair.client.handle(second.handlers);
   pair.server.send("two");
   pair.server.closeWrite();
@@ -902,7 +903,7 @@ test("Connection.pause() stops the data, resume() lets it go on", async () => {
   assert.deepEqual(log.events, []);
   pair.server.resume();
   pair.client.closeWrite();
-  for (let turn = 0; turn < 1_000 && log.events.length < 2; turn += 1) await nextTurn();
+  await until(() => log.events.length >= 2, "two events are seen");
   assert.deepEqual(log.events, ["held back", "end"]);
 });
 
@@ -974,7 +975,7 @@ test("Connection.handle() breaks only the connection of a handler that fails, an
     assert.deepEqual(reports, [error]);
   }
   await healthy.client.write("fine");
-  for (let turn = 0; turn < 1_000 && other.events.length === 0; turn += 1) await nextTurn();
+  await until(() => other.events.length > 0, "an event is seen");
   assert.deepEqual(other.events, ["fine"]);
 });
 

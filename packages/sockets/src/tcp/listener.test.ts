@@ -6,8 +6,10 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { failOnLeaks } from "../../../../test/leaks.ts";
-import type { StateChange } from "../state.ts";
+import { until } from "../../../../test/until.ts";
+import { STATE_CHANNELS, type StateChange } from "../state.ts";
 import { connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
 import { listen } from "./listen.ts";
@@ -215,7 +217,7 @@ test("Listener iterates until it is closed", async () => {
     for await (const connection of listener) seen.push(connection);
   })();
   const clients = [await connect(listener.address), await connect(listener.address)];
-  while (seen.length < 2) await nextTurn();
+  await until(() => seen.length >= 2, "both connections were seen");
   await listener.close();
   await loop;
   for await (const connection of listener) assert.fail(`accepted ${connection} after close()`);
@@ -246,14 +248,25 @@ test("Listener.close() resets connections that nobody took", async () => {
   await client.closed;
 });
 
-test("Listener skips connections that are gone before they are taken", async () => {
-  await using listener = await listen({ host: "127.0.0.1", idleTimeoutMs: 1 });
+test("Listener skips connections that are gone before they are taken", async (t) => {
+  await using listener = await listen({ host: "127.0.0.1", idleTimeoutMs: 50 });
+  const closed: unknown[] = [];
+  const watch = (message: unknown) => {
+    const { to, remote } = message as StateChange;
+    if (to === "closed") closed.push(remote);
+  };
+  diagnostics.subscribe(STATE_CHANNELS[0], watch);
+  t.after(() => diagnostics.unsubscribe(STATE_CHANNELS[0], watch));
   const gone = await connect(listener.address);
-  // The idle time closes the first while it waits to be taken.
+  const { local } = gone;
+  // The idle time closes it while it waits to be taken.
   await gone.read().catch(() => undefined);
   await gone.close();
+  await until(() => closed.some((remote) => isDeepStrictEqual(remote, local)), "the listener's end of it is closed");
+  // The next one is waited for, so its idle time does not matter.
+  const accepted = listener.accept();
   const client = await connect(listener.address);
-  const connection = await listener.accept();
+  const connection = await accepted;
   assert.deepEqual(connection.remote, client.local);
   await discard(client, connection);
 });
@@ -291,7 +304,7 @@ test("Listener drops connections above connectionsMax on a Unix socket too", asy
 test("Listener bounds the connections that wait to be taken", async () => {
   await using listener = await listen({ host: "127.0.0.1" });
   const clients = await Promise.all(Array.from({ length: 515 }, () => connect(listener.address)));
-  while (listener.dropped < 4) await nextTurn();
+  await until(() => listener.dropped >= 4, "four connections were dropped");
   assert.equal(listener.dropped, 4);
   await discard(...clients);
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import { type TestContext, test } from "node:test";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { until } from "../../../../test/until.ts";
 import { connect } from "./connect.ts";
 import { listen } from "./listen.ts";
 import { serve } from "./serve.ts";
@@ -58,7 +59,7 @@ test("Server is given 1 second by close() and by its scope, then what is left is
       await connection.readExactly(1);
     });
     const client = await connect(server.address);
-    while (server.connections === 0) await nextTurn();
+    await until(() => server.connections > 0, "the server has a connection");
     t.mock.timers.enable({ apis: ["setTimeout"] });
     const ended = end(server);
     t.mock.timers.tick(999);

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { until } from "../../../../test/until.ts";
 import { framed } from "../codec/framed.ts";
 import { lines } from "../codec/lines.ts";
 import type { SocketError } from "../errors.ts";
@@ -176,7 +177,7 @@ test("serve() contains handlers that fail, each in its own connection", async ()
     connection.send("x");
     connection.closeWrite();
     await connection.read().catch(() => null);
-    for (let turn = 0; turn < 1_000 && reports.length === 0; turn += 1) await nextTurn();
+    await until(() => reports.length > 0, "a failure is reported");
     assert.match(
       reports.map(({ message }) => message).join(),
       new RegExp(`^The ${name} handler of .* failed: my bug$`),
@@ -193,9 +194,9 @@ test("serve() does not report a peer that resets, nor our own shutdown", async (
   });
   const first = await connect(server.address);
   const second = await connect(server.address);
-  while (server.connections < 2) await nextTurn();
+  await until(() => server.connections >= 2, "the server has two connections");
   await discard(first);
-  while (server.connections > 1) await nextTurn();
+  await until(() => server.connections <= 1, "one connection is left");
   const shutdown = server.shutdown();
   assert.equal(await second.read(), null);
   await second.close();
@@ -213,7 +214,7 @@ test("serve() drops connections above connectionsMax, counts them, and takes oth
   assert.equal(server.dropped, 1);
   assert.equal(server.connections, 2);
   await discard(...clients);
-  while (server.connections > 0) await nextTurn();
+  await until(() => server.connections === 0, "the server has no connection left");
   await using late = await connect(server.address);
   await late.write("x");
   assert.equal(text(await late.read()), "x");
@@ -240,7 +241,7 @@ test("Server.shutdown() refuses new connections and lets the functions finish", 
     await connection.write("last words");
   });
   const client = await connect(server.address);
-  while (server.connections === 0) await nextTurn();
+  await until(() => server.connections > 0, "the server has a connection");
   const shutdown = server.shutdown();
   assert.equal(server.shutdown(), shutdown);
   assert.equal(server.state, "closing");
@@ -259,7 +260,7 @@ test("Server.shutdown() lets a function finish that reads by frames or by events
     await channel.write("last words");
   });
   const client = await connect(server.address);
-  while (server.connections === 0) await nextTurn();
+  await until(() => server.connections > 0, "the server has a connection");
   const shutdown = server.shutdown();
   assert.equal((await Array.fromAsync(client)).map(text).join(""), "last words\n");
   await client.close();
@@ -270,7 +271,7 @@ test("Server.shutdown() flushes and closes the connections of event handlers", a
   const bytes = Buffer.alloc(2_000_000, "x");
   const server = await serve(HOST, { open: (connection) => void connection.send(bytes) });
   const client = await connect(server.address);
-  while (server.connections === 0) await nextTurn();
+  await until(() => server.connections > 0, "the server has a connection");
   const shutdown = server.shutdown();
   assert.equal((await client.readExactly(bytes.length)).length, bytes.length);
   assert.equal(await client.read(), null);
@@ -323,7 +324,7 @@ test("Server.shutdown() waits only briefly for a peer that was told all and stay
 test("Server.shutdown() counts what lingerMs cut off as forced", async () => {
   const server = await serve({ ...HOST, lingerMs: 20 }, { open: (c) => void c.send(Buffer.alloc(32 * 1024 * 1024)) });
   const deaf = await connect(server.address);
-  while (server.connections === 0) await nextTurn();
+  await until(() => server.connections > 0, "the server has a connection");
   assert.deepEqual(await server.shutdown({ timeoutMs: 60_000 }), { graceful: 0, forced: 1 });
   await discard(deaf);
 });
@@ -331,7 +332,7 @@ test("Server.shutdown() counts what lingerMs cut off as forced", async () => {
 test("Server.shutdown() counts what could not be flushed as forced", async (t) => {
   const server = await serve(HOST, { open: (connection) => void connection.send(Buffer.alloc(48 * 1024 * 1024)) });
   const client = await connect(server.address);
-  while (server.connections === 0) await nextTurn();
+  await until(() => server.connections > 0, "the server has a connection");
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const shutdown = server.shutdown({ timeoutMs: 100 });
   await nextTurn();
@@ -343,7 +344,7 @@ test("Server.shutdown() counts what could not be flushed as forced", async (t) =
 test("Server.shutdown() with no time left resets connections that were just told to finish", async () => {
   const server = await serve(HOST, pushEcho);
   const client = await connect(server.address);
-  while (server.connections === 0) await nextTurn();
+  await until(() => server.connections > 0, "the server has a connection");
   const { graceful, forced } = await server.shutdown({ timeoutMs: 0 });
   assert.equal(graceful + forced, 1);
   await discard(client);
@@ -357,7 +358,7 @@ test("Server.shutdown() resets a Unix socket's connections too", async (t) => {
       await connection.readExactly(1);
     });
     const client = await connect(server.address as { path: string });
-    while (server.connections === 0) await nextTurn();
+    await until(() => server.connections > 0, "the server has a connection");
     assert.deepEqual(await server.shutdown({ timeoutMs: 0 }), { graceful: 0, forced: 1 });
     await discard(client);
   } finally {
@@ -382,7 +383,7 @@ test("Server is shut down when its scope is left", async () => {
     });
     const client = await connect(server.address);
     client.handle({});
-    while (server.connections === 0) await nextTurn();
+    await until(() => server.connections > 0, "the server has a connection");
     left = server;
   }
   assert.equal(left.state, "closed");
@@ -405,7 +406,7 @@ test("Server.shutdown() gives a slow peer's bytes the time that they need", asyn
   const bytes = 48 * 1024 * 1024;
   const server = await serve(HOST, (connection) => void connection.send(Buffer.alloc(bytes)));
   const connection = await connect(server.address);
-  while (server.connections === 0) await nextTurn();
+  await until(() => server.connections > 0, "the server has a connection");
   const shutdown = server.shutdown({ timeoutMs: 10_000 });
   for (let ms = 0; ms < 1_500; ms += 250) {
     t.mock.timers.tick(250);

@@ -6,6 +6,7 @@ import net from "node:net";
 import { describe, test } from "node:test";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { until } from "../../../../test/until.ts";
 import type { Address } from "../address.ts";
 import type { SocketError } from "../errors.ts";
 import type { StateChange } from "../state.ts";
@@ -141,7 +142,7 @@ describe("serve({ tls })", () => {
     const leaver = await connect(server.address);
     leaver.reset();
     await leaver.closed;
-    while (server.connections > 0) await new Promise(setImmediate);
+    await until(() => server.connections === 0, "the server has no connection left");
     unsubscribe("landline:connection", watch);
     assert.equal(server.handshakeErrors, 2);
     assert.equal(reasons.length, 2);
@@ -164,7 +165,7 @@ describe("serve({ tls })", () => {
   test("counts those that shake hands in connectionsMax, and breaks them when it closes", async () => {
     const server = await serve({ host: "127.0.0.1", connectionsMax: 1, tls }, echo);
     const silent = await connect(server.address);
-    while (server.connections === 0) await new Promise(setImmediate);
+    await until(() => server.connections > 0, "the server has a connection");
     await assert.rejects(connect({ ...server.address, tls: { ca: cert } }), { code: "reset" });
     assert.equal(server.dropped, 1);
     assert.deepEqual(await server.shutdown(), { graceful: 0, forced: 0 });
@@ -197,7 +198,7 @@ describe("serve({ tls })", () => {
       else connection.closeWrite();
       await connection.close();
     }
-    while (server.connections > 0) await new Promise(setImmediate);
+    await until(() => server.connections === 0, "the server has no connection left");
     assert.equal(server.handshakeErrors, Math.floor(hello.length / 37) + 1);
   });
 });
@@ -326,7 +327,7 @@ describe("a TLS connection that breaks", () => {
       while ((await connection.read().catch(() => null)) !== null);
       await connection.close();
     }
-    while (server.handshakeErrors < 3) await new Promise(setImmediate);
+    await until(() => server.handshakeErrors >= 3, "three handshakes failed");
     assert.equal(errors.length, 1);
     assert.match(errors[0]?.message ?? "", /^Cannot accept TLS from 127\.0\.0\.1:\d+: wrong version number \(does/);
   });
