@@ -53,6 +53,10 @@ export function presenceSuite(name: string, factory: () => Presence | Promise<Pr
       assert.equal((await presence.members("lobby", 10)).count, 0);
       await presence.leave("lobby", "Ada");
       assert.equal(changes.length, 2);
+      await presence.enter("lobby", "J\u030can");
+      await presence.enter("lobby", "\u01f0an");
+      await presence.leave("lobby", "J\u030cAN");
+      assert.equal(changes.length, 4);
     });
 
     test("lists the rooms with the most members first, those longest of their size before others, and none without", async () => {

@@ -219,8 +219,10 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
           ),
           ["appended", "appended", "appended", "appended", "appended"],
         );
-        // Names are compared in lower case.
+        // Names are compared by their keys.
         assert.deepEqual(await types(said("a", { id: "1", from: "ADA" })), ["duplicate"]);
+        const spellings = ["J\u030can", "J\u030cAN", "\u01f0an"].map((from) => said("a", { id: "1", from }));
+        assert.deepEqual(await types(...spellings), ["appended", "duplicate", "duplicate"]);
       });
 
       test("entries without an id are never duplicates", async () => {

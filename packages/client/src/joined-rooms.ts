@@ -1,6 +1,12 @@
-import type { EntryMessage, JoinedMessage, PresenceMessage, TypingMessage } from "@landline/protocol";
+import {
+  type EntryMessage,
+  type JoinedMessage,
+  nameKey,
+  type PresenceMessage,
+  type TypingMessage,
+} from "@landline/protocol";
 import type { ChatClientEvent } from "./events.ts";
-import { RoomTail, roomKey } from "./resume.ts";
+import { RoomTail } from "./resume.ts";
 
 /** A room is told at most this often that one is writing, in milliseconds. */
 const TYPING_MS = 3_000;
@@ -14,18 +20,18 @@ export class JoinedRooms {
     this.#emit = emit;
   }
 
-  /** By {@link roomKey}. */
+  /** By {@link nameKey}. */
   get tails(): ReadonlyMap<string, RoomTail> {
     return this.#tails;
   }
 
   /** The room, if it was joined and not left. */
   get(room: string): RoomTail | undefined {
-    return this.#tails.get(roomKey(room));
+    return this.#tails.get(nameKey(room));
   }
 
   enter(joined: JoinedMessage): void {
-    this.#tails.set(roomKey(joined.room), new RoomTail(joined));
+    this.#tails.set(nameKey(joined.room), new RoomTail(joined));
   }
 
   /** Joined again after a break: tells what was missed; false for a room that this answer is no return to. */
@@ -40,7 +46,7 @@ export class JoinedRooms {
 
   /** False if the user was not in the room. */
   leave(room: string): boolean {
-    return this.#tails.delete(roomKey(room));
+    return this.#tails.delete(nameKey(room));
   }
 
   /** The link broke. */

@@ -4,12 +4,15 @@
  *
  * @module
  */
-import type { ChatMessage, EntryMessage, HelloMessage, JoinedMessage, Position, RequestOf } from "@landline/protocol";
-
-/** The name under which a room is kept, as the server compares names. */
-export function roomKey(room: string): string {
-  return room.normalize("NFC").toLowerCase();
-}
+import {
+  type ChatMessage,
+  type EntryMessage,
+  type HelloMessage,
+  type JoinedMessage,
+  nameKey,
+  type Position,
+  type RequestOf,
+} from "@landline/protocol";
 
 /** How a message stands to what was read before: next in order, known already, or after a hole. */
 export type Arrival = "next" | "seen" | "gap";
@@ -74,7 +77,7 @@ export class RoomTail {
 export interface ResumeState {
   readonly hello: HelloMessage;
   readonly username: string | undefined;
-  /** By {@link roomKey}. */
+  /** By {@link nameKey}. */
   readonly rooms: ReadonlyMap<string, RoomTail>;
   /** Chats without an acknowledgement, in the order of the calls. */
   readonly chats: readonly (RequestOf<"chat"> & { readonly room: string; readonly id: string })[];
@@ -96,10 +99,10 @@ export function planResume({ hello, username, rooms, chats }: ResumeState): Resu
   // Where the session was not taken back, the server does not know the name any more.
   const name = hello.username === undefined && username !== undefined ? { username } : {};
   return {
-    leave: (hello.rooms ?? []).filter((room) => !rooms.has(roomKey(room))).map((room) => ({ type: "leave", room })),
+    leave: (hello.rooms ?? []).filter((room) => !rooms.has(nameKey(room))).map((room) => ({ type: "leave", room })),
     join: [...rooms.values()].map(({ room, position }) => ({ type: "join", room, after: position, ...name })),
-    resend: chats.filter((chat) => rooms.has(roomKey(chat.room))),
-    drop: chats.filter((chat) => !rooms.has(roomKey(chat.room))).map((chat) => chat.id),
+    resend: chats.filter((chat) => rooms.has(nameKey(chat.room))),
+    drop: chats.filter((chat) => !rooms.has(nameKey(chat.room))).map((chat) => chat.id),
   };
 }
 

@@ -1,6 +1,6 @@
 /**
- * The chat's JSON wire: every message, how a request is checked, and the codes of errors and goodbyes.
- * Browser-safe and without a dependency; the reference in prose is `docs/protocol.md`.
+ * The chat's JSON wire: every message, how a request is checked, the codes of errors and goodbyes, and how names are
+ * compared. Browser-safe and without a dependency; the reference in prose is `docs/protocol.md`.
  *
  * @module
  */
@@ -33,4 +33,5 @@ export type {
   WelcomeMessage,
   WhoMessage,
 } from "./messages.ts";
+export { nameKey } from "./names.ts";
 export { type InvalidRequest, parseRequest, parseServerMessage } from "./parse.ts";

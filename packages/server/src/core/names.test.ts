@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { nameKey } from "@landline/protocol";
 import { fc } from "../../../../test/seed.ts";
-import { type Name, personName, roomKey, roomName, utf8Length } from "./names.ts";
+import { type Name, personName, roomName, utf8Length } from "./names.ts";
 import type { Refusal } from "./refusal.ts";
 
 describe("personName()", () => {
@@ -99,7 +100,7 @@ for (const [check, code] of [
         fc.property(fc.string({ unit: "binary", maxLength: 70 }), (text) => {
           const name = check(text);
           if ("type" in name) return assert.equal(name.code, code);
-          assert.equal(roomKey(name.text), name.key);
+          assert.equal(nameKey(name.text), name.key);
           assert.equal(name.text, text.normalize("NFC"));
           assert.doesNotMatch(name.text, /[\p{Cc}\p{Zs}\p{Bidi_Control}]/u);
         }),
@@ -107,14 +108,6 @@ for (const [check, code] of [
     });
   });
 }
-
-test("roomKey() finds a room however its name is written, and does not compose a long text", (context) => {
-  assert.equal(roomKey("LOBBY"), "lobby");
-  assert.equal(roomKey("CAFE\u0301"), "café");
-  const composed = context.mock.method(String.prototype, "normalize");
-  roomKey("x".repeat(65_536));
-  assert.equal(composed.mock.callCount(), 0);
-});
 
 test("utf8Length() counts as Buffer.byteLength() does", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => utf8Length(text) === Buffer.byteLength(text)));

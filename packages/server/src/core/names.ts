@@ -1,10 +1,11 @@
+import { nameKey } from "@landline/protocol";
 import { type Refusal, refuse } from "./refusal.ts";
 
 /** A name of a person or room that keeps the rules. */
 export interface Name {
   /** As it is shown: in Unicode's composed form (NFC). */
   readonly text: string;
-  /** As it is compared and stored: lower-cased. */
+  /** As it is compared and stored; see `nameKey` of the protocol. */
   readonly key: string;
 }
 
@@ -41,15 +42,10 @@ export function roomName(text: string): Name | Refusal {
   return wrong === undefined ? name : refuse("room-invalid", `The room name ${wrong}`);
 }
 
-/** The stored form of a room's name that was checked when the room was joined. */
-export function roomKey(text: string): string {
-  return normalize(text).key;
-}
-
 function normalize(text: string): Name {
   // Composing a long run of accents takes quadratic time, and whatever is this long breaks the rules in any form.
   const composed = text.length > RAW_LENGTH_MAX ? text : text.normalize("NFC");
-  return { text: composed, key: composed.toLowerCase() };
+  return { text: composed, key: nameKey(composed) };
 }
 
 function lengthProblem(text: string, charsMax: number, bytesMax: number): string | undefined {

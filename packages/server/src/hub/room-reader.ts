@@ -1,4 +1,4 @@
-import { addressKey, type ChatLimits, type Decision, type Name, type Position } from "../core/mod.ts";
+import { addressKey, type ChatLimits, type Decision, type Name, nameKey, type Position } from "../core/mod.ts";
 import type { Client } from "./client.ts";
 import type { Answer } from "./events.ts";
 import { fitting } from "./fitting.ts";
@@ -131,7 +131,7 @@ export class RoomReader {
     if (after >= until.seq) return 0;
     const options = { after, before: until.seq + 1, ...this.#bounds(this.#limits.historyMax) };
     const { entries } = await this.#log.read(room.name.key, options);
-    return entries.filter(({ kind, from }) => kind === "chat" && from.toLowerCase() !== person.key).length;
+    return entries.filter(({ kind, from }) => kind === "chat" && nameKey(from) !== person.key).length;
   }
 
   /** No more is read of the log than an answer can hold. */

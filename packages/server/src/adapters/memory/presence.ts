@@ -1,8 +1,9 @@
+import { nameKey } from "../../core/mod.ts";
 import type { Presence, PresenceChange } from "../../hub/mod.ts";
 
 /** Who is in which room, on this one server. */
 export class MemoryPresence implements Presence {
-  /** By room: the names, by their lower-cased form, in the order of entering. */
+  /** By room: the names, by their keys, in the order of entering. */
   readonly #rooms = new Map<string, Map<string, string>>();
   /** The rooms by how many names they have, each in the order in which it came to have them. */
   readonly #bySize = new Map<number, Set<string>>();
@@ -14,15 +15,16 @@ export class MemoryPresence implements Presence {
       names = new Map();
       this.#rooms.set(room, names);
     }
-    if (names.has(name.toLowerCase())) return;
-    names.set(name.toLowerCase(), name);
+    const key = nameKey(name);
+    if (names.has(key)) return;
+    names.set(key, name);
     this.#resized(room, names.size - 1, names.size);
     this.#listener?.({ room, name, state: "joined", origin });
   }
 
   async leave(room: string, name: string, origin?: unknown): Promise<void> {
     const names = this.#rooms.get(room);
-    if (!names?.delete(name.toLowerCase())) return;
+    if (!names?.delete(nameKey(name))) return;
     if (names.size === 0) this.#rooms.delete(room);
     this.#resized(room, names.size + 1, names.size);
     this.#listener?.({ room, name, state: "left", origin });

@@ -1,3 +1,4 @@
+import { nameKey } from "../../core/mod.ts";
 import type { Entry } from "../../hub/mod.ts";
 
 /** Ids that are remembered of each author; up to twice as many for a while. */
@@ -16,12 +17,12 @@ export class RecentIds {
   readonly #authors = new Map<string, Author>();
 
   get(from: string, id: string): Entry | undefined {
-    const author = this.#authors.get(from.toLowerCase());
+    const author = this.#authors.get(nameKey(from));
     return author?.newer.get(id) ?? author?.older.get(id);
   }
 
   add(id: string, entry: Entry): void {
-    const key = entry.from.toLowerCase();
+    const key = nameKey(entry.from);
     let author = this.#authors.get(key);
     if (author === undefined) {
       author = { newer: new Map(), older: new Map() };
@@ -37,7 +38,7 @@ export class RecentIds {
   /** The entry is kept no longer, and must not be held here. */
   delete(entry: Entry): void {
     if (entry.id === undefined || this.get(entry.from, entry.id) !== entry) return;
-    const author = this.#authors.get(entry.from.toLowerCase());
+    const author = this.#authors.get(nameKey(entry.from));
     if (author?.newer.delete(entry.id) === false) author.older.delete(entry.id);
   }
 }

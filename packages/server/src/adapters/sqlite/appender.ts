@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { nameKey } from "../../core/mod.ts";
 import { RoomLogError, timeAfter } from "../../hub/mod.ts";
 import type { Batch, Committed } from "./batch.ts";
 import { type Durability, toRoomLogError, transactDurably } from "./database.ts";
@@ -61,7 +62,7 @@ export class Appender {
       const id = ids[i];
       const body = bodies[i] as string;
       const key = keys?.[i];
-      const author = id === undefined ? "" : from.toLowerCase();
+      const author = id === undefined ? "" : nameKey(from);
       const earlier = id === undefined ? undefined : this.#earlier(room, author, id);
       if (earlier !== undefined) {
         const isSame = earlier.body === body && earlier.key === key;

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { nameKey } from "../../core/mod.ts";
 import { type Durability, transactLazily } from "./database.ts";
 import { SEQ_BITS, SEQ_MAX } from "./schema.ts";
 
@@ -180,7 +181,7 @@ export class KnownIds {
       room = { no, authors: new Map(), lastSeq: markSeq, markSeq, forgottenSeq: 0 };
       this.#rooms.set(no, room);
       for (const { seq, author, id } of this.#readTail.iterate(no, markSeq, no)) {
-        this.#add(room, (author as string).toLowerCase(), id as string, seq as number);
+        this.#add(room, nameKey(author as string), id as string, seq as number);
       }
     }
     return room;

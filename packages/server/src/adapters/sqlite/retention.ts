@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { nameKey } from "../../core/mod.ts";
 import { AHEAD_MAX_MS } from "../../hub/mod.ts";
 import { type Durability, transactLazily } from "./database.ts";
 import type { Task } from "./housekeeping.ts";
@@ -95,7 +96,7 @@ export class Retention implements Task {
     for (const { seq, kind, author, id } of old) {
       if (kind === KINDS.chat && (seq as number) <= (room?.words_seq as number))
         this.#deleteWords.run(no, seq as number);
-      if (id !== null) this.#deleteId.run(no, (author as string).toLowerCase(), id as string, seq as number);
+      if (id !== null) this.#deleteId.run(no, nameKey(author as string), id as string, seq as number);
     }
     this.#delete.run(no, no, last.seq as number);
     this.#mark.run(last.seq as number, last.at as number, no);

@@ -1,13 +1,14 @@
+import { nameKey } from "@landline/protocol";
 import type { CommandOf } from "../command.ts";
 import type { Decision } from "../decision.ts";
 import type { ChatLimits } from "../limits.ts";
-import { roomKey, utf8Length } from "../names.ts";
+import { utf8Length } from "../names.ts";
 import { refuse } from "../refusal.ts";
 import { onlyRoom, type Session } from "../session.ts";
 
 /** `chat` says something in a room that was joined; without a room, in the only one. */
 export function chat(session: Session, command: CommandOf<"chat">, limits: ChatLimits): Decision {
-  const room = command.room === undefined ? onlyRoom(session) : session.rooms.get(roomKey(command.room));
+  const room = command.room === undefined ? onlyRoom(session) : session.rooms.get(nameKey(command.room));
   if (room === undefined || session.person === undefined) {
     return refuse("not-joined", session.rooms.size > 1 ? "Say in which room" : "Join the room first");
   }

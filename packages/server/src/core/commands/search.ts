@@ -1,13 +1,13 @@
+import { nameKey } from "@landline/protocol";
 import type { CommandOf } from "../command.ts";
 import type { Decision } from "../decision.ts";
 import type { ChatLimits } from "../limits.ts";
-import { roomKey } from "../names.ts";
 import { refuse } from "../refusal.ts";
 import type { Session } from "../session.ts";
 
 /** `search` looks for words in a room that was joined. */
 export function search(session: Session, command: CommandOf<"search">, limits: ChatLimits): Decision {
-  const room = session.rooms.get(roomKey(command.room));
+  const room = session.rooms.get(nameKey(command.room));
   if (room === undefined) return refuse("not-joined", "Join the room first");
   const limit = Math.min(command.limit ?? limits.historyDefault, limits.historyMax);
   return { type: "search", room, query: command.query, before: command.before, limit };

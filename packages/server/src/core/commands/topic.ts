@@ -1,13 +1,14 @@
+import { nameKey } from "@landline/protocol";
 import type { CommandOf } from "../command.ts";
 import type { Decision } from "../decision.ts";
 import type { ChatLimits } from "../limits.ts";
-import { roomKey, utf8Length } from "../names.ts";
+import { utf8Length } from "../names.ts";
 import { refuse } from "../refusal.ts";
 import type { Session } from "../session.ts";
 
 /** `topic` sets the topic of a room that was joined; without one, asks for it. */
 export function topic(session: Session, command: CommandOf<"topic">, limits: ChatLimits): Decision {
-  const room = session.rooms.get(roomKey(command.room));
+  const room = session.rooms.get(nameKey(command.room));
   if (room === undefined || session.person === undefined) return refuse("not-joined", "Join the room first");
   const { topic: value } = command;
   if (value === undefined) return { type: "topic", room };

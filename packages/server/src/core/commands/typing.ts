@@ -1,12 +1,12 @@
+import { nameKey } from "@landline/protocol";
 import type { CommandOf } from "../command.ts";
 import type { Decision } from "../decision.ts";
-import { roomKey } from "../names.ts";
 import { refuse } from "../refusal.ts";
 import type { Session } from "../session.ts";
 
 /** `typing` tells a room that was joined that the person is writing. */
 export function typing(session: Session, command: CommandOf<"typing">): Decision {
-  const room = session.rooms.get(roomKey(command.room));
+  const room = session.rooms.get(nameKey(command.room));
   if (room === undefined || session.person === undefined) return refuse("not-joined", "Join the room first");
   return { type: "typing", room, person: session.person };
 }
