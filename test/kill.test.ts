@@ -8,11 +8,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { ChatClient, type ChatClientEvent, type ChatClientOptions } from "@landline/client";
+import { ChatClient, type ChatClientEvent, type ChatClientOptions, type OpenLink } from "@landline/client";
 import { tcpLink } from "@landline/client/tcp";
 import type { ChatMessage } from "@landline/protocol";
-import { listen } from "@landline/sockets";
-import { portOf } from "./chat-server.ts";
 import { type CliProcess, landlineIn } from "./cli-process.ts";
 
 const ROUNDS = process.env.LANDLINE_LONG === "1" ? 20 : 3;
@@ -37,22 +35,26 @@ describe("kill -9 of the server", () => {
   for (const durability of ["disk", "process"]) {
     test(`loses nothing that was acknowledged, with durability ${durability}`, { timeout: 600_000 }, async () => {
       const folder = await mkdtemp(join(tmpdir(), "landline-kill-"));
-      const port = await freePort();
-      const start = (): CliProcess =>
-        landlineIn(
+      let port = 0;
+      // Each server takes a port of its own: another program could take one that is given back. Clients try the newest.
+      const start = async (): Promise<CliProcess> => {
+        const started = landlineIn(
           { cwd: folder, env: { LANDLINE_HISTORY_MAX: "100000", LANDLINE_OUTBOX_BYTES_MAX: "64MiB" } },
-          ...["serve", "--host", "127.0.0.1", "--port", `${port}`, "--rates", "off", "--durability", durability],
+          ...["serve", "--host", "127.0.0.1", "--port", "0", "--rates", "off", "--durability", durability],
         );
-      let server = start();
+        port = Number((await started.until(/http:\/\/127\.0\.0\.1:(\d+)\/ +chat and its page/))[1]);
+        return started;
+      };
+      const link: OpenLink = (handlers, signal) => tcpLink({ host: "127.0.0.1", port })(handlers, signal);
+      let server = await start();
       const readers: Reader[] = [];
       const senders: Reader[] = [];
       const talking = new AbortController();
       try {
-        await server.until(/chat and its page/);
         const acknowledged: Acknowledged[] = [];
         const progress = new Progress();
-        for (let i = 0; i < READERS; i += 1) readers.push(await Reader.open(port, `reader${i}`));
-        for (let i = 0; i < SENDERS; i += 1) senders.push(await Reader.open(port, `sender${i}`));
+        for (let i = 0; i < READERS; i += 1) readers.push(await Reader.open(link, `reader${i}`));
+        for (let i = 0; i < SENDERS; i += 1) senders.push(await Reader.open(link, `sender${i}`));
         const talks = senders.map(({ client }) =>
           talk(client, talking.signal, (ack) => {
             acknowledged.push(ack);
@@ -63,15 +65,14 @@ describe("kill -9 of the server", () => {
           await progress.until(acknowledged.length + randomInt(20, ACKS_MAX), () => acknowledged.length);
           server.child.kill("SIGKILL");
           await server.ended;
-          server = start();
-          await server.until(/chat and its page/);
+          server = await start();
         }
         await progress.until(acknowledged.length + 20, () => acknowledged.length);
         talking.abort();
         await Promise.all(talks);
 
         const logs = new Map<string, readonly ChatMessage[]>();
-        for (const room of ROOMS) logs.set(room, await wholeLog(port, room));
+        for (const room of ROOMS) logs.set(room, await wholeLog(link, room));
         for (const [room, entries] of logs) {
           // In order, and the chain whole.
           let prev = 0;
@@ -139,8 +140,8 @@ class Reader {
     });
   }
 
-  static async open(port: number, username: string): Promise<Reader> {
-    const reader = new Reader(new ChatClient(tcpLink({ host: "127.0.0.1", port }), { ...impatient, username }));
+  static async open(link: OpenLink, username: string): Promise<Reader> {
+    const reader = new Reader(new ChatClient(link, { ...impatient, username }));
     await reader.client.connect();
     for (const room of ROOMS) await reader.client.join(room, { history: 0 });
     return reader;
@@ -180,8 +181,8 @@ async function talk(client: ChatClient, signal: AbortSignal, acked: (ack: Acknow
   await Promise.all(Array.from({ length: IN_FLIGHT }, sayOneByOne));
 }
 
-async function wholeLog(port: number, room: string): Promise<readonly ChatMessage[]> {
-  await using client = new ChatClient(tcpLink({ host: "127.0.0.1", port }), { username: "auditor" });
+async function wholeLog(link: OpenLink, room: string): Promise<readonly ChatMessage[]> {
+  await using client = new ChatClient(link, { username: "auditor" });
   await client.connect();
   await client.join(room, { history: 0 });
   const all: ChatMessage[] = [];
@@ -190,9 +191,4 @@ async function wholeLog(port: number, room: string): Promise<readonly ChatMessag
     all.push(...(entries as readonly ChatMessage[]));
     if (!more) return all;
   }
-}
-
-async function freePort(): Promise<number> {
-  await using listener = await listen({ host: "127.0.0.1" });
-  return portOf(listener.address);
 }

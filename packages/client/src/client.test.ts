@@ -279,18 +279,9 @@ describe("ChatClient requests", () => {
     assert.deepEqual(eventsOf("error"), []);
   });
 
-  test("chat() is made text once, which is what is looked at and what is sent, to the last byte the server takes", async (context) => {
+  test("chat() refuses what the server would not take, to the last byte", async () => {
     await inLobby();
-    const stringify = context.mock.method(JSON, "stringify");
-    const [chat, own] = [
-      client.chat("lobby", "é\ud800"),
-      stringify.mock.calls.filter(({ arguments: [value] }) => (value as Request).type === "chat"),
-    ];
-    assert.deepEqual(
-      own.map(({ result }) => result),
-      server.link.texts.slice(-1),
-    );
-    stringify.mock.restore();
+    const chat = client.chat("lobby", "é\ud800");
     const bytes = Buffer.byteLength(server.link.texts.at(-1) as string);
     server.link.answer({ type: "ack", room: "lobby", seq: 4, at: 1 } as ServerMessage, "chat");
     await chat;

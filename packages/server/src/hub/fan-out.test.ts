@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type FakeClient, HubFixture } from "../../../../test/hub-fixture.ts";
+import { type FakeClient, HubFixture, pick } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { idle, turn } from "../../../../test/until.ts";
-import { FanOut } from "./fan-out.ts";
-import type { Room } from "./room.ts";
-import type { WireFormat } from "./wire-format.ts";
+import { MemoryRoomLog } from "../adapters/memory/mod.ts";
+import type { AppendResult, NewEntry } from "./mod.ts";
 
 failOnLeaks();
 
@@ -13,26 +12,18 @@ const chat = (message: string, id?: string) =>
   ({ type: "chat", message, ...(id === undefined ? {} : { id }) }) as const;
 
 describe("FanOut", () => {
-  test("encodes once per format, and every member of a format is sent the same Buffer", async (context) => {
+  test("encodes once per format: every member of a format is sent the same Buffer", async () => {
     const fixture = new HubFixture();
     const author = await fixture.member("Author", "lobby");
     const seeds = await many(3, (i) => fixture.seedMember(`seed${i}`, "lobby"));
     const others = await many(3, (i) => fixture.member(`other${i}`, "lobby"));
     await idle();
-    const batches = ([1, 2] as const).map((version) => {
-      const format: WireFormat = fixture.formats[version];
-      return context.mock.method(format, "batch").mock;
-    });
     author.ask(chat("one"), chat("two"), chat("three"));
     await idle();
-    assert.deepEqual(
-      batches.map((batch) => batch.callCount()),
-      [1, 1],
-    );
-    for (const [index, group] of [seeds, others].entries()) {
+    for (const group of [seeds, others]) {
       const sent = group.map((member) => member.link.sent.at(-1));
       assert.equal(new Set(sent).size, 1);
-      assert.equal(sent[0], batches[index]?.calls[0]?.result?.bytes);
+      assert.equal(String(sent[0]).split("\n").length, 4, "three lines in one write");
     }
   });
 
@@ -99,19 +90,20 @@ describe("FanOut", () => {
     assert.equal(readers[0]?.link.sent.length, before + rooms.length);
   });
 
-  test("serves a limited number of members in one turn, and lets the loop read in between", async (context) => {
+  test("serves a limited number of members in one turn, and lets the loop read in between", async () => {
     const fixture = new HubFixture();
     const authors = await many(10, (i) => fixture.member(`author${i}`, `room${i}`));
     const readers = await many(10, (i) => many(30, (j) => fixture.member(`reader${i}-${j}`, `room${i}`)));
     await idle();
     const sends: number[] = [];
-    let sendsOfTurn = 0;
-    for (const reader of readers.flat()) context.mock.method(reader.link, "send", () => (sendsOfTurn += 1));
+    const links = readers.flat().map(({ link }) => link);
+    const count = (): number => links.reduce((sum, { sent }) => sum + sent.length, 0);
+    let before = count();
     for (const author of authors) author.ask(chat("hi"));
-    for (let count = 0; count < 20; count += 1) {
+    for (let turns = 0; turns < 20; turns += 1) {
       await turn();
-      sends.push(sendsOfTurn);
-      sendsOfTurn = 0;
+      sends.push(count() - before);
+      before = count();
     }
     assert.equal(
       sends.reduce((a, b) => a + b),
@@ -170,54 +162,84 @@ function textsOf(member: FakeClient): readonly string[] {
 }
 
 describe("FanOut and a commit that is under way", () => {
-  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-  const roomOf = (size: number): Room =>
-    ({ size, name: { text: "lobby" }, groups: new Map(), pending: [], waitsSince: undefined }) as unknown as Room;
-  const event = { type: "typing", name: "Ada", origin: undefined } as const;
+  const typing = { type: "typing", room: "lobby" } as const;
 
   test("a large room waits for it, and for no other after it", async () => {
-    const fanOut = new FanOut();
-    const room = roomOf(256);
-    fanOut.commitBegan();
-    fanOut.add(room, event);
-    await turn();
-    assert.equal(room.pending.length, 1);
-    fanOut.commitBegan();
-    fanOut.commitEnded();
-    fanOut.add(room, event);
-    await turn();
-    assert.equal(room.pending.length, 0);
-    fanOut.add(room, event);
-    await turn();
-    assert.equal(room.pending.length, 1);
-    fanOut.commitEnded();
-    await turn();
-    assert.equal(room.pending.length, 0);
+    const { fixture, log, author, others } = await crowd(256);
+    const [writer, reader] = [others[0] as FakeClient, others[1] as FakeClient];
+    log.hold();
+    assert.deepEqual(await author.hear(chat("one", "1")), []);
+    await writer.hear(typing);
+    assert.deepEqual(reader.take(), []);
+    await author.hear(chat("two", "2"));
+    log.letGo();
+    await idle();
+    assert.deepEqual(pick(reader.take(), "type"), [["typing"]]);
+    fixture.now += 3_000;
+    await writer.hear(typing);
+    assert.deepEqual(reader.take(), []);
+    log.letGo();
+    await idle();
+    assert.deepEqual(pick(reader.take(), "type"), [["typing"]]);
   });
 
   test("a large room waits no longer than 20 ms for a disk that hangs", async (context) => {
+    const { log, author, others } = await crowd(256);
     context.mock.timers.enable({ apis: ["setTimeout"] });
-    const fanOut = new FanOut();
-    const room = roomOf(256);
-    fanOut.commitBegan();
-    fanOut.add(room, event);
-    await turn();
+    log.hold();
+    await author.hear(chat("one", "1"));
+    await others[0]?.hear(typing);
     context.mock.timers.tick(19);
-    await turn();
-    assert.equal(room.pending.length, 1);
+    await idle();
+    assert.deepEqual(others[1]?.take(), []);
     context.mock.timers.tick(1);
-    await turn();
-    assert.equal(room.pending.length, 0);
+    await idle();
+    assert.deepEqual(pick(others[1]?.take() ?? [], "type"), [["typing"]]);
+    log.letGo();
+    await idle();
   });
 
   test("a small room does not, nor a large one without a commit", async () => {
-    const fanOut = new FanOut();
-    const [small, large] = [roomOf(255), roomOf(5_000)];
-    fanOut.add(large, event);
-    await turn();
-    fanOut.commitBegan();
-    fanOut.add(small, event);
-    await turn();
-    assert.deepEqual([small.pending.length, large.pending.length], [0, 0]);
+    const large = await crowd(256);
+    await large.others[0]?.hear(typing);
+    assert.deepEqual(pick(large.others[1]?.take() ?? [], "type"), [["typing"]]);
+    const small = await crowd(255);
+    small.log.hold();
+    await small.author.hear(chat("one", "1"));
+    await small.others[0]?.hear(typing);
+    assert.deepEqual(pick(small.others[1]?.take() ?? [], "type"), [["typing"]]);
+    small.log.letGo();
+    await idle();
   });
 });
+
+/** A room with this many people, and an author in another room, on a log whose appends can be held back. */
+async function crowd(size: number) {
+  const log = new HeldLog();
+  const fixture = new HubFixture({ log });
+  const author = await fixture.member("Author", "study");
+  const others = await many(size, (i) => fixture.member(`other${i}`, "lobby"));
+  await idle();
+  for (const other of others) other.take();
+  author.take();
+  return { fixture, log, author, others };
+}
+
+/** Appends wait while it is held; each `letGo` lets the oldest one go on. */
+class HeldLog extends MemoryRoomLog {
+  #isHeld = false;
+  readonly #waiting: (() => void)[] = [];
+
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  letGo(): void {
+    this.#waiting.shift()?.();
+  }
+
+  override async append(entries: readonly NewEntry[]): Promise<readonly AppendResult[]> {
+    if (this.#isHeld) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return super.append(entries);
+  }
+}
