@@ -15,8 +15,12 @@ export type GetOptions = Omit<RequestOptions, "method" | "body" | "json">;
  * A body without a length ends with the connection, so one that was cut off cannot be told from one that ended; over
  * TLS too, where the server may leave its closing alert out.
  *
+ * The head of the response has 30 seconds to arrive (`headTimeoutMs`), then each piece of the body has 30 seconds
+ * (`chunkTimeoutMs`). A body that keeps coming may take any time unless there is a `timeoutMs`.
+ *
  * @throws {TypeError} for a URL that is neither `http:` nor `https:` and for headers that cannot be sent.
- * @throws {SocketError} what `connect` throws; `timeout`; `malformed` with `offset` when the answer is not HTTP/1.1;
+ * @throws {RangeError} for a time limit that is negative or above 2^31 - 1, and any other limit that is not a whole number.
+ * @throws {SocketError} what `connect` throws; `timeout` with the option whose time has passed; `malformed` with `offset` when the answer is not HTTP/1.1;
  * `malformed` when its body is not compressed as it says; `end-of-stream` when it is cut off; `limit` above
  * `headerBytesMax`, `bodyBytesMax`, `chunkOverheadBytesMax` or `redirectsMax`; `tls` when the
  * certificate is not the host's, and for a redirect from `https:` to `http:`.

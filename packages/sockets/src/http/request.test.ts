@@ -221,9 +221,10 @@ describe("request()", { timeout: 30_000 }, () => {
       await delay(250);
       yield Buffer.from("a");
     }
-    assert.equal(await (await request(urlOf(server), { body: slow(), chunkTimeoutMs: 100 })).text(), "ok");
+    const limits = { headTimeoutMs: 100, chunkTimeoutMs: 100 };
+    assert.equal(await (await request(urlOf(server), { body: slow(), ...limits })).text(), "ok");
     await using silent = await serveRaw(async (connection) => void (await connection.closed));
-    await assert.rejects(request(urlOf(silent), { body: slow(), chunkTimeoutMs: 100 }), { code: "timeout" });
+    await assert.rejects(request(urlOf(silent), { body: slow(), ...limits }), { code: "timeout" });
   });
 
   test("reports a server that ends without an answer", async () => {

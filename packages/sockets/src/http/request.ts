@@ -1,11 +1,13 @@
+import { checkLimit } from "../codec/check-limit.ts";
 import { SocketError } from "../errors.ts";
+import type { ConnectOptions } from "../tcp/connect.ts";
 import type { TlsClientOptions } from "../tcp/tls-client.ts";
-import { checkTimeout } from "../wait.ts";
 import type { BodyReader } from "./body-reader.ts";
 import { contentCodings, DecompressedBody } from "./decompressed-body.ts";
 import { Exchange } from "./exchange.ts";
 import { HttpResponse } from "./http-response.ts";
 import { NO_BODY, outgoingBody, type RequestBodyOptions } from "./request-body.ts";
+import { type RequestDeadlineOptions, RequestDeadlines } from "./request-deadlines.ts";
 import {
   checkMethod,
   encodeRequestHead,
@@ -18,17 +20,11 @@ import {
 import type { ResponseHead } from "./response-head.ts";
 
 /** Options for {@link request}. */
-export interface RequestOptions extends RequestBodyOptions {
+export interface RequestOptions extends RequestBodyOptions, RequestDeadlineOptions {
   /** Case matters. @default "GET", or "POST" with a body */
   readonly method?: string | undefined;
   /** Sent besides `host`, `accept`, `accept-encoding` and `user-agent`, or instead of them. */
   readonly headers?: RequestHeaders | undefined;
-  /** One deadline for all: lookup, connecting, redirects, both bodies. In milliseconds. @default Infinity */
-  readonly timeoutMs?: number | undefined;
-  /** Longest silence of the server while it is waited for, to take bytes or to send some, in milliseconds. @default 30000 */
-  readonly chunkTimeoutMs?: number | undefined;
-  /** Ends the request, or the reading of its answer's body, with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
   /** Redirects that are followed; 0 gives the redirect itself. @default 5 */
   readonly redirectsMax?: number | undefined;
   /**
@@ -37,6 +33,8 @@ export interface RequestOptions extends RequestBodyOptions {
    * @default true
    */
   readonly decompress?: boolean | undefined;
+  /** Looks names up, as in `connect`. @default `dns.lookup` */
+  readonly lookup?: ConnectOptions["lookup"];
   /** How `https:` is spoken. @default Node's root certificates */
   readonly tls?: TlsClientOptions | undefined;
   /** Longest head of an answer (and as much again for its trailers), in bytes. @default 16384 */
@@ -59,6 +57,7 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  * bytes, text and JSON, to other origins too. A stream cannot be sent twice, so there the redirect itself is the answer.
  *
  * @throws {TypeError} for a method that is none or a body that cannot be sent; as {@link get}.
+ * @throws {RangeError} as {@link get}.
  * @throws {SocketError} as {@link get}.
  *
  * @example
@@ -78,22 +77,33 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  * ```
  */
 export async function request(url: string | URL, options: RequestOptions = {}): Promise<HttpResponse> {
-  const { redirectsMax = 5, timeoutMs = Number.POSITIVE_INFINITY } = options;
-  let outgoing = requestHead(checkUrl(new URL(url)), options);
-  checkTimeout(timeoutMs);
-  checkTimeout(options.chunkTimeoutMs ?? 0);
-  const deadlineAt = performance.now() + timeoutMs;
+  const first = requestHead(checkUrl(new URL(url)), options);
+  checkLimit("redirectsMax", options.redirectsMax ?? 0);
+  const deadlines = new RequestDeadlines(options);
+  try {
+    return await follow(first, options, deadlines);
+  } catch (error) {
+    deadlines.end();
+    throw error;
+  }
+}
 
+/** Sends the request, and again where a redirect leads. */
+async function follow(first: RequestHead, options: RequestOptions, deadlines: RequestDeadlines): Promise<HttpResponse> {
+  const { redirectsMax = 5 } = options;
+  let outgoing = first;
   for (let redirects = 0; ; redirects += 1) {
     const { url: target, method, body } = outgoing;
-    const exchange = new Exchange({ ...options, method, host: target.host, deadlineAt });
+    const exchange = new Exchange({ ...options, method }, deadlines);
     const head = await exchange.open({ url: target, head: encodeRequestHead(outgoing), body });
     const location = head.headers.get("location");
     const isRedirect = REDIRECTS.has(head.status) && location !== null && redirectsMax !== 0;
     if (!isRedirect || !canRepeat(head.status, outgoing)) {
-      return new HttpResponse(target.href, head, { exchange, body: bodyOf(exchange, head, options) });
+      const source = { exchange, body: bodyOf(exchange, head, options) };
+      exchange.accept();
+      return new HttpResponse(target.href, head, source);
     }
-    exchange.close();
+    exchange.leave();
     if (redirects === redirectsMax) {
       const text = `Cannot get from ${target.host}: more than ${redirectsMax} redirects (option redirectsMax)`;
       throw new SocketError("limit", text, { operation: "redirect" });

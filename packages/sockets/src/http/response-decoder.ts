@@ -1,4 +1,5 @@
 import { asBuffer } from "../byte-queue.ts";
+import { checkLimit } from "../codec/check-limit.ts";
 import { QueueDecoder } from "../codec/queue-decoder.ts";
 import { SocketError } from "../errors.ts";
 import { type BodyLength, bodyLength } from "./body-length.ts";
@@ -18,7 +19,7 @@ export interface ResponseDecoderOptions {
   readonly method?: string | undefined;
   /** Longest head, 1xx answers before it included, and again longest trailer section, in bytes. @default 16384 */
   readonly headerBytesMax?: number | undefined;
-  /** Longest body, in bytes. @default 67108864 */
+  /** Longest body, in bytes; `Infinity` for any size. @default 67108864 */
   readonly bodyBytesMax?: number | undefined;
   /** What chunks may cost beside 16 bytes and twice their data each, all together, in bytes. @default 16384 */
   readonly chunkOverheadBytesMax?: number | undefined;
@@ -79,12 +80,18 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
   /** What the lines before the chunks have cost so far, less what chunks may cost. */
   #chunkOverheadBytes = 0;
 
+  /** @throws {RangeError} when a limit is negative or not a whole number. */
   constructor(options: ResponseDecoderOptions = {}) {
     super();
-    this.#method = options.method ?? "GET";
-    this.#headerBytesMax = options.headerBytesMax ?? 16_384;
-    this.#bodyBytesMax = options.bodyBytesMax ?? 67_108_864;
-    this.#chunkOverheadBytesMax = options.chunkOverheadBytesMax ?? 16_384;
+    const { method = "GET", headerBytesMax = 16_384, bodyBytesMax = 67_108_864 } = options;
+    const { chunkOverheadBytesMax = 16_384 } = options;
+    checkLimit("headerBytesMax", headerBytesMax);
+    if (bodyBytesMax !== Number.POSITIVE_INFINITY) checkLimit("bodyBytesMax", bodyBytesMax);
+    checkLimit("chunkOverheadBytesMax", chunkOverheadBytesMax);
+    this.#method = method;
+    this.#headerBytesMax = headerBytesMax;
+    this.#bodyBytesMax = bodyBytesMax;
+    this.#chunkOverheadBytesMax = chunkOverheadBytesMax;
   }
 
   protected override next(events: ResponseEvent[]): boolean {

@@ -1,0 +1,310 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Server as NodeServer, type Socket } from "node:net";
+import { afterEach, describe, mock, test } from "node:test";
+import { createServer as createTlsServer } from "node:tls";
+import { gzipSync } from "node:zlib";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import type { SocketError } from "../errors.ts";
+import { get } from "./get.ts";
+import type { HttpResponse } from "./http-response.ts";
+import { request } from "./request.ts";
+
+failOnLeaks();
+
+const fixture = (name: string): Buffer => readFileSync(new URL(`../../../../test/fixtures/${name}`, import.meta.url));
+const cert = fixture("localhost-cert.pem");
+
+/** A server of Node's own: the toolkit's ends connections by itself, and these are to stay silent. */
+class RawServer implements AsyncDisposable {
+  readonly #server: NodeServer;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(server: NodeServer) {
+    this.#server = server;
+    server.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.on("error", () => undefined).on("close", () => this.#sockets.delete(socket));
+    });
+  }
+
+  static async open(server: NodeServer): Promise<RawServer> {
+    const raw = new RawServer(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return raw;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get host(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+/** Sends this when the request's head is there, and is then silent. */
+function sayAndBeSilent(answer: string | Uint8Array): Promise<RawServer> {
+  return RawServer.open(
+    createServer((socket) => {
+      let asked = "";
+      socket.on("data", (chunk) => {
+        const had = asked.includes("\r\n\r\n");
+        asked += chunk.toString("latin1");
+        if (!had && asked.includes("\r\n\r\n")) socket.write(answer);
+      });
+    }),
+  );
+}
+
+const SHORT = { headTimeoutMs: 100, chunkTimeoutMs: Number.POSITIVE_INFINITY };
+const SILENT = { headTimeoutMs: Number.POSITIVE_INFINITY, chunkTimeoutMs: 100 };
+
+function isHeadTimeout(host: string): (error: SocketError) => boolean {
+  return (error) => {
+    assert.equal(error.code, "timeout");
+    assert.equal(error.message, `Cannot get from ${host}: no response within 100 ms (option headTimeoutMs)`);
+    return true;
+  };
+}
+
+describe("get() from a server that falls silent", { timeout: 60_000 }, () => {
+  test("ends a name lookup that never answers", async () => {
+    const lookup = (): void => undefined;
+    await assert.rejects(get("http://example.test/", { ...SHORT, lookup }), isHeadTimeout("example.test"));
+  });
+
+  test("ends a TLS handshake without a first byte", async () => {
+    await using server = await sayAndBeSilent("");
+    await assert.rejects(get(`https://${server.host}/`, SHORT), isHeadTimeout(server.host));
+  });
+
+  test("ends a TLS handshake that stops after any part of the server's flights", async () => {
+    await using tls = await RawServer.open(
+      createTlsServer({ cert, key: fixture("localhost-key.pem"), maxVersion: "TLSv1.2" }),
+    );
+    for (const bytesMax of [1, 5, 50, 500, 1_000, Number.POSITIVE_INFINITY]) {
+      await using relay = await RawServer.open(
+        createServer((client) => {
+          const { port } = tls;
+          let bytes = 0;
+          const upstream = new (client.constructor as new () => Socket)().connect(port, "127.0.0.1");
+          upstream.on("error", () => undefined);
+          client.on("data", (chunk) => upstream.write(chunk)).on("close", () => upstream.destroy());
+          upstream.on("data", (chunk) => {
+            // The request is answered by nothing, so that with all of the handshake its head is what is missing.
+            client.write(chunk.subarray(0, Math.max(0, bytesMax - bytes)));
+            bytes += chunk.length;
+          });
+        }),
+      );
+      const options = { ...SHORT, tls: { ca: cert, servername: "localhost" } };
+      await assert.rejects(get(`https://${relay.host}/`, options), isHeadTimeout(relay.host), `${bytesMax}`);
+    }
+  });
+
+  test("ends the wait for a head that stops at any byte, or never stops", async () => {
+    const head = "HTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    const cuts = Array.from({ length: head.length }, (_, at) => at);
+    await Promise.all(
+      cuts.map(async (at) => {
+        await using server = await sayAndBeSilent(head.slice(0, at));
+        await assert.rejects(get(`http://${server.host}/`, SHORT), isHeadTimeout(server.host), `cut at ${at}`);
+      }),
+    );
+    await using trickle = await RawServer.open(
+      createServer((socket) => {
+        const timer = setInterval(() => socket.write("HTTP/1.1 102 Wait\r\n\r\n"), 5);
+        socket.on("close", () => clearInterval(timer));
+      }),
+    );
+    const patient = { ...SHORT, headerBytesMax: Number.MAX_SAFE_INTEGER };
+    await assert.rejects(get(`http://${trickle.host}/`, patient), isHeadTimeout(trickle.host));
+  });
+
+  test("ends redirects that never end", async () => {
+    await using endless = await sayAndBeSilent("HTTP/1.1 302 X\r\nLocation: /\r\nContent-Length: 0\r\n\r\n");
+    const options = { ...SHORT, redirectsMax: Number.MAX_SAFE_INTEGER };
+    await assert.rejects(get(`http://${endless.host}/`, options), isHeadTimeout(endless.host));
+  });
+
+  test("ends the wait for a body that stops at any byte", async () => {
+    const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const bodies: [head: string, body: string | Buffer][] = [
+      ["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "hell"],
+      ["HTTP/1.1 200 OK\r\n\r\n", "all that comes"],
+      [chunked, "5;a=b\r\nhello\r\n0\r\nX-Sum: 1\r\n\r"],
+      ["HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", gzipSync("hello")],
+    ];
+    const ways: ((response: HttpResponse) => Promise<unknown>)[] = [
+      (response) => response.bytes(),
+      (response) => new Response(response.body).text(),
+    ];
+    for (const [head, body] of bodies) {
+      const cuts = Array.from({ length: body.length + 1 }, (_, at) => at);
+      await Promise.all(
+        cuts.flatMap((at) =>
+          ways.map(async (read) => {
+            await using server = await sayAndBeSilent(
+              Buffer.concat([Buffer.from(head), Buffer.from(body).subarray(0, at)]),
+            );
+            const response = await get(`http://${server.host}/`, SILENT);
+            await assert.rejects(read(response), (error: SocketError) => {
+              assert.equal(error.code, "timeout");
+              const text = `Cannot get from ${server.host}: nothing more arrived within 100 ms (option chunkTimeoutMs)`;
+              assert.equal(error.message, text);
+              return true;
+            });
+          }),
+        ),
+      );
+    }
+  });
+
+  test("ends a request whose body the server does not take", async () => {
+    await using server = await RawServer.open(createServer((socket) => void socket.pause()));
+    async function* endless(): AsyncGenerator<Uint8Array, void, void> {
+      for (;;) yield Buffer.alloc(65_536);
+    }
+    for (const body of [Buffer.alloc(64 * 1024 * 1024), endless(), ReadableStream.from(endless())]) {
+      await assert.rejects(request(`http://${server.host}/`, { body, ...SILENT }), (error: SocketError) => {
+        assert.equal(error.code, "timeout");
+        const text = `Cannot complete POST to ${server.host}: the server took nothing within 100 ms (option chunkTimeoutMs)`;
+        assert.equal(error.message, text);
+        return true;
+      });
+    }
+  });
+
+  test("ends the wait for the head of a server that has taken the body", async () => {
+    await using server = await sayAndBeSilent("");
+    await assert.rejects(request(`http://${server.host}/`, { body: "hello", ...SHORT }), { code: "timeout" });
+  });
+
+  test("names timeoutMs where that is what has passed", async () => {
+    await using server = await sayAndBeSilent("HTTP/1.1 200 OK\r\n\r\n");
+    const text = `Cannot get from ${server.host}: not done within 100 ms (option timeoutMs)`;
+    const response = await get(`http://${server.host}/`, { timeoutMs: 100 });
+    await assert.rejects(response.text(), { code: "timeout", message: text });
+  });
+});
+
+describe("get() with its defaults", { timeout: 30_000 }, () => {
+  afterEach(() => mock.timers.reset());
+
+  /** Whether the promise is settled once everything that waits has had its turns. */
+  async function isPending(promise: Promise<unknown>): Promise<boolean> {
+    const pending = Symbol("pending");
+    const turn = new Promise((resolve) => setImmediate(resolve, pending));
+    return (await Promise.race([promise.catch(() => undefined), turn])) === pending;
+  }
+
+  test("waits 30 seconds for the head, the TLS handshake included", async () => {
+    for (const scheme of ["http", "https"]) {
+      const connected = Promise.withResolvers<void>();
+      await using server = await RawServer.open(
+        createServer((socket) => void socket.once("data", () => connected.resolve())),
+      );
+      mock.timers.enable({ apis: ["setTimeout"] });
+      const response = get(`${scheme}://${server.host}/`);
+      await connected.promise;
+      mock.timers.tick(29_999);
+      assert.ok(await isPending(response), scheme);
+      mock.timers.tick(1);
+      const message = `Cannot get from ${server.host}: no response within 30000 ms (option headTimeoutMs)`;
+      await assert.rejects(response, { code: "timeout", message });
+      mock.timers.reset();
+    }
+  });
+
+  test("waits 30 seconds for the head over all redirects together", async () => {
+    const redirected = Promise.withResolvers<void>();
+    await using silent = await RawServer.open(
+      createServer((socket) => void socket.once("data", () => redirected.resolve())),
+    );
+    await using server = await RawServer.open(
+      createServer((socket) => {
+        socket.once("data", () => {
+          mock.timers.tick(20_000);
+          socket.write(`HTTP/1.1 302 X\r\nLocation: http://${silent.host}\r\n\r\n`);
+        });
+      }),
+    );
+    mock.timers.enable({ apis: ["setTimeout"] });
+    const response = get(`http://${server.host}/`);
+    await redirected.promise;
+    mock.timers.tick(9_999);
+    assert.ok(await isPending(response));
+    mock.timers.tick(1);
+    const message = `Cannot get from ${silent.host}: no response within 30000 ms (option headTimeoutMs)`;
+    await assert.rejects(response, { code: "timeout", message });
+  });
+
+  test("waits 30 seconds for each piece of the body, and as long as it takes for all of it", async () => {
+    const sockets: Socket[] = [];
+    await using server = await RawServer.open(
+      createServer((socket) => {
+        sockets.push(socket);
+        socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      }),
+    );
+    mock.timers.enable({ apis: ["setTimeout"] });
+    const response = await get(`http://${server.host}/`);
+    // Nobody reads: no time counts.
+    mock.timers.tick(1_000_000);
+    const body = response[Symbol.asyncIterator]();
+    for (let piece = 0; piece < 5; piece += 1) {
+      const next = body.next();
+      mock.timers.tick(29_999);
+      sockets[0]?.write("piece");
+      assert.equal(String((await next).value), "piece");
+    }
+    const next = body.next();
+    mock.timers.tick(29_999);
+    assert.ok(await isPending(next));
+    mock.timers.tick(1);
+    await assert.rejects(next, { code: "timeout" });
+  });
+});
+
+describe("get() of a body that is wrong", { timeout: 30_000 }, () => {
+  const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const wrong: [what: string, head: string, body: string, code: string][] = [
+    ["chunk size", chunked, "5\r\nhello\r\nx\r\n", "malformed"],
+    ["first chunk size", chunked, "x\r\n", "malformed"],
+    ["chunk end", chunked, "1\r\nhello", "malformed"],
+    ["trailer", chunked, "5\r\nhello\r\n0\r\nA\r\n", "malformed"],
+    ["body over the limit, in chunks", chunked, "5\r\nhello\r\nff\r\n", "limit"],
+    ["body over the limit, until the end", "HTTP/1.1 200 OK\r\n\r\n", "hello, hello", "limit"],
+    ["trailers over the limit", chunked, `0\r\nA: ${"x".repeat(300)}`, "limit"],
+    ["gzip", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", "not gzip", "malformed"],
+  ];
+  const NEVER = { headTimeoutMs: Number.POSITIVE_INFINITY, chunkTimeoutMs: Number.POSITIVE_INFINITY };
+  const options = { ...NEVER, bodyBytesMax: 10, headerBytesMax: 200 };
+
+  for (const [what, head, body, code] of wrong) {
+    test(`tells of a wrong ${what} at once, in one piece with the head or not`, async () => {
+      await using whole = await sayAndBeSilent(head + body);
+      const response = await get(`http://${whole.host}/`, options);
+      assert.equal(response.status, 200, "the head is good");
+      await assert.rejects(response.bytes(), { code });
+      const streamed = await get(`http://${whole.host}/`, options);
+      await assert.rejects(new Response(streamed.body).text(), { code });
+      for (let at = 1; at < body.length; at += Math.ceil(body.length / 20)) {
+        await using server = await RawServer.open(
+          createServer((socket) => {
+            socket.setNoDelay(true);
+            socket.write(head + body.slice(0, at));
+            setImmediate(() => socket.write(body.slice(at)));
+          }),
+        );
+        await assert.rejects((await get(`http://${server.host}/`, options)).bytes(), { code }, `cut at ${at}`);
+      }
+    });
+  }
+});

@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { glob } from "node:fs/promises";
+import { test } from "node:test";
+import { failOnLeaks } from "../../../test/leaks.ts";
+import { type LengthPrefixedOptions, lengthPrefixed, lines } from "./codec/mod.ts";
+import { get, type RequestOptions, ResponseDecoder, type ResponseDecoderOptions, request } from "./http/mod.ts";
+import { type ConnectOptions, connect, type ListenOptions, listen, serve } from "./tcp/mod.ts";
+import { bind, type UdpSocketOptions } from "./udp/mod.ts";
+
+failOnLeaks();
+
+/** Wrong values of every option of a function; none where any value is taken, or where Node checks it. */
+type Wrong<Options> = { readonly [Name in keyof Required<Options>]: readonly unknown[] };
+
+const TIMES = [-1, Number.NaN, 2 ** 31];
+const SIZES = [-1, Number.NaN, 0.5];
+const PORTS = [-1, 65_536, 0.5, Number.NaN];
+
+const REQUEST: Wrong<RequestOptions> = {
+  timeoutMs: TIMES,
+  headTimeoutMs: TIMES,
+  chunkTimeoutMs: TIMES,
+  redirectsMax: [...SIZES, Number.POSITIVE_INFINITY],
+  headerBytesMax: [...SIZES, Number.POSITIVE_INFINITY],
+  bodyBytesMax: SIZES,
+  chunkOverheadBytesMax: [...SIZES, Number.POSITIVE_INFINITY],
+  method: ["", "G T", "CONNECT"],
+  headers: [{ "a b": "c" }, { a: "b\r\nc" }, { "content-length": "1" }],
+  body: [5, null, {}],
+  json: [() => 1],
+  signal: [],
+  decompress: [],
+  tls: [],
+  lookup: [],
+};
+
+const CONNECTION = {
+  readHighWaterMark: [-1, Number.NaN],
+  writeHighWaterMark: [0, -1, Number.NaN],
+  writeLowWaterMark: [-1, Number.NaN],
+  lingerMs: TIMES,
+};
+
+const CONNECT: Wrong<ConnectOptions> = {
+  ...CONNECTION,
+  port: [...PORTS, 0],
+  timeoutMs: TIMES,
+  host: [],
+  path: [],
+  family: [],
+  localAddress: [],
+  lookup: [],
+  noDelay: [],
+  keepAliveMs: [],
+  tls: [],
+  signal: [],
+};
+
+const LISTEN: Wrong<ListenOptions> = {
+  ...CONNECTION,
+  connectionsMax: [-1, Number.NaN],
+  idleTimeoutMs: TIMES,
+  host: [],
+  port: [],
+  path: [],
+  backlog: [],
+  reusePort: [],
+  noDelay: [],
+  keepAliveMs: [],
+  tls: [],
+  onError: [],
+};
+
+const BIND: Wrong<UdpSocketOptions> = {
+  port: PORTS,
+  queueMax: [0, -1, Number.NaN],
+  ttl: [0, 256, 0.5],
+  multicastTtl: [-1, 256, 0.5],
+  receiveBufferBytes: [0, 2 ** 31],
+  sendBufferBytes: [0, 2 ** 31],
+  host: [],
+  reuseAddress: [],
+  ipv6Only: [],
+  lookup: [],
+  broadcast: [],
+  multicastLoopback: [],
+  multicastInterface: [],
+};
+
+const DECODER: Wrong<ResponseDecoderOptions> = {
+  headerBytesMax: [...SIZES, Number.POSITIVE_INFINITY],
+  bodyBytesMax: SIZES,
+  chunkOverheadBytesMax: [...SIZES, Number.POSITIVE_INFINITY],
+  method: [],
+};
+
+const LENGTH_PREFIXED: Wrong<LengthPrefixedOptions> = {
+  bytesMax: SIZES,
+  lengthBytes: [0, 5],
+  offset: SIZES,
+  skip: SIZES,
+  adjustment: [0.5],
+  endian: [],
+  tooLong: [],
+  copy: [],
+};
+
+const URL_OF_NOBODY = "http://localhost:1/";
+const CASES: readonly [name: string, call: (options: object) => unknown, wrong: Wrong<object>][] = [
+  ["get()", (options) => get(URL_OF_NOBODY, options), { ...REQUEST, method: [], body: [], json: [] }],
+  ["request()", (options) => request(URL_OF_NOBODY, options), REQUEST],
+  ["new ResponseDecoder()", (options) => new ResponseDecoder(options), DECODER],
+  ["connect()", (options) => connect({ port: 1, ...options }), CONNECT],
+  ["listen()", (options) => listen(options), LISTEN],
+  ["serve()", (options) => serve(options, () => undefined), LISTEN],
+  ["bind()", (options) => bind(options), BIND],
+  ["lengthPrefixed()", (options) => lengthPrefixed(options), LENGTH_PREFIXED],
+  ["lines()", (options) => lines(options), { bytesMax: SIZES }],
+];
+
+for (const [name, call, wrong] of CASES) {
+  test(`${name} names the option whose value is wrong`, async () => {
+    for (const [option, values] of Object.entries(wrong as Record<string, unknown[]>)) {
+      for (const value of values) {
+        await assert.rejects(
+          async () => call({ [option]: value }),
+          (error: Error) => {
+            assert.ok(error instanceof TypeError || error instanceof RangeError, `${option}: ${error.stack}`);
+            assert.ok(error.message.startsWith(`${option} `), `${option}: ${error.message}`);
+            return true;
+          },
+        );
+      }
+    }
+  });
+}
+
+test("every error text of the package that names an option names one that there is", async () => {
+  const sources: string[] = [];
+  for await (const path of glob("**/*.ts", { cwd: import.meta.dirname, exclude: ["**/*.test.ts"] })) {
+    sources.push(readFileSync(`${import.meta.dirname}/${path}`, "utf8"));
+  }
+  const all = sources.join("\n");
+  const named = new Set(Array.from(all.matchAll(/\(option (\w+)\)/g), ([, option = ""]) => option));
+  assert.ok(named.has("redirectsMax"), "the texts are found");
+  for (const option of named) assert.match(all, new RegExp(`^ {2}readonly ${option}\\?: `, "m"), option);
+});
