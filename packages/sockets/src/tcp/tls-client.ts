@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { connect as connectTls, type ConnectionOptions as NodeTlsOptions } from "node:tls";
 import { textOf } from "../errors.ts";
 import { type Handshake, secureContext } from "./handshake.ts";
+import { toServerName } from "./server-name.ts";
 
 /** How a client speaks TLS. The defaults are Node's: its root certificates, TLS 1.2 and 1.3. */
 export interface TlsClientOptions
@@ -9,7 +10,12 @@ export interface TlsClientOptions
     NodeTlsOptions,
     "ca" | "cert" | "key" | "passphrase" | "pfx" | "ciphers" | "minVersion" | "maxVersion" | "checkServerIdentity"
   > {
-  /** The name that the server is asked for (SNI) and must prove. @default the host, if it is a name */
+  /**
+   * The name that the server is asked for (SNI) and must prove; empty to ask for none. A name in another script is sent
+   * as A-labels, and a dot at its end is left out (RFC 6066).
+   *
+   * @default the host, if it is a name
+   */
   readonly servername?: string | undefined;
   /** Protocols offered, the best first (ALPN, RFC 7301). @default none */
   readonly alpn?: readonly string[] | undefined;
@@ -21,16 +27,20 @@ export interface TlsClientOptions
  * The handshake with the server that was connected to as `host`.
  *
  * @throws {SocketError} `tls` when the secrets are none.
- * @throws {TypeError} when there is no name that the server could prove.
+ * @throws {TypeError} when there is no name that the server could prove, or `servername` is not one.
  */
 export function clientHandshake(host: string | undefined, options: TlsClientOptions): Handshake {
-  const { alpn, rejectUnauthorized = true, checkServerIdentity, ...rest } = options;
-  const servername = options.servername ?? (host !== undefined && isIP(host) === 0 ? host : undefined);
+  const { alpn, rejectUnauthorized = true, checkServerIdentity, servername, ...rest } = options;
   const isChecked = rejectUnauthorized && checkServerIdentity === undefined;
-  if (options.servername !== undefined && typeof options.servername !== "string") {
-    throw new TypeError(`servername must be text: ${options.servername}`);
+  if (servername !== undefined && typeof servername !== "string") {
+    throw new TypeError(`servername must be text: ${servername}`);
   }
-  if (host === undefined && servername === undefined && isChecked) {
+  const named = servername || host;
+  const name = toServerName(named ?? "");
+  if (servername && name === "" && isIP(servername) === 0) {
+    throw new TypeError(`servername must be the name of a host: ${JSON.stringify(servername)}`);
+  }
+  if (named === undefined && isChecked) {
     throw new TypeError("servername must be given: whom the connection was made to is not known");
   }
   const context = secureContext(rest);
@@ -39,10 +49,10 @@ export function clientHandshake(host: string | undefined, options: TlsClientOpti
       ...rest,
       secureContext: context,
       socket,
-      // Of an address no name is asked, but the certificate must still be for it.
-      ...(host === undefined ? {} : { host }),
+      // An address is not sent as a name, but the certificate must still be for it.
+      ...(named === undefined ? {} : { host: name || named }),
       rejectUnauthorized,
-      ...(servername === undefined ? {} : { servername }),
+      ...(name === "" || isIP(name) !== 0 || servername === "" ? {} : { servername: name }),
       ...(checkServerIdentity === undefined ? {} : { checkServerIdentity: guarded(checkServerIdentity) }),
       ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
     });

@@ -7,6 +7,7 @@ import {
 } from "node:tls";
 import { SocketError } from "../errors.ts";
 import { type Handshake, type HandshakeOutcome, secureContext } from "./handshake.ts";
+import { toServerName } from "./server-name.ts";
 
 /** A certificate with its key, and what else a server's side of TLS is made of. The defaults are Node's: TLS 1.2 and 1.3. */
 export type TlsSecrets = Pick<
@@ -47,7 +48,10 @@ export class TlsAcceptor {
   /** Who signs the certificates of clients. */
   #trust: Pick<TlsSecrets, "ca" | "crl">;
 
-  /** @throws {SocketError} `tls` when the secrets are none. */
+  /**
+   * @throws {SocketError} `tls` when the secrets are none.
+   * @throws {TypeError} when a key of `names` is not the name of a host.
+   */
   constructor({ alpn, names, requestCert = false, rejectUnauthorized = true, ...secrets }: TlsServerOptions) {
     this.#trust = { ca: secrets.ca, crl: secrets.crl };
     this.#names = contextsOf(names, this.#trust);
@@ -57,7 +61,7 @@ export class TlsAcceptor {
       requestCert,
       rejectUnauthorized,
       handshakeTimeout: NODE_HANDSHAKE_MS,
-      SNICallback: (name, done) => done(null, this.#contextFor(name.toLowerCase())),
+      SNICallback: (name, done) => done(null, this.#contextFor(toServerName(name))),
       ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
     });
     this.#server.on("secureConnection", (secured) => this.#take(secured)?.secured(secured));
@@ -104,10 +108,13 @@ function contextsOf(
   names: TlsSecrets["names"],
   trust: Pick<TlsSecrets, "ca" | "crl">,
 ): ReadonlyMap<string, SecureContext> {
-  const contexts = Object.entries(names ?? {}).map(
-    ([name, secrets]) => [name.toLowerCase(), secureContext({ ...trust, ...secrets })] as const,
-  );
-  return new Map(contexts);
+  const contexts = new Map<string, SecureContext>();
+  for (const [name, secrets] of Object.entries(names ?? {})) {
+    const asked = toServerName(name);
+    if (asked === "") throw new TypeError(`names must be names of hosts: ${JSON.stringify(name)}`);
+    contexts.set(asked, secureContext({ ...trust, ...secrets }));
+  }
+  return contexts;
 }
 
 function checkSecrets(secrets: Omit<TlsSecrets, "names">, names: ReadonlyMap<string, SecureContext>): void {
