@@ -26,6 +26,7 @@ const REQUEST: Wrong<RequestOptions> = {
   bodyBytesMax: SIZES,
   chunkOverheadBytesMax: [...SIZES, Number.POSITIVE_INFINITY],
   method: ["", "G T", "CONNECT"],
+  secretHeaders: ["x-api-key", ["a b"], [""], {}],
   headers: [{ "a b": "c" }, { a: "b\r\nc" }, { "content-length": "1" }],
   body: [5, null, {}],
   json: [() => 1],

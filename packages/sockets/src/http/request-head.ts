@@ -33,10 +33,16 @@ export function requestHeaders(given: RequestHeaders = {}): Headers {
   return headers;
 }
 
-/** The same headers without those that another origin must not see. */
-export function withoutSecrets(headers: Headers): Headers {
+/** @throws {TypeError} for a name that no header can have: a mistyped one would protect nothing. */
+export function headerNames(names: readonly string[] = []): readonly string[] {
+  if (Array.isArray(names) && names.every((name) => TOKEN.test(name))) return [...names];
+  throw new TypeError(`secretHeaders must be a list of names: ${JSON.stringify(names)}`);
+}
+
+/** The same headers without those that another origin must not see, and those that the caller adds to them. */
+export function withoutSecrets(headers: Headers, names: readonly string[]): Headers {
   const rest = new Headers(headers);
-  for (const name of SECRET_HEADERS) rest.delete(name);
+  for (const name of [...SECRET_HEADERS, ...names]) rest.delete(name);
   return rest;
 }
 
@@ -52,6 +58,8 @@ export interface RequestHead {
   readonly method: string;
   readonly url: URL;
   readonly headers: Headers;
+  /** Names of headers that are for one origin only, beside those that always are. */
+  readonly secretHeaders: readonly string[];
   readonly body: OutgoingBody;
   /** Whether a compressed answer is welcome. */
   readonly decompress: boolean;

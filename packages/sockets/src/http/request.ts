@@ -6,16 +6,16 @@ import type { BodyReader } from "./body-reader.ts";
 import { contentCodings, DecompressedBody } from "./decompressed-body.ts";
 import { Exchange } from "./exchange.ts";
 import { HttpResponse } from "./http-response.ts";
-import { NO_BODY, outgoingBody, type RequestBodyOptions } from "./request-body.ts";
+import { invalidUrlReason, redirected } from "./redirect.ts";
+import { outgoingBody, type RequestBodyOptions } from "./request-body.ts";
 import { type RequestDeadlineOptions, RequestDeadlines } from "./request-deadlines.ts";
 import {
   checkMethod,
   encodeRequestHead,
+  headerNames,
   type RequestHead,
   type RequestHeaders,
   requestHeaders,
-  withoutContent,
-  withoutSecrets,
 } from "./request-head.ts";
 import type { ResponseHead } from "./response-head.ts";
 
@@ -27,6 +27,14 @@ export interface RequestOptions extends RequestBodyOptions, RequestDeadlineOptio
   readonly headers?: RequestHeaders | undefined;
   /** Redirects that are followed; 0 gives the redirect itself. @default 5 */
   readonly redirectsMax?: number | undefined;
+  /**
+   * Names of `headers` that are for the first origin alone, such as `x-api-key`. A redirect to another origin leaves
+   * them out, as it always does `authorization`, `cookie`, `proxy-authorization` and `host`. All other headers are sent
+   * to every origin that a redirect leads to.
+   *
+   * @default none
+   */
+  readonly secretHeaders?: readonly string[] | undefined;
   /**
    * Whether to ask for gzip, deflate and br, and to undo them. An answer in another coding is given as it is, and so is
    * a part of a body (206). `content-encoding` stays in the headers.
@@ -45,8 +53,6 @@ export interface RequestOptions extends RequestBodyOptions, RequestDeadlineOptio
   readonly chunkOverheadBytesMax?: number | undefined;
 }
 
-const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-
 /**
  * Sends a request, with a body or without; see {@link get}, which says the rest.
  *
@@ -55,6 +61,7 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  *
  * A redirect that asks for the body again (307, 308, and 301 and 302 after another method than POST) is followed with
  * bytes, text and JSON, to other origins too. A stream cannot be sent twice, so there the redirect itself is the answer.
+ * Headers go to other origins as well, but for those that are secret: see `secretHeaders`.
  *
  * @throws {TypeError} for a method that is none or a body that cannot be sent; as {@link get}.
  * @throws {RangeError} as {@link get}.
@@ -96,19 +103,23 @@ async function follow(first: RequestHead, options: RequestOptions, deadlines: Re
     const { url: target, method, body } = outgoing;
     const exchange = new Exchange({ ...options, method }, deadlines);
     const head = await exchange.open({ url: target, head: encodeRequestHead(outgoing), body });
-    const location = head.headers.get("location");
-    const isRedirect = REDIRECTS.has(head.status) && location !== null && redirectsMax !== 0;
-    if (!isRedirect || !canRepeat(head.status, outgoing)) {
-      const source = { exchange, body: bodyOf(exchange, head, options) };
-      exchange.accept();
-      return new HttpResponse(target.href, head, source);
+    try {
+      const next = redirectsMax === 0 ? undefined : redirected(outgoing, head);
+      if (next === undefined) {
+        const source = { exchange, body: bodyOf(exchange, head, options) };
+        exchange.accept();
+        return new HttpResponse(target.href, head, source);
+      }
+      if (redirects === redirectsMax) {
+        const text = `Cannot get from ${target.host}: more than ${redirectsMax} redirects (option redirectsMax)`;
+        throw new SocketError("limit", text, { operation: "redirect" });
+      }
+      outgoing = next;
+      exchange.leave();
+    } catch (error) {
+      exchange.close();
+      throw error;
     }
-    exchange.leave();
-    if (redirects === redirectsMax) {
-      const text = `Cannot get from ${target.host}: more than ${redirectsMax} redirects (option redirectsMax)`;
-      throw new SocketError("limit", text, { operation: "redirect" });
-    }
-    outgoing = redirected(outgoing, head.status, redirectTarget(location, target));
   }
 }
 
@@ -119,67 +130,22 @@ function requestHead(url: URL, options: RequestOptions): RequestHead {
   if (method === "TRACE" && body.kind !== "none") throw new TypeError("method TRACE cannot have a body");
   const headers = requestHeaders(options.headers);
   if (options.json !== undefined && !headers.has("content-type")) headers.set("content-type", "application/json");
-  return { method, url, headers, body, decompress: options.decompress ?? true };
+  const { decompress = true } = options;
+  return { method, url, headers, secretHeaders: headerNames(options.secretHeaders), body, decompress };
 }
 
 function bodyOf(exchange: Exchange, head: ResponseHead, options: RequestOptions): BodyReader {
   const { decompress = true, bodyBytesMax = 67_108_864 } = options;
   if (!decompress || head.status === 206) return exchange;
-  try {
-    const codings = contentCodings(head.headers);
-    return codings.length === 0 ? exchange : new DecompressedBody(exchange, codings, bodyBytesMax);
-  } catch (error) {
-    exchange.close();
-    throw error;
-  }
+  const codings = contentCodings(head.headers);
+  return codings.length === 0 ? exchange : new DecompressedBody(exchange, codings, bodyBytesMax);
 }
 
 function checkUrl(url: URL): URL {
-  if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw new TypeError(`url must begin with http: or https: (found ${url.protocol})`);
-  }
+  const reason = invalidUrlReason(url);
+  if (reason !== undefined) throw new TypeError(`url ${reason}`);
   if (url.username !== "" || url.password !== "") {
     throw new TypeError("url must not contain a user name or password; send an authorization header instead");
   }
   return url;
-}
-
-function redirectTarget(location: string, from: URL): URL {
-  const action = `Cannot follow the redirect of ${from.host}`;
-  const next = URL.parse(location, from.href);
-  if (next === null) throw new SocketError("malformed", `${action}: its location is no URL`, { operation: "redirect" });
-  if (from.protocol === "https:" && next.protocol === "http:") {
-    throw new SocketError("tls", `${action}: it leads from https to http`, { operation: "redirect" });
-  }
-  if (next.protocol !== "http:" && next.protocol !== "https:") {
-    throw new SocketError("malformed", `${action}: it leads away from HTTP`, { operation: "redirect" });
-  }
-  // Whoever redirects does not choose whom we are there.
-  next.username = "";
-  next.password = "";
-  return next;
-}
-
-/** The request that a redirect asks for. */
-function redirected(from: RequestHead, status: number, url: URL): RequestHead {
-  const method = redirectMethod(status, from.method);
-  const headers = url.origin === from.url.origin ? from.headers : withoutSecrets(from.headers);
-  if (asksForBody(status, from.method)) return { ...from, url, headers };
-  return { ...from, url, method, headers: withoutContent(headers), body: NO_BODY };
-}
-
-/** Whether a redirect can be followed: a stream has been read. */
-function canRepeat(status: number, { method, body }: RequestHead): boolean {
-  return body.kind !== "stream" || !asksForBody(status, method);
-}
-
-function asksForBody(status: number, method: string): boolean {
-  return status !== 303 && redirectMethod(status, method) === method;
-}
-
-/** RFC 9110, section 15.4: 303 asks for a GET, and 301 and 302 are used as if they did for POST. */
-function redirectMethod(status: number, method: string): string {
-  const isSeeOther = status === 303 && method !== "HEAD";
-  const isOldPost = (status === 301 || status === 302) && method === "POST";
-  return isSeeOther || isOldPost ? "GET" : method;
 }

@@ -53,9 +53,16 @@ export function parseField({ bytes, offset }: Line): Field {
   return { name: name.toLowerCase(), value: trimBlanks(text.slice(colon + 1)), offset };
 }
 
+/** @throws {SocketError} `malformed` for two different places to go to: together they would be a third one. */
 export function toHeaders(fields: readonly Field[]): Headers {
   const headers = new Headers();
-  for (const { name, value } of fields) headers.append(name, value);
+  for (const { name, value, offset } of fields) {
+    if (name === "location" && headers.has(name)) {
+      if (headers.get(name) !== value) throw malformed("two different Locations", offset);
+    } else {
+      headers.append(name, value);
+    }
+  }
   return headers;
 }
 
