@@ -88,6 +88,29 @@ export function presenceSuite(name: string, factory: () => Presence | Promise<Pr
       assert.equal((await presence.rooms(10)).length, 3);
     });
 
+    test("lists, asked at any moment, hold what was followed by then and nothing else", async () => {
+      const lists: Promise<unknown>[] = [];
+      const expected: unknown[] = [];
+      const inside = new Set<string>();
+      presence.follow(({ name, state }) => (state === "joined" ? inside.add(name) : inside.delete(name)));
+      const look = () => {
+        lists.push(presence.members("lobby", 10), presence.rooms(10));
+        expected.push({ names: [...inside], count: inside.size });
+        expected.push(inside.size === 0 ? [] : [{ room: "lobby", count: inside.size }]);
+      };
+      const changes = ["Ada", "Bob", "Eve"].flatMap((name) => {
+        look();
+        const entered = presence.enter("lobby", name);
+        look();
+        return [entered, entered.then(look)];
+      });
+      changes.push(presence.leave("lobby", "Bob"));
+      look();
+      await Promise.all(changes);
+      look();
+      assert.deepEqual(await Promise.all(lists), expected);
+    });
+
     test("a list that was given is not changed by what happens later", async () => {
       await presence.enter("lobby", "Ada");
       const before = await presence.members("lobby", 10);

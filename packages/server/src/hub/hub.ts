@@ -176,6 +176,7 @@ export class Hub implements ClientOwner {
         this.#reader.markRead(client, command.id, decision);
         return undefined;
       case "topic":
+        this.#catchUp(client, decision.room);
         this.#reader.topic(client, command.id, decision.room);
         return undefined;
       case "pong":
@@ -188,8 +189,10 @@ export class Hub implements ClientOwner {
       case "leave":
         return this.#leave(client, command.id, decision.room);
       case "who":
+        this.#catchUp(client, decision.room);
         return this.#reader.who(client, command.id, decision.room);
       case "rooms":
+        for (const room of client.session.rooms.values()) this.#catchUp(client, room);
         return this.#reader.list(client, command.id);
       case "history":
         return this.#reader.history(client, command.id, decision);
@@ -277,23 +280,21 @@ export class Hub implements ClientOwner {
     for (const other of leave) await this.#exit(client, other);
 
     const room = await this.#rooms.use(decision.room);
-    // The others hear first what happened before the newcomer, who is told its own way.
-    this.#fanOut.flush(room);
-    const { position } = room;
-    client.outbox.hold();
     const person = client.person as Person;
-    const isNew = !room.has(client);
-    if (isNew) {
-      room.add(client);
-      client.session.rooms.set(room.name.key, room.name);
-      client.session.hasJoined = true;
-    } else {
-      this.#rooms.release(room);
-    }
+    const { key } = room.name;
+    const isNew = !client.session.rooms.has(key);
+    if (!isNew) this.#rooms.release(room);
     try {
-      // Of each connection: where another one is in the room already, nothing comes of it.
-      if (isNew) await this.#presence.enter(room.name.key, person.text, client);
-      client.outbox.release(await this.#reader.joined(client, command.id, room, position, decision));
+      if (isNew) {
+        client.session.rooms.set(key, room.name);
+        client.session.hasJoined = true;
+        // Does nothing when the person is in the room on another connection.
+        await this.#presence.enter(key, person.text, client);
+      }
+      // The members are told what has happened so far. The newcomer has it in its answer, and is told what follows.
+      this.#fanOut.flush(room);
+      room.add(client);
+      await this.#reader.joined(client, command.id, room, decision);
     } catch (error) {
       // Who is told that it failed must not be in the room.
       if (isNew) await this.#exit(client, room.name);
@@ -328,8 +329,17 @@ export class Hub implements ClientOwner {
     // Whoever is gone hears nothing any more; the others hear of many that go at once in one batch.
     if (!client.isGone) this.#fanOut.flush(room);
     room.remove(client);
-    if (!person.isIn(name.key)) await this.#presence.leave(name.key, person.text, client);
-    this.#rooms.release(room);
+    try {
+      if (!person.isIn(name.key)) await this.#presence.leave(name.key, person.text, client);
+    } finally {
+      this.#rooms.release(room);
+    }
+  }
+
+  /** Tells a room of the client's what has happened so far: an answer about the room must not overtake it. */
+  #catchUp(client: Client, { key }: Name): void {
+    const room = this.#rooms.get(key);
+    if (room?.has(client)) this.#fanOut.flush(room);
   }
 
   #tellTyping(client: Client, { room: name }: DecisionOf<"typing">): void {

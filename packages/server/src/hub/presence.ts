@@ -9,7 +9,12 @@ export interface PresenceChange {
   readonly origin?: unknown;
 }
 
-/** Who is in which room, over all servers, by name. What is asked for one room happens in the order of the calls. */
+/**
+ * Who is in which room, over all servers, by name. Changes of one room happen in the order of the calls.
+ *
+ * `members` and `rooms` answer as of the moment of the call: with all changes that `follow` has told by then, and no others. So
+ * who lists a room, and is told its changes from that moment on, knows at any time who is in it.
+ */
 export interface Presence {
   /** Nothing happens where the name is in already. */
   enter(room: string, name: string, origin?: unknown): Promise<void>;

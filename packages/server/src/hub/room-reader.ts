@@ -41,21 +41,23 @@ export class RoomReader {
     this.#mayAsk = mayAsk;
   }
 
-  /** The encoded answer to a join, whose place in the outbox is held; the room was at this position. */
+  /** Answers a join. All of the answer is of the moment of the call; what the room says after that follows it. */
   async joined(
     client: Client,
     id: string | undefined,
     room: Room,
-    position: Position,
     { person, after, history }: DecisionOf<"join">,
-  ): Promise<Uint8Array | undefined> {
+  ): Promise<void> {
+    client.outbox.hold();
+    const { position } = room;
+    const topic = room.state.get("topic") || undefined;
+    const read = this.#readPositions.get(person.key, room.name.key, position.epoch);
     const { names, count } = await this.#presence.members(room.name.key, this.#limits.membersMax);
     const missed = await missedEntries(this.#log, room.name.key, position, after, this.#bounds(history));
-    const read = this.#readPositions.get(person.key, room.name.key, position.epoch);
     const unread = read === undefined ? undefined : await this.#countUnread(person, room, position, read);
     const page = this.#pageFor(client, room.name.text, missed, "newest");
     const isCut = missed.recovered && page.entries.length < missed.entries.length;
-    return client.format.answer({
+    const answer = client.format.answer({
       type: "joined",
       id,
       room: room.name.text,
@@ -66,25 +68,37 @@ export class RoomReader {
       ...page,
       recovered: isCut ? false : missed.recovered,
       reason: isCut ? "too-many" : missed.reason,
-      topic: room.state.get("topic") || undefined,
+      topic,
       read,
       unread,
     });
+    client.outbox.release(answer);
   }
 
+  /** All of the answer is of the moment of the call. */
   async who(client: Client, id: string | undefined, name: Name): Promise<void> {
+    client.outbox.hold();
+    const room = this.#rooms.get(name.key)?.name.text ?? name.text;
     const { names, count } = await this.#presence.members(name.key, this.#limits.membersMax);
-    client.answer({ type: "who", id, room: this.#rooms.get(name.key)?.name.text ?? name.text, members: names, count });
+    client.outbox.release(client.format.answer({ type: "who", id, room, members: names, count }));
   }
 
+  /** All of the answer is of the moment of the call. */
   async list(client: Client, id: string | undefined): Promise<void> {
+    client.outbox.hold();
+    const positions = new Map<Room, Position>();
+    for (const { key } of client.session.rooms.values()) {
+      const room = this.#rooms.get(key);
+      if (room !== undefined) positions.set(room, room.position);
+    }
     const rooms: AnswerOf<"rooms">["rooms"][number][] = [];
     for (const { room: key, count } of await this.#presence.rooms(this.#limits.roomListMax)) {
       const room = this.#rooms.get(key);
-      const unread = room?.has(client) ? await this.#unread(client, room) : undefined;
+      const position = room && positions.get(room);
+      const unread = position && (await this.#unread(client, room, position));
       rooms.push({ room: room?.name.text ?? key, count, unread });
     }
-    client.answer({ type: "rooms", id, rooms });
+    client.outbox.release(client.format.answer({ type: "rooms", id, rooms }));
   }
 
   topic(client: Client, id: string | undefined, name: Name): void {
@@ -117,9 +131,8 @@ export class RoomReader {
   }
 
   /** Absent where the person has not told what it read, and where it asks too often. */
-  async #unread(client: Client, room: Room): Promise<number | undefined> {
+  async #unread(client: Client, room: Room, position: Position): Promise<number | undefined> {
     const person = client.person as Person;
-    const { position } = room;
     const read = this.#readPositions.get(person.key, room.name.key, position.epoch);
     // Counting is as much work as a `history`, and there may be many rooms.
     if (read === undefined || (read < position.seq && !this.#mayAsk(client))) return undefined;
