@@ -6,7 +6,7 @@ import type { Address } from "../address.ts";
 import { fromNodeError, SocketError, type SocketErrorFields, textOf, toOrFrom } from "../errors.ts";
 import { PullIterator } from "../pull-iterator.ts";
 import { type ConnectionState, nextSocketId, publishStateChange } from "../state.ts";
-import { refusalOf, type WaitOptions } from "../wait.ts";
+import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import { addressesOf, localAddressOf, remoteAddressOf } from "./addresses-of.ts";
 import type { ConnectionHandlers } from "./connection-handlers.ts";
 import { type ConnectionOptions, type ConnectionOrigin, checkConnectionOptions } from "./connection-options.ts";
@@ -90,8 +90,8 @@ export class Connection implements AsyncDisposable {
   #isDetached = false;
   /** Whether chunks are wanted from the stream. */
   #isFlowing = false;
-  /** There while a TLS handshake has the stream: whether to end it afterwards. */
-  #securing: { ends: boolean } | undefined;
+  /** Set while a TLS handshake has the stream. `ends` says whether our side finishes after it. */
+  #securing: { readonly wait: Wait<void>; ends: boolean } | undefined;
   #idleTimeoutMs = 0;
 
   /** For the toolkit and its tests; others call {@link connect}, {@link listen} or {@link serve}. */
@@ -326,7 +326,7 @@ export class Connection implements AsyncDisposable {
       this.#pulled?.fail(error, false);
       this.#moveTo("closing", "closed by this side");
       this.#writeSide.end(error);
-      if (this.#securing !== undefined) this.#stream.destroy();
+      if (this.#securing !== undefined) this.#break();
       else if (this.#stream.readableEnded && this.#stream.writableFinished) this.#stream.destroy();
       else {
         this.#stream.end();
@@ -343,7 +343,7 @@ export class Connection implements AsyncDisposable {
     if (this.#state === "closed" || this.#isDetached) return;
     this.#isClosing = true;
     this.#moveTo("closing", "reset by this side");
-    resetStream(this.#stream, this.#origin.below);
+    this.#break();
     this.#pulled?.fail((operation) => this.#closedError(operation), false);
   }
 
@@ -430,13 +430,19 @@ export class Connection implements AsyncDisposable {
     if (refusal !== undefined) return refusal;
     this.#checkPlain(action);
     const below = this.#stream as Socket;
-    const securing = { ends: false };
+    const facts = (): SocketErrorFields => ({ operation, ...this.facts() });
+    const wait = new Wait<void>(
+      options,
+      () => action,
+      () => undefined,
+      facts,
+    );
+    const securing = { wait, ends: false };
     this.#securing = securing;
     this.#writeSide.hold();
     abandonStream(below);
-    const facts = (): SocketErrorFields => ({ operation, ...this.facts() });
     try {
-      await runHandshake(below, handshake, { action, facts }, options, (secured) => {
+      runHandshake(below, handshake, { action, facts }, wait, (secured) => {
         this.#securing = undefined;
         this.#origin = { ...this.#origin, ...addressesOf(this), below };
         this.#stream = secured;
@@ -447,9 +453,10 @@ export class Connection implements AsyncDisposable {
         this.#writeSide.release(secured);
         if (securing.ends) this.closeWrite();
       });
+      await wait.promise;
     } catch (error) {
       this.#error ??= fromNodeError(error, action, facts());
-      below.destroy();
+      setImmediate(() => (this.#isClosing ? resetStream(below) : below.destroy()));
       this.#finish(this.#error.message);
       throw error;
     }
@@ -523,13 +530,13 @@ export class Connection implements AsyncDisposable {
 
   /** @internal Ends it now; what is cut off must not look like an end to the peer. */
   destroy(): void {
-    if (this.bufferedBytes === 0) {
-      this.#stream.destroy();
-      return;
+    const unsentBytes = this.bufferedBytes;
+    if (unsentBytes > 0) {
+      const text = `Connection${toOrFrom("with", this.remote)} closed: ${unsentBytes} bytes could not be sent`;
+      this.#error ??= new SocketError("timeout", text, { operation: "close", ...this.facts() });
     }
-    const text = `Connection${toOrFrom("with", this.remote)} closed: ${this.bufferedBytes} bytes could not be sent`;
-    this.#error ??= new SocketError("timeout", text, { operation: "close", ...this.facts() });
-    resetStream(this.#stream, this.#origin.below);
+    if (unsentBytes > 0 || this.#securing !== undefined) this.#break();
+    else this.#stream.destroy();
   }
 
   /** @internal Breaks the connection with this error. */
@@ -599,6 +606,12 @@ export class Connection implements AsyncDisposable {
     if (this.#pulled?.isReading) throw new SocketError("busy", `${action}: a read is waiting`, facts);
     const unreadBytes = this.unreadBytes + (this.#handlers?.unreadBytes?.(this) ?? 0);
     if (unreadBytes > 0) throw new SocketError("malformed", `${action}: ${unreadBytes} unread bytes before it`, facts);
+  }
+
+  /** Breaks the stream, or the handshake that has it. */
+  #break(): void {
+    if (this.#securing === undefined) resetStream(this.#stream, this.#origin.below);
+    else this.#securing.wait.reject(this.#closedError("secure"));
   }
 
   get #readSide(): ReadSide {

@@ -16,10 +16,24 @@ export function resetStream(stream: Duplex, below: Duplex = stream): void {
     });
     return;
   }
+  if (below === stream) {
+    resetSocket(stream);
+    return;
+  }
+  // TLS goes first. Where the socket below it is gone already, Node frees OpenSSL's state at once when the TLS socket is
+  // written to or destroyed, and the process dies if OpenSSL is using it, as in all code that runs when a handshake is done.
+  below.destroy = () => {
+    Reflect.deleteProperty(below, "destroy");
+    return resetSocket(below);
+  };
+  stream.destroy();
+}
+
+function resetSocket(stream: Duplex): Duplex {
   try {
-    (below as Socket).resetAndDestroy();
+    return (stream as Socket).resetAndDestroy();
   } catch {
     // A Unix socket, or no socket at all.
-    below.destroy();
+    return stream.destroy();
   }
 }

@@ -1,10 +1,10 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { fromNodeError, SocketError, type SocketErrorFields } from "../errors.ts";
-import { Wait, type WaitOptions } from "../wait.ts";
+import type { Wait } from "../wait.ts";
 import type { Handshake, HandshakeOutcome } from "./handshake.ts";
 
-/** What a handshake is part of, for its errors. */
+/** The action and the facts that the errors of a handshake have. */
 export interface HandshakeContext {
   /** `Cannot start TLS with 127.0.0.1:25`. */
   readonly action: string;
@@ -12,25 +12,19 @@ export interface HandshakeContext {
 }
 
 /**
- * Makes a handshake over a paused socket that has no listeners. `take` gets the TLS socket in the event itself, so that
- * nothing that follows finds it without its listeners.
+ * Makes a handshake over a paused socket that has no listeners, unless `wait` is settled before. `take` gets the TLS socket
+ * in the event itself, so that nothing that follows finds it without its listeners; then `wait` resolves.
  *
- * Rejects with a {@link SocketError}, with the signal's reason, or with what Node threw at the options; the socket is of no
- * use any more then.
+ * Otherwise `wait` rejects with a {@link SocketError} or with what Node threw at the options. The socket must not be used
+ * any more then. Destroy it in another turn of the event loop: the code that runs now may have been called by OpenSSL.
  */
 export function runHandshake(
   below: Socket,
   handshake: Handshake,
   { action, facts }: HandshakeContext,
-  options: WaitOptions,
+  wait: Wait<void>,
   take: (secured: TLSSocket) => void,
-): Promise<void> {
-  const wait = new Wait<void>(
-    options,
-    () => action,
-    () => undefined,
-    facts,
-  );
+): void {
   // What goes wrong below is told by the TLS socket; and a peer that left before is noticed by nobody else.
   below.on("error", () => undefined);
   // A peer that finishes in a handshake has given it up; Node notices that only where it may answer with an end.
@@ -59,5 +53,4 @@ export function runHandshake(
   // Node would wait for that too, and then not survive that the stream is gone.
   if (below.writableLength > 0) below.write("", begin);
   else begin();
-  return wait.promise;
 }
