@@ -36,6 +36,11 @@ export interface ServerConfig {
   readonly sniffMs: number;
   /** How long an HTTP client may take for the head of a request, in milliseconds. @default 10000 */
   readonly headersTimeoutMs: number;
+  /**
+   * A connection for which bytes wait, and of which none has left for this long, is gone, in milliseconds. What the kernel
+   * has taken counts as sent. @default 30000
+   */
+  readonly sendTimeoutMs: number;
   /** How long closing waits for clients to go, in milliseconds. @default 5000 */
   readonly drainMs: number;
 }
@@ -56,6 +61,7 @@ export const DEFAULT_CONFIG: ServerConfig = {
   silentMs: 2_000,
   sniffMs: 250,
   headersTimeoutMs: 10_000,
+  sendTimeoutMs: 30_000,
   drainMs: 5_000,
 };
 
@@ -98,6 +104,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   silentMs: { kind: "duration", about: "until a silent client gets the welcome" },
   sniffMs: { kind: "duration", about: "until a client that has not shown what it speaks speaks JSON" },
   headersTimeoutMs: { kind: "duration", about: "for the head of an HTTP request", min: 1 },
+  sendTimeoutMs: { kind: "duration", about: "bytes wait for a connection and none leaves: it is gone", min: 1 },
   drainMs: { kind: "duration", about: "how long closing waits for clients to go" },
   frameBytesMax: { kind: "size", about: "longest request" },
   messageBytesMax: { kind: "size", about: "longest text of one chat message" },

@@ -14,6 +14,8 @@ export interface DoorOptions {
   readonly silentMs: number;
   /** One that has begun to speak, but not shown what, speaks JSON after this long, in milliseconds. */
   readonly sniffMs: number;
+  /** Bytes wait for a connection, of whatever kind, and none leaves for this long: it is reset. @default never */
+  readonly sendTimeoutMs?: number | undefined;
   readonly report: (error: unknown) => void;
 }
 
@@ -40,12 +42,12 @@ export class Door {
 
   /** @throws {SocketError} as `serve` does: `address-in-use` and others. */
   static async open(options: DoorOptions, doorways: Doorways): Promise<Door> {
-    const { host, port, connectionsMax, report } = options;
+    const { host, port, connectionsMax, sendTimeoutMs, report } = options;
     const detached = new Set<Socket>();
     const refusing = new AbortController();
     const callers = options.callers && new Callers(options.callers);
     const server = await serve(
-      { host, port, connectionsMax, keepAliveMs: KEEP_ALIVE_MS, onError: report },
+      { host, port, connectionsMax, sendTimeoutMs, keepAliveMs: KEEP_ALIVE_MS, onError: report },
       {
         open: (connection) => {
           const address = connection.remote?.host ?? "";

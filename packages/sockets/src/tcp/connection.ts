@@ -15,7 +15,8 @@ import { Linger } from "./linger.ts";
 import { ReadSide } from "./read-side.ts";
 import { resetStream } from "./reset-stream.ts";
 import { runHandshake } from "./run-handshake.ts";
-import { abandonStream, adoptStream, watchIdleTime } from "./stream-owner.ts";
+import { sentBytes } from "./sent-bytes.ts";
+import { abandonStream, adoptStream, watchIdleTime, watchSendTime } from "./stream-owner.ts";
 import { clientHandshake, type TlsClientOptions } from "./tls-client.ts";
 import { TlsAcceptor, type TlsServerOptions } from "./tls-server.ts";
 import type { WriteData } from "./write-data.ts";
@@ -102,6 +103,7 @@ export class Connection implements AsyncDisposable {
     this.#writeSide = new WriteSide(stream, this, options);
     this.#origin = origin;
     adoptStream(stream, this);
+    watchSendTime(stream, this.#sendTimeoutMs);
   }
 
   /**
@@ -348,7 +350,8 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Gives the Node socket away, paused, with what was not read; the connection counts as closed from then on.
+   * Gives the Node socket away, paused, with what was not read; the connection counts as closed from then on. Of its
+   * options only `sendTimeoutMs` goes on to hold for the socket.
    *
    * @throws {SocketError} `closed` when there is nothing to give any more.
    */
@@ -448,6 +451,7 @@ export class Connection implements AsyncDisposable {
         this.#stream = secured;
         adoptStream(secured, this);
         if (this.#idleTimeoutMs > 0) watchIdleTime(secured, this.#idleTimeoutMs);
+        watchSendTime(secured, this.#sendTimeoutMs);
         // Before the handlers are told of room for writing: they may give the stream away.
         this.flow(this.#isFlowing);
         this.#writeSide.release(secured);
@@ -517,10 +521,9 @@ export class Connection implements AsyncDisposable {
     };
   }
 
-  /** @internal Falls with every byte that leaves. Node's own count stands still while one write is on its way. */
-  get unsentBytes(): number {
-    const { _handle: handle } = this.#stream as { _handle?: { writeQueueSize?: number } | null };
-    return this.bufferedBytes + (handle?.writeQueueSize ?? 0);
+  /** @internal Rises with every byte that leaves. */
+  get sentBytes(): number {
+    return sentBytes(this.#stream);
   }
 
   /** @internal Whether everything was written, our end too; or somebody else has the stream. */
@@ -594,6 +597,12 @@ export class Connection implements AsyncDisposable {
     this.fail(new SocketError("timeout", text, { operation: "idle", ...this.facts() }));
   }
 
+  /** @internal Bytes wait, and none has left for the send timeout. */
+  stalled(): void {
+    const text = `Connection${toOrFrom("with", this.remote)} timed out: none of ${this.bufferedBytes} waiting bytes left for ${this.#sendTimeoutMs} ms`;
+    this.fail(new SocketError("timeout", text, { operation: "send", ...this.facts() }));
+  }
+
   /** @throws {SocketError} when a handshake cannot begin here and now. */
   #checkPlain(action: string): void {
     if (this.#isClosing || this.#isDetached || this.#stream.readableEnded || this.#stream.writableEnded) {
@@ -627,6 +636,10 @@ export class Connection implements AsyncDisposable {
       }
     }
     return this.#pulled;
+  }
+
+  get #sendTimeoutMs(): number {
+    return this.#options.sendTimeoutMs ?? 0;
   }
 
   #newLinger(): Linger {

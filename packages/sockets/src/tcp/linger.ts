@@ -3,8 +3,10 @@ const DISCARD_BYTES_MAX = 1024 * 1024;
 
 /** What the end of a connection has to know of it. */
 export interface LingerOwner {
-  /** Falls with every byte that leaves. */
-  readonly unsentBytes: number;
+  /** Bytes that have not left. */
+  readonly bufferedBytes: number;
+  /** Rises with every byte that leaves. */
+  readonly sentBytes: number;
   destroy(): void;
 }
 
@@ -30,7 +32,7 @@ export class Linger {
   start(): void {
     this.#hasStarted = true;
     clearTimeout(this.#timer);
-    if (this.#endLingerMs !== Number.POSITIVE_INFINITY) this.#wait(this.#owner.unsentBytes, 0);
+    if (this.#endLingerMs !== Number.POSITIVE_INFINITY) this.#wait(this.#owner.sentBytes, 0);
   }
 
   /** Waits no longer than this for the peer's end, now or when it is started. */
@@ -50,14 +52,14 @@ export class Linger {
   }
 
   /** `stalledMs` have passed without a byte leaving. */
-  #wait(unsentBefore: number, stalledMs: number): void {
+  #wait(sentBefore: number, stalledMs: number): void {
     const waitMs = this.#endLingerMs;
     this.#timer = setTimeout(() => {
-      const unsent = this.#owner.unsentBytes;
+      const { bufferedBytes, sentBytes } = this.#owner;
       // Only the wait for the peer's end can be shortened, not the time that our own bytes have to leave.
-      const stallMs = unsent > 0 ? this.#lingerMs : waitMs;
-      if (unsent < unsentBefore) this.#wait(unsent, 0);
-      else if (stalledMs + waitMs < stallMs) this.#wait(unsent, stalledMs + waitMs);
+      const stallMs = bufferedBytes > 0 ? this.#lingerMs : waitMs;
+      if (sentBytes > sentBefore) this.#wait(sentBytes, 0);
+      else if (stalledMs + waitMs < stallMs) this.#wait(sentBytes, stalledMs + waitMs);
       else this.#owner.destroy();
     }, waitMs);
   }

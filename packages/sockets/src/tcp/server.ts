@@ -174,7 +174,8 @@ function isOrdinaryEnd(error: unknown, signal: AbortSignal): boolean {
   if (error instanceof SocketError) {
     const { code, operation, partial } = error;
     const hasLeft = code === "end-of-stream" && partial?.length === 0;
-    return code === "reset" || code === "closed" || operation === "idle" || operation === "close" || hasLeft;
+    const isOver = operation === "idle" || operation === "send" || operation === "close";
+    return code === "reset" || code === "closed" || isOver || hasLeft;
   }
   return signal.aborted && error === signal.reason;
 }

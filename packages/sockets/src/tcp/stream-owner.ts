@@ -1,5 +1,7 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { resetStream } from "./reset-stream.ts";
+import { watchSending } from "./send-watch.ts";
 
 /** What a stream tells the one who owns it. */
 export interface StreamOwner {
@@ -12,6 +14,8 @@ export interface StreamOwner {
   gone(): void;
   /** Nothing moved for the idle time. */
   idled(): void;
+  /** Bytes wait to be sent, and none has left for the send timeout. */
+  stalled(): void;
 }
 
 const owner: unique symbol = Symbol("landline.owner");
@@ -39,6 +43,12 @@ function onTimeout(this: OwnedStream): void {
   this[owner]?.idled();
 }
 
+/** A stream that was given away has no owner; it is not left to hold its bytes for ever. */
+function onStalled(stream: OwnedStream): void {
+  if (stream[owner] === undefined) resetStream(stream);
+  else stream[owner].stalled();
+}
+
 /** Tells its new owner what happens to a stream, which stays paused until somebody reads. */
 export function adoptStream(stream: OwnedStream, newOwner: StreamOwner): void {
   stream[owner] = newOwner;
@@ -57,4 +67,9 @@ export function abandonStream(stream: OwnedStream): void {
 /** Tells the owner when nothing moved for this long, in milliseconds; 0 is never. */
 export function watchIdleTime(stream: Duplex, idleTimeoutMs: number): void {
   (stream as Partial<Socket>).setTimeout?.(idleTimeoutMs, onTimeout);
+}
+
+/** Tells the owner when bytes wait to be sent and none has left for this long, in milliseconds; 0 is never. */
+export function watchSendTime(stream: Duplex, sendTimeoutMs: number): void {
+  watchSending(stream, sendTimeoutMs, onStalled);
 }
