@@ -9,12 +9,15 @@ import {
   type ChatLimits,
   type Command,
   DEFAULT_LIMITS,
+  nameKey,
   RateLimits,
   type Refusal,
+  skeletonOf,
 } from "../packages/server/src/core/mod.ts";
 import { version1, version2 } from "../packages/server/src/dialects/json/mod.ts";
 import { lineFraming } from "../packages/server/src/gateways/framing.ts";
 import {
+  type Claim,
   type Client,
   Hub,
   type Link,
@@ -159,6 +162,11 @@ export class HubFixture {
     const told = client.take();
     assert.equal(told.filter(({ type }) => type === "joined").length, rooms.length, JSON.stringify(told));
     return client;
+  }
+
+  /** Takes a name for an owner, as another server would. */
+  claim(name: string, owner: string): Promise<Claim> {
+    return this.registry.claim({ key: nameKey(name), skeleton: skeletonOf(name) }, owner);
   }
 
   /** A client of the seed's in a room, that has read all it was told. */

@@ -5,11 +5,15 @@
  */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import type { Registry } from "../../packages/server/src/hub/mod.ts";
+import { nameKey, skeletonOf } from "../../packages/server/src/core/mod.ts";
+import type { Claim, Registry } from "../../packages/server/src/hub/mod.ts";
 
 export function registrySuite(name: string, factory: () => Registry | Promise<Registry>): void {
   describe(`${name} as a Registry`, () => {
     let registry: Registry;
+
+    const claim = (text: string, owner: string): Promise<Claim> =>
+      registry.claim({ key: nameKey(text), skeleton: skeletonOf(text) }, owner);
 
     beforeEach(async () => {
       registry = await factory();
@@ -17,40 +21,86 @@ export function registrySuite(name: string, factory: () => Registry | Promise<Re
     afterEach(() => registry.close());
 
     test("a name has one owner, who may claim it again", async () => {
-      assert.equal(await registry.claim("ada", "c1"), true);
-      assert.equal(await registry.claim("ada", "c2"), false);
-      assert.equal(await registry.claim("ada", "c1"), true);
-      assert.equal(await registry.claim("bob", "c2"), true);
+      assert.equal(await claim("ada", "c1"), "claimed");
+      assert.equal(await claim("ada", "c2"), "in-use");
+      assert.equal(await claim("Ada", "c2"), "in-use");
+      assert.equal(await claim("ada", "c1"), "claimed");
+      assert.equal(await claim("bob", "c2"), "claimed");
     });
 
-    test("of many that claim at once, one gets it", async () => {
-      const claims = await Promise.all(Array.from({ length: 20 }, (_, i) => registry.claim("ada", `c${i}`)));
-      assert.equal(claims.filter(Boolean).length, 1);
+    test("of many that claim one name at once, one gets it", async () => {
+      const claims = await Promise.all(Array.from({ length: 20 }, (_, i) => claim("ada", `c${i}`)));
+      assert.deepEqual(claims.sort(), ["claimed", ...Array(19).fill("in-use")]);
+    });
+
+    test("of many that claim look-alikes at once, one gets its name", async () => {
+      const texts = ["\u0430da", "a\u0501a", "ad\u0430", "\u0430d\u0430", "\uff41da", "\u{1d41a}da"];
+      const claims = await Promise.all(texts.map((text, i) => claim(text, `c${i}`)));
+      assert.deepEqual(claims.sort(), ["claimed", ...Array(texts.length - 1).fill("look-alike")]);
+    });
+
+    test("a look-alike of a name in use is refused, whichever comes first, until the name is given back", async () => {
+      for (const [first, second] of [
+        ["bob", "\u0412ob"],
+        ["\u0412ob", "bob"],
+        ["\u0412ob", "b\u043eb"],
+      ] as const) {
+        assert.equal(await claim(first, "c1"), "claimed");
+        assert.equal(await claim(second, "c2"), "look-alike", `${first} ${second}`);
+        await registry.release(nameKey(second), "c2");
+        assert.equal(await claim(second, "c2"), "look-alike", `${first} ${second}`);
+        await registry.release(nameKey(first), "c1");
+        assert.equal(await claim(second, "c2"), "claimed", `${first} ${second}`);
+        await registry.release(nameKey(second), "c2");
+      }
+    });
+
+    test("ASCII names are told apart, and none of several gives way to a look-alike beyond ASCII", async () => {
+      assert.equal(await claim("mall0", "c1"), "claimed");
+      assert.equal(await claim("rnallO", "c2"), "claimed");
+      assert.equal(await claim("maIlO", "c3"), "claimed");
+      for (const owner of ["c1", "c2", "c3"]) assert.equal(await claim("m\u0430llo", owner), "look-alike");
+      await registry.release("rnallo", "c2");
+      await registry.release("mallo", "c3");
+      await registry.release("mailo", "c3");
+      assert.equal(await claim("m\u0430llo", "c2"), "look-alike");
+      assert.equal(await claim("m\u0430llo", "c1"), "claimed");
+    });
+
+    test("an owner may change to a look-alike of its name, which then keeps the others away", async () => {
+      assert.equal(await claim("mall0", "c1"), "claimed");
+      assert.equal(await claim("m\u0430ll0", "c1"), "claimed");
+      assert.equal(await claim("rnallO", "c2"), "look-alike");
+      await registry.release("mall0", "c1");
+      assert.equal(await claim("rnallO", "c2"), "look-alike");
+      await registry.release(nameKey("m\u0430ll0"), "c1");
+      assert.equal(await claim("rnallO", "c2"), "claimed");
     });
 
     test("only its owner gives it back", async () => {
-      await registry.claim("ada", "c1");
+      await claim("ada", "c1");
       await registry.release("ada", "c2");
-      assert.equal(await registry.claim("ada", "c2"), false);
+      assert.equal(await claim("ada", "c2"), "in-use");
       await registry.release("ada", "c1");
-      assert.equal(await registry.claim("ada", "c2"), true);
+      assert.equal(await claim("ada", "c2"), "claimed");
       await registry.release("ada", "c1");
-      assert.equal(await registry.claim("ada", "c3"), false);
+      assert.equal(await claim("ada", "c3"), "in-use");
     });
 
     test("an owner may have several names, and giving back one that nobody has does nothing", async () => {
       await registry.release("ada", "c1");
-      assert.equal(await registry.claim("ada", "c1"), true);
-      assert.equal(await registry.claim("bob", "c1"), true);
+      assert.equal(await claim("ada", "c1"), "claimed");
+      assert.equal(await claim("bob", "c1"), "claimed");
       await registry.release("ada", "c1");
-      assert.equal(await registry.claim("bob", "c2"), false);
+      assert.equal(await claim("bob", "c2"), "in-use");
     });
 
     test("takes any name for what it is", async () => {
-      for (const key of ["__proto__", "constructor", "hasownproperty"]) {
-        assert.equal(await registry.claim(key, "c1"), true);
-        assert.equal(await registry.claim(key, "c2"), false);
+      for (const text of ["__proto__", "constructor", "hasownproperty"]) {
+        assert.equal(await claim(text, "c1"), "claimed");
+        assert.equal(await claim(text, "c2"), "in-use");
       }
+      assert.equal(await claim("__prot\u043e__", "c2"), "look-alike");
     });
   });
 }

@@ -16,7 +16,7 @@ export const ERROR_CODES = [
   "unsupported-version",
   /** The person's name breaks a rule for names. */
   "name-invalid",
-  /** Somebody else has this name. */
+  /** Somebody else has this name, or one that looks like it. */
   "name-in-use",
   /** This connection already has another name. */
   "name-fixed",

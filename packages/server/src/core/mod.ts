@@ -9,4 +9,5 @@ export { type Name, personName, roomName, utf8Length } from "./names.ts";
 export { ConnectionRates, type RateKind, RateLimits } from "./rate-limits.ts";
 export { type Goodbye, type Refusal, type RefusalCode, refuse } from "./refusal.ts";
 export { newSession, type Session } from "./session.ts";
+export { skeletonOf } from "./skeleton.ts";
 export { type Rate, TokenBucket } from "./token-bucket.ts";

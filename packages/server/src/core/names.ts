@@ -1,5 +1,6 @@
 import { nameKey } from "@landline/protocol";
 import { type Refusal, refuse } from "./refusal.ts";
+import { JOINS_NEXT, JOINS_PREVIOUS, TRANSPARENT, VIRAMAS } from "./unicode-tables.ts";
 
 /** A name of a person or room that keeps the rules. */
 export interface Name {
@@ -16,27 +17,33 @@ const ROOM_BYTES_MAX = 128;
 /** Longest name that is composed at all, in UTF-16 units: a character has at most four parts of two units. */
 const RAW_LENGTH_MAX = 8 * ROOM_CHARS_MAX;
 
-/**
- * Control characters, white space, half surrogates, and what changes the direction of text or takes no room: such names
- * could pass for others on a screen.
- */
-const INVISIBLE = /[\p{Cc}\p{Cs}\p{White_Space}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}]/u;
+/** Characters that show nothing, or stand for one that is not known, although their category is one of those below. */
+const BLANK = "\\u{2800}\\u{2d7f}\\u{fffc}\\u{fffd}\\u{1107f}\\u{13441}\\u{13442}\\u{16fe4}\\u{1d159}";
+/** Letters, marks, digits, punctuation and symbols: what is assigned and can be seen. */
+const VISIBLE = `[[\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}]--\\p{Default_Ignorable_Code_Point}--[${BLANK}]]`;
+const MARKS = `[\\p{Mn}\\p{Me}${TRANSPARENT}]*`;
+/** Joiners that change how their neighbours are written: the rules CONTEXTJ of IDNA (RFC 5892, appendices A.1 and A.2). */
+const JOINER = `(?<=[${VIRAMAS}])[\\u200c\\u200d]|(?<=[${JOINS_NEXT}]${MARKS})\\u200c(?=${MARKS}[${JOINS_PREVIOUS}])`;
+/** What a name is made of, with a plain symbol in the place of each emoji. */
+const WRITTEN = new RegExp(`^(?:${VISIBLE}|${JOINER})+$`, "v");
+/** Whole sequences: joiners, variation selectors and tags that are part of one are allowed nowhere else. */
+const EMOJI = /\p{RGI_Emoji}/gv;
 
-/** Checks a person's name: 1 to 32 characters, at most 64 bytes. */
+/** Checks a person's name: 1 to 32 characters (code points), at most 64 bytes. */
 export function personName(text: string): Name | Refusal {
   const name = normalize(text);
   const wrong =
-    lengthProblem(name.text, PERSON_CHARS_MAX, PERSON_BYTES_MAX) ??
+    textProblem(name.text, PERSON_CHARS_MAX, PERSON_BYTES_MAX) ??
     (/[,!@:*?]/.test(name.text) ? "must not contain , ! @ : * or ?" : undefined) ??
     (/^[#&$%+~]/.test(name.text) ? "must not begin with # & $ % + or ~" : undefined);
   return wrong === undefined ? name : refuse("name-invalid", `The username ${wrong}`);
 }
 
-/** Checks a room's name: 1 to 64 characters, at most 128 bytes. */
+/** Checks a room's name: 1 to 64 characters (code points), at most 128 bytes. */
 export function roomName(text: string): Name | Refusal {
   const name = normalize(text);
   const wrong =
-    lengthProblem(name.text, ROOM_CHARS_MAX, ROOM_BYTES_MAX) ??
+    textProblem(name.text, ROOM_CHARS_MAX, ROOM_BYTES_MAX) ??
     (name.text.includes(",") ? "must not contain a comma" : undefined) ??
     (name.text.startsWith("#") ? "must not begin with #" : undefined);
   return wrong === undefined ? name : refuse("room-invalid", `The room name ${wrong}`);
@@ -48,11 +55,14 @@ function normalize(text: string): Name {
   return { text: composed, key: nameKey(composed) };
 }
 
-function lengthProblem(text: string, charsMax: number, bytesMax: number): string | undefined {
+function textProblem(text: string, charsMax: number, bytesMax: number): string | undefined {
   // In UTF-16 units first: a long text is not taken apart only to be counted.
   const isTooLong = text.length > 2 * charsMax || [...text].length > charsMax || utf8Length(text) > bytesMax;
   if (text.length === 0 || isTooLong) return `must have 1 to ${charsMax} characters and at most ${bytesMax} bytes`;
-  return INVISIBLE.test(text) ? "must not contain spaces, control or invisible characters" : undefined;
+  // A mark in front is drawn on what stands before the name.
+  if (/^\p{M}/u.test(text)) return "must not begin with a combining mark";
+  if (WRITTEN.test(text.replace(EMOJI, "\u263a"))) return undefined;
+  return "must have only letters, digits, punctuation, symbols and emoji, without spaces";
 }
 
 /** Bytes of a text in UTF-8; a half surrogate counts as the replacement character that stands for it. */

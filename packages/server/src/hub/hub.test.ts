@@ -138,7 +138,7 @@ describe("joining and leaving", () => {
     const states = pick(ada.take(), "state");
     assert.ok(states.length === 0 || states.length === 2, JSON.stringify(states));
     assert.deepEqual(await fixture.presence.members("lobby", 9), { names: ["Ada"], count: 1 });
-    assert.equal(await fixture.registry.claim("bob", "someone"), true);
+    assert.equal(await fixture.claim("bob", "someone"), "claimed");
   });
 
   test("names in use are refused, however they are written, and the room hears nothing", async () => {
@@ -155,6 +155,36 @@ describe("joining and leaving", () => {
     assert.deepEqual(pick(await second.hear({ type: "join", room: "lobby", username: "Eve" }), "message"), [
       ["Eve joined lobby"],
     ]);
+  });
+
+  test("look-alikes of a name in use are refused until its owner is gone, whoever is ASCII", async () => {
+    for (const [name, other] of [
+      ["Bob", "\u0412ob"],
+      ["\u0412ob", "bob"],
+    ] as const) {
+      const fixture = new HubFixture();
+      const first = await fixture.member(name, "lobby");
+      const second = fixture.connect();
+      assert.deepEqual(pick(await second.hear({ type: "join", room: "lobby", username: other }), "code", "message"), [
+        ["name-in-use", `The name ${other} looks like another that is in use`],
+      ]);
+      const greeted = await fixture.connect().hear({ type: "hello", id: "h", version: 2, username: other });
+      assert.deepEqual(pick(greeted, "type", "id", "code"), [["error", "h", "name-in-use"]]);
+      assert.deepEqual(first.take(), []);
+      await first.vanish();
+      assert.deepEqual(pick(await second.hear({ type: "join", room: "lobby", username: other }), "message"), [
+        [`${other} joined lobby`],
+      ]);
+    }
+  });
+
+  test("a person may change to a look-alike of the own name", async () => {
+    const fixture = new HubFixture();
+    const bob = await fixture.seedMember("Bob", "lobby");
+    const heard = await bob.hear({ type: "join", room: "lobby", username: "\u0412ob" });
+    assert.equal(heard.at(-1)?.message, "\u0412ob joined lobby");
+    const eve = fixture.connect();
+    assert.deepEqual(pick(await eve.hear({ type: "join", room: "lobby", username: "bob" }), "code"), [["name-in-use"]]);
   });
 
   test("of two that ask for one name at once, one gets it", async () => {
@@ -704,7 +734,7 @@ describe("sessions", () => {
     await fresh.hear({ type: "leave" });
     const [taken] = await fresh.hear({ type: "hello", version: 2, session: hello?.session as string });
     assert.equal(taken?.username, "Bob");
-    assert.equal(await fixture.registry.claim("rob", "someone"), true);
+    assert.equal(await fixture.claim("rob", "someone"), "claimed");
   });
 
   test("stay with the connection that vanishes while it takes one back", async () => {
@@ -1112,11 +1142,7 @@ async function storm(seed: number): Promise<void> {
   await idle();
   assert.deepEqual(await fixture.presence.rooms(10), [], `seed ${seed}`);
   for (const name of names) {
-    assert.equal(
-      await fixture.registry.claim(name.toLowerCase(), "after"),
-      true,
-      `seed ${seed}: ${name} is still taken`,
-    );
+    assert.equal(await fixture.claim(name, "after"), "claimed", `seed ${seed}: ${name} is still taken`);
   }
 }
 

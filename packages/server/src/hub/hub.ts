@@ -8,6 +8,7 @@ import {
   type RateLimits,
   type Refusal,
   refuse,
+  skeletonOf,
 } from "../core/mod.ts";
 import { Appends } from "./appends.ts";
 import { Client, type ClientOwner } from "./client.ts";
@@ -304,9 +305,9 @@ export class Hub implements ClientOwner {
 
   /** Takes the name for the client, and gives its earlier one back; why not, if it is refused. */
   async #claim(client: Client, name: Name, leave: readonly Name[] = []): Promise<Refusal | undefined> {
-    if (!(await this.#registry.claim(name.key, client.id))) {
-      return refuse("name-in-use", `The name ${name.text} is in use`);
-    }
+    const claim = await this.#registry.claim({ key: name.key, skeleton: skeletonOf(name.text) }, client.id);
+    if (claim === "in-use") return refuse("name-in-use", `The name ${name.text} is in use`);
+    if (claim === "look-alike") return refuse("name-in-use", `The name ${name.text} looks like another that is in use`);
     const { person: before } = client;
     // The old rooms are left under the old name.
     for (const room of leave) await this.#exit(client, room);

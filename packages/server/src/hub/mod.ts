@@ -5,7 +5,7 @@ export { Hub, type HubOptions } from "./hub.ts";
 export type { Link } from "./link.ts";
 export type { Presence, PresenceChange } from "./presence.ts";
 export type { GapReason } from "./recovery.ts";
-export type { Registry } from "./registry.ts";
+export type { Claim, ClaimedName, Registry } from "./registry.ts";
 export {
   AHEAD_MAX_MS,
   type AppendResult,

@@ -169,14 +169,14 @@ describe("a person with several connections", () => {
       (await fixture.presence.rooms(9)).map(({ room }) => room),
       ["lobby"],
     );
-    assert.equal(await fixture.registry.claim("bob", "someone"), false);
+    assert.equal(await fixture.claim("bob", "someone"), "in-use");
     // The secret went with its connection.
     assert.equal((await fixture.connect().hear(share(session)))[0]?.code, "session-unknown");
     assert.deepEqual(pick(await second.hear(chat("still here")), "type"), [["ack"]]);
     ada.take();
     await second.vanish();
     assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "left"]]);
-    assert.equal(await fixture.registry.claim("bob", "someone"), true);
+    assert.equal(await fixture.claim("bob", "someone"), "claimed");
   });
 
   test("whose last one is going is not joined by another; when that is told, the name is free", async () => {
@@ -217,7 +217,7 @@ describe("a person with several connections", () => {
     assert.deepEqual(pick(ada.take(), "type"), [["chat"]]);
     await another.vanish();
     assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "left"]]);
-    assert.equal(await fixture.registry.claim("bob", "someone"), true);
+    assert.equal(await fixture.claim("bob", "someone"), "claimed");
   });
 
   test("can be shared while the connection is taken back, and leave rooms meanwhile", async () => {
@@ -237,9 +237,9 @@ describe("a person with several connections", () => {
     assert.deepEqual(fresh.take()[0]?.rooms, ["lobby"]);
     assert.deepEqual(pick(ada.take(), "type"), [["chat"]]);
     for (const each of [first, fresh, second]) await each.vanish();
-    assert.equal(await fixture.registry.claim("bob", "someone"), false);
+    assert.equal(await fixture.claim("bob", "someone"), "in-use");
     await third.vanish();
-    assert.equal(await fixture.registry.claim("bob", "someone"), true);
+    assert.equal(await fixture.claim("bob", "someone"), "claimed");
   });
 
   test("has at most connectionsPerPersonMax of them", async () => {
@@ -272,7 +272,7 @@ describe("a person with several connections", () => {
     const fresh = await fixture.seedMember("Rob", "attic");
     await fresh.hear({ type: "leave" });
     assert.equal((await fresh.hear(share(session)))[0]?.username, "Bob");
-    assert.equal(await fixture.registry.claim("rob", "someone"), true);
+    assert.equal(await fixture.claim("rob", "someone"), "claimed");
   });
 
   test("has silent and slow ones let go on their own", async () => {

@@ -1,20 +1,59 @@
-import type { Registry } from "../../hub/mod.ts";
+import type { Claim, ClaimedName, Registry } from "../../hub/mod.ts";
+
+/** The names of one skeleton: their owners by key. Where there is one beyond ASCII, all have one owner. */
+interface Alike {
+  readonly ascii: Map<string, string>;
+  readonly others: Map<string, string>;
+}
 
 /** Who has which name, on this one server. */
 export class MemoryRegistry implements Registry {
-  readonly #owners = new Map<string, string>();
+  /** By key: the name and its owner. */
+  readonly #names = new Map<string, { readonly owner: string; readonly skeleton: string }>();
+  readonly #alike = new Map<string, Alike>();
 
-  async claim(name: string, owner: string): Promise<boolean> {
-    const current = this.#owners.get(name);
-    if (current === undefined) this.#owners.set(name, owner);
-    return current === undefined || current === owner;
+  async claim({ key, skeleton }: ClaimedName, owner: string): Promise<Claim> {
+    const current = this.#names.get(key);
+    if (current !== undefined) return current.owner === owner ? "claimed" : "in-use";
+    let alike = this.#alike.get(skeleton);
+    if (alike === undefined) {
+      alike = { ascii: new Map(), others: new Map() };
+      this.#alike.set(skeleton, alike);
+    } else if (isTaken(alike, key, owner)) {
+      return "look-alike";
+    }
+    this.#names.set(key, { owner, skeleton });
+    group(alike, key).set(key, owner);
+    return "claimed";
   }
 
-  async release(name: string, owner: string): Promise<void> {
-    if (this.#owners.get(name) === owner) this.#owners.delete(name);
+  async release(key: string, owner: string): Promise<void> {
+    const current = this.#names.get(key);
+    if (current?.owner !== owner) return;
+    this.#names.delete(key);
+    const alike = this.#alike.get(current.skeleton) as Alike;
+    group(alike, key).delete(key);
+    if (alike.ascii.size === 0 && alike.others.size === 0) this.#alike.delete(current.skeleton);
   }
 
   async close(): Promise<void> {
-    this.#owners.clear();
+    this.#names.clear();
+    this.#alike.clear();
   }
+}
+
+/** Looks at few names: an owner has one or two, and the first of another decides. */
+function isTaken({ ascii, others }: Alike, key: string, owner: string): boolean {
+  for (const other of others.values()) if (other !== owner) return true;
+  if (isAscii(key)) return false;
+  for (const other of ascii.values()) if (other !== owner) return true;
+  return false;
+}
+
+function group(alike: Alike, key: string): Map<string, string> {
+  return isAscii(key) ? alike.ascii : alike.others;
+}
+
+function isAscii(key: string): boolean {
+  return /^[\0-\x7f]*$/.test(key);
 }

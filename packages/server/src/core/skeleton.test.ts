@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { personName } from "./names.ts";
+import { skeletonOf } from "./skeleton.ts";
+import { UNICODE_VERSION } from "./unicode-tables.ts";
+
+/** Pairs of an ASCII letter or digit and what Unicode says looks like it. */
+const LOOK_ALIKES = readFileSync(new URL("../../../../test/fixtures/look-alikes.txt", import.meta.url), "utf8")
+  .trim()
+  .split("\n")
+  .filter((line) => !line.startsWith("#"))
+  .flatMap((line) => {
+    const [target = "", sources = ""] = line.split(":");
+    const character = (point: string) => String.fromCodePoint(Number.parseInt(point, 16));
+    return sources.split(",").map((source) => [character(target), character(source)] as const);
+  });
+
+test("the tables are of the version of Unicode that Node has", (context) => {
+  // What is newer than the tables has no look-alikes in them.
+  if (!process.versions.node.startsWith("24.")) return context.skip("the tables are made for Node 24");
+  assert.equal(process.versions.unicode, UNICODE_VERSION, "renew them: see CONTRIBUTING.md");
+});
+
+describe("skeletonOf()", () => {
+  test("is the same for every look-alike of an ASCII letter or digit, in any case of it", () => {
+    assert.ok(LOOK_ALIKES.length > 1_400, String(LOOK_ALIKES.length));
+    let names = 0;
+    for (const [character, other] of LOOK_ALIKES) {
+      if (!("type" in personName(`x${other}`))) names += 1;
+      for (const same of [character, character.toLowerCase(), character.toUpperCase()]) {
+        assert.equal(skeletonOf(`x${other}y`), skeletonOf(`x${same}y`), `${other} ${same}`);
+      }
+    }
+    assert.ok(names > 1_400, String(names));
+  });
+
+  test("is the same for forms that stand for ASCII: full width, in a circle, raised, mathematical, ligatures", () => {
+    for (const [one, other] of [
+      ["\uff41\uff44\uff41", "ada"],
+      ["\uff2d\uff41\uff58", "max"],
+      ["\u24d0\u24d3\u24d0", "ADA"],
+      ["ad\u1d43", "ada"],
+      ["\u{1d400}da", "ada"],
+      ["o\ufb00ice", "office"],
+      ["n\u00ba1", "no1"],
+      ["\u212bsa", "\u00e5sa"],
+    ] as const) {
+      assert.equal(skeletonOf(one), skeletonOf(other), `${one} ${other}`);
+    }
+  });
+
+  test("is the same whatever the case and whatever cannot be seen", () => {
+    for (const [one, other] of [
+      ["IRIS", "iris"],
+      ["\u0456ris", "Iris"],
+      ["\u04c0ris", "iris"],
+      ["\u041d\u041e\u041c\u0415", "home"],
+      ["a\u034fda", "ada"],
+      ["\u2764\ufe0f", "\u2764"],
+    ] as const) {
+      assert.equal(skeletonOf(one), skeletonOf(other), `${one} ${other}`);
+    }
+    for (let code = 0; code < 0x80; code += 1) {
+      const character = String.fromCharCode(code);
+      assert.equal(skeletonOf(character), skeletonOf(character.toUpperCase()), character);
+    }
+  });
+
+  test("differs where the names can be told apart", () => {
+    for (const [one, other] of [
+      ["ada", "adb"],
+      ["ada", "\u00e1da"],
+      ["\u00e9van", "\u00e9nan"],
+      ["\u0440\u043e\u0441\u0442", "poct"],
+      ["\u0412\u0438\u043a\u0430", "Bika"],
+      ["\u041e\u043b\u044f", "ola"],
+      ["\u5c71", "\u5ddd"],
+      ["\u{1f600}", "\u{1f601}"],
+    ] as const) {
+      assert.notEqual(skeletonOf(one), skeletonOf(other), `${one} ${other}`);
+    }
+  });
+
+  test("changes only the size of a text that is a name, and not by much", () => {
+    for (let point = 0; point <= 0x10ffff; point += 1) {
+      const skeleton = skeletonOf(String.fromCodePoint(point));
+      if (skeleton.length > 36) assert.fail(`U+${point.toString(16)} has a skeleton of ${skeleton.length} units`);
+    }
+  });
+});
