@@ -32,7 +32,7 @@ export interface ServerConfig {
    * Browsers open connections early and use them later; a welcome on such a connection spoils it. @default 2000
    */
   readonly silentMs: number;
-  /** How long a client that has begun to speak may leave it open what it speaks, in milliseconds. @default 250 */
+  /** How long a client that has sent its first bytes waits for the welcome, if they do not show yet what it speaks. @default 250 */
   readonly sniffMs: number;
   /** How long an HTTP client may take for the head of a request, in milliseconds. @default 10000 */
   readonly headersTimeoutMs: number;
@@ -102,7 +102,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   connectionBurstPerAddress: { kind: "count", about: "new connections of one address at once" },
   rates: { kind: "choice", choices: ["on", "off"], about: "off lifts every rate and every limit per address" },
   silentMs: { kind: "duration", about: "until a silent client gets the welcome" },
-  sniffMs: { kind: "duration", about: "until a client that has not shown what it speaks speaks JSON" },
+  sniffMs: { kind: "duration", about: "until a client that has not shown what it speaks gets the welcome" },
   headersTimeoutMs: { kind: "duration", about: "for the head of an HTTP request", min: 1 },
   sendTimeoutMs: { kind: "duration", about: "bytes wait for a connection and none leaves: it is gone", min: 1 },
   drainMs: { kind: "duration", about: "how long closing waits for clients to go" },

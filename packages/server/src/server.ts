@@ -11,6 +11,7 @@ import { loadAssets } from "./gateways/assets.ts";
 import { Door } from "./gateways/door.ts";
 import { lineFraming, prefixFraming, websocketFraming } from "./gateways/framing.ts";
 import { HttpGateway } from "./gateways/http.ts";
+import { beginning, jsonOpening, prefixOpening } from "./gateways/opening.ts";
 import { type StreamDialect, StreamGateway } from "./gateways/stream.ts";
 import { WebSocketGateway } from "./gateways/websocket.ts";
 import { type Framing, Hub, type RoomLog, RoomLogError, WireFormat, type WireFormats } from "./hub/mod.ts";
@@ -157,7 +158,7 @@ function bounded(value: number): number | undefined {
 /** JSON values however they come: lines, back to back, cut anywhere. */
 function jsonLines(limits: ChatLimits): StreamDialect {
   return {
-    codec: json({ bytesMax: limits.frameBytesMax, invalid: "skip" }),
+    codec: beginning(jsonOpening, json({ bytesMax: limits.frameBytesMax, invalid: "skip" })),
     formats: jsonFormats(lineFraming),
     read: (frame) => (frame instanceof SocketError ? INVALID_JSON : readCommand(frame)),
   };
@@ -166,7 +167,7 @@ function jsonLines(limits: ChatLimits): StreamDialect {
 /** Each JSON text with its length in front, as the seed's `send_with_length` does it. */
 function jsonPrefixed(limits: ChatLimits): StreamDialect {
   return {
-    codec: lengthPrefixed({ bytesMax: limits.frameBytesMax }),
+    codec: beginning(prefixOpening, lengthPrefixed({ bytesMax: limits.frameBytesMax })),
     formats: jsonFormats(prefixFraming),
     read: (frame) => {
       const bytes = Buffer.from(frame as Uint8Array);

@@ -31,13 +31,18 @@ describe("the door", LIMIT, () => {
     assert.match(await early.textUntil("\r\n\r\n"), /^HTTP\/1\.1 200 OK\r\n/);
   });
 
-  test("takes a client for JSON that has not shown what it speaks in time", async () => {
+  test("welcomes a client that has not shown what it speaks in time, and is told so by its next bytes", async () => {
     await using server = await TestServer.start({ sniffMs: 1 });
     const client = await server.connect();
     client.send("tr");
     assert.equal((await client.next()).type, "welcome");
-    client.send("ue ");
+    client.send("ue\n");
     assert.equal((await client.next()).code, "invalid-request");
+    const http = await server.connect();
+    http.send("GE");
+    assert.equal((await http.next()).type, "welcome");
+    http.send("T / HTTP/1.1\r\n\r\n");
+    assert.equal((await http.rest()).at(-1)?.code, "protocol-error");
   });
 
   test("knows HTTP by its first line, however it is cut", async () => {

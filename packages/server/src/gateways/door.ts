@@ -12,7 +12,7 @@ export interface DoorOptions {
   readonly callers?: CallerLimits | undefined;
   /** A client that is silent for this long waits for the welcome, in milliseconds. */
   readonly silentMs: number;
-  /** One that has begun to speak, but not shown what, speaks JSON after this long, in milliseconds. */
+  /** One that has begun to speak, but not shown what, gets the welcome after this long, in milliseconds. */
   readonly sniffMs: number;
   /** Bytes wait for a connection, of whatever kind, and none leaves for this long: it is reset. @default never */
   readonly sendTimeoutMs?: number | undefined;
@@ -28,7 +28,10 @@ export interface Doorways {
   http(socket: Socket): void;
 }
 
-/** One port for every kind of client: it looks at a connection's first bytes and hands the connection on. */
+/**
+ * One port for every kind of client: it looks at a connection's first bytes and hands the connection on. What is not HTTP
+ * goes to the chat, whose codecs refuse what does not begin as a chat (`opening.ts`): early or late, cut or whole.
+ */
 export class Door {
   readonly #server: Server;
   readonly #detached: Set<Socket>;

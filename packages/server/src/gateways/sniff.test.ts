@@ -15,9 +15,10 @@ const SAMPLES: readonly (readonly [string, Speech])[] = [
   ["\r\n\r\n\nPOST /api HTTP/1.1\r\n", "http"],
   ["\r\rPOST / HTTP/1.1\r\n", "http"],
   ["OPTIONS * HTTP/1.1\r\n", "http"],
-  ["CONNECT example.com:443 HTTP/1.1\r\n", "http"],
+  ["CONNECT example.com:443 HTTP/1.1\r\n", "json"],
   ["GET http://127.0.0.1:8083/ HTTP/1.1\r\n", "http"],
-  ["GET ws+unix://x HTTP/1.1\r\n", "http"],
+  ["GET HTTPS://x HTTP/1.1\r\n", "http"],
+  ["GET ftp://x HTTP/1.1\r\n", "json"],
   ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "http"],
   ["X-ODD!#$%&'*+.^_`|~9 / HTTP/1.1\r\n", "http"],
   ["true, false", "json"],
@@ -55,9 +56,8 @@ describe("sniff()", () => {
   });
 
   test("decides after 1024 bytes, and looks at no more", () => {
-    for (const text of ["a", "\r\n", "GET h"]) {
-      const long = Buffer.alloc(SNIFF_BYTES_MAX, text === "GET h" ? "h" : text);
-      if (text === "GET h") long.write("GET ");
+    for (const text of ["a", "\r\n"]) {
+      const long = Buffer.alloc(SNIFF_BYTES_MAX, text);
       assert.equal(sniff(long.subarray(0, SNIFF_BYTES_MAX - 1)), undefined, text);
       assert.equal(sniff(long), "json", text);
     }

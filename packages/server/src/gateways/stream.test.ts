@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { TestServer } from "../../../../test/chat-server.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
-import { type RawClient, turns } from "../../../../test/raw-client.ts";
+import { turns } from "../../../../test/raw-client.ts";
 
 failOnLeaks();
 
@@ -149,9 +149,9 @@ describe("length-prefixed requests", LIMIT, () => {
     await using server = await TestServer.start();
     const client = await server.connect();
     const notUtf8 = Buffer.from('{"type":"ping","x":"\xff"}', "latin1");
-    client.sendPrefixed("nonsense", "", notUtf8, { type: "ping" });
-    await client.next("prefixed");
-    for (let i = 0; i < 3; i += 1) {
+    client.sendPrefixed(JOIN, "nonsense", "", notUtf8, "[", { type: "ping" });
+    await client.nextWith("type", "notification", "prefixed");
+    for (let i = 0; i < 4; i += 1) {
       assert.deepEqual(await client.next("prefixed"), { type: "error", message: "Invalid JSON" });
     }
     assert.deepEqual(await client.next("prefixed"), { type: "pong" });
@@ -169,71 +169,89 @@ describe("length-prefixed requests", LIMIT, () => {
   });
 });
 
-describe("HTTP on a chat connection", LIMIT, () => {
+describe("a chat connection", LIMIT, () => {
   const attack = `POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n\r\n${JSON.stringify({ ...JOIN, username: "Mallory" })}\n`;
 
-  const starts: Readonly<Record<string, (server: TestServer) => Promise<RawClient>>> = {
-    "after the welcome": async (server) => {
-      const client = await server.connect();
-      await client.next();
-      return client;
-    },
-    "after a request": async (server) => {
-      const client = await server.connect();
-      client.send({ type: "ping" });
-      await client.nextWith("type", "pong");
-      return client;
-    },
-    "after something that was not JSON": async (server) => {
-      const client = await server.connect();
-      client.send("{nonsense}\n");
-      await client.nextWith("type", "error");
-      return client;
-    },
-    "after a first byte that left it open": async (server) => {
-      const client = await server.connect();
-      client.send("\r");
-      await client.next();
-      return client;
-    },
+  const starts: Readonly<Record<string, readonly string[]>> = {
+    "after the welcome": [],
+    "after empty lines": ["\r\n", "\r", "\n \t\n"],
+    "after words, each a line": ["hello\n", "quit\r\n"],
+    "after a word whose line goes on": ["hello"],
+    "after the beginning of its method": ["P", "O"],
   };
   const cuts: Readonly<Record<string, (bytes: string) => readonly string[]>> = {
     "in one piece": (text) => [text],
     "byte by byte": (text) => [...text],
-    "cut in its first line": (text) => [text.slice(0, 3), text.slice(3, 9), text.slice(9)],
-    "behind other requests": (text) => [`${'{"type":"ping"}\n'.repeat(200)}${text}`],
-    "behind an empty line": (text) => [`\r\n${text}`],
+    "cut in its first line": (text) => [
+      text.slice(0, 2),
+      text.slice(2, 3),
+      text.slice(3, 5),
+      text.slice(5, 9),
+      text.slice(9),
+    ],
   };
   for (const [when, start] of Object.entries(starts)) {
     for (const [how, cut] of Object.entries(cuts)) {
-      test(`closes it ${when}, ${how}, and no body is read as chat`, async () => {
+      test(`ends at HTTP ${when}, ${how}, and no body is read as chat`, async () => {
         await using server = await TestServer.start({ silentMs: 1, sniffMs: 1 });
         const witness = await server.member("Bob", "lobby");
-        const client = await start(server);
+        const client = await server.connect();
+        assert.equal((await client.next()).type, "welcome");
+        await client.sendApart(start);
         await client.sendApart(cut(attack));
-        const last = (await client.rest()).at(-1);
-        assert.deepEqual([last?.type, last?.code], ["error", "protocol-error"]);
+        assert.deepEqual((await client.rest()).at(-1), {
+          type: "error",
+          code: "protocol-error",
+          message: "A chat connection begins with a JSON object",
+        });
         witness.send({ type: "ping" });
         assert.deepEqual(await witness.next(), { type: "pong" }, "nobody joined");
       });
     }
   }
 
-  test("is not seen in a chat message that speaks of it", async () => {
+  test("goes on after words: each is answered as what is not JSON", async () => {
+    await using server = await TestServer.start({ sniffMs: 1 });
+    const client = await server.connect();
+    for (const word of ["hello", "\n", "there\r\n", "what"]) {
+      client.send(word);
+      if (word === "hello") assert.equal((await client.next()).type, "welcome");
+      if (word !== "\n") assert.deepEqual(await client.next(), { type: "error", message: "Invalid JSON" });
+    }
+    client.send(JOIN);
+    assert.equal((await client.next()).message, "Ada joined lobby");
+  });
+
+  test("that began with JSON takes whatever comes later for what it is", async () => {
     await using server = await TestServer.start();
-    const client = await server.member("Ada", "lobby");
-    client.send("nonsense\n");
-    assert.equal((await client.next()).code, "invalid-json");
-    const message = "GET / HTTP/1.1";
-    client.send(`nonsense\n{"type":"chat","id":"1","message":"${message}"}\n`);
-    assert.equal((await client.next()).code, "invalid-json");
-    assert.equal((await client.next()).id, "1");
-    await client.sendApart(["nonsense", "\n", '{"type":"chat","id":"2",', `"message":"${message}"}`]);
-    assert.equal((await client.next()).code, "invalid-json");
-    assert.equal((await client.next()).id, "2");
-    await client.sendApart([`nonsense\n{"type":"chat","id":"3","message":"GET /`, ` HTTP/1.1"}`]);
-    assert.equal((await client.next()).code, "invalid-json");
-    assert.equal((await client.next()).id, "3");
+    const client = await server.connect();
+    client.send("{nonsense}\n");
+    await client.nextWith("message", "Invalid JSON");
+    for (const line of ["not json", "GET / HTTP/1.1", "{'a':1}", "\x16\x03\x01"]) {
+      client.send(`${line}\n`);
+      assert.equal((await client.next()).message, "Invalid JSON", line);
+      client.send({ type: "ping", id: line });
+      assert.equal((await client.nextWith("type", "pong")).id, line);
+    }
+  });
+
+  test("with lengths in front ends where the first is not followed by an object", async () => {
+    await using server = await TestServer.start();
+    for (const text of ["", "7", "nonsense", ' {"type":"ping"}', '[{"type":"ping"}]']) {
+      const client = await server.connect();
+      client.sendPrefixed(text, { type: "ping" });
+      assert.equal((await client.rest("prefixed")).at(-1)?.code, "protocol-error", text);
+    }
+  });
+
+  test("with lengths in front may be slow to send its first", async () => {
+    await using server = await TestServer.start({ sniffMs: 1 });
+    const client = await server.connect();
+    const body = Buffer.from(JSON.stringify(JOIN));
+    client.send(Buffer.from([0, 0]));
+    assert.equal((await client.next("prefixed")).type, "welcome");
+    client.send(Buffer.from([0, body.length]), body);
+    assert.equal((await client.next("prefixed")).message, "Ada joined lobby");
   });
 });
 

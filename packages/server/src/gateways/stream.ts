@@ -1,5 +1,5 @@
 import { type Codec, type Connection, type ConnectionHandlers, type Decoder, SocketError } from "@landline/sockets";
-import type { Command, Goodbye, Refusal } from "../core/mod.ts";
+import type { Command, Refusal } from "../core/mod.ts";
 import type { Client, Hub, Link, WireFormats } from "../hub/mod.ts";
 
 /** A dialect over a byte stream: how requests are found in the bytes and read, and how answers are written. */
@@ -12,12 +12,6 @@ export interface StreamDialect {
 }
 
 const NO_BYTES = new Uint8Array(0);
-
-/** A line that is no request but ends like the first one of HTTP. Linear in its length, as `^` is where it was not. */
-const HTTP_LINE = /^[^{\r\n][^\r\n]*\sHTTP\/\d/m;
-const HTTP_LINE_END = /^[^\r\n]*\sHTTP\/\d/;
-/** As many characters of that end may have come with earlier bytes. */
-const HTTP_LINE_END_LENGTH = 7;
 
 /** Requests that are read at once: a client that is made to wait in between is not read on. */
 const FRAMES_PER_STEP = 64;
@@ -49,10 +43,6 @@ class StreamVisitor implements ConnectionHandlers {
   readonly #client: Client;
   readonly #dialect: StreamDialect;
   readonly #decoder: Decoder<unknown>;
-  /** What arrived last, as long as it was not looked at for HTTP. */
-  #chunk: Uint8Array = NO_BYTES;
-  /** The last characters of a line that is no request and goes on; of any other line nothing is kept. */
-  #badLineEnd = "";
   #isPaused = false;
 
   constructor(hub: Hub, connection: Connection, dialect: StreamDialect) {
@@ -69,11 +59,6 @@ class StreamVisitor implements ConnectionHandlers {
 
   data(_: Connection, chunk: Uint8Array): void {
     this.#hub.heard(this.#client);
-    if (this.#badLineEnd !== "" && this.#endsHttpLine(chunk)) {
-      this.#dismissHttp();
-      return;
-    }
-    this.#chunk = chunk;
     this.#read(chunk);
   }
 
@@ -98,21 +83,17 @@ class StreamVisitor implements ConnectionHandlers {
       for (let bytes = chunk; ; bytes = NO_BYTES) {
         const frames = this.#decoder.decode(bytes, FRAMES_PER_STEP);
         if (frames.length === 0) break;
-        // A page can make its visitor's browser send anything, also on a connection that was opened early, but not leave
-        // out the first line of the request.
-        if (frames.some((frame) => frame instanceof SocketError) && this.#hasHttpLine()) {
-          this.#dismissHttp();
-          return;
-        }
         for (const frame of frames) this.#client.receive(this.#dialect.read(frame));
         if (this.#isPaused || this.#client.isGone) return;
       }
     } catch (error) {
       if (!(error instanceof SocketError)) throw error;
-      const isTooLong = error.code === "frame-too-long";
       const limit = this.#hub.limits.frameBytesMax;
-      if (isTooLong) this.#dismiss("frame-too-long", `A request has at most ${limit} bytes`);
-      else this.#dismiss("protocol-error", "The frames cannot be told apart");
+      const [code, message] =
+        error.code === "frame-too-long"
+          ? (["frame-too-long", `A request has at most ${limit} bytes`] as const)
+          : (["protocol-error", error.message] as const);
+      this.#hub.dismiss(this.#client, { code, message, reconnect: false });
     }
   }
 
@@ -124,31 +105,6 @@ class StreamVisitor implements ConnectionHandlers {
 
   close(): void {
     this.#client.gone();
-  }
-
-  /** Whether a line that is no request goes on as HTTP's first. */
-  #endsHttpLine(chunk: Uint8Array): boolean {
-    const text = this.#badLineEnd + latin1(chunk);
-    this.#badLineEnd = text.includes("\n") ? "" : text.slice(-HTTP_LINE_END_LENGTH);
-    return HTTP_LINE_END.test(text);
-  }
-
-  /** Whether HTTP's first line is among what arrived last. */
-  #hasHttpLine(): boolean {
-    const text = latin1(this.#chunk);
-    this.#chunk = NO_BYTES;
-    if (text === "") return false;
-    const lastLine = text.slice(text.lastIndexOf("\n") + 1);
-    this.#badLineEnd = lastLine.startsWith("{") ? "" : lastLine.slice(-HTTP_LINE_END_LENGTH);
-    return HTTP_LINE.test(text);
-  }
-
-  #dismissHttp(): void {
-    this.#dismiss("protocol-error", "This is a chat connection, not HTTP");
-  }
-
-  #dismiss(code: Goodbye["code"], message: string): void {
-    this.#hub.dismiss(this.#client, { code, message, reconnect: false });
   }
 }
 
@@ -184,8 +140,4 @@ class StreamLink implements Link {
   close(): void {
     void this.#connection.close();
   }
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
