@@ -25,7 +25,15 @@ const LONG = "x".repeat(5_000);
 const FIELDS = ["A: b", "x-long:   some value  ", "Set-Cookie: a=1", "Empty:", "Connection: close"];
 const TOKENS = texts(
   ...["\r\n", "\n", "\r", "\r\n\r\n", ":", " ", "\t", "\0", ";", ",", "0", "ffffffffffffffff", "-1", "+1", "0x1"],
-  ...["HTTP/1.1 ", "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n", "chunked", " chunked, gzip", "0\r\n\r\n"],
+  ...[
+    "HTTP/1.1 ",
+    "Content-Length: 3\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "chunked",
+    " chunked, gzip",
+    "\r\n ",
+    "0\r\n\r\n",
+  ],
 );
 
 export const httpTarget: FuzzTarget = {

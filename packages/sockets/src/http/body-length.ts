@@ -9,7 +9,8 @@ export type BodyLength =
 
 /**
  * Decides how an answer's body ends: RFC 9112, section 6.3. A length together with a transfer coding, and lengths that
- * differ, are refused: whoever sends that wants two readers to see two messages.
+ * differ, are refused: whoever sends that wants two readers to see two messages. So is every transfer coding but
+ * `chunked`: none was asked for (section 7.4), and its bytes must not pass for the body.
  *
  * @throws {SocketError} `malformed`.
  */
@@ -20,10 +21,10 @@ export function bodyLength(head: Omit<ResponseHead, "headers">, fields: readonly
   if (coding !== undefined && length !== undefined) {
     throw malformed("both Content-Length and Transfer-Encoding", coding.offset);
   }
-  const isChunked = coding !== undefined && endsChunked(codings, coding.offset);
+  const hasChunks = isChunked(codings);
   if (method === "HEAD" || head.status === 204 || head.status === 304) return { kind: "none" };
-  if (isChunked) return { kind: "chunked" };
-  // A final coding other than chunked, and neither coding nor length: the connection's end is the body's.
+  if (hasChunks) return { kind: "chunked" };
+  // Neither coding nor length: the connection's end is the body's.
   if (length === undefined) return { kind: "until-close" };
   return { kind: "length", bytes: length };
 }
@@ -43,15 +44,11 @@ function contentLength(fields: readonly Field[]): number | undefined {
   return length;
 }
 
-function endsChunked(fields: readonly Field[], offset: number): boolean {
-  const codings = fields.flatMap(({ value }) => value.split(",")).map((coding) => trimBlanks(coding).toLowerCase());
-  const named = codings.filter((coding) => coding !== "");
-  const at = named.findIndex((coding) => /^chunked\s*(;|$)/.test(coding));
-  if (named.length === 0) throw malformed("a Transfer-Encoding that names no coding", offset);
-  if (at === -1) return false;
-  if (named[at] !== "chunked") throw malformed("a parameter of the chunked coding", offset);
-  // Chunked and then something else: the chunks are inside, and only the connection's end shows theirs.
-  if (at === named.length - 1) return true;
-  if (named.indexOf("chunked", at + 1) !== -1) throw malformed("the chunked coding twice", offset);
-  return false;
+function isChunked(fields: readonly Field[]): boolean {
+  const [first] = fields;
+  if (first === undefined) return false;
+  const names = fields.flatMap(({ value }) => value.split(",")).map((name) => trimBlanks(name).toLowerCase());
+  const [coding, ...more] = names.filter((name) => name !== "");
+  if (coding === "chunked" && more.length === 0) return true;
+  throw malformed("a Transfer-Encoding other than chunked", first.offset);
 }

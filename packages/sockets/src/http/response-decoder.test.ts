@@ -121,9 +121,20 @@ const GOOD: readonly Sample[] = [
     expected: { version: "1.0", body: "all\r\nof it", trailers: [] },
   },
   {
-    name: "a final coding other than chunked",
-    text: message("HTTP/1.1 200 OK", "Transfer-Encoding: chunked, gzip", "", "5\r\nhello"),
-    expected: { body: "5\r\nhello", trailers: [] },
+    name: "folded fields, with a space for each fold",
+    text: message("HTTP/1.1 200 OK", "A: b \t", " \t c", "\td: e ", "B:", " ", " f", "Content-Length: 0", "", ""),
+    expected: {
+      headers: [
+        ["a", "b c d: e"],
+        ["b", "f"],
+        ["content-length", "0"],
+      ],
+    },
+  },
+  {
+    name: "folded trailers",
+    text: message("HTTP/1.1 200 OK", CHUNKED, "", "0", "A: b", " c", "", ""),
+    expected: { trailers: [["a", "b c"]] },
   },
   {
     name: "an empty body until the end",
@@ -212,7 +223,9 @@ const BAD: readonly (readonly [name: string, text: string, offset: number, optio
   ["CR CR LF", message("HTTP/1.1 200 OK", "A: b\r", "", ""), 21],
   ["a NUL in a field", message("HTTP/1.1 200 OK", "A: b\0c", "", ""), 21],
   ["white space before a colon", message("HTTP/1.1 200 OK", "Content-Length : 5", "", "hello"), 31],
-  ["a folded field", message("HTTP/1.1 200 OK", "A: b", " c", "", ""), 23],
+  ["a coding before chunked", message("HTTP/1.1 200 OK", "Transfer-Encoding: gzip, chunked", "", "0", "", ""), 17],
+  ["a coding that is not chunked", message("HTTP/1.1 200 OK", "Transfer-Encoding: gzip", "", ""), 17],
+  ["two places", message("HTTP/1.1 302 X", "Location: /a", "Location: /b", "", ""), 30],
   ["white space before the first field", message("HTTP/1.1 200 OK", "\tA: b", "", ""), 17],
   ["a field without a colon", message("HTTP/1.1 200 OK", "A b", "", ""), 17],
   ["a field without a name", message("HTTP/1.1 200 OK", ": b", "", ""), 17],

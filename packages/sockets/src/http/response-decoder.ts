@@ -5,12 +5,14 @@ import { SocketError } from "../errors.ts";
 import { type BodyLength, bodyLength } from "./body-length.ts";
 import {
   type Field,
+  isFolded,
   type Line,
   malformed,
   parseField,
   parseStatusLine,
   type ResponseHead,
   toHeaders,
+  unfold,
 } from "./response-head.ts";
 
 /** Options for {@link ResponseDecoder}. */
@@ -45,8 +47,8 @@ const CHUNK_LINE = /^([0-9A-Fa-f]+)(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n$/;
 
 /**
  * Decodes one HTTP/1.0 or HTTP/1.1 answer: bytes in, {@link ResponseEvent}s out, no input or output. As strict as
- * RFC 9112 asks of a client; where that lets a recipient choose, LF alone ends a line of the head and obsolete folding
- * is refused. What comes after the answer is ignored.
+ * RFC 9112 asks of a client; where that lets a recipient choose, LF alone ends a line of the head, and a transfer coding
+ * other than `chunked` is refused. What comes after the answer is ignored.
  *
  * `decode` and `end` throw `malformed` with `offset`, `limit`, and `end` throws `end-of-stream` for an answer cut off.
  *
@@ -138,7 +140,7 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
     if (this.#status === undefined) {
       this.#status = parseStatusLine(line);
     } else if (line.bytes.length > 0) {
-      this.#fields.push(parseField(line));
+      this.#addField(line);
     } else {
       const status = this.#status;
       const fields = this.#fields;
@@ -233,9 +235,14 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
   #trailers(): boolean {
     const line = this.#headerLine();
     if (line === undefined) return false;
-    if (line.bytes.length > 0) this.#fields.push(parseField(line));
+    if (line.bytes.length > 0) this.#addField(line);
     else this.#step = "end";
     return true;
+  }
+
+  #addField(line: Line): void {
+    const last = isFolded(line) ? this.#fields.pop() : undefined;
+    this.#fields.push(last === undefined ? parseField(line) : unfold(last, line));
   }
 
   /** A line of the head or of the trailers, without its ending. */

@@ -38,19 +38,35 @@ export function parseStatusLine({ bytes, offset }: Line): Omit<ResponseHead, "he
   return { version: minor === "0" ? "1.0" : "1.1", status: Number(status), reason };
 }
 
-/** Reads a field line: RFC 9112, section 5. The obsolete line folding is refused. */
-export function parseField({ bytes, offset }: Line): Field {
-  const [first] = bytes;
-  if (first === 0x20 || first === 0x09) throw malformed("a field that is folded over several lines", offset);
+/** Reads a field line: RFC 9112, section 5. */
+export function parseField(line: Line): Field {
+  const { bytes, offset } = line;
+  if (isFolded(line)) throw malformed("white space before the first field", offset);
   const text = latin1(bytes);
   const colon = text.indexOf(":");
   if (colon === -1) throw malformed("a field without a colon", offset);
   const name = text.slice(0, colon);
   if (/[ \t]$/.test(name)) throw malformed("white space before the colon of a field", offset + colon - 1);
   if (!FIELD_NAME.test(name)) throw malformed("a field without a valid name", offset);
-  const nul = text.indexOf("\0", colon);
+  return { name: name.toLowerCase(), value: fieldValue(text, colon + 1, offset), offset };
+}
+
+/** Whether a line goes on with the field before it. */
+export function isFolded({ bytes: [first] }: Line): boolean {
+  return first === 0x20 || first === 0x09;
+}
+
+/** The field with one more line of its value, after a space: RFC 9112, section 5.2, of a user agent. */
+export function unfold(field: Field, { bytes, offset }: Line): Field {
+  const more = fieldValue(latin1(bytes), 0, offset);
+  if (more === "") return field;
+  return { ...field, value: field.value === "" ? more : `${field.value} ${more}` };
+}
+
+function fieldValue(line: string, start: number, offset: number): string {
+  const nul = line.indexOf("\0", start);
   if (nul !== -1) throw malformed("a NUL in a field", offset + nul);
-  return { name: name.toLowerCase(), value: trimBlanks(text.slice(colon + 1)), offset };
+  return trimBlanks(line.slice(start));
 }
 
 /** @throws {SocketError} `malformed` for two different places to go to: together they would be a third one. */
