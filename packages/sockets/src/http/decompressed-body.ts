@@ -1,13 +1,9 @@
-import { once } from "node:events";
-import {
-  type BrotliDecompress,
-  createBrotliDecompress,
-  createGunzip,
-  createInflate,
-  createInflateRaw,
-} from "node:zlib";
+import { createBrotliDecompress, createInflate, createInflateRaw } from "node:zlib";
 import { SocketError } from "../errors.ts";
 import type { BodyReader } from "./body-reader.ts";
+import { type Chunks, CompressedBytes } from "./compressed-bytes.ts";
+import { decompressOne } from "./decompressor.ts";
+import { gunzip } from "./gzip.ts";
 
 /** A coding that can be undone here. */
 export type ContentCoding = "gzip" | "deflate" | "br";
@@ -76,90 +72,31 @@ async function* readAll(body: BodyReader): AsyncGenerator<Uint8Array, void, void
   for (let chunk = await body.read(); chunk !== null; chunk = await body.read()) yield chunk;
 }
 
-type Chunks = AsyncGenerator<Uint8Array, void, void>;
-/** What the others are too, as far as it is used here. */
-type Decompressor = BrotliDecompress;
-
 /** Undoes one coding. No bytes at all are taken for an empty body, as many servers send them. */
 async function* decompress(compressed: Chunks, coding: ContentCoding, bytesMax: number): Chunks {
-  const first = await firstBytes(compressed);
-  if (first.length === 0) return;
-  const stream = open(coding, first);
-  const feeding = new Feeding(stream, compressed, first);
+  const source = new CompressedBytes(compressed, `its ${coding} data`);
+  if ((await source.peek(1)).length === 0) return;
   let bytes = 0;
-  try {
-    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-      bytes += chunk.length;
-      if (bytes > bytesMax) throw tooLong(bytesMax);
-      yield chunk;
-    }
-    // The data may end before the body does; the rest is read too, as its framing may be broken.
-    await feeding.done;
-  } catch (error) {
-    if (error instanceof SocketError) throw error;
-    throw feeding.failure === undefined ? broken(coding, error) : feeding.failure.error;
-  } finally {
-    feeding.isGivenUp = true;
-    stream.destroy();
+  for await (const chunk of open(source, coding)) {
+    bytes += chunk.length;
+    if (bytes > bytesMax) throw tooLong(bytesMax);
+    yield chunk;
   }
-  if (feeding.failure !== undefined) throw feeding.failure.error;
+  // What follows the data is nothing to the reader, but its framing may be broken.
+  while ((await source.next()) !== undefined);
 }
 
-/** What carries the compressed bytes to their decompressor, no faster than that takes them. */
-class Feeding {
-  /** Never rejects. */
-  readonly done: Promise<void>;
-  /** Why the compressed bytes could not be read. */
-  failure: { readonly error: unknown } | undefined;
-  isGivenUp = false;
-
-  constructor(stream: Decompressor, compressed: Chunks, first: Uint8Array) {
-    this.done = this.#feed(stream, compressed, first).catch((error: unknown) => {
-      this.failure = { error };
-      stream.destroy(new Error("the compressed bytes could not be read"));
-    });
-  }
-
-  async #feed(stream: Decompressor, compressed: Chunks, first: Uint8Array): Promise<void> {
-    await put(stream, first);
-    for await (const chunk of compressed) {
-      if (this.isGivenUp) return;
-      await put(stream, chunk);
-    }
-    if (!stream.destroyed) stream.end();
-  }
-}
-
-/** A decompressor whose data has ended closes without ever asking for more. */
-async function put(stream: Decompressor, chunk: Uint8Array): Promise<void> {
-  if (stream.destroyed || stream.write(chunk)) return;
-  const controller = new AbortController();
-  const { signal } = controller;
-  const events = ["drain", "close"].map((event) => once(stream, event, { signal }).catch(() => undefined));
-  await Promise.race(events);
-  controller.abort();
-}
-
-/** As many bytes as show which kind of deflate it is, or all there are. */
-async function firstBytes(compressed: Chunks): Promise<Uint8Array> {
-  let first: Uint8Array = new Uint8Array(0);
-  while (first.length < 2) {
-    const { done, value } = await compressed.next();
-    if (done) break;
-    first = first.length === 0 ? value : Buffer.concat([first, value]);
-  }
-  return first;
-}
-
-function open(coding: ContentCoding, first: Uint8Array): Decompressor {
+async function* open(source: CompressedBytes, coding: ContentCoding): Chunks {
   const options = { chunkSize: OUTPUT_BYTES };
   switch (coding) {
     case "gzip":
-      return createGunzip(options);
+      return yield* gunzip(source, OUTPUT_BYTES);
     case "br":
-      return createBrotliDecompress(options);
-    case "deflate":
-      return isZlib(first) ? createInflate(options) : createInflateRaw(options);
+      return yield* decompressOne(source, createBrotliDecompress(options));
+    case "deflate": {
+      const isWrapped = isZlib(await source.peek(2));
+      return yield* decompressOne(source, isWrapped ? createInflate(options) : createInflateRaw(options));
+    }
   }
 }
 
@@ -171,14 +108,4 @@ function isZlib([cmf = 0, flags = 0]: Uint8Array): boolean {
 function tooLong(bytesMax: number): SocketError {
   const text = `Cannot read HTTP response: its body, decompressed, exceeds limit ${bytesMax} bytes (option bodyBytesMax)`;
   return new SocketError("limit", text, { operation: "decompress" });
-}
-
-function broken(coding: ContentCoding, cause: unknown): SocketError {
-  const { code } = cause as NodeJS.ErrnoException;
-  const isCutOff = code === "Z_BUF_ERROR";
-  const text = isCutOff ? `its ${coding} data is cut off` : `it is not ${coding} data`;
-  return new SocketError(isCutOff ? "end-of-stream" : "malformed", `Cannot read HTTP response: ${text}`, {
-    operation: "decompress",
-    cause,
-  });
 }
