@@ -3,8 +3,8 @@ import { type Address, formatAddress } from "./address.ts";
 /**
  * What went wrong, in one word that stays the same:
  *
- * - `refused`: nobody listens there. `unreachable`: no way to the host. `address-in-use`, `address-not-available`,
- *   `permission`: the local address cannot be had.
+ * - `refused`: nobody listens there. `unreachable`: no way to the host. `address-in-use`, `address-not-available`:
+ *   the local address cannot be had. `permission`: the system refuses it, or `allowAddress` refuses the peer's address.
  * - `name-not-found`: the name has no address. `name-lookup-failed`: the lookup failed; try again.
  * - `timeout`: a wait's `timeoutMs` passed, and the connection stays open; or it was idle, or its peer dead, for too
  *   long, and it is gone.

@@ -6,6 +6,7 @@
 export { type Address, formatAddress } from "./address.ts";
 export * from "./codec/mod.ts";
 export { SocketError, type SocketErrorCode, type SocketErrorFields } from "./errors.ts";
+export { isPublicAddress } from "./public-address.ts";
 export {
   type ConnectionState,
   type DatagramSocketState,

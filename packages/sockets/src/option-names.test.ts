@@ -34,6 +34,7 @@ const REQUEST: Wrong<RequestOptions> = {
   decompress: [],
   tls: [],
   lookup: [],
+  allowAddress: [],
 };
 
 const CONNECTION = {
@@ -41,6 +42,7 @@ const CONNECTION = {
   writeHighWaterMark: [0, -1, Number.NaN],
   writeLowWaterMark: [-1, Number.NaN],
   lingerMs: TIMES,
+  sendTimeoutMs: TIMES,
 };
 
 const CONNECT: Wrong<ConnectOptions> = {
@@ -52,6 +54,7 @@ const CONNECT: Wrong<ConnectOptions> = {
   family: [],
   localAddress: [],
   lookup: [],
+  allowAddress: [],
   noDelay: [],
   keepAliveMs: [],
   tls: [],

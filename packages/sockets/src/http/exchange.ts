@@ -10,7 +10,7 @@ import type { ResponseHead } from "./response-head.ts";
 import { sendBody } from "./send-body.ts";
 
 /** Options for {@link Exchange}. */
-export interface ExchangeOptions extends ResponseDecoderOptions, Pick<ConnectOptions, "lookup"> {
+export interface ExchangeOptions extends ResponseDecoderOptions, Pick<ConnectOptions, "lookup" | "allowAddress"> {
   readonly tls?: TlsClientOptions | undefined;
 }
 
@@ -56,7 +56,7 @@ export class Exchange implements BodyReader {
   /** Connects, sends the request and waits for the head of the final answer. */
   async open({ url, head, body }: OutgoingRequest): Promise<ResponseHead> {
     const { signal } = this.#deadlines;
-    const { method = "GET", tls = true, lookup } = this.#options;
+    const { method = "GET", tls = true, lookup, allowAddress } = this.#options;
     this.#deadlines.expectHead(`${method === "GET" ? "Cannot get from" : `Cannot complete ${method} to`} ${url.host}`);
     signal.addEventListener("abort", this.#onAbort, { once: true });
     try {
@@ -66,6 +66,7 @@ export class Exchange implements BodyReader {
         port: url.port === "" ? (isSecure ? 443 : 80) : Number(url.port),
         signal,
         lookup,
+        allowAddress,
         lingerMs: LINGER_MS,
         tls: isSecure ? tls : undefined,
       });

@@ -43,6 +43,8 @@ export interface RequestOptions extends RequestBodyOptions, RequestDeadlineOptio
   readonly decompress?: boolean | undefined;
   /** Looks names up, as in `connect`. @default `dns.lookup` */
   readonly lookup?: ConnectOptions["lookup"];
+  /** Which addresses may be connected to, as in `connect`; redirects are asked for too. @default all */
+  readonly allowAddress?: ConnectOptions["allowAddress"];
   /** How `https:` is spoken. @default Node's root certificates */
   readonly tls?: TlsClientOptions | undefined;
   /** Longest head of an answer (and as much again for its trailers), in bytes. @default 16384 */

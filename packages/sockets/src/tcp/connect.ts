@@ -23,6 +23,14 @@ export interface ConnectOptions extends ConnectionOptions, WaitOptions {
   readonly localAddress?: string | undefined;
   /** Looks names up, instead of `dns.lookup`. */
   readonly lookup?: net.LookupFunction | undefined;
+  /**
+   * Whether an IP address may be connected to; it is when this returns `true`. Asked for each address of the host, also
+   * where the host is an address in any spelling; what was asked for is what is connected to. For hosts that somebody
+   * else chooses: `isPublicAddress`. Not for a `path`.
+   *
+   * @default all are
+   */
+  readonly allowAddress?: ((address: string) => boolean) | undefined;
   /** Send small writes at once (TCP_NODELAY). @default true */
   readonly noDelay?: boolean | undefined;
   /** Probe an idle peer after so many milliseconds (TCP keep-alive), in whole seconds and at least one. @default off */
@@ -39,7 +47,8 @@ export interface ConnectOptions extends ConnectionOptions, WaitOptions {
  * one is tried too, and the first to connect wins. If all fail, the error's `cause` has one error per address.
  *
  * @throws {SocketError} `refused`, `unreachable`, `name-not-found`, `name-lookup-failed`, `timeout`, `permission`, `tls`
- * and `reset` in the TLS handshake, and `address-not-available` for a `localAddress` that this machine does not have.
+ * and `reset` in the TLS handshake, `address-not-available` for a `localAddress` that this machine does not have, and
+ * `permission` when `allowAddress` refuses all addresses of the host.
  * @throws {RangeError} when an option is no port, no time, or a mark that would let nothing through.
  *
  * @example
@@ -56,9 +65,10 @@ export interface ConnectOptions extends ConnectionOptions, WaitOptions {
  * ```
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
-  const { signal, path, port, host = "localhost", family = 0, lookup } = options;
+  const { signal, path, port, host = "localhost", family = 0, lookup, allowAddress } = options;
   const target: Address = path === undefined ? { host, port: checkPort(port) } : { path };
   const action = `Cannot connect to ${formatAddress(target)}`;
+  if (path !== undefined && allowAddress !== undefined) throw new TypeError("allowAddress cannot be given with a path");
   signal?.throwIfAborted();
   const tls = options.tls === true ? {} : options.tls;
   // Before anything is opened, as it may throw.
@@ -72,11 +82,11 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     () => ({ operation: "connect" }),
   );
   const run = async (): Promise<Connection> => {
-    const addresses = path === undefined ? await lookupAddresses(host, family, lookup, action) : [];
+    const found = path === undefined ? await lookupAddresses(host, family, lookup, action) : [];
     // Aborted during the lookup: its late answer is nobody's any more.
     if (wait.isSettled) return wait.promise;
-    const targets =
-      path === undefined ? addresses.map(({ address }) => ({ host: address, port: port as number })) : [target];
+    const addresses = found.map(({ address }) => ({ host: address, port: port as number }));
+    const targets = path === undefined ? allowedOf(addresses, action, allowAddress) : [target];
     const race = new ConnectRace(targets, action, (address) => attempt(address, action, options));
     cancel = () => race.cancel();
     const connection = await race.run();
@@ -95,6 +105,21 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     (error) => wait.reject(error),
   );
   return await wait.promise;
+}
+
+/** @throws {SocketError} `permission` when none is allowed; what `allowAddress` throws. */
+function allowedOf(
+  addresses: readonly { readonly host: string; readonly port: number }[],
+  action: string,
+  allowAddress: ConnectOptions["allowAddress"],
+): readonly Address[] {
+  if (allowAddress === undefined) return addresses;
+  // The promise of an async function is not `true`.
+  const allowed = addresses.filter(({ host }) => allowAddress(host) === true);
+  if (allowed.length > 0) return allowed;
+  const text = `${action}: none of its addresses is allowed (option allowAddress)`;
+  const [remote] = addresses;
+  throw new SocketError("permission", text, { operation: "connect", ...(remote === undefined ? {} : { remote }) });
 }
 
 /** One attempt to connect to one address. */
