@@ -158,9 +158,82 @@ describe("HttpGateway", LIMIT, () => {
     for (const host of ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io"]) {
       assert.equal(await statusOf(host), 421, host);
     }
-    const none = await site.raw("GET / HTTP/1.0\r\n\r\n");
-    assert.match(await none.restText(), /^HTTP\/1\.1 421 [\s\S]*--hosts/);
-    await none.close();
+    const strange = await site.raw("GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+    assert.match(await strange.restText(), /^HTTP\/1\.1 421 [\s\S]*--hosts/);
+    await strange.close();
+  });
+
+  test("answers 400 to what does not name exactly one host, also to a handshake", async () => {
+    await using site = await Site.open();
+    const requests = [
+      "GET / HTTP/1.0\r\n",
+      "GET / HTTP/1.1\r\n",
+      "GET / HTTP/1.1\r\nHost:\r\n",
+      `GET / HTTP/1.1\r\n${HEAD}${HEAD}`,
+      `GET / HTTP/1.1\r\n${HEAD}Host: evil.example\r\n`,
+      "GET / HTTP/1.1\r\nHost: 127.0.0.1, evil.example\r\n",
+      "GET / HTTP/1.1\r\nHost: user@127.0.0.1\r\n",
+      `GET http://evil.example/ HTTP/1.1\r\n${HEAD}`,
+      `GET http://127.0.0.1:1/ HTTP/1.1\r\n${HEAD}`,
+    ];
+    const handshake = "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+    for (const text of requests) {
+      for (const rest of ["Connection: close\r\n\r\n", handshake]) {
+        const client = await site.raw(`${text}${rest}`);
+        assert.match(
+          await client.restText(),
+          /^HTTP\/1\.1 400 Bad Request\r\n[\s\S]*A request names one host\n$/,
+          text,
+        );
+        await client.close();
+      }
+    }
+    assert.deepEqual(site.upgraded, []);
+    const absolute = await site.raw(`GET http://127.0.0.1/healthz HTTP/1.1\r\n${HEAD}Connection: close\r\n\r\n`);
+    assert.match(await absolute.restText(), /^HTTP\/1\.1 200 OK\r\n/);
+    await absolute.close();
+  });
+
+  test("gives the same security headers with every answer", async () => {
+    await using site = await Site.open();
+    const close = "Connection: close\r\n";
+    const handshake = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    const answers: readonly (readonly [status: number, text: string])[] = [
+      [200, `GET / HTTP/1.1\r\n${HEAD}${close}\r\n`],
+      [200, `GET / HTTP/1.1\r\n${HEAD}${close}Expect: 100-continue\r\n\r\n`],
+      [200, `GET / HTTP/1.1\r\n${HEAD}${close}Expect: wonders\r\n\r\n`],
+      [304, `GET /assets/a.js HTTP/1.1\r\n${HEAD}${close}If-None-Match: "a"\r\n\r\n`],
+      [400, `GET / HTTP/1.1\r\n${close}\r\n`],
+      [400, "GET / HTTP/9.9\r\n\r\n"],
+      [400, `GET / HTTP/1.1\r\n${HEAD}Content-Length: x\r\n\r\n`],
+      [400, `GET / HTTP/1.1\r\n${HEAD}${HEAD}${handshake}\r\n`],
+      [403, `GET / HTTP/1.1\r\n${HEAD}${handshake}Origin: http://evil.example\r\n\r\n`],
+      [404, `GET /nothing HTTP/1.1\r\n${HEAD}${close}\r\n`],
+      [404, `GET /nothing HTTP/1.1\r\n${HEAD}${handshake}\r\n`],
+      [405, `POST / HTTP/1.1\r\n${HEAD}${close}Content-Length: 0\r\n\r\n`],
+      [421, `GET / HTTP/1.1\r\nHost: evil.example\r\n${close}\r\n`],
+      [421, `GET / HTTP/1.1\r\nHost: evil.example\r\n${handshake}\r\n`],
+      [431, `GET / HTTP/1.1\r\n${HEAD}a: ${"b".repeat(20_000)}\r\n\r\n`],
+    ];
+    const seen = new Set<string>();
+    for (const [status, text] of answers) {
+      const client = await site.raw(text);
+      const [head = ""] = (await client.restText()).split("\r\n\r\n");
+      await client.close();
+      assert.match(head, new RegExp(`^HTTP/1\\.1 ${status} `), text.slice(0, 80));
+      const names = /^(content-security-policy|cross-origin-.*|referrer-policy|x-content-type-options): .*$/gim;
+      seen.add(
+        [...head.matchAll(names)]
+          .map(([line]) => line.toLowerCase())
+          .sort()
+          .join("\n"),
+      );
+    }
+    assert.equal(seen.size, 1);
+    assert.match(
+      [...seen][0] as string,
+      /^content-security-policy: default-src 'none'[\s\S]*x-content-type-options: nosniff$/,
+    );
   });
 
   test("answers what is no HTTP with 400 or 431, and ends the connection", async () => {
@@ -188,11 +261,13 @@ describe("HttpGateway", LIMIT, () => {
       return Number(status);
     };
     assert.equal(await statusOf("/", HEAD), 101);
-    assert.equal(await statusOf("/ws?x", `${HEAD}Origin: http://127.0.0.1:${site.port}\r\n`), 101);
+    assert.equal(await statusOf("/ws?x", `Host: 127.0.0.1:1\r\nOrigin: http://127.0.0.1:1\r\n`), 101);
     assert.equal(await statusOf("/ws", `${HEAD}Origin: https://chat.example\r\n`), 101);
     assert.equal(await statusOf("/other", HEAD), 404);
     assert.equal(await statusOf("/", `${HEAD}Origin: http://evil.example\r\n`), 403);
     assert.equal(await statusOf("/", `${HEAD}Origin: http://203.0.113.6\r\n`), 403);
+    assert.equal(await statusOf("/", `${HEAD}Origin: http://127.0.0.1:1\r\n`), 403, "a page beside it");
+    assert.equal(await statusOf("/", "Host: chat.example\r\nOrigin: http://localhost:3000\r\n"), 403);
     assert.equal(await statusOf("/", `${HEAD}Origin: null\r\n`), 403);
     assert.equal(await statusOf("/", "Host: evil.example\r\nOrigin: http://evil.example\r\n"), 421);
     assert.deepEqual(site.upgraded, ["/", "/ws?x", "/ws"]);
@@ -208,7 +283,7 @@ describe("HttpGateway", LIMIT, () => {
       const [, status = "", headers = ""] = /^(.*?): (.*)$/s.exec(asked) ?? [];
       const client = await site.raw(`GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${headers}\r\n`);
       const [head = "", body = ""] = (await client.restText()).split("\r\n\r\n");
-      assert.match(head, new RegExp(`^HTTP/1\\.1 ${status}\r\n[\\s\\S]*Content-Length: ${body.length}$`));
+      assert.match(head, new RegExp(`^HTTP/1\\.1 ${status}\r\n[\\s\\S]*content-length: ${body.length}$`));
       assert.match(body, new RegExp(`^${text}.*--hosts.*\n$`));
       await client.close();
     }

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse, S
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Asset } from "./assets.ts";
-import { isOwnHost, isOwnOrigin } from "./same-site.ts";
+import { isOwnHost, isOwnOrigin, targetOf } from "./same-site.ts";
 
 export interface HttpGatewayOptions {
   readonly assets: ReadonlyMap<string, Asset>;
@@ -32,6 +32,7 @@ const CONTENT_SECURITY_POLICY = [
   "require-trusted-types-for 'script'",
 ].join("; ");
 
+/** Of every answer, refusals too. */
 const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "content-security-policy": CONTENT_SECURITY_POLICY,
   "cross-origin-opener-policy": "same-origin",
@@ -40,6 +41,7 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
 };
 
+const NO_HOST = "A request names one host";
 const STRANGE_HOST = "This server does not answer to that host name; to let it, start it with --hosts and the name";
 const STRANGE_ORIGIN =
   "Pages from that address may not speak to this server; to let them, start it with --hosts and their host name";
@@ -67,12 +69,18 @@ export class HttpGateway {
         connectionsCheckingInterval: Math.ceil(options.headersTimeoutMs / 2),
         maxHeaderSize: HEADER_BYTES_MAX,
         noDelay: true,
+        // Refused here, as every request that does not name one host.
+        requireHostHeader: false,
         // Any other offer, such as HTTP/2's of `curl`, is declined by answering as if it were not there.
         shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
       },
       (request, response) => this.#answer(request, response),
     );
     this.#server.maxHeadersCount = HEADERS_MAX;
+    // A body is not wanted: nobody is told to go on and send it, nor that what is expected is not understood.
+    for (const event of ["checkContinue", "checkExpectation"] as const) {
+      this.#server.on(event, (request, response) => this.#answer(request, response));
+    }
     this.#server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseBadRequest(error, socket));
     // Its timeouts are armed by this event, and it never listens itself.
@@ -104,14 +112,17 @@ export class HttpGateway {
     // A body is never read as anything; it is drained so that the connection can be used again.
     request.resume();
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
-    const { method, headers } = request;
-    if (!isOwnHost(headers.host, this.#options.hosts)) {
+    const { method } = request;
+    const target = targetOf(request);
+    if (target === undefined) {
+      sendText(response, 400, NO_HOST);
+    } else if (!isOwnHost(target.authority, this.#options.hosts)) {
       sendText(response, 421, STRANGE_HOST);
     } else if (method !== "GET" && method !== "HEAD") {
       response.setHeader("allow", "GET, HEAD");
       sendText(response, 405, "Only GET and HEAD");
     } else {
-      this.#get(pathOf(request), request, response);
+      this.#get(target.path, request, response);
     }
   }
 
@@ -146,21 +157,16 @@ export class HttpGateway {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { hosts, isReady, upgrade } = this.#options;
-    const { host, origin } = request.headers;
-    const path = pathOf(request);
+    const { origin } = request.headers;
+    const target = targetOf(request);
     if (!isReady()) refuse(socket, 503);
-    else if (path !== "/" && path !== "/ws") refuse(socket, 404);
-    else if (host === undefined || !isOwnHost(host, hosts)) refuse(socket, 421, STRANGE_HOST);
+    else if (target === undefined) refuse(socket, 400, NO_HOST);
+    else if (target.path !== "/" && target.path !== "/ws") refuse(socket, 404);
+    else if (!isOwnHost(target.authority, hosts)) refuse(socket, 421, STRANGE_HOST);
     // No Origin: a program, not a page.
-    else if (origin !== undefined && !isOwnOrigin(origin, host, hosts)) refuse(socket, 403, STRANGE_ORIGIN);
+    else if (origin !== undefined && !isOwnOrigin(origin, target.authority, hosts)) refuse(socket, 403, STRANGE_ORIGIN);
     else upgrade(request, socket, head);
   }
-}
-
-function pathOf(request: IncomingMessage): string {
-  const url = request.url ?? "/";
-  const query = url.indexOf("?");
-  return query === -1 ? url : url.slice(0, query);
 }
 
 function sendState(response: ServerResponse, status: number, state: unknown): void {
@@ -179,11 +185,22 @@ function send(response: ServerResponse, status: number, type: string, bytes: Buf
 }
 
 /** Answers where `node:http` does not, and ends the connection even if the peer does not. */
-function refuse(socket: Duplex, status: number, why?: string): void {
-  const body = why === undefined ? "" : `${why}\n`;
-  const type = body === "" ? "" : "Content-Type: text/plain; charset=utf-8\r\n";
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n${type}`;
-  socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+export function refuse(
+  socket: Duplex,
+  status: number,
+  why: string | undefined = STATUS_CODES[status],
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const body = `${why}\n`;
+  const all = {
+    ...SECURITY_HEADERS,
+    ...headers,
+    connection: "close",
+    "content-type": "text/plain; charset=utf-8",
+    "content-length": Buffer.byteLength(body),
+  };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${body}`);
   // What the peer still sends is read and thrown away, so that it gets to read the answer.
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);

@@ -107,22 +107,49 @@ describe("WebSocket clients", LIMIT, () => {
   });
 
   test("are let in from the server's own pages and without an Origin, and from nowhere else", async () => {
-    await using server = await TestServer.start({ hosts: ["chat.example"] });
-    for (const origin of [
-      undefined,
-      `http://127.0.0.1:${server.port}`,
-      "http://localhost:5173",
-      "https://chat.example",
-    ]) {
-      const web = new WebClient(server.port, origin === undefined ? {} : { origin });
-      await once(web.socket, "open");
-      await web.close();
+    const strange = ["http://evil.example", "null", "http://203.0.113.6", "http://localhost.evil.example"];
+    for (const hosts of [[], ["chat.example"]]) {
+      await using server = await TestServer.start({ hosts });
+      const own = [undefined, `http://127.0.0.1:${server.port}`];
+      // Another page of this machine, only while no name is configured.
+      const local = ["http://localhost:5173", `http://localhost:${server.port}`];
+      const [open, closed] =
+        hosts.length === 0
+          ? [[...own, ...local], strange]
+          : [
+              [...own, "https://chat.example"],
+              [...strange, ...local],
+            ];
+      for (const origin of open) {
+        const web = new WebClient(server.port, origin === undefined ? {} : { origin });
+        await once(web.socket, "open");
+        await web.close();
+      }
+      for (const origin of closed) {
+        const web = new WebClient(server.port, { origin });
+        const [error] = (await once(web.socket, "error")) as [Error];
+        assert.match(error.message, /403/, origin);
+        await web.closed;
+      }
     }
-    for (const origin of ["http://evil.example", "null", "http://203.0.113.6", "http://localhost.evil.example"]) {
-      const web = new WebClient(server.port, { origin });
-      const [error] = (await once(web.socket, "error")) as [Error];
-      assert.match(error.message, /403/, origin);
-      await web.closed;
+  });
+
+  test("whose handshake is wrong are answered 400 with the headers of every answer", async () => {
+    await using server = await TestServer.start();
+    const good = ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"];
+    for (const fields of [
+      [good[0]],
+      [good[1]],
+      [good[0], "Sec-WebSocket-Version: 99"],
+      [...good, "Sec-WebSocket-Protocol: ,"],
+    ]) {
+      const client = await server.connect();
+      const lines = ["GET /ws HTTP/1.1", "Host: 127.0.0.1", "Connection: Upgrade", "Upgrade: websocket", ...fields];
+      client.send(`${lines.join("\r\n")}\r\n\r\n`);
+      const text = await client.restText();
+      assert.match(text, /^HTTP\/1\.1 400 Bad Request\r\n[\s\S]*x-content-type-options: nosniff\r\n/);
+      assert.match(text, /\r\nsec-websocket-version: 13\r\n[\s\S]*\r\n\r\n(Missing or i|I)nvalid Sec-WebSocket-/);
+      await client.close();
     }
   });
 

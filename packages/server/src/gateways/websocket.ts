@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Command, Refusal } from "../core/mod.ts";
 import type { Client, Hub, Link, WireFormats } from "../hub/mod.ts";
+import { refuse } from "./http.ts";
 
 /** A dialect over WebSocket: one request per text frame. */
 export interface WebSocketDialect {
@@ -32,6 +33,10 @@ export class WebSocketGateway {
       clientTracking: false,
       maxPayload: hub.limits.frameBytesMax,
       perMessageDeflate: false,
+    });
+    // A handshake that is wrong in itself (RFC 6455, section 4.2.2).
+    this.#server.on("wsClientError", ({ message }, socket) => {
+      refuse(socket, 400, message, { "sec-websocket-version": "13" });
     });
   }
 
