@@ -18,7 +18,7 @@ import type { RawClient } from "./raw-client.ts";
 
 failOnLeaks();
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 /** Longer than any test takes. */
 const NEVER_MS = 1_000_000;
 const SEED = Number(process.env.SEED ?? randomBytes(4).readInt32BE());
@@ -265,7 +265,7 @@ describe(`HTTP on any connection (SEED=${SEED})`, LIMIT, () => {
   });
 
   test("is heard by no room, however long its target is", async () => {
-    const limits = { frameBytesMax: 3_072, messageBytesMax: 1_024, topicBytesMax: 1_024 };
+    const limits = { frameBytesMax: 1_536, messageBytesMax: 512, topicBytesMax: 512 };
     await using server = await TestServer.start({ silentMs: 1, sniffMs: 1, limits });
     const room = await Room.watch(server);
     const lengths = Array.from({ length: limits.frameBytesMax + 200 }, (_, length) => length);
