@@ -5,7 +5,7 @@ export { decide } from "./decide.ts";
 export type { Decision } from "./decision.ts";
 export { KeyedBuckets } from "./keyed-buckets.ts";
 export { type ChatLimits, DEFAULT_LIMITS } from "./limits.ts";
-export { type Name, personName, roomName, utf8Length } from "./names.ts";
+export { isWritten, type Name, personName, roomName, utf8Length } from "./names.ts";
 export { ConnectionRates, type RateKind, RateLimits } from "./rate-limits.ts";
 export { type Goodbye, type Refusal, type RefusalCode, refuse } from "./refusal.ts";
 export { newSession, type Session } from "./session.ts";

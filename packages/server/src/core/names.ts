@@ -26,6 +26,8 @@ const MARKS = `[\\p{Mn}\\p{Me}${TRANSPARENT}]*`;
 const JOINER = `(?<=[${VIRAMAS}])[\\u200c\\u200d]|(?<=[${JOINS_NEXT}]${MARKS})\\u200c(?=${MARKS}[${JOINS_PREVIOUS}])`;
 /** What a name is made of, with a plain symbol in the place of each emoji. */
 const WRITTEN = new RegExp(`^(?:${VISIBLE}|${JOINER})+$`, "v");
+/** It would be drawn on what stands before the name. */
+const STARTS_WITH_MARK = /^\p{M}/u;
 /** Whole sequences: joiners, variation selectors and tags that are part of one are allowed nowhere else. */
 const EMOJI = /\p{RGI_Emoji}/gv;
 
@@ -59,12 +61,16 @@ function textProblem(text: string, charsMax: number, bytesMax: number): string |
   // In UTF-16 units first: a long text is not taken apart only to be counted.
   const isTooLong = text.length > 2 * charsMax || [...text].length > charsMax || utf8Length(text) > bytesMax;
   if (text.length === 0 || isTooLong) return `must have 1 to ${charsMax} characters and at most ${bytesMax} bytes`;
-  // A mark in front is drawn on what stands before the name.
-  if (/^\p{M}/u.test(text)) return "must not begin with a combining mark";
+  if (STARTS_WITH_MARK.test(text)) return "must not begin with a combining mark";
+  if (isWritten(text)) return undefined;
+  return "must have only letters, digits, punctuation, symbols and emoji, without spaces";
+}
+
+/** Whether a text is made as names are, whatever its length. */
+export function isWritten(text: string): boolean {
   // Looking for whole emoji costs more than the rest; without one of these they are made of visible characters.
   const plain = /\u200d|\ufe0f|\u{e007f}/u.test(text) ? text.replace(EMOJI, "\u263a") : text;
-  if (WRITTEN.test(plain)) return undefined;
-  return "must have only letters, digits, punctuation, symbols and emoji, without spaces";
+  return WRITTEN.test(plain) && !STARTS_WITH_MARK.test(text);
 }
 
 /** Bytes of a text in UTF-8; a half surrogate counts as the replacement character that stands for it. */

@@ -101,6 +101,7 @@ export interface SearchOptions extends ReadBounds {
  * - `closed`: it was closed.
  * - `in-use`: another process has it. `newer-version`: a newer Landline wrote it. `not-a-log`: the file is something
  *   else. `damaged`: it does not hold together. `exists`: there is such a file already.
+ * - `renamed`: a room has another name since the start, which has taken it over from an older version.
  */
 export type RoomLogErrorCode =
   | "busy"
@@ -114,7 +115,8 @@ export type RoomLogErrorCode =
   | "newer-version"
   | "not-a-log"
   | "damaged"
-  | "exists";
+  | "exists"
+  | "renamed";
 
 /** What a {@link RoomLog} rejects with. */
 export class RoomLogError extends Error {

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { fc } from "../../../../../test/seed.ts";
 import { firstValue } from "./database.ts";
 import { KnownIds, type KnownIdsLimits } from "./known-ids.ts";
-import { MIGRATIONS } from "./schema.ts";
+import { migrate } from "./schema.ts";
 
 const SMALL: KnownIdsLimits = { idsMax: 3, cachedMax: 8, unwrittenIdle: 4, unwrittenMax: 6, tailMax: 12, stepIds: 2 };
 
@@ -23,7 +23,7 @@ class Log {
   readonly stored = new Map<string, Stored[]>();
 
   constructor(limits?: KnownIdsLimits) {
-    for (const migration of MIGRATIONS) this.db.exec(migration);
+    migrate(this.db, "", new Date());
     this.db.exec("INSERT INTO rooms (name) VALUES ('one'), ('two')");
     this.#limits = limits;
     this.ids = new KnownIds(this.db, "disk", limits);

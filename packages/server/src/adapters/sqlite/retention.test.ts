@@ -4,14 +4,14 @@ import { describe, test } from "node:test";
 import { firstValue } from "./database.ts";
 import { KnownIds } from "./known-ids.ts";
 import { type Keep, Retention } from "./retention.ts";
-import { MIGRATIONS } from "./schema.ts";
+import { migrate } from "./schema.ts";
 import { Sweep } from "./sweep.ts";
 import { WordIndex } from "./word-index.ts";
 
 /** Entries 1 to 600 of a room, each a second after the one before, with ids and words; and one of another room. */
 function filled() {
   const db = new DatabaseSync(":memory:");
-  for (const migration of MIGRATIONS) db.exec(migration);
+  migrate(db, "", new Date());
   db.exec("INSERT INTO rooms (name) VALUES ('one'), ('two')");
   const ids = new KnownIds(db, "disk", {
     idsMax: 1_000,

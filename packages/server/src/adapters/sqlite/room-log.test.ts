@@ -7,8 +7,10 @@ import { after, afterEach, describe, test } from "node:test";
 import type { Worker } from "node:worker_threads";
 import { failOnLeaks } from "../../../../../test/leaks.ts";
 import { put, roomLogSuite, said } from "../../../../../test/suites/room-log-suite.ts";
-import type { Entry, RoomLogErrorCode } from "../../hub/mod.ts";
+import { nameKey } from "../../core/mod.ts";
+import type { Entry, RoomLogError, RoomLogErrorCode } from "../../hub/mod.ts";
 import { type Internals, SqliteRoomLog, type SqliteRoomLogOptions } from "./room-log.ts";
+import { MIGRATIONS, migrate } from "./schema.ts";
 
 failOnLeaks();
 
@@ -76,6 +78,30 @@ describe("SqliteRoomLog", () => {
         );
       }
       assert.equal((await second.append([said("late", { id: "late" })]))[0]?.type, "duplicate");
+    });
+
+    test("of an older version, whose two rooms have one name now, keeps both and says so", async () => {
+      const folder = newFolder();
+      const file = join(folder, "landline.db");
+      const db = new DatabaseSync(file);
+      migrate(db, file, new Date(), MIGRATIONS.slice(0, 2));
+      db.exec(`INSERT INTO rooms (name) VALUES ('h\u0331ome'), ('\u1e96ome');
+        INSERT INTO meta VALUES ('epoch', 'old');
+        INSERT INTO entries (place, at, kind, author, body) VALUES
+          ((1 << 35) | 1, 0, 0, 'Ada', 'in the one'), ((2 << 35) | 1, 0, 0, 'Ada', 'in the other')`);
+      db.close();
+      const reported: unknown[] = [];
+      const log = await open(folder, { onError: (error) => reported.push(error) });
+      assert.deepEqual(
+        reported.map((error) => [(error as RoomLogError).code, (error as RoomLogError).message]),
+        [["renamed", 'The room "\u1e96ome" has the same name as another room now; it was renamed to room-1']],
+      );
+      assert.deepEqual(bodies((await log.read("room-1", { limit: 9 })).entries), ["in the one"]);
+      assert.deepEqual(bodies((await log.read(nameKey("H\u0331OME"), { limit: 9 })).entries), ["in the other"]);
+      assert.notEqual((await log.open("room-1")).epoch, "old");
+      await log.close();
+      await open(folder, { onError: (error) => reported.push(error) });
+      assert.equal(reported.length, 1);
     });
 
     test("the times of a room do not go back, whatever the clock does", async () => {

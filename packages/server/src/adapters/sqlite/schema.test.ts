@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { nameKey } from "../../core/mod.ts";
 import { firstValue } from "./database.ts";
 import { KnownIds } from "./known-ids.ts";
 import { Retention } from "./retention.ts";
@@ -72,6 +73,65 @@ describe("migrate()", () => {
     while (sweep.step() || words.step());
     const range = { before: 10, limit: 10, charactersMax: 10 };
     assert.deepEqual(new WordSearch(db).search(1, "te", range).rows[0]?.[6], "tea");
+  });
+
+  test("brings version 2 to one whose names have the keys of today, and loses no room", () => {
+    migrate(db, file, NOW, MIGRATIONS.slice(0, 2));
+    const rooms = [
+      ["lobby", "lobby"],
+      ["__proto__", "__proto__"],
+      ["j\u030can", "\u01f0an"],
+      ["h\u0331ome", "room-4-2"],
+      ["\u1e96ome", "\u1e96ome"],
+      ["room-4", "room-4"],
+      ["\u2800", "room-7"],
+      ["\ufff9a", "room-8"],
+      ["\u0301", "room-9"],
+      // The key of a name that is as long as one may be, in capitals.
+      ["i\u0307".repeat(64), "i\u0307".repeat(64)],
+    ] as const;
+    for (const [name] of rooms) db.prepare("INSERT INTO rooms (name) VALUES (?)").run(name);
+    db.exec("INSERT INTO meta VALUES ('epoch', 'old')");
+    const addId = db.prepare("INSERT INTO ids VALUES (?, ?, ?, ?)");
+    for (const [author, seq] of [
+      ["j\u030can", 1],
+      ["\u01f0an", 2],
+      ["ada", 3],
+    ] as const)
+      addId.run(1, author, "a", seq);
+    addId.run(1, "j\u030can", "b", 4);
+
+    const lines = migrate(db, file, NOW);
+    const stored = db.prepare("SELECT name FROM rooms ORDER BY no").all();
+    assert.deepEqual(
+      stored.map(({ name }) => name),
+      rooms.map(([, name]) => name),
+    );
+    assert.deepEqual(lines, [
+      'The room "\u1e96ome" has the same name as another room now; it was renamed to room-4-2',
+      'The room "\\u{2800}" has a name that nobody can type any more; it was renamed to room-7',
+      'The room "\\u{fff9}a" has a name that nobody can type any more; it was renamed to room-8',
+      'The room "\u0301" has a name that nobody can type any more; it was renamed to room-9',
+    ]);
+    for (const { name } of stored) assert.equal(nameKey(String(name)), name);
+    // A client that was in the room with the other spelling is told that it is another log.
+    assert.notEqual(firstValue(db, "SELECT value FROM meta WHERE key = 'epoch'"), "old");
+    const ids = db.prepare("SELECT author, id FROM ids ORDER BY author, id").all();
+    assert.deepEqual(
+      ids.map(({ author, id }) => [author, id]),
+      [
+        ["ada", "a"],
+        ["\u01f0an", "a"],
+        ["\u01f0an", "b"],
+      ],
+    );
+  });
+
+  test("keeps the log's epoch where no two rooms have come to one name", () => {
+    migrate(db, file, NOW, MIGRATIONS.slice(0, 2));
+    db.exec("INSERT INTO rooms (name) VALUES ('j\u030can'), ('\u2800'); INSERT INTO meta VALUES ('epoch', 'old')");
+    assert.equal(migrate(db, file, NOW).length, 1);
+    assert.equal(firstValue(db, "SELECT value FROM meta WHERE key = 'epoch'"), "old");
   });
 
   test("changes nothing if one of the steps fails", () => {

@@ -3,6 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { RoomLogError } from "../../hub/mod.ts";
 import { firstValue, transact } from "./database.ts";
 import { createInFolder } from "./folders.ts";
+import { rekeyNames } from "./rekey-names.ts";
 
 /** The database, in its folder. */
 export const DATABASE_FILE = "landline.db";
@@ -18,8 +19,11 @@ export const ROOMS_MAX: number = 2 ** 28 - 1;
 /** The kinds of entries as they are stored. Numbers 2 and 3 are kept for `edit` and `redaction`. */
 export const KINDS = { chat: 0, set: 1 } as const;
 
+/** SQL, or a function that returns what the operator must be told, in lines. */
+export type Migration = string | ((db: DatabaseSync) => readonly string[]);
+
 /** Each brings the schema one version further; the first one begins with an empty file. Never change one: add the next. */
-export const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly Migration[] = [
   `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -71,20 +75,32 @@ export const MIGRATIONS: readonly string[] = [
   CREATE VIRTUAL TABLE words USING fts5(body, content = '', contentless_delete = 1, detail = none, tokenize = "ascii");
   UPDATE rooms SET words_seq = forgotten_seq;
   `,
+  rekeyNames,
 ];
 
 /**
- * Brings the database to the newest version of the schema, after a backup of the older one beside it.
+ * Brings the database to the newest version of the schema, after a backup of the older one beside it. Returns what the
+ * operator must be told of it, in lines.
  *
  * @throws {RoomLogError} `not-a-log`: another program's file. `newer-version`: a newer Landline's.
  */
-export function migrate(db: DatabaseSync, file: string, now: Date, migrations: readonly string[] = MIGRATIONS): void {
+export function migrate(
+  db: DatabaseSync,
+  file: string,
+  now: Date,
+  migrations: readonly Migration[] = MIGRATIONS,
+): readonly string[] {
   const version = checkVersion(db, file, migrations.length);
-  if (version === migrations.length) return;
+  if (version === migrations.length) return [];
   if (version > 0) backUpBefore(db, file, version, now);
-  transact(db, () => {
-    for (const migration of migrations.slice(version)) db.exec(migration);
+  return transact(db, () => {
+    const lines: string[] = [];
+    for (const migration of migrations.slice(version)) {
+      if (typeof migration === "string") db.exec(migration);
+      else lines.push(...migration(db));
+    }
     db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${migrations.length}`);
+    return lines;
   });
 }
 

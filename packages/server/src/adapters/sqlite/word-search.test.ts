@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
-import { MIGRATIONS } from "./schema.ts";
+import { migrate } from "./schema.ts";
 import { WordIndex } from "./word-index.ts";
 import { WordSearch } from "./word-search.ts";
 
 /** A room with these texts, indexed; by their `seq`. */
 function indexed(texts: Iterable<readonly [number, string]>) {
   const db = new DatabaseSync(":memory:");
-  for (const migration of MIGRATIONS) db.exec(migration);
+  migrate(db, "", new Date());
   db.exec("INSERT INTO rooms (name) VALUES ('one'); BEGIN");
   const insert = db.prepare("INSERT INTO entries (place, at, kind, author, body) VALUES ((1 << 35) | ?, 0, 0, 'A', ?)");
   for (const [seq, text] of texts) insert.run(seq, text);

@@ -53,10 +53,11 @@ class Writer {
     this.#durability = durability;
     const file = join(folder, DATABASE_FILE);
     let db: DatabaseSync | undefined;
+    let renamed: readonly string[];
     try {
       db = openForWriting(file, (opened) => checkVersion(opened, file));
       this.#db = db;
-      migrate(db, file, new Date());
+      renamed = migrate(db, file, new Date());
       this.#epoch = beginRun(db, durability, boot);
       setDurability(db, durability);
       db.exec(`PRAGMA busy_timeout = ${WRITE_TIMEOUT_MS}`);
@@ -83,6 +84,7 @@ class Writer {
       // Nothing catches it: this thread ends, and with it the log.
       throw new RoomLogError("failed", `${file} was removed or replaced`);
     });
+    for (const line of renamed) report(new RoomLogError("renamed", line));
     this.#housekeeping.wake();
   }
 
