@@ -1,6 +1,10 @@
+import { BodyStream, type StreamSource } from "./body-stream.ts";
+
 /**
  * What can be sent as a body. Bytes and text (as UTF-8) have a length and can be sent again after a redirect. A stream
- * is sent in chunks as it gives them; it is read once, and a chunk must not be changed once it is given.
+ * is sent in chunks as it gives them; it is read once, and a chunk must not be changed once it is given. From then on it
+ * belongs to the request: where it is not read to its end it is cancelled, a Node stream destroyed, also when the request
+ * fails before it connects.
  */
 export type RequestBody = string | Uint8Array | AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
 
@@ -16,25 +20,34 @@ export interface RequestBodyOptions {
 export type OutgoingBody =
   | { readonly kind: "none" }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
-  | { readonly kind: "stream"; readonly source: AsyncIterable<Uint8Array> | ReadableStream<Uint8Array> };
+  | { readonly kind: "stream"; readonly stream: BodyStream };
 
 export const NO_BODY: OutgoingBody = { kind: "none" };
 
 /** @throws {TypeError} for what cannot be sent, a stream that somebody else reads, and `body` and `json` together. */
 export function outgoingBody({ body, json }: RequestBodyOptions): OutgoingBody {
-  if (json !== undefined) {
-    if (body !== undefined) throw new TypeError("body and json cannot both be given");
-    return { kind: "bytes", bytes: encodeJson(json) };
-  }
+  const outgoing = bodyOf(body);
+  if (json === undefined) return outgoing;
+  if (outgoing.kind === "none") return { kind: "bytes", bytes: encodeJson(json) };
+  cancelBody(outgoing);
+  throw new TypeError("body and json cannot both be given");
+}
+
+/** Gives up a body that was not sent, or not wholly. */
+export function cancelBody(body: OutgoingBody): void {
+  if (body.kind === "stream") body.stream.cancel();
+}
+
+function bodyOf(body: unknown): OutgoingBody {
   if (body === undefined) return NO_BODY;
   if (typeof body === "string") return { kind: "bytes", bytes: Buffer.from(body) };
   if (body instanceof Uint8Array) return { kind: "bytes", bytes: body };
-  if (body instanceof ReadableStream) {
-    if (body.locked) throw new TypeError("body must not be a stream that is being read");
-    return { kind: "stream", source: body };
+  if (body instanceof ReadableStream && body.locked) {
+    throw new TypeError("body must not be a stream that is being read");
   }
-  if (typeof body === "object" && body !== null && Symbol.asyncIterator in body)
-    return { kind: "stream", source: body };
+  if (typeof body === "object" && body !== null && Symbol.asyncIterator in body) {
+    return { kind: "stream", stream: new BodyStream(body as StreamSource) };
+  }
   throw new TypeError("body must be a string, a Uint8Array, an AsyncIterable or a ReadableStream");
 }
 

@@ -7,7 +7,7 @@ import { contentCodings, DecompressedBody } from "./decompressed-body.ts";
 import { Exchange } from "./exchange.ts";
 import { HttpResponse } from "./http-response.ts";
 import { invalidUrlReason, redirected } from "./redirect.ts";
-import { outgoingBody, type RequestBodyOptions } from "./request-body.ts";
+import { cancelBody, type OutgoingBody, outgoingBody, type RequestBodyOptions } from "./request-body.ts";
 import { type RequestDeadlineOptions, RequestDeadlines } from "./request-deadlines.ts";
 import {
   checkMethod,
@@ -59,7 +59,8 @@ export interface RequestOptions extends RequestBodyOptions, RequestDeadlineOptio
  * Sends a request, with a body or without; see {@link get}, which says the rest.
  *
  * The body goes out at the pace of the server, and the answer is read meanwhile. An answer from 300 up, or one that is
- * whole, ends the sending: a stream is then cancelled. When a stream fails, the request rejects with the stream's error.
+ * whole, ends the sending. A stream that was not read to its end is then cancelled, and so it is when the request fails, also
+ * before it connects. When a stream fails, the request rejects with the stream's error, at once for Node and Web streams.
  *
  * A redirect that asks for the body again (307, 308, and 301 and 302 after another method than POST) is followed with
  * bytes, text and JSON, to other origins too. A stream cannot be sent twice, so there the redirect itself is the answer.
@@ -86,9 +87,20 @@ export interface RequestOptions extends RequestBodyOptions, RequestDeadlineOptio
  * ```
  */
 export async function request(url: string | URL, options: RequestOptions = {}): Promise<HttpResponse> {
-  const first = requestHead(checkUrl(new URL(url)), options);
-  checkLimit("redirectsMax", options.redirectsMax ?? 0);
+  const body = outgoingBody(options);
+  try {
+    const first = requestHead(checkUrl(new URL(url)), body, options);
+    checkLimit("redirectsMax", options.redirectsMax ?? 0);
+    return await start(first, options);
+  } catch (error) {
+    cancelBody(body);
+    throw error;
+  }
+}
+
+async function start(first: RequestHead, options: RequestOptions): Promise<HttpResponse> {
   const deadlines = new RequestDeadlines(options);
+  if (first.body.kind === "stream") first.body.stream.onFailure((error) => deadlines.abort(error));
   try {
     return await follow(first, options, deadlines);
   } catch (error) {
@@ -125,8 +137,7 @@ async function follow(first: RequestHead, options: RequestOptions, deadlines: Re
   }
 }
 
-function requestHead(url: URL, options: RequestOptions): RequestHead {
-  const body = outgoingBody(options);
+function requestHead(url: URL, body: OutgoingBody, options: RequestOptions): RequestHead {
   const method = options.method ?? (body.kind === "none" ? "GET" : "POST");
   checkMethod(method);
   if (method === "TRACE" && body.kind !== "none") throw new TypeError("method TRACE cannot have a body");

@@ -1,6 +1,7 @@
 import { SocketError } from "../errors.ts";
 import type { Connection } from "../tcp/connection.ts";
 import type { WriteData } from "../tcp/write-data.ts";
+import type { BodyStream } from "./body-stream.ts";
 import type { OutgoingBody } from "./request-body.ts";
 
 /** Options for {@link sendBody}. */
@@ -22,7 +23,7 @@ const PIECE_BYTES = 65_536;
  */
 export async function sendBody(connection: Connection, body: OutgoingBody, options: SendBodyOptions): Promise<void> {
   if (body.kind === "bytes") await sendBytes(connection, body.bytes, options);
-  if (body.kind === "stream") await sendChunks(connection, chunksOf(body.source), options);
+  if (body.kind === "stream") await sendChunks(connection, body.stream, options);
 }
 
 async function sendBytes(connection: Connection, bytes: Uint8Array, options: SendBodyOptions): Promise<void> {
@@ -32,28 +33,23 @@ async function sendBytes(connection: Connection, bytes: Uint8Array, options: Sen
 }
 
 /** The chunked coding: RFC 9112, section 7.1. */
-async function sendChunks(
-  connection: Connection,
-  chunks: AsyncIterator<Uint8Array | undefined>,
-  options: SendBodyOptions,
-): Promise<void> {
-  let isDone = false;
+async function sendChunks(connection: Connection, stream: BodyStream, options: SendBodyOptions): Promise<void> {
   try {
     while (!options.signal.aborted) {
-      const step = await nextUnless(options.signal, chunks);
-      isDone = step?.done === true;
-      if (step === undefined || !(await write(connection, encodeChunk(step), options)) || isDone) return;
+      const chunk = await nextUnless(options.signal, stream);
+      if (options.signal.aborted || !(await write(connection, encodeChunk(chunk), options))) return;
+      if (chunk === undefined) return;
     }
   } finally {
-    if (!isDone) giveUp(chunks);
+    stream.cancel();
   }
 }
 
-function encodeChunk({ done = false, value }: IteratorResult<Uint8Array | undefined>): WriteData {
-  if (done) return "0\r\n\r\n";
-  if (!(value instanceof Uint8Array)) throw new TypeError("body must give Uint8Array chunks");
+/** The last chunk for `undefined`. */
+function encodeChunk(chunk: Uint8Array | undefined): WriteData {
+  if (chunk === undefined) return "0\r\n\r\n";
   // An empty chunk would be the last one.
-  return value.length === 0 ? [] : [`${value.length.toString(16)}\r\n`, value, "\r\n"];
+  return chunk.length === 0 ? [] : [`${chunk.length.toString(16)}\r\n`, chunk, "\r\n"];
 }
 
 /** @returns false when there is no use in going on. */
@@ -68,37 +64,14 @@ async function write(connection: Connection, data: WriteData, options: SendBodyO
   }
 }
 
-/** A Web Stream's own iterator cannot be left while it waits; its reader can. */
-function chunksOf(
-  source: AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>,
-): AsyncIterator<Uint8Array | undefined> {
-  if (!(source instanceof ReadableStream)) return source[Symbol.asyncIterator]();
-  const reader = source.getReader();
-  return {
-    next: async () => {
-      const { done, value } = await reader.read();
-      return done ? { done, value: undefined } : { done, value };
-    },
-    return: async () => {
-      await reader.cancel();
-      return { done: true, value: undefined };
-    },
-  };
-}
-
-/** The next chunk; `undefined` as soon as the signal is aborted, however long the source takes. */
-function nextUnless<T>(signal: AbortSignal, chunks: AsyncIterator<T>): Promise<IteratorResult<T> | undefined> {
+/** The next chunk. Resolves as soon as the signal is aborted, however long the stream takes. */
+function nextUnless(signal: AbortSignal, stream: BodyStream): Promise<Uint8Array | undefined> {
   return new Promise((resolve, reject) => {
     const stop = (): void => resolve(undefined);
     signal.addEventListener("abort", stop, { once: true });
-    chunks
+    stream
       .next()
       .then(resolve, reject)
       .finally(() => signal.removeEventListener("abort", stop));
   });
-}
-
-/** Tells the source that no more is wanted. Nobody waits: it may be in the middle of something that takes long. */
-function giveUp(chunks: AsyncIterator<unknown>): void {
-  void (async () => chunks.return?.())().catch(() => undefined);
 }
