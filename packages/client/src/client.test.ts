@@ -254,6 +254,16 @@ describe("ChatClient requests", () => {
     assert.equal(client.username, "eve");
   });
 
+  test("the name is as the server writes it, composed", async () => {
+    newClient({ username: "E\u0301mile" });
+    assert.equal(client.username, "\u00c9mile");
+    await online();
+    const joining = client.join("lobby", { username: "Rene\u0301" });
+    server.link.answer(joined(3));
+    await joining;
+    assert.equal(client.username, "Ren\u00e9");
+  });
+
   test("chat() resolves with its own acknowledgement, whatever the order", async () => {
     await inLobby();
     const first = client.chat("lobby", "one");

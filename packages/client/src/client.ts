@@ -50,7 +50,7 @@ export class ChatClient implements AsyncDisposable {
   #isNamed = false;
 
   constructor(openLink: OpenLink, options: ChatClientOptions = {}) {
-    this.#username = options.username;
+    this.#username = options.username?.normalize("NFC");
     const timeoutMs = options.ackTimeoutMs ?? 10_000;
     this.#requests = new Requests({ idPrefix: options.idPrefix, queueMax: options.queueMax ?? 1000, timeoutMs });
     this.#session = new ChatSession(
@@ -79,7 +79,10 @@ export class ChatClient implements AsyncDisposable {
     return this.#session.state;
   }
 
-  /** The name, as far as it is known: given in the options, with `join`, or taken back by the server. */
+  /**
+   * The name, as far as it is known: given in the options, with `join`, or taken back by the server. It is composed (NFC),
+   * as the server writes it in what it sends.
+   */
   get username(): string | undefined {
     return this.#username;
   }
@@ -107,7 +110,7 @@ export class ChatClient implements AsyncDisposable {
       { type: "join", room, ...given({ username: name, history }) },
       signal,
     );
-    this.#username = name ?? this.#username;
+    this.#username = username?.normalize("NFC") ?? this.#username;
     return joined;
   }
 

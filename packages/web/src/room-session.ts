@@ -74,7 +74,7 @@ export class RoomSession {
     try {
       await client.connect();
       const joined = await client.join(room, { history: HISTORY_COUNT });
-      return new RoomSession(client, joined.room, username, entered(joined));
+      return new RoomSession(client, joined.room, client.username ?? username, entered(joined));
     } catch (error) {
       await client.close();
       throw error;
