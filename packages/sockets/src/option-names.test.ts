@@ -3,10 +3,11 @@ import { readFileSync } from "node:fs";
 import { glob } from "node:fs/promises";
 import { test } from "node:test";
 import { failOnLeaks } from "../../../test/leaks.ts";
-import { type LengthPrefixedOptions, lengthPrefixed, lines } from "./codec/mod.ts";
+import { type JsonOptions, json, type LengthPrefixedOptions, lengthPrefixed, lines, netstrings } from "./codec/mod.ts";
 import { get, type RequestOptions, ResponseDecoder, type ResponseDecoderOptions, request } from "./http/mod.ts";
 import { type ConnectOptions, connect, type ListenOptions, listen, serve } from "./tcp/mod.ts";
-import { bind, type UdpSocketOptions } from "./udp/mod.ts";
+import { memoryPair } from "./testing/mod.ts";
+import { bind, type RequestOptions as UdpRequestOptions, type UdpSocketOptions } from "./udp/mod.ts";
 
 failOnLeaks();
 
@@ -110,6 +111,28 @@ const LENGTH_PREFIXED: Wrong<LengthPrefixedOptions> = {
   copy: [],
 };
 
+const JSON_CODEC: Wrong<Pick<JsonOptions, "bytesMax" | "depthMax">> = { bytesMax: SIZES, depthMax: SIZES };
+
+/** A request of a UDP socket, which is closed again. */
+async function udpRequest(options: object): Promise<void> {
+  await using socket = await bind({ host: "127.0.0.1" });
+  await socket.request("x", socket.address, options);
+}
+
+const UDP_REQUEST: Wrong<UdpRequestOptions> = {
+  timeoutMs: [...TIMES, Number.POSITIVE_INFINITY],
+  attempts: [0, 11, 0.5, Number.NaN],
+  signal: [],
+  matches: [],
+  anySender: [],
+};
+
+/** Waits of a connection. */
+async function readWith(options: object): Promise<void> {
+  await using pair = memoryPair();
+  await pair.client.read(options);
+}
+
 const URL_OF_NOBODY = "http://localhost:1/";
 const CASES: readonly [name: string, call: (options: object) => unknown, wrong: Wrong<object>][] = [
   ["get()", (options) => get(URL_OF_NOBODY, options), { ...REQUEST, method: [], body: [], json: [] }],
@@ -121,6 +144,11 @@ const CASES: readonly [name: string, call: (options: object) => unknown, wrong: 
   ["bind()", (options) => bind(options), BIND],
   ["lengthPrefixed()", (options) => lengthPrefixed(options), LENGTH_PREFIXED],
   ["lines()", (options) => lines(options), { bytesMax: SIZES }],
+  ["netstrings()", (options) => netstrings(options), { bytesMax: SIZES }],
+  ["json()", (options) => json(options), JSON_CODEC],
+  ["UdpSocket.request()", udpRequest, UDP_REQUEST],
+  ["Connection.read()", readWith, { timeoutMs: TIMES }],
+  ["memoryPair()", (options) => memoryPair(options), { bufferBytes: [0, -1, 0.5, Number.NaN] }],
 ];
 
 for (const [name, call, wrong] of CASES) {

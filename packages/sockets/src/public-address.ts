@@ -30,7 +30,7 @@ const GLOBAL_IPV6: readonly (readonly [network: string, bits: number, what: stri
   ["64:ff9b::", 96, "NAT64"],
 ];
 
-/** What of it is not. */
+/** Parts of those networks that are not public. */
 const SPECIAL_IPV6: readonly (readonly [network: string, bits: number, what: string])[] = [
   ["2001::", 23, "protocol assignments, Teredo"],
   ["2001:db8::", 32, "documentation"],
@@ -49,11 +49,11 @@ for (const [network, bits] of SPECIAL_IPV4) {
 }
 
 /**
- * Whether an IP address is one that a public host can have. Not so are private, shared (CGNAT), loopback, link-local,
- * multicast, documentation and reserved addresses, those of cloud metadata, and all of these as IPv6 (IPv4-mapped,
- * NAT64's `64:ff9b::/96`). False for what is not an address. For `allowAddress` of `connect`, `get` and `request`.
+ * Whether a public host can have this IP address. Private, shared (CGNAT), loopback, link-local, multicast,
+ * documentation, reserved and cloud metadata addresses are not public, also as IPv4-mapped and NAT64 (`64:ff9b::/96`)
+ * IPv6 addresses. Text that is not an address is not public. Use it as `allowAddress` of `connect`, `get` and `request`.
  *
- * A network's own NAT64 prefix and its public addresses behind a firewall look public: nothing in an address tells.
+ * A network can have a NAT64 prefix of its own, and public addresses for internal hosts. These look public.
  *
  * @example
  * ```ts

@@ -9,8 +9,8 @@ export type BodyLength =
 
 /**
  * Decides how an answer's body ends: RFC 9112, section 6.3. A length together with a transfer coding, and lengths that
- * differ, are refused: whoever sends that wants two readers to see two messages. So is every transfer coding but
- * `chunked`: none was asked for (section 7.4), and its bytes must not pass for the body.
+ * differ, are refused: two readers could see two messages (request smuggling). Every transfer coding but `chunked` is
+ * refused too: the request allows no other (section 7.4), and coded bytes are not the body.
  *
  * @throws {SocketError} `malformed`.
  */

@@ -1,4 +1,3 @@
-import { SocketError } from "../errors.ts";
 import { type ConnectOptions, connect } from "../tcp/connect.ts";
 import type { Connection } from "../tcp/connection.ts";
 import type { TlsClientOptions } from "../tcp/tls-client.ts";
@@ -26,8 +25,8 @@ const LINGER_MS = 500;
 const NO_BYTES = new Uint8Array(0);
 
 /**
- * One request and its answer on a connection of their own. It reads only when asked, so a slow reader slows the server;
- * and it owns the end: whichever comes first of the last byte, an error, a deadline, an abort and {@link close}.
+ * One request and its answer on a connection of their own. It reads only when asked, so a slow reader slows the server.
+ * The first of these ends it: the last byte, an error, a deadline, an abort, {@link close}.
  *
  * The answer is read while the request's body is being sent. Sending stops when the answer is whole, and with the head
  * of an answer from 300 up: the server does not want the rest (RFC 9112, section 9.5). A 2xx answer may depend on it.
@@ -128,15 +127,12 @@ export class Exchange implements BodyReader {
   /** Never rejects: what goes wrong ends the exchange. */
   async #send(connection: Connection, body: OutgoingBody): Promise<void> {
     const { chunkTimeoutMs: timeoutMs } = this.#deadlines;
+    const timeoutError = () => this.#deadlines.timeout("the server took nothing", timeoutMs, "chunkTimeoutMs");
     this.#deadlines.setSending(true);
     try {
-      await sendBody(connection, body, { signal: this.#sending.signal, timeoutMs });
+      await sendBody(connection, body, { signal: this.#sending.signal, timeoutMs, timeoutError });
     } catch (error) {
-      if (this.#sending.signal.aborted) return;
-      const isTimeout = error instanceof SocketError && error.code === "timeout";
-      this.#deadlines.abort(
-        isTimeout ? this.#deadlines.timeout("the server took nothing", timeoutMs, "chunkTimeoutMs") : error,
-      );
+      if (!this.#sending.signal.aborted) this.#deadlines.abort(error);
     } finally {
       if (!this.#isOver) this.#deadlines.setSending(false);
     }

@@ -46,7 +46,7 @@ function redirectTarget(location: string, from: URL): URL {
   const reason = invalidUrlReason(next);
   if (reason !== undefined) return refuse("malformed", `its location ${reason}`);
   if (from.protocol === "https:" && next.protocol === "http:") return refuse("tls", "it leads from https to http");
-  // Who redirects does not choose whom we are there.
+  // A server must not choose the user name that another one sees.
   next.username = "";
   next.password = "";
   // RFC 9110, section 10.2.2.

@@ -43,7 +43,7 @@ export interface RequestOptions extends RequestBodyOptions, RequestDeadlineOptio
   readonly decompress?: boolean | undefined;
   /** Looks names up, as in `connect`. @default `dns.lookup` */
   readonly lookup?: ConnectOptions["lookup"];
-  /** Which addresses may be connected to, as in `connect`; redirects are asked for too. @default all */
+  /** Which addresses may be connected to, as in `connect`; for each redirect too. @default all */
   readonly allowAddress?: ConnectOptions["allowAddress"];
   /** How `https:` is spoken. @default Node's root certificates */
   readonly tls?: TlsClientOptions | undefined;

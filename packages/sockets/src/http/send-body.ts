@@ -10,6 +10,8 @@ export interface SendBodyOptions {
   readonly signal: AbortSignal;
   /** Longest wait for room, in milliseconds. */
   readonly timeoutMs: number;
+  /** The error when it has passed. */
+  readonly timeoutError: () => SocketError;
 }
 
 /** As much of a body of known length is handed to the connection at once: the rest can still be kept back. */
@@ -19,7 +21,7 @@ const PIECE_BYTES = 65_536;
  * Sends a body at the pace of the server. Resolves too when it is stopped, and when the connection breaks, which is for
  * its reader to tell: an answer may have come before.
  *
- * @throws what the source throws; {@link TypeError} for a chunk that is not bytes; {@link SocketError} `timeout` when the server does not take it.
+ * @throws what the source throws; {@link TypeError} for a chunk that is not bytes; `timeoutError` when the server does not take it.
  */
 export async function sendBody(connection: Connection, body: OutgoingBody, options: SendBodyOptions): Promise<void> {
   if (body.kind === "bytes") await sendBytes(connection, body.bytes, options);
@@ -59,8 +61,9 @@ async function write(connection: Connection, data: WriteData, options: SendBodyO
     return true;
   } catch (error) {
     if (options.signal.aborted) return false;
-    if (error instanceof SocketError && error.code !== "timeout") return false;
-    throw error;
+    if (!(error instanceof SocketError)) throw error;
+    if (error.code === "timeout") throw options.timeoutError();
+    return false;
   }
 }
 

@@ -181,6 +181,14 @@ describe("get() from a server that falls silent", { timeout: 60_000 }, () => {
     }
   });
 
+  test("tells a timeout of the caller's own stream as it is", async () => {
+    await using source = await sayAndBeSilent("HTTP/1.1 200 OK\r\n\r\nhello");
+    await using server = await sayAndBeSilent("");
+    const { body } = await get(`http://${source.host}/`, SILENT);
+    const text = `Cannot get from ${source.host}: nothing more arrived within 100 ms (option chunkTimeoutMs)`;
+    await assert.rejects(request(`http://${server.host}/`, { body }), { code: "timeout", message: text });
+  });
+
   test("ends the wait for the head of a server that has taken the body", async () => {
     await using server = await sayAndBeSilent("");
     await assert.rejects(request(`http://${server.host}/`, { body: "hello", ...SHORT }), { code: "timeout" });

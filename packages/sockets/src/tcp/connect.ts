@@ -24,9 +24,9 @@ export interface ConnectOptions extends ConnectionOptions, WaitOptions {
   /** Looks names up, instead of `dns.lookup`. */
   readonly lookup?: net.LookupFunction | undefined;
   /**
-   * Whether an IP address may be connected to; it is when this returns `true`. Asked for each address of the host, also
-   * where the host is an address in any spelling; what was asked for is what is connected to. For hosts that somebody
-   * else chooses: `isPublicAddress`. Not for a `path`.
+   * Called with each IP address of the host before any is connected to; only those for which it returns `true` are. A
+   * host that is an address itself is checked too, in any spelling. When somebody else chooses the host, give
+   * `isPublicAddress`. Cannot be given with a `path`.
    *
    * @default all are
    */
