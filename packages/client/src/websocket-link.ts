@@ -57,8 +57,9 @@ function cannotConnect(url: string, cause: Error | undefined): Error {
   return new Error(`Cannot connect to ${url}: ${cause?.message ?? "the server closed the connection"}`, { cause });
 }
 
-/** 1000 and 1001 are normal ends (RFC 6455, section 7.4.1). */
+/** 1000 and 1001 are normal ends; 1006 stands for an end without a close frame (RFC 6455, section 7.4.1). */
 function closeError(code: number, reason: string): Error | undefined {
   if (code === 1000 || code === 1001) return undefined;
+  if (code === 1006) return new Error("the connection was lost");
   return new Error(`WebSocket closed with code ${code}${reason === "" ? "" : ` (${reason})`}`);
 }

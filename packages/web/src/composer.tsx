@@ -1,24 +1,35 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { readDraft } from "./draft.ts";
 
 interface ComposerProps {
   readonly room: string;
   readonly isDisabled: boolean;
+  /** What is written. */
+  readonly draft: string;
+  /** Counts up when the field is to be focused. */
+  readonly focus: number;
+  change(draft: string): void;
   say(text: string): void;
-  /** A key was pressed. */
-  typing(): void;
 }
 
 /** Where a message is written. Enter sends, Shift+Enter begins a new line. */
-export function Composer({ room, isDisabled, say, typing }: ComposerProps): JSX.Element {
-  const [text, setText] = useState("");
+export function Composer({ room, isDisabled, draft, focus, change, say }: ComposerProps): JSX.Element {
+  const [error, setError] = useState("");
   const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => field.current?.focus(), []);
+  useEffect(() => field.current?.focus(), [focus]);
 
   const send = () => {
-    if (text.trim() === "" || isDisabled) return;
-    say(text.trim());
-    setText("");
+    if (isDisabled) return;
+    const read = readDraft(draft);
+    if (read.kind === "unknown-command") {
+      setError(`There is no command ${read.command}. To send a text that begins with /, write // instead.`);
+      return;
+    }
+    if (read.kind === "nothing") return;
+    say(read.text);
+    setError("");
+    change("");
     field.current?.focus();
   };
   const keyDown = (event: KeyboardEvent) => {
@@ -34,21 +45,25 @@ export function Composer({ room, isDisabled, say, typing }: ComposerProps): JSX.
 
   return (
     <form class="composer" onSubmit={submit}>
+      <p class="composer-error" role="alert">
+        {error}
+      </p>
       <textarea
         ref={field}
         rows={1}
-        value={text}
+        dir="auto"
+        value={draft}
         disabled={isDisabled}
         aria-label={`Message to ${room}`}
         placeholder={`Message #${room}`}
         enterkeyhint="send"
         onInput={(event) => {
-          setText(event.currentTarget.value);
-          if (event.currentTarget.value !== "") typing();
+          setError("");
+          change(event.currentTarget.value);
         }}
         onKeyDown={keyDown}
       />
-      <button class="primary" type="submit" disabled={isDisabled || text.trim() === ""}>
+      <button class="primary" type="submit" disabled={isDisabled || draft.trim() === ""}>
         Send
       </button>
     </form>

@@ -14,7 +14,7 @@ export function ConnectionBanner({ status, retryNow, leave }: ConnectionBannerPr
   const isWaiting = status.state === "connecting" && status.retryAtMs !== undefined;
 
   return (
-    <div class={`banner is-${status.state}`} hidden={status.state === "online"}>
+    <section class={`banner is-${status.state}`} aria-label="Connection" hidden={status.state === "online"}>
       <span class="banner-dot" aria-hidden="true" />
       <p role="status">{textOf(status)}</p>
       {/* Outside of the status: a screen reader should not count along. */}
@@ -31,7 +31,7 @@ export function ConnectionBanner({ status, retryNow, leave }: ConnectionBannerPr
           Back to the start
         </button>
       )}
-    </div>
+    </section>
   );
 }
 

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-// biome-ignore lint/style/noRestrictedImports: tests run on Node
 import { test } from "node:test";
 import type { ChatMessage, EntryMessage, JoinedMessage, SetMessage } from "@landline/protocol";
 import * as conversation from "./conversation.ts";
-import { blocksOf, presenceText } from "./timeline.ts";
+import { type Block, blocksOf, presenceTexts, withOutgoing } from "./timeline.ts";
 
 const NOON = new Date(2026, 10, 22, 12).getTime();
 
@@ -64,8 +63,8 @@ test("rejoined() offers no older messages of a log that is gone", () => {
 
 test("a failed message stays until it is sent again or given up", () => {
   let state = conversation.sending(conversation.entered(joined([])), 1, "long");
-  state = conversation.sendingFailed(state, 1, "too long");
-  assert.deepEqual(state.outgoing, [{ key: 1, text: "long", error: "too long" }]);
+  state = conversation.sendingFailed(state, 1, { message: "too long", mayRetry: false });
+  assert.deepEqual(state.outgoing, [{ key: 1, text: "long", failure: { message: "too long", mayRetry: false } }]);
   assert.deepEqual(conversation.sending(state, 1, "long").outgoing, [{ key: 1, text: "long" }]);
   assert.deepEqual(conversation.discarded(state, 1).outgoing, []);
 });
@@ -121,7 +120,7 @@ test("what is unread is counted from the last look, and over when the person ans
   assert.equal(conversation.entered({ ...joined([said(1)]), read: 1, unread: 0 }).unread, undefined);
 });
 
-test("presenceText() says each person once", () => {
+test("presenceTexts() says each person once", () => {
   const lines = [
     { username: "cy", state: "joined" },
     { username: "bob", state: "left" },
@@ -129,7 +128,11 @@ test("presenceText() says each person once", () => {
     { username: "bob", state: "joined" },
     { username: "dee", state: "joined" },
   ];
-  assert.equal(presenceText(lines), "cy joined and left, bob left and came back, dee joined");
+  assert.deepEqual(presenceTexts(lines), [
+    { username: "cy", text: "joined and left" },
+    { username: "bob", text: "left and came back" },
+    { username: "dee", text: "joined" },
+  ]);
 });
 
 test("messageArrived() keeps the newest lines, and lets the older ones be asked for again", () => {
@@ -159,4 +162,37 @@ test("the topic is what was set last, and each change of it a line that older me
   state = conversation.topicChanged(state, { username: "ada", topic: "", seq: 10, at: NOON });
   assert.deepEqual([state.topic, textsOf(state)], ["", ["topic", "m9", "topic"]]);
   assert.equal(conversation.rejoined(state, room, [], true).topic, "Plans");
+});
+
+test("withOutgoing() puts a message where it will stand when it is sent", () => {
+  const minute = 60_000;
+  for (const [before, now] of [
+    [[], NOON],
+    [[["ada", NOON]], NOON + minute],
+    [[["ada", NOON]], NOON + 6 * minute],
+    [[["bob", NOON]], NOON + minute],
+    [
+      [
+        ["ada", NOON],
+        ["bob", NOON],
+      ],
+      NOON + minute,
+    ],
+    [[["ada", NOON]], NOON + 24 * 60 * minute],
+  ] as const) {
+    const lines = before.map(([username, at], index) => {
+      return { kind: "message", username, text: "x", at, epoch: "e", seq: index + 1 } as const;
+    });
+    const outgoing = { key: 1, text: "mine" };
+    const sent = { kind: "message", username: "ada", text: "mine", at: now, epoch: "e", seq: 9 } as const;
+    const pending = withOutgoing(blocksOf(lines), [outgoing], "ada", now);
+    const afterwards = blocksOf([...lines, sent]);
+    // The same blocks, with as many messages in each.
+    const shape = (blocks: readonly Block[]) =>
+      blocks.map((block) =>
+        block.kind === "messages" ? block.username + (block.lines.length + (block.outgoing?.length ?? 0)) : block.kind,
+      );
+    assert.deepEqual(shape(pending), shape(afterwards));
+  }
+  assert.deepEqual(withOutgoing([], [], "ada", NOON), []);
 });

@@ -41,8 +41,16 @@ export type Line =
 export interface Outgoing {
   readonly key: number;
   readonly text: string;
-  /** Why it failed; it is pending while absent. */
-  readonly error?: string;
+  /** Why it failed; absent while it is pending. */
+  readonly failure?: Failure;
+}
+
+/** Why a message was not sent. */
+export interface Failure {
+  /** For the person. */
+  readonly message: string;
+  /** Sending the same text again may succeed. */
+  readonly mayRetry: boolean;
 }
 
 export interface Conversation {
@@ -148,8 +156,8 @@ export function sent(conversation: Conversation, key: number, username: string, 
   return { ...withLines(conversation, ...own), outgoing: withoutKey(conversation, key) };
 }
 
-export function sendingFailed(conversation: Conversation, key: number, error: string): Conversation {
-  const outgoing = conversation.outgoing.map((each) => (each.key === key ? { ...each, error } : each));
+export function sendingFailed(conversation: Conversation, key: number, failure: Failure): Conversation {
+  const outgoing = conversation.outgoing.map((each) => (each.key === key ? { ...each, failure } : each));
   return { ...conversation, outgoing };
 }
 

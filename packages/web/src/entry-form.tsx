@@ -49,6 +49,7 @@ export function EntryForm({ enter }: EntryFormProps): JSX.Element {
           <input
             ref={nameField}
             name="username"
+            dir="auto"
             value={username}
             onInput={(event) => setUsername(event.currentTarget.value)}
             autocomplete="nickname"
@@ -64,6 +65,7 @@ export function EntryForm({ enter }: EntryFormProps): JSX.Element {
             <span aria-hidden="true">#</span>
             <input
               name="room"
+              dir="auto"
               value={room}
               onInput={(event) => setRoom(event.currentTarget.value)}
               autocomplete="off"

@@ -3,4 +3,7 @@ import { App } from "./app.tsx";
 import "./style.css";
 
 const root = document.getElementById("app");
-if (root !== null) render(<App />, root);
+if (root !== null) {
+  root.replaceChildren();
+  render(<App />, root);
+}

@@ -21,7 +21,7 @@ export function MemberList({ members, count, username }: MemberListProps): JSX.E
         {[username, ...others].map((member) => (
           <li key={member}>
             <Avatar name={member} />
-            <span class="member-name">{member}</span>
+            <bdi class="member-name">{member}</bdi>
             {member === username && <span class="you">you</span>}
           </li>
         ))}

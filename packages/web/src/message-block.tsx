@@ -3,16 +3,26 @@ import { Avatar } from "./avatar.tsx";
 import { lineKey } from "./conversation.ts";
 import { clockTime, dayName, fullTime } from "./day.ts";
 import { MessageText } from "./message-text.tsx";
-import { type Block, presenceText } from "./timeline.ts";
+import { OutgoingMessage } from "./outgoing-message.tsx";
+import { type Block, presenceTexts } from "./timeline.ts";
 
 interface MessageBlockProps {
   readonly block: Block;
   /** One's own name. */
   readonly username: string;
+  /** What a person can do with a message of their own that was not sent. */
+  readonly outgoing: OutgoingActions;
+}
+
+/** By the message's key. */
+export interface OutgoingActions {
+  retry(key: number): void;
+  edit(key: number): void;
+  discard(key: number): void;
 }
 
 /** One piece of the list: a day, a person's messages, comings and goings, a hole, or where the new ones begin. */
-export function MessageBlock({ block, username }: MessageBlockProps): JSX.Element {
+export function MessageBlock({ block, username, outgoing }: MessageBlockProps): JSX.Element {
   switch (block.kind) {
     case "day":
       return (
@@ -29,9 +39,15 @@ export function MessageBlock({ block, username }: MessageBlockProps): JSX.Elemen
     case "topic":
       return (
         <p class="note">
-          {block.topic === ""
-            ? `${block.username} took the topic away`
-            : `${block.username} set the topic: ${block.topic}`}
+          <bdi>{block.username}</bdi>
+          {block.topic === "" ? (
+            " took the topic away"
+          ) : (
+            <>
+              {" set the topic: "}
+              <bdi>{block.topic}</bdi>
+            </>
+          )}
         </p>
       );
     case "gap":
@@ -39,7 +55,13 @@ export function MessageBlock({ block, username }: MessageBlockProps): JSX.Elemen
     case "presences":
       return (
         <p class="note">
-          {presenceText(block.lines)} <Time at={block.at} />
+          {presenceTexts(block.lines).map(({ username: name, text }, index) => (
+            <>
+              {index > 0 && ", "}
+              <bdi>{name}</bdi> {text}
+            </>
+          ))}{" "}
+          <Time at={block.at} />
         </p>
       );
     case "messages":
@@ -48,10 +70,22 @@ export function MessageBlock({ block, username }: MessageBlockProps): JSX.Elemen
           <Avatar name={block.username} />
           <div class="group-body">
             <p class="group-head">
-              <strong>{block.username}</strong> <Time at={block.at} />
+              <strong>
+                <bdi>{block.username}</bdi>
+              </strong>{" "}
+              <Time at={block.at} />
             </p>
             {block.lines.map((line) => (
               <MessageText key={lineKey(line)} text={line.text} title={fullTime(line.at)} />
+            ))}
+            {block.outgoing?.map((each) => (
+              <OutgoingMessage
+                key={each.key}
+                outgoing={each}
+                retry={() => outgoing.retry(each.key)}
+                edit={() => outgoing.edit(each.key)}
+                discard={() => outgoing.discard(each.key)}
+              />
             ))}
           </div>
         </article>

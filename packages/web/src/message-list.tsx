@@ -1,45 +1,78 @@
 import type { JSX } from "preact";
-import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { lineKey } from "./conversation.ts";
-import { MessageBlock } from "./message-block.tsx";
-import { OutgoingMessage } from "./outgoing-message.tsx";
+import { MessageBlock, type OutgoingActions } from "./message-block.tsx";
 import type { RoomSession } from "./room-session.ts";
-import { type Block, blocksOf } from "./timeline.ts";
+import { type Block, blocksOf, withOutgoing } from "./timeline.ts";
 
 interface MessageListProps {
   readonly session: RoomSession;
+  readonly outgoing: OutgoingActions;
 }
 
 /** How near to its end the list counts as read to the end, in pixels. */
 const END_PX = 40;
 
-/** A room's messages. Follows new ones while the end is in view, and stays where it is otherwise. */
-export function MessageList({ session }: MessageListProps): JSX.Element {
+/**
+ * A room's messages. While the end is in view it stays in view, whatever comes or changes its size; else the list stays where it
+ * is. Sending a message brings the end into view.
+ */
+export function MessageList({ session, outgoing: actions }: MessageListProps): JSX.Element {
   const { lines, outgoing, hasOlder, unread } = session.conversation;
-  const blocks = useMemo(() => blocksOf(lines, unread), [lines, unread]);
+  const { username } = session;
+  const sent = useMemo(() => blocksOf(lines, unread), [lines, unread]);
+  const blocks = useMemo(() => withOutgoing(sent, outgoing, username, Date.now()), [sent, outgoing, username]);
   const scroller = useRef<HTMLDivElement>(null);
+  const log = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
-  const before = useRef({ first: lines[0], height: 0 });
+  const top = useRef(0);
+  const before = useRef({ first: lines[0], height: 0, lastOwn: 0 });
   const [hasNews, setHasNews] = useState(false);
+
+  const toEnd = () => {
+    const element = scroller.current;
+    if (element === null) return;
+    element.scrollTop = element.scrollHeight;
+    top.current = element.scrollTop;
+  };
+  // Asked before anything is scrolled for the person: the event of their own scrolling comes a frame later.
+  const follow = (element: HTMLElement, height: number) => {
+    const isNearEnd = height - element.scrollTop - element.clientHeight < END_PX;
+    // Only a person who scrolls up leaves the end: a list that shrinks does not.
+    if (isNearEnd || element.scrollTop < top.current) isAtEnd.current = isNearEnd;
+    top.current = element.scrollTop;
+  };
 
   useLayoutEffect(() => {
     const element = scroller.current;
     if (element === null) return;
-    const isPrepended = before.current.first !== lines[0];
-    if (isAtEnd.current) element.scrollTop = element.scrollHeight;
-    else if (isPrepended) element.scrollTop += element.scrollHeight - before.current.height;
-    else if (element.scrollHeight > before.current.height) setHasNews(true);
-    before.current = { first: lines[0], height: element.scrollHeight };
+    const { first, height, lastOwn } = before.current;
+    follow(element, height);
+    const newestOwn = outgoing.at(-1)?.key ?? lastOwn;
+    if (newestOwn > lastOwn) isAtEnd.current = true;
+    if (isAtEnd.current) toEnd();
+    else if (first !== lines[0]) element.scrollTop += element.scrollHeight - height;
+    else if (element.scrollHeight > height) setHasNews(true);
+    before.current = { first: lines[0], height: element.scrollHeight, lastOwn: Math.max(lastOwn, newestOwn) };
   }, [lines, outgoing, unread]);
+
+  // A phone's keyboard, a composer that grows, a banner, a turned screen.
+  useEffect(() => {
+    const observer = new ResizeObserver(() => {
+      if (scroller.current !== null) follow(scroller.current, scroller.current.scrollHeight);
+      if (isAtEnd.current) toEnd();
+    });
+    for (const element of [scroller.current, log.current]) if (element !== null) observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
 
   const scrolled = () => {
     const element = scroller.current;
     if (element === null) return;
-    isAtEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < END_PX;
+    follow(element, element.scrollHeight);
     if (isAtEnd.current) setHasNews(false);
     session.lookAt({ isAtEnd: isAtEnd.current });
   };
-  const toEnd = () => scroller.current?.scrollTo({ top: scroller.current.scrollHeight });
   const showOlder = () => {
     isAtEnd.current = false;
     session.lookAt({ isAtEnd: false });
@@ -48,28 +81,33 @@ export function MessageList({ session }: MessageListProps): JSX.Element {
 
   return (
     <div class="messages">
-      <div class="messages-scroller" ref={scroller} onScroll={scrolled}>
+      {/* A tab stop, so that the arrow keys scroll it. */}
+      <section
+        class="messages-scroller"
+        ref={scroller}
+        onScroll={scrolled}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by the keyboard.
+        tabIndex={0}
+        aria-label="Messages"
+      >
         {hasOlder && (
           <button class="quiet older" type="button" disabled={session.isLoadingOlder} onClick={showOlder}>
             {session.isLoadingOlder ? "Loading…" : "Show older messages"}
           </button>
         )}
-        {lines.length + outgoing.length === 0 && <p class="empty">Nothing was said here yet. Say hello!</p>}
-        <div class="log" role="log" aria-label={`Messages in ${session.room}`} aria-busy={session.isLoadingOlder}>
+        {blocks.length === 0 && <p class="empty">Nothing was said here yet. Say hello!</p>}
+        <div
+          class="log"
+          ref={log}
+          role="log"
+          aria-label={`Messages in ${session.room}`}
+          aria-busy={session.isLoadingOlder}
+        >
           {blocks.map((block) => (
-            <MessageBlock key={keyOf(block)} block={block} username={session.username} />
-          ))}
-          {outgoing.map((each) => (
-            <OutgoingMessage
-              key={each.key}
-              outgoing={each}
-              username={session.username}
-              retry={() => session.retry(each.key)}
-              discard={() => session.discard(each.key)}
-            />
+            <MessageBlock key={keyOf(block)} block={block} username={username} outgoing={actions} />
           ))}
         </div>
-      </div>
+      </section>
       {hasNews && (
         <button class="news" type="button" onClick={toEnd}>
           New messages ↓

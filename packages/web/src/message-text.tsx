@@ -1,25 +1,23 @@
 import type { JSX } from "preact";
+import { useMemo } from "preact/hooks";
+import { splitLinks } from "./text-links.ts";
 
 interface MessageTextProps {
   readonly text: string;
   readonly title?: string;
 }
 
-/** Without the punctuation that ends the sentence around it. */
-const LINK = /(https?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}])/;
-
 /** What somebody wrote: text, never HTML, with its links made clickable. */
 export function MessageText({ text, title }: MessageTextProps): JSX.Element {
-  // Splitting by a pattern with one group gives text and link in turn.
-  const parts = text.split(LINK);
+  const parts = useMemo(() => splitLinks(text), [text]);
   return (
-    <p class="text" title={title}>
-      {parts.map((part, index) =>
-        index % 2 === 0 ? (
+    <p class="text" dir="auto" title={title}>
+      {parts.map((part) =>
+        typeof part === "string" ? (
           part
         ) : (
-          <a href={part} target="_blank" rel="noopener noreferrer nofollow">
-            {part}
+          <a href={part.href} target="_blank" rel="noopener noreferrer nofollow">
+            {part.text}
           </a>
         ),
       )}

@@ -1,38 +1,44 @@
 import type { JSX } from "preact";
-import { Avatar } from "./avatar.tsx";
 import type { Outgoing } from "./conversation.ts";
 import { MessageText } from "./message-text.tsx";
 
 interface OutgoingMessageProps {
   readonly outgoing: Outgoing;
-  readonly username: string;
+  /** Sends the same text again. */
   retry(): void;
+  /** Puts the text back where it was written. */
+  edit(): void;
   discard(): void;
 }
 
 /** One's own message that is on its way, or failed. */
-export function OutgoingMessage({ outgoing, username, retry, discard }: OutgoingMessageProps): JSX.Element {
-  const { text, error } = outgoing;
-  return (
-    <article class={error === undefined ? "group is-own is-pending" : "group is-own is-failed"}>
-      <Avatar name={username} />
-      <div class="group-body">
-        <p class="group-head">
-          <strong>{username}</strong> {error === undefined && <span class="pending">Sending…</span>}
-        </p>
+export function OutgoingMessage({ outgoing, retry, edit, discard }: OutgoingMessageProps): JSX.Element {
+  const { text, failure } = outgoing;
+  if (failure === undefined) {
+    return (
+      <div class="outgoing is-pending">
         <MessageText text={text} />
-        {error !== undefined && (
-          <p class="failure" role="alert">
-            Not sent: {error}{" "}
-            <button class="link" type="button" onClick={retry}>
-              Retry
-            </button>{" "}
-            <button class="link" type="button" onClick={discard}>
-              Delete
-            </button>
-          </p>
-        )}
+        <span class="pending">Sending…</span>
       </div>
-    </article>
+    );
+  }
+  return (
+    <div class="outgoing is-failed">
+      <MessageText text={text} />
+      <p class="failure">
+        <span role="alert">Not sent: {failure.message}</span>{" "}
+        {failure.mayRetry && (
+          <button class="link" type="button" onClick={retry}>
+            Retry
+          </button>
+        )}{" "}
+        <button class="link" type="button" onClick={edit}>
+          Edit
+        </button>{" "}
+        <button class="link" type="button" onClick={discard}>
+          Delete
+        </button>
+      </p>
+    </div>
   );
 }

@@ -37,10 +37,12 @@ export function rememberName(name: string): void {
   }
 }
 
-/** The chat's WebSocket, beside the page. */
-export function chatUrl(): URL {
-  const url = new URL("/ws", location.href);
+/** The chat's WebSocket, beside the page, which a proxy may serve below a path of its own. */
+export function chatUrl(page: string = location.href): URL {
+  const url = new URL("ws", page);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  url.search = "";
+  url.hash = "";
   return url;
 }
 

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-// biome-ignore lint/style/noRestrictedImports: tests run on Node
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { ReadMarker } from "./read-marker.ts";
 

@@ -3,6 +3,7 @@ import {
   type ChatClientEvent,
   type ChatClientState,
   ChatError,
+  type ChatErrorCode,
   Writers,
   websocketLink,
 } from "@landline/client";
@@ -11,6 +12,7 @@ import {
   type Conversation,
   discarded,
   entered,
+  type Failure,
   gapShown,
   messageArrived,
   newest,
@@ -135,8 +137,11 @@ export class RoomSession {
     if (failed !== undefined) void this.#send(key, failed.text);
   }
 
-  discard(key: number): void {
+  /** Gives a failed message up. @returns its text. */
+  takeBack(key: number): string {
+    const text = this.#conversation.outgoing.find((each) => each.key === key)?.text ?? "";
     this.#show(discarded(this.#conversation, key));
+    return text;
   }
 
   async showOlder(): Promise<void> {
@@ -201,7 +206,7 @@ export class RoomSession {
       const ack = await this.#client.chat(this.room, text);
       this.#show(sent(this.#conversation, key, this.username, ack));
     } catch (error) {
-      this.#show(sendingFailed(this.#conversation, key, textOf(error)));
+      this.#show(sendingFailed(this.#conversation, key, failureOf(error)));
     }
   }
 
@@ -267,9 +272,28 @@ export class RoomSession {
   }
 }
 
+/** What may pass: the same request can succeed later. */
+const PASSING: ReadonlySet<ChatErrorCode> = new Set([
+  "busy",
+  "disconnected",
+  "internal",
+  "queue-full",
+  "rate-limited",
+  "timeout",
+  "unavailable",
+]);
+
+function failureOf(error: unknown): Failure {
+  return { message: textOf(error), mayRetry: error instanceof ChatError && PASSING.has(error.code) };
+}
+
 /** An error's text for a person. */
 export function textOf(error: unknown): string {
-  if (error instanceof ChatError && error.code === "name-in-use")
+  if (error instanceof ChatError && error.code === "name-in-use") {
     return "Somebody else uses this name. Choose another one.";
+  }
+  if (error instanceof ChatError && error.code === "disconnected") {
+    return "The server cannot be reached. Check the connection and try again.";
+  }
   return error instanceof Error ? error.message : String(error);
 }

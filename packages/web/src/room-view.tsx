@@ -4,6 +4,7 @@ import { Composer } from "./composer.tsx";
 import { ConnectionBanner } from "./connection-banner.tsx";
 import logo from "./landline.svg";
 import { MemberList } from "./member-list.tsx";
+import type { OutgoingActions } from "./message-block.tsx";
 import { MessageList } from "./message-list.tsx";
 import type { RoomSession } from "./room-session.ts";
 
@@ -16,6 +17,8 @@ interface RoomViewProps {
 export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const [isMembersOpen, setIsMembersOpen] = useState(false);
+  const [draft, setDraft] = useState("");
+  const [focus, refocus] = useReducer((count: number, _: undefined) => count + 1, 0);
   const { conversation, status, newCount } = session;
 
   useLayoutEffect(() => {
@@ -36,16 +39,32 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
     return () => removeEventListener("keydown", close);
   }, [isMembersOpen]);
 
+  const outgoing: OutgoingActions = {
+    retry: (key) => {
+      session.retry(key);
+      refocus(undefined);
+    },
+    edit: (key) => {
+      const text = session.takeBack(key);
+      setDraft(draft.trim() === "" ? text : `${text}\n${draft}`);
+      refocus(undefined);
+    },
+    discard: (key) => {
+      session.takeBack(key);
+      refocus(undefined);
+    },
+  };
+
   return (
     <div class="room">
       <header class="room-header">
         <img src={logo} alt="" width="28" height="28" />
         <h1>
           <span aria-hidden="true">#</span>
-          {session.room}
+          <bdi>{session.room}</bdi>
         </h1>
         {conversation.topic !== "" && (
-          <p class="topic" title={conversation.topic}>
+          <p class="topic" dir="auto" title={conversation.topic}>
             {conversation.topic}
           </p>
         )}
@@ -65,15 +84,18 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
       <ConnectionBanner status={status} retryNow={() => session.retryNow()} leave={leave} />
       <div class="room-body">
         <main class="talk">
-          <MessageList session={session} />
-          <p class="writers" aria-live="polite">
-            {writersText(session.writers)}
-          </p>
+          <MessageList session={session} outgoing={outgoing} />
+          <Writers names={session.writers} />
           <Composer
             room={session.room}
             isDisabled={status.state === "closed"}
+            draft={draft}
+            focus={focus}
+            change={(text) => {
+              setDraft(text);
+              if (text !== "") session.typing();
+            }}
             say={(text) => session.say(text)}
-            typing={() => session.typing()}
           />
         </main>
         <aside id="members" class={isMembersOpen ? "members is-open" : "members"} aria-label="Members">
@@ -84,8 +106,19 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
   );
 }
 
-function writersText(names: readonly string[]): string {
-  if (names.length === 0) return "";
-  if (names.length > 3) return "Several people are writing…";
-  return `${names.join(", ")} ${names.length === 1 ? "is" : "are"} writing…`;
+/** Who is writing now. */
+function Writers({ names }: { readonly names: readonly string[] }): JSX.Element {
+  const named = names.length > 3 ? [] : names;
+  const end = names.length === 0 ? "" : names.length === 1 ? " is writing…" : " are writing…";
+  return (
+    <p class="writers" aria-live="polite">
+      {named.map((name, index) => (
+        <span key={name}>
+          {index > 0 && ", "}
+          <bdi>{name}</bdi>
+        </span>
+      ))}
+      {names.length > 3 ? "Several people are writing…" : end}
+    </p>
+  );
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Position } from "@landline/protocol";
-import type { Line } from "./conversation.ts";
+import type { Line, Outgoing } from "./conversation.ts";
 import type { Unread } from "./unread.ts";
 
 type MessageLine = Extract<Line, { kind: "message" }>;
@@ -19,6 +19,8 @@ export type Block =
       readonly username: string;
       readonly at: number;
       readonly lines: readonly MessageLine[];
+      /** One's own messages that are not sent yet, after those that are. */
+      readonly outgoing?: readonly Outgoing[];
     }
   | { readonly kind: "presences"; readonly at: number; readonly lines: readonly PresenceLine[] }
   | Extract<Line, { kind: "topic" | "gap" }>;
@@ -44,11 +46,37 @@ export function blocksOf(lines: readonly Line[], unread?: Unread): readonly Bloc
   return blocks;
 }
 
-/** Comings and goings in words: `ada joined, bob left`; whoever came and went, or went and came, once. */
-export function presenceText(lines: readonly { readonly username: string; readonly state: string }[]): string {
+/**
+ * Puts what is not sent yet where it will stand: in the person's last group, or in a new one. Nothing moves when it is sent.
+ */
+export function withOutgoing(
+  blocks: readonly Block[],
+  outgoing: readonly Outgoing[],
+  username: string,
+  now: number,
+): readonly Block[] {
+  if (outgoing.length === 0) return blocks;
+  const last = blocks.at(-1);
+  if (last?.kind === "messages" && last.username === username && isSoonAfter(last.lines.at(-1), now)) {
+    return [...blocks.slice(0, -1), { ...last, outgoing }];
+  }
+  const dayBefore = blocks.findLast(({ kind }) => kind === "day")?.at;
+  const isNewDay = dayBefore === undefined || new Date(dayBefore).toDateString() !== new Date(now).toDateString();
+  const day: readonly Block[] = isNewDay ? [{ kind: "day", at: now }] : [];
+  return [...blocks, ...day, { kind: "messages", username, at: now, lines: [], outgoing }];
+}
+
+/** Comings and goings in words, each person once: `ada` `joined`, `bob` `left and came back`. */
+export function presenceTexts(
+  lines: readonly { readonly username: string; readonly state: string }[],
+): readonly { readonly username: string; readonly text: string }[] {
   const states = new Map<string, string[]>();
-  for (const { username, state } of lines) states.set(username, [...(states.get(username) ?? []), state]);
-  return [...states].map(([username, seen]) => `${username} ${inWords(seen)}`).join(", ");
+  for (const { username, state } of lines) {
+    const seen = states.get(username);
+    if (seen === undefined) states.set(username, [state]);
+    else seen.push(state);
+  }
+  return [...states].map(([username, seen]) => ({ username, text: inWords(seen) }));
 }
 
 function isAfter(line: Line, { epoch, seq }: Position): boolean {
@@ -66,9 +94,11 @@ function inWords(states: readonly string[]): string {
 function groupFor(block: Block, line: Line): Line[] | undefined {
   if (block.kind === "presences" && line.kind === "presence") return block.lines as Line[];
   if (block.kind !== "messages" || line.kind !== "message" || block.username !== line.username) return undefined;
-  const last = block.lines.at(-1);
-  if (last === undefined || line.at - last.at > GROUP_MS) return undefined;
-  return block.lines as Line[];
+  return isSoonAfter(block.lines.at(-1), line.at) ? (block.lines as Line[]) : undefined;
+}
+
+function isSoonAfter(last: MessageLine | undefined, at: number): boolean {
+  return last !== undefined && at - last.at <= GROUP_MS;
 }
 
 function blockOf(line: Line): Block {

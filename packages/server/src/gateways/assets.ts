@@ -1,12 +1,19 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { extname, join, relative, sep } from "node:path";
+import { gzipSync } from "node:zlib";
+
+/** A representation of a file (RFC 9110, section 3.2). */
+export interface AssetContent {
+  readonly bytes: Buffer;
+  readonly etag: string;
+}
 
 /** A file of the web page, in memory. */
-export interface Asset {
-  readonly bytes: Buffer;
+export interface Asset extends AssetContent {
   readonly type: string;
-  readonly etag: string;
+  /** Compressed, where that makes it smaller. */
+  readonly gzip?: AssetContent | undefined;
   /** Its name has a hash of its content, so that it never changes. */
   readonly isImmutable: boolean;
 }
@@ -37,9 +44,29 @@ export async function loadAssets(folder: string): Promise<ReadonlyMap<string, As
     const file = join(folder, name);
     const bytes = await readFile(file);
     const path = `/${relative(folder, file).split(sep).join("/")}`;
-    const etag = `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`;
-    const asset: Asset = { bytes, type, etag, isImmutable: path.startsWith("/assets/") };
+    const compressed = gzipSync(bytes, { level: 9 });
+    const asset: Asset = {
+      ...contentOf(bytes),
+      type,
+      gzip: compressed.length < bytes.length ? contentOf(compressed) : undefined,
+      isImmutable: path.startsWith("/assets/"),
+    };
     assets.set(path === "/index.html" ? "/" : path, asset);
   }
   return assets;
+}
+
+/** Whether gzip is acceptable (RFC 9110, section 12.5.3). */
+export function acceptsGzip(acceptEncoding: string | undefined): boolean {
+  const weights = new Map(
+    (acceptEncoding ?? "").split(",").map((each) => {
+      const [coding = "", weight = "q=1"] = each.toLowerCase().split(";");
+      return [coding.trim(), Number(/^\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*$/.exec(weight)?.[1] ?? 0)];
+    }),
+  );
+  return (weights.get("gzip") ?? weights.get("x-gzip") ?? weights.get("*") ?? 0) > 0;
+}
+
+function contentOf(bytes: Buffer): AssetContent {
+  return { bytes, etag: `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"` };
 }

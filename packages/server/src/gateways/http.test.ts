@@ -21,7 +21,16 @@ const ASSETS: ReadonlyMap<string, Asset> = new Map([
     "/",
     { bytes: Buffer.from("<!doctype html>"), type: "text/html; charset=utf-8", etag: '"page"', isImmutable: false },
   ],
-  ["/assets/a.js", { bytes: Buffer.from("0"), type: "text/javascript", etag: '"a"', isImmutable: true }],
+  [
+    "/assets/a.js",
+    {
+      bytes: Buffer.from("0"),
+      type: "text/javascript",
+      etag: '"a"',
+      isImmutable: true,
+      gzip: { bytes: Buffer.from("Z"), etag: '"a-gzip"' },
+    },
+  ],
 ]);
 
 /** The HTTP gateway behind a door, as in the server, with what it was asked to upgrade. */
@@ -113,6 +122,27 @@ describe("HttpGateway", LIMIT, () => {
     assert.deepEqual([again.response.statusCode, again.body], [304, ""]);
     const other = await site.request("/", { headers: { "if-none-match": '"a"' } });
     assert.equal(other.response.statusCode, 200);
+  });
+
+  test("sends a file compressed to whoever takes it, under an etag of its own", async () => {
+    await using site = await Site.open();
+    for (const [headers, body, encoding, etag] of [
+      [{}, "0", undefined, '"a"'],
+      [{ "accept-encoding": "gzip, br" }, "Z", "gzip", '"a-gzip"'],
+      [{ "accept-encoding": "gzip;q=0, br" }, "0", undefined, '"a"'],
+    ] as const) {
+      const answer = await site.request("/assets/a.js", { headers });
+      assert.equal(answer.body, body);
+      assert.equal(answer.response.headers["content-encoding"], encoding);
+      assert.equal(answer.response.headers.etag, etag);
+      assert.equal(answer.response.headers.vary, "accept-encoding");
+    }
+    const again = await site.request("/assets/a.js", {
+      headers: { "accept-encoding": "gzip", "if-none-match": '"a-gzip"' },
+    });
+    assert.deepEqual([again.response.statusCode, again.body], [304, ""]);
+    const page = await site.request("/", { headers: { "accept-encoding": "gzip" } });
+    assert.equal(page.response.headers["content-encoding"], undefined);
   });
 
   test("answers /healthz, and 404 to what is not there", async () => {

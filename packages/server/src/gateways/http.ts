@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Asset } from "./assets.ts";
+import { type Asset, acceptsGzip } from "./assets.ts";
 import { isOwnHost, isOwnOrigin, targetOf } from "./same-site.ts";
 
 export interface HttpGatewayOptions {
@@ -149,10 +149,14 @@ export class HttpGateway {
       sendText(response, 404, text);
       return;
     }
-    response.setHeader("etag", asset.etag);
+    const isGzip = asset.gzip !== undefined && acceptsGzip(request.headers["accept-encoding"]);
+    const content = isGzip ? asset.gzip : asset;
+    response.setHeader("etag", content.etag);
+    if (asset.gzip !== undefined) response.setHeader("vary", "accept-encoding");
+    if (isGzip) response.setHeader("content-encoding", "gzip");
     response.setHeader("cache-control", asset.isImmutable ? "public, max-age=31536000, immutable" : "no-cache");
-    if (request.headers["if-none-match"] === asset.etag) response.writeHead(304).end();
-    else send(response, 200, asset.type, asset.bytes);
+    if (request.headers["if-none-match"] === content.etag) response.writeHead(304).end();
+    else send(response, 200, asset.type, content.bytes);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readDraft } from "./draft.ts";
+
+test("readDraft() never posts what is meant as a command", () => {
+  for (const [draft, command] of [
+    ["/nick ada", "/nick"],
+    ["  /quit  ", "/quit"],
+    ["/", "/"],
+    ["/msg\nbob secret", "/msg"],
+    ["/home/ada/notes.txt is gone", "/home/ada/notes.txt"],
+  ] as const) {
+    assert.deepEqual(readDraft(draft), { kind: "unknown-command", command });
+  }
+});
+
+test("readDraft() posts a text, and with // one that begins with /", () => {
+  assert.deepEqual(readDraft("  hello\nthere "), { kind: "say", text: "hello\nthere" });
+  assert.deepEqual(readDraft("//etc/hosts"), { kind: "say", text: "/etc/hosts" });
+  assert.deepEqual(readDraft("and/or"), { kind: "say", text: "and/or" });
+  assert.deepEqual(readDraft(" \n "), { kind: "nothing" });
+});
