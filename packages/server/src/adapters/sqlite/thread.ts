@@ -2,6 +2,9 @@ import { Worker } from "node:worker_threads";
 import { RoomLogError } from "../../hub/mod.ts";
 import type { Call, ErrorFacts, Methods, Reply } from "./worker-calls.ts";
 
+/** For a thread that runs from source, as in a checkout of the repository. */
+const SOURCES = "--conditions=@landline/source";
+
 interface Waiting {
   readonly resolve: (value: never) => void;
   readonly reject: (error: RoomLogError) => void;
@@ -32,7 +35,9 @@ export class Thread<M extends Methods<M>> {
 
   constructor(options: ThreadOptions) {
     this.#options = options;
-    this.worker = new Worker(new URL(options.url), { workerData: options.data, name: options.name });
+    // Hooks that find the sources of other packages are not there in a thread; Node's own option is.
+    const sources = options.url.endsWith(".ts") ? { execArgv: [SOURCES] } : {};
+    this.worker = new Worker(new URL(options.url), { workerData: options.data, name: options.name, ...sources });
     this.worker.on("message", (reply: Reply) => this.#settle(reply));
     let cause: unknown;
     this.worker.on("error", (error) => {
