@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -64,7 +65,7 @@ describe("kill -9 of the server", () => {
         for (let round = 0; round < ROUNDS; round += 1) {
           await progress.until(acknowledged.length + randomInt(20, ACKS_MAX), () => acknowledged.length);
           server.child.kill("SIGKILL");
-          await server.ended;
+          assert.doesNotMatch((await server.ended).stderr, /lost data/, "a kill is no damage");
           server = await start();
         }
         await progress.until(acknowledged.length + 20, () => acknowledged.length);
@@ -104,6 +105,50 @@ describe("kill -9 of the server", () => {
         await rm(folder, { recursive: true });
       }
     });
+  }
+});
+
+test("a client whose messages went with a damaged write-ahead log is told so, and so is the operator", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "landline-kill-"));
+  let port = 0;
+  const start = async (): Promise<CliProcess> => {
+    const started = landlineIn({ cwd: folder }, "serve", "--host", "127.0.0.1", "--port", "0");
+    port = Number((await started.until(/http:\/\/127\.0\.0\.1:(\d+)\/ +chat and its page/))[1]);
+    return started;
+  };
+  const link: OpenLink = (handlers, signal) => tcpLink({ host: "127.0.0.1", port })(handlers, signal);
+  let server = await start();
+  const ada = new ChatClient(link, { ...impatient, username: "ada" });
+  try {
+    const rejoined = Promise.withResolvers<ChatClientEvent & { type: "rejoined" }>();
+    ada.on((event) => event.type === "rejoined" && rejoined.resolve(event));
+    await ada.connect();
+    await ada.join("lobby");
+    for (let i = 0; i < 10; i += 1) await ada.chat("lobby", `${i}`);
+    server.child.kill("SIGKILL");
+    assert.doesNotMatch((await server.ended).stderr, /lost data/);
+
+    const wal = join(folder, "data", "landline.db-wal");
+    const bytes = readFileSync(wal);
+    // In the first page of the log, so that everything is gone.
+    bytes.writeUInt8(bytes.readUInt8(1_000) ^ 1, 1_000);
+    writeFileSync(wal, bytes);
+    server = await start();
+    const { recovered, missed } = await rejoined.promise;
+    assert.deepEqual([recovered, missed], [false, []]);
+    assert.equal((await ada.chat("lobby", "again")).seq, 1);
+    server.child.kill("SIGTERM");
+    const { code, stderr } = await server.ended;
+    assert.equal(code, 0);
+    assert.match(
+      stderr,
+      /^landline: data\/landline\.db has lost data: the newest acknowledged messages are missing; /m,
+    );
+  } finally {
+    await ada.close();
+    server.child.kill("SIGKILL");
+    await server.ended;
+    await rm(folder, { recursive: true });
   }
 });
 

@@ -96,7 +96,7 @@ describe("a server whose log's writer dies", { timeout: 60_000 }, () => {
       const bob = await enter(port, "Bob");
       assert.deepEqual(await say(ada, "before"), ["ack", undefined]);
       // The commit waits for another one until the thread is told to end.
-      const other = new DatabaseSync(join(folder, "landline.db"));
+      const other = new DatabaseSync(join(folder, "landline.db"), { timeout: 10_000 });
       other.exec("BEGIN IMMEDIATE");
       const waiting = say(ada, "waiting");
       assert.deepEqual(await ask(bob, { type: "ping" }), ["pong", undefined]);
@@ -153,7 +153,7 @@ test("a server whose database is held by another program gives it up when it clo
   const server = await startServer({ host: "127.0.0.1", port: 0, data: folder, drainMs: 0, onError });
   const ada = await enter(portOf(server.address), "Ada");
   assert.deepEqual(await say(ada, "before"), ["ack", undefined]);
-  const other = new DatabaseSync(join(folder, "landline.db"));
+  const other = new DatabaseSync(join(folder, "landline.db"), { timeout: 10_000 });
   other.exec("BEGIN IMMEDIATE");
   ada.send({ type: "chat", id: "late", room: "lobby", message: "late" });
   await Promise.all([server.close(), ada.close()]);

@@ -8,13 +8,14 @@ import { createInFolder } from "./folders.ts";
  * ends, and also keeps off others in the same process.
  */
 export class FolderLock {
+  readonly file: string;
   readonly #db: DatabaseSync;
 
   /** @throws {RoomLogError} `in-use`. */
   constructor(folder: string) {
-    const file = join(folder, "landline.lock");
-    createInFolder(file);
-    this.#db = new DatabaseSync(file, { timeout: 0 });
+    this.file = join(folder, "landline.lock");
+    createInFolder(this.file);
+    this.#db = new DatabaseSync(this.file, { timeout: 0 });
     try {
       this.#db.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
     } catch (error) {

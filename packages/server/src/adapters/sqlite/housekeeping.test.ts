@@ -15,7 +15,7 @@ describe("Housekeeping", () => {
   test("does all of it, of each task in turn, when nothing else happens", (t) => {
     t.mock.timers.enable({ apis: ["setTimeout", "setImmediate"] });
     const [first, second] = [steps(3), steps(2)];
-    const housekeeping = new Housekeeping([first, second], assert.ifError);
+    const housekeeping = new Housekeeping([first, second], () => undefined, assert.ifError);
     housekeeping.wake(5);
     t.mock.timers.tick(4);
     assert.equal(first.done, 0);
@@ -37,7 +37,7 @@ describe("Housekeeping", () => {
         return true;
       },
     };
-    const housekeeping = new Housekeeping([task], assert.ifError);
+    const housekeeping = new Housekeeping([task], () => undefined, assert.ifError);
     housekeeping.wake(1);
     t.mock.timers.tick(1);
     for (let ms = 0; ms < 900; ms += 1) {
@@ -61,7 +61,11 @@ describe("Housekeeping", () => {
         return tries < 5;
       },
     };
-    const housekeeping = new Housekeeping([task], (error) => errors.push(error));
+    const housekeeping = new Housekeeping(
+      [task],
+      () => undefined,
+      (error) => errors.push(error),
+    );
     housekeeping.wake(1);
     t.mock.timers.tick(1);
     for (let i = 0; i < 2; i += 1) {

@@ -14,6 +14,7 @@ export interface Task {
 /** Does the tasks when nothing else is to be done, and with a small part of the time when there always is. */
 export class Housekeeping {
   readonly #tasks: readonly Task[];
+  readonly #guard: () => void;
   readonly #report: (error: unknown) => void;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
@@ -22,8 +23,10 @@ export class Housekeeping {
   #next = 0;
   #hasFailed = false;
 
-  constructor(tasks: readonly Task[], report: (error: unknown) => void) {
+  /** `guard` is called before each step; what it throws is not caught. */
+  constructor(tasks: readonly Task[], guard: () => void, report: (error: unknown) => void) {
     this.#tasks = tasks;
+    this.#guard = guard;
     this.#report = report;
   }
 
@@ -54,6 +57,7 @@ export class Housekeeping {
     const isBusy = this.#commits > 0;
     this.#commits = 0;
     const start = performance.now();
+    this.#guard();
     try {
       if (!this.#step()) return;
       this.#hasFailed = false;

@@ -14,18 +14,38 @@ interface Run {
   readonly isClean: boolean;
 }
 
+/** What {@link beginRun} is told. */
+export interface Beginning {
+  readonly durability: Durability;
+  /** Names this time between two starts of the machine. */
+  readonly boot: string;
+  /** Entries are known to be gone. */
+  readonly isLossy: boolean;
+}
+
 /**
- * Notes that a server runs on the log, and gives the log's epoch: a new one if entries may be gone that a client has
- * seen. That is so if they were not forced to the disk and the machine went down without the server's end.
+ * Notes that a server runs on the log, and gives the log's epoch: a new one if entries are gone that a client may have
+ * seen, or may be gone: if they were not forced to the disk and the machine went down without the server's end.
  */
-export function beginRun(db: DatabaseSync, durability: Durability, boot: string = currentBoot()): string {
+export function beginRun(db: DatabaseSync, { durability, boot, isLossy }: Beginning): string {
   return transact(db, () => {
-    const last = JSON.parse(get(db, "run") ?? "null") as Run | null;
-    const isLossy = last?.durability === "process" && !last.isClean && !isSameBoot(last.boot, boot);
+    const last = lastRun(db);
+    const isCutOff = last?.durability === "process" && !last.isClean && !isSameBoot(last.boot, boot);
     set(db, "run", JSON.stringify({ boot, durability, isClean: false } satisfies Run));
-    const epoch = get(db, "epoch");
-    return epoch === undefined || isLossy ? newEpoch(db) : epoch;
+    const epoch = epochOf(db);
+    return epoch === undefined || isCutOff || isLossy ? newEpoch(db) : epoch;
   });
+}
+
+/** Whether the machine has not been started since the last run, which did not come to its end. */
+export function isSameBootAsLastRun(db: DatabaseSync, boot: string): boolean {
+  const last = lastRun(db);
+  return last !== undefined && !last.isClean && isSameBoot(last.boot, boot);
+}
+
+/** The log's identity; none before its first run. */
+export function epochOf(db: DatabaseSync): string | undefined {
+  return get(db, "epoch");
 }
 
 /** Notes that all is on the disk. To be called when it will be, with the transaction. */
@@ -41,12 +61,17 @@ export function newEpoch(db: DatabaseSync): string {
 }
 
 /** Names the time between a start of the machine and the next: by the kernel's id, or by when it was. */
-function currentBoot(): string {
+export function currentBoot(): string {
   try {
     return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   } catch {
     return `at ${Math.round(Date.now() / 1_000 - uptime())}`;
   }
+}
+
+function lastRun(db: DatabaseSync): Run | undefined {
+  const text = get(db, "run");
+  return text === undefined ? undefined : (JSON.parse(text) as Run);
 }
 
 function isSameBoot(a: string, b: string): boolean {

@@ -22,16 +22,18 @@ interface Acknowledged {
 
 for (const durability of ["disk", "process"] as const) {
   describe(`SqliteRoomLog (${durability}) killed while it appends`, () => {
-    test(`has all that was acknowledged, once and in order, after each of ${ROUNDS} times`, async () => {
+    test(`has all that was acknowledged, once, in order and in the same epoch, after each of ${ROUNDS} times`, async () => {
       const folder = mkdtempSync(join(tmpdir(), "landline-kill-"));
       const acknowledged: Acknowledged[] = [];
+      const epochs = new Set<string>();
       try {
         for (let round = 0; round < ROUNDS; round += 1) {
           const before = acknowledged.length;
           acknowledged.push(...(await appendUntilKilled(folder, durability, `${round}`)));
           assert.ok(acknowledged.length > before);
-          await check(folder, durability, acknowledged);
+          epochs.add(await check(folder, durability, acknowledged));
         }
+        assert.equal(epochs.size, 1);
       } finally {
         rmSync(folder, { recursive: true });
       }
@@ -39,8 +41,39 @@ for (const durability of ["disk", "process"] as const) {
   });
 }
 
+test("SqliteRoomLog killed after its write-ahead log was removed has all that was acknowledged, or says so", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "landline-kill-"));
+  try {
+    const acknowledged: Acknowledged[] = [];
+    const epochs = new Set<string>();
+    const remove = () => rmSync(join(folder, "landline.db-wal"));
+    for (let round = 0; round < ROUNDS; round += 1) {
+      acknowledged.push(...(await appendUntilKilled(folder, "disk", `${round}`, remove)));
+      const reported: unknown[] = [];
+      const log = await SqliteRoomLog.open({ folder, onError: (error) => reported.push(error) });
+      const { epoch } = await log.open("room0");
+      const isKnown = epochs.has(epoch);
+      epochs.add(epoch);
+      await log.close();
+      if (reported.length === 0) await check(folder, "disk", acknowledged);
+      else {
+        assert.match(String(reported), /has lost data/);
+        assert.equal(isKnown, false);
+        acknowledged.length = 0;
+      }
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 /** Kills the process at some acknowledgement or other; all that it printed counts. */
-async function appendUntilKilled(folder: string, durability: Durability, run: string): Promise<Acknowledged[]> {
+async function appendUntilKilled(
+  folder: string,
+  durability: Durability,
+  run: string,
+  before: () => void = () => undefined,
+): Promise<Acknowledged[]> {
   const args = ["--conditions=@landline/source", PROGRAM, folder, durability, run];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
@@ -55,7 +88,9 @@ async function appendUntilKilled(folder: string, durability: Durability, run: st
     }
     text += chunk;
     count += chunk.split("\n").length - 1;
-    if (count >= killAt) child.kill("SIGKILL");
+    if (count < killAt || child.killed) continue;
+    before();
+    child.kill("SIGKILL");
   }
   const [, signal] = await exited;
   assert.equal(signal, "SIGKILL");
@@ -68,8 +103,10 @@ async function appendUntilKilled(folder: string, durability: Durability, run: st
   });
 }
 
-async function check(folder: string, durability: Durability, acknowledged: readonly Acknowledged[]): Promise<void> {
-  const log = await SqliteRoomLog.open({ folder, durability });
+/** Gives the epoch. */
+async function check(folder: string, durability: Durability, acknowledged: readonly Acknowledged[]): Promise<string> {
+  const onError = (error: unknown) => assert.fail(`A kill was taken for damage: ${error}`);
+  const log = await SqliteRoomLog.open({ folder, durability, onError });
   try {
     for (const room of new Set(acknowledged.map((one) => one.room))) {
       const ids = new Map<string, number>();
@@ -93,6 +130,7 @@ async function check(folder: string, durability: Durability, acknowledged: reado
       const [again] = await log.append([{ room, id, kind: "chat", from, body: `text of ${id}` }]);
       assert.deepEqual([again?.type, again?.type === "duplicate" && again.seq], ["duplicate", seq]);
     }
+    return (await log.open("room0")).epoch;
   } finally {
     await log.close();
   }

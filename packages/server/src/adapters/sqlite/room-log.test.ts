@@ -180,7 +180,7 @@ describe("SqliteRoomLog", () => {
     assert.equal(rowsOf(folder, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
     assert.equal(rowsOf(folder, "SELECT application_id FROM pragma_application_id"), 0x4c4e444c);
     await log.close();
-    assert.deepEqual(readdirSync(folder), ["landline.db", "landline.lock"]);
+    assert.deepEqual(readdirSync(folder), ["landline.db", "landline.last", "landline.lock"]);
   });
 
   test("one at a time: another gets `in-use` until it is closed", async () => {
@@ -196,7 +196,7 @@ describe("SqliteRoomLog", () => {
 
   test("refuses another program's database and leaves it as it is", async () => {
     const folder = newFolder();
-    const other = new DatabaseSync(join(folder, "landline.db"));
+    const other = new DatabaseSync(join(folder, "landline.db"), { timeout: 10_000 });
     other.exec("CREATE TABLE theirs (a)");
     other.close();
     await rejects(open(folder), "not-a-log");
@@ -283,7 +283,7 @@ describe("SqliteRoomLog", () => {
     const folder = newFolder();
     const log = await open(folder);
     await log.append([said("one")]);
-    const other = new DatabaseSync(join(folder, "landline.db"));
+    const other = new DatabaseSync(join(folder, "landline.db"), { timeout: 10_000 });
     other.exec("BEGIN IMMEDIATE");
     const waiting = rejects(log.append([said("two")]), "closed");
     const abort = new AbortController();
@@ -308,7 +308,7 @@ describe("SqliteRoomLog", () => {
       const log = await open(folder, { onError: (error) => errors.push(error) }, { onThread });
       await log.append([said("one")]);
       // The commit waits for another one until the thread is told to end.
-      const other = new DatabaseSync(join(folder, "landline.db"));
+      const other = new DatabaseSync(join(folder, "landline.db"), { timeout: 10_000 });
       other.exec("BEGIN IMMEDIATE");
       const waiting: Promise<unknown>[] = [log.append([said("two")]), log.append([said("three")])];
       await Promise.resolve();

@@ -119,6 +119,13 @@ export function checkVersion(db: DatabaseSync, file: string, newest: number = MI
   return version;
 }
 
+/** An entry that is there: the newest of the newest room; room 0 if there is none. */
+export function newestPlace(db: DatabaseSync): { readonly room: number; readonly seq: number } {
+  const sql = `SELECT place >> ${SEQ_BITS} AS room, place & ${SEQ_MAX} AS seq FROM entries ORDER BY place DESC LIMIT 1`;
+  const row = db.prepare(sql).get();
+  return { room: (row?.room ?? 0) as number, seq: (row?.seq ?? 0) as number };
+}
+
 function backUpBefore(db: DatabaseSync, file: string, version: number, now: Date): void {
   const backup = datedName(file, now, `v${version}-`);
   // One that is there was cut short, or is of a start in the same millisecond.

@@ -1,5 +1,5 @@
 import { parentPort } from "node:worker_threads";
-import type { RoomLogErrorCode } from "../../hub/mod.ts";
+import { RoomLogError, type RoomLogErrorCode } from "../../hub/mod.ts";
 import { toRoomLogError } from "./database.ts";
 
 /** What a thread can be asked: each method is called by name, its arguments and result are copied. */
@@ -44,6 +44,8 @@ export function answerCalls<M extends Methods<M>>(action: string, make: (report:
         (error) => post({ call, error: facts(error) }),
       );
     } catch (error) {
+      // Nothing catches it: the thread ends, and whoever waits for it is told.
+      if (error instanceof RoomLogError && error.code === "failed") throw error;
       post({ call, error: facts(error) });
     }
   });

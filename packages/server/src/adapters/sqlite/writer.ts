@@ -5,15 +5,17 @@ import { workerData } from "node:worker_threads";
 import { RoomLogError } from "../../hub/mod.ts";
 import { Appender, type Growth } from "./appender.ts";
 import type { Batch, Committed } from "./batch.ts";
-import { type Durability, openForWriting, setDurability, toRoomLogError, transact } from "./database.ts";
-import { FileWatch } from "./file-watch.ts";
+import { type Durability, firstValue, openForWriting, setDurability, toRoomLogError, transact } from "./database.ts";
+import { describeFault, type FileFault, FileWatch } from "./file-watch.ts";
 import { FolderLock } from "./folder-lock.ts";
-import { makeFolder } from "./folders.ts";
+import { createInFolder, makeFolder } from "./folders.ts";
 import { Housekeeping } from "./housekeeping.ts";
-import { beginRun, endRun } from "./incarnation.ts";
+import { beginRun, currentBoot, endRun } from "./incarnation.ts";
 import { KnownIds } from "./known-ids.ts";
+import { LAST_COMMIT_FILE, LastCommitFile } from "./last-commit.ts";
+import { findLoss, refuseEmptied } from "./loss.ts";
 import { type Keep, Retention } from "./retention.ts";
-import { checkVersion, DATABASE_FILE, migrate } from "./schema.ts";
+import { checkVersion, DATABASE_FILE, datedName, migrate, newestPlace } from "./schema.ts";
 import { StoredRooms } from "./stored-rooms.ts";
 import { Sweep } from "./sweep.ts";
 import { WordIndex } from "./word-index.ts";
@@ -23,6 +25,8 @@ import { answerCalls } from "./worker-calls.ts";
 const WRITE_TIMEOUT_MS = 1_000;
 /** How often all rooms are looked at, in milliseconds. */
 const SWEEP_MS = 60_000;
+/** How often the files are looked at while nothing is committed, in milliseconds. */
+const WATCH_MS = 1_000;
 
 export interface WriterData {
   readonly folder: string;
@@ -43,22 +47,37 @@ class Writer {
   readonly #words: WordIndex;
   readonly #retention: Retention;
   readonly #housekeeping: Housekeeping;
-  readonly #sweeper: NodeJS.Timeout;
-  readonly #watch: FileWatch;
+  readonly #file: string;
+  readonly #timers: readonly NodeJS.Timeout[];
+  readonly #files: FileWatch;
+  readonly #lastCommit: LastCommitFile;
   readonly #epoch: string;
 
-  constructor({ folder, durability, keep, boot, pagesMax }: WriterData, report: (error: unknown) => void) {
+  constructor(data: WriterData, report: (error: unknown) => void) {
+    const { folder, durability, keep, boot = currentBoot(), pagesMax } = data;
     makeFolder(folder);
     this.#lock = new FolderLock(folder);
     this.#durability = durability;
     const file = join(folder, DATABASE_FILE);
+    this.#file = file;
     let db: DatabaseSync | undefined;
+    let loss: string | undefined;
     let renamed: readonly string[];
     try {
-      db = openForWriting(file, (opened) => checkVersion(opened, file));
+      refuseEmptied(file);
+      db = openForWriting(file, (opened) => {
+        if (checkVersion(opened, file) > 0) loss = findLoss(opened, file, boot);
+      });
       this.#db = db;
       renamed = migrate(db, file, new Date());
-      this.#epoch = beginRun(db, durability, boot);
+      this.#epoch = beginRun(db, { durability, boot, isLossy: loss !== undefined });
+      // What an earlier run has left of the write-ahead log must not be taken for this one's.
+      db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      this.#lastCommit = new LastCommitFile(join(folder, LAST_COMMIT_FILE), {
+        epoch: this.#epoch,
+        ...newestPlace(db),
+      });
+      this.#files = new FileWatch(file, this.#lock.file);
       setDurability(db, durability);
       db.exec(`PRAGMA busy_timeout = ${WRITE_TIMEOUT_MS}`);
       if (pagesMax !== undefined) db.exec(`PRAGMA max_page_count = ${Math.trunc(pagesMax)}`);
@@ -73,19 +92,24 @@ class Writer {
       throw error;
     }
     const sweep = new Sweep(this.#db, this.#words, this.#retention);
-    this.#housekeeping = new Housekeeping([this.#words, this.#ids, this.#retention, sweep], (error) =>
-      report(toRoomLogError(error, "tidy the rooms up")),
+    this.#housekeeping = new Housekeeping(
+      [this.#words, this.#ids, this.#retention, sweep],
+      () => this.#end(this.#files.fault()),
+      (error) => report(toRoomLogError(error, "tidy the rooms up")),
     );
-    this.#sweeper = setInterval(() => {
-      sweep.begin();
-      this.#housekeeping.wake();
-    }, SWEEP_MS);
-    this.#watch = new FileWatch(file, () => {
-      // Nothing catches it: this thread ends, and with it the log.
-      throw new RoomLogError("failed", `${file} was removed or replaced`);
-    });
-    for (const line of renamed) report(new RoomLogError("renamed", line));
+    this.#timers = [
+      setInterval(() => {
+        sweep.begin();
+        this.#housekeeping.wake();
+      }, SWEEP_MS),
+      setInterval(() => {
+        this.#end(this.#files.anyFault());
+        if (durability === "disk") this.#lastCommit.sync();
+      }, WATCH_MS),
+    ];
     this.#housekeeping.wake();
+    for (const line of renamed) report(new RoomLogError("renamed", line));
+    if (loss !== undefined) report(new RoomLogError("damaged", loss));
   }
 
   /** The log's epoch. */
@@ -94,12 +118,18 @@ class Writer {
   }
 
   commit(batch: Batch): Committed {
+    // Before, as the commit would lengthen a log that was cut short; and after, as nothing may be acknowledged that is lost.
+    this.#end(this.#files.fault());
     const grown = new Map<number, Growth>();
     const committed = this.#appender.commit(batch, grown);
+    this.#end(this.#files.fault());
+    let newest: readonly [no: number, seq: number] | undefined;
     for (const [no, { fromSeq, toSeq }] of grown) {
       this.#words.add(no);
       this.#retention.grown(no, fromSeq, toSeq);
+      newest = [no, toSeq];
     }
+    if (newest !== undefined) this.#lastCommit.write(...newest);
     if (grown.size > 0) this.#housekeeping.wake();
     if (this.#ids.isUrgent) this.#housekeeping.hurry(this.#ids);
     return committed;
@@ -119,8 +149,7 @@ class Writer {
   }
 
   close(): void {
-    clearInterval(this.#sweeper);
-    this.#watch.stop();
+    for (const timer of this.#timers) clearInterval(timer);
     this.#housekeeping.stop();
     try {
       // Whatever the setting: nothing is noted as being on the disk that is not.
@@ -130,7 +159,35 @@ class Writer {
       throw toRoomLogError(error, "close the rooms");
     } finally {
       this.#db.close();
+      this.#files.close();
+      this.#lastCommit.close();
       this.#lock.release();
+    }
+  }
+
+  /**
+   * Ends the thread if something has happened to the files, and with it the log. What was acknowledged is put where it is
+   * found again.
+   */
+  #end(fault: FileFault | undefined): void {
+    if (fault === undefined) return;
+    throw new RoomLogError("failed", `${describeFault(fault)}; ${this.#rescue(fault)}`);
+  }
+
+  /** Says what was done. The files are still there for this process, whatever their names lead to. */
+  #rescue({ file, kind }: FileFault): string {
+    if (kind === "cut") return "what it held is lost";
+    try {
+      if (file !== this.#file) {
+        const isWhole = firstValue(this.#db, "PRAGMA wal_checkpoint(FULL)") === 0;
+        return isWhole ? `all messages are in ${this.#file}` : "its newest messages may be lost";
+      }
+      const copy = datedName(file, new Date(), "rescued-");
+      createInFolder(copy);
+      this.#db.prepare("VACUUM INTO ?").run(copy);
+      return `all messages were written to ${copy}`;
+    } catch (error) {
+      return `they could not be kept: ${toRoomLogError(error, "rescue the rooms").message}`;
     }
   }
 }

@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { after, describe, test } from "node:test";
+import { failOnLeaks } from "../../../../../test/leaks.ts";
+import { said } from "../../../../../test/suites/room-log-suite.ts";
+import { restoreBackup } from "./backup.ts";
+import { firstValue } from "./database.ts";
+import { SqliteRoomLog } from "./room-log.ts";
+
+failOnLeaks();
+
+const base = mkdtempSync(join(tmpdir(), "landline-watch-"));
+after(() => rmSync(base, { recursive: true }));
+
+/** Appends until that is refused; returns the texts that were acknowledged, and the error. */
+async function appendUntilRefused(log: SqliteRoomLog, texts: string[]): Promise<Error> {
+  for (;;) {
+    const text = `${texts.length}`;
+    try {
+      await log.append([said(text)]);
+    } catch (error) {
+      return error as Error;
+    }
+    texts.push(text);
+  }
+}
+
+/** All texts in a folder's log, and what its start reported. */
+async function stored(
+  folder: string,
+): Promise<{ readonly texts: readonly string[]; readonly reported: readonly unknown[] }> {
+  const reported: unknown[] = [];
+  const log = await SqliteRoomLog.open({ folder, onError: (error) => reported.push(error) });
+  const texts: string[] = [];
+  for (let more = true; more; ) {
+    const page = await log.read("lobby", { after: texts.length, limit: 1_000 });
+    texts.push(...page.entries.map(({ body }) => body));
+    more = page.more;
+  }
+  await log.close();
+  return { texts, reported };
+}
+
+const WAYS: readonly (readonly [string, (file: string) => void])[] = [
+  ["is removed", (file) => rmSync(file)],
+  ["is renamed", (file) => renameSync(file, `${file}.away`)],
+  [
+    "is replaced by a copy",
+    (file) => {
+      copyFileSync(file, `${file}.copy`);
+      renameSync(`${file}.copy`, file);
+    },
+  ],
+  [
+    "is removed and made again",
+    (file) => {
+      rmSync(file);
+      writeFileSync(file, "");
+    },
+  ],
+];
+
+describe("a log whose files are taken away while it runs", { timeout: 120_000 }, () => {
+  let count = 0;
+  const opened = async (folder = join(base, `log ${++count}`)) => {
+    const reported: unknown[] = [];
+    const log = await SqliteRoomLog.open({ folder, onError: (error) => reported.push(error) });
+    const texts: string[] = [];
+    for (let i = 0; i < 20; i += 1) {
+      await log.append([said(`${i}`)]);
+      texts.push(`${i}`);
+    }
+    return { folder, log, texts, reported };
+  };
+
+  for (const name of ["landline.db-wal", "landline.db-shm", "landline.lock", "landline.db"]) {
+    for (const [way, take] of WAYS) {
+      test(`stops and has all that was acknowledged: ${name} ${way}`, async () => {
+        const { folder, log, texts, reported } = await opened();
+        const refused = appendUntilRefused(log, texts);
+        take(join(folder, name));
+        assert.match(String(await refused), new RegExp(`stopped: .*${name} was removed or replaced; .*all messages`));
+        assert.equal((reported[0] as { code?: string }).code, "failed");
+        // As a process ends that is killed now.
+        const left = join(base, `left ${++count}`);
+        mkdirSync(left);
+        for (const file of readdirSync(folder)) copyFileSync(join(folder, file), join(left, file));
+        await log.close();
+        if (name === "landline.db") {
+          const rescued = readdirSync(left).find((file) => file.startsWith("landline-rescued-")) ?? "";
+          await restoreBackup(join(left, rescued), left);
+        }
+        const found = await stored(left);
+        assert.deepEqual([found.texts.slice(0, texts.length), found.reported], [texts, []]);
+      });
+    }
+  }
+
+  for (const name of ["landline.db-wal", "landline.db"]) {
+    for (const left of [0, 0.5, 0.99]) {
+      test(`stops, and the next start says so: ${name} is cut to ${left} of its length`, async () => {
+        const { folder, log, texts } = await opened();
+        const refused = appendUntilRefused(log, texts);
+        const file = join(folder, name);
+        const before = texts.length;
+        truncateSync(file, Math.floor(statSync(file).size * left));
+        assert.match(String(await refused), new RegExp(`stopped: .*${name} was cut short`));
+        assert.ok(texts.length <= before + 1, "at most the commit under way was acknowledged");
+        await log.close();
+        const found = await stored(folder).catch((error) => error);
+        if (found.code !== undefined) return assert.match(found.code, /^(damaged|not-a-log)$/);
+        if (found.reported.length === 0) assert.deepEqual(found.texts.slice(0, texts.length), texts);
+        else assert.match(String(found.reported), /has lost data/);
+      });
+    }
+  }
+
+  test("stops when its folder is moved, and has all in the new place", async () => {
+    const { folder, log, texts } = await opened();
+    const refused = appendUntilRefused(log, texts);
+    renameSync(folder, `${folder} moved`);
+    assert.match(String(await refused), /stopped: .*landline\.db was removed or replaced/);
+    await log.close();
+    const found = await stored(`${folder} moved`);
+    assert.deepEqual([found.texts.slice(0, texts.length), found.reported], [texts, []]);
+  });
+
+  test("notices it while nothing is committed", async () => {
+    const failed = Promise.withResolvers<unknown>();
+    const folder = join(base, "idle");
+    const log = await SqliteRoomLog.open({ folder, onError: failed.resolve });
+    await log.append([said("0")]);
+    rmSync(join(folder, "landline.db-wal"));
+    assert.match(
+      String(await failed.promise),
+      /landline\.db-wal was removed or replaced; all messages are in .*landline\.db$/,
+    );
+    await log.close();
+    assert.deepEqual((await stored(folder)).texts, ["0"]);
+  });
+
+  test("goes on when others write back, truncate the log, vacuum, or read", async () => {
+    const { folder, log, texts, reported } = await opened();
+    const other = new DatabaseSync(join(folder, "landline.db"), { timeout: 10_000 });
+    for (const sql of ["PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(RESTART)", "SELECT 1"]) {
+      firstValue(other, sql);
+      for (let i = 0; i < 3; i += 1) {
+        await log.append([said(`${texts.length}`)]);
+        texts.push(`${texts.length}`);
+      }
+      firstValue(other, "PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+    other.close();
+    await log.append([said(`${texts.length}`)]);
+    texts.push(`${texts.length}`);
+    await log.close();
+    assert.deepEqual(await stored(folder), { texts, reported });
+    assert.deepEqual(reported, []);
+  });
+});
