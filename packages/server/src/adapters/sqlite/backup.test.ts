@@ -79,7 +79,7 @@ describe("backups", () => {
     await writeBackup(folder, `${file}.2`);
     await rejects(writeBackup(join(base, "nothing"), `${file}.3`), "not-a-log");
     assert.deepEqual(readdirSync(base).sort(), ["backup.db", "backup.db.2", "log"]);
-    assert.deepEqual(readdirSync(folder), ["landline.db", "landline.lock"]);
+    assert.deepEqual(readdirSync(folder), ["landline.db", "landline.last", "landline.lock"]);
     for (const backup of [file, `${file}.2`]) {
       await restoreBackup(backup, join(base, "other"));
       const restored = await SqliteRoomLog.open({ folder: join(base, "other") });
@@ -177,6 +177,78 @@ describe("backups", () => {
     assert.deepEqual(await bodies(await open()), ["one", "two"]);
   });
 
+  test("restoreBackup() keeps a log of changes that is damaged, or whose database is gone or empty, and applies it to nothing", async () => {
+    const log = await open();
+    await log.append([said("one")]);
+    await log.backup(file);
+    await log.append([said("two")]);
+    await log.append([said("three")]);
+    const killed = join(base, "killed");
+    cpSync(folder, killed, { recursive: true });
+    await log.close();
+    const database = join(folder, "landline.db");
+    const changes = readFileSync(join(killed, "landline.db-wal"));
+    changes.writeUInt8(changes.readUInt8(100) ^ 1, 100);
+    for (const damage of ["damaged", "gone", "empty"]) {
+      cpSync(join(killed, "landline.db"), database);
+      writeFileSync(`${database}-wal`, changes);
+      if (damage === "gone") rmSync(database);
+      if (damage === "empty") writeFileSync(database, "");
+      const aside = (await restoreBackup(file, folder)) ?? "";
+      assert.ok(existsSync(aside), damage);
+      const kept = aside.endsWith("-wal") ? aside : `${aside}-wal`;
+      assert.ok(readFileSync(kept).equals(changes), damage);
+      assert.equal(existsSync(`${database}-wal`), false);
+      const restored = await SqliteRoomLog.open({ folder });
+      assert.deepEqual(await bodies(restored), ["one"], damage);
+      await restored.close();
+    }
+  });
+
+  test("writeBackup() refuses what has lost its changes, and leaves it as it is", async () => {
+    const log = await open();
+    await log.append([said("one")]);
+    await log.append([said("two")]);
+    const killed = join(base, "killed");
+    cpSync(folder, killed, { recursive: true });
+    await log.close();
+    const changes = readFileSync(join(killed, "landline.db-wal"));
+    changes.writeUInt8(changes.readUInt8(100) ^ 1, 100);
+    writeFileSync(join(killed, "landline.db-wal"), changes);
+    await assert.rejects(writeBackup(killed, file), {
+      code: "damaged",
+      message: `Cannot back up ${killed}: landline.db-wal is damaged; start the server once, which keeps a copy of it`,
+    });
+    assert.ok(readFileSync(join(killed, "landline.db-wal")).equals(changes));
+    writeFileSync(join(killed, "landline.db"), "");
+    await rejects(writeBackup(killed, file), "damaged");
+    assert.ok(readFileSync(join(killed, "landline.db-wal")).equals(changes));
+    mkdirSync(join(base, "empty"));
+    writeFileSync(join(base, "empty", "landline.db"), "");
+    await rejects(writeBackup(join(base, "empty"), file), "not-a-log");
+    assert.equal(existsSync(file), false);
+  });
+
+  test("backup() does not write an empty file where its unfinished one is removed meanwhile", async () => {
+    const log = await open();
+    await log.append(Array.from({ length: 2_000 }, (_, i) => said(`${i}`.repeat(100))));
+    let isDone = false;
+    const removing = (async () => {
+      while (!isDone) {
+        for (const name of readdirSync(base))
+          if (name.endsWith(".unfinished")) rmSync(join(base, name), { force: true });
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    try {
+      await assert.rejects(log.backup(file), { code: "io", message: /was removed while it was written/ });
+    } finally {
+      isDone = true;
+      await removing;
+    }
+    assert.equal(existsSync(file), false);
+  });
+
   test("restoreBackup() takes the changes beside a file, as in a copy of a server's folder", async () => {
     const log = await open();
     await log.append([said("one")]);
@@ -220,7 +292,7 @@ describe("backups", () => {
     newer.close();
     await rejects(restoreBackup(file, folder), "newer-version");
 
-    assert.deepEqual(readdirSync(folder), ["landline.db", "landline.lock"]);
+    assert.deepEqual(readdirSync(folder), ["landline.db", "landline.last", "landline.lock"]);
     assert.equal((await bodies(await open())).length, 1_000);
   });
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { accessSync, constants, copyFileSync, existsSync, linkSync, renameSync, rmSync } from "node:fs";
+import { accessSync, constants, copyFileSync, existsSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
 import { copyFile, link, open, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
@@ -8,7 +8,9 @@ import { BUSY_TIMEOUT_MS, firstValue, toRoomLogError, transact } from "./databas
 import { FolderLock } from "./folder-lock.ts";
 import { adoptIntoFolder, createPrivately, makeFolder } from "./folders.ts";
 import { endRun, newEpoch } from "./incarnation.ts";
+import { refuseEmptied } from "./loss.ts";
 import { checkVersion, DATABASE_FILE, datedName } from "./schema.ts";
+import { readWalFile } from "./wal.ts";
 
 /** Copied in one go: what is committed meanwhile would make a copy in pieces begin again and again. */
 const PAGES_PER_STEP = 2 ** 31 - 1;
@@ -26,7 +28,23 @@ export async function writeBackup(folder: string, file: string): Promise<void> {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw toRoomLogError(error, `back up ${folder}`);
     throw new RoomLogError("not-a-log", `Cannot back up ${folder}: there is no ${DATABASE_FILE}`);
   }
+  refuseEmptied(database);
+  // Closing the database would take the log of changes with it. A server that writes to it meanwhile may make it look so.
+  if (readWalFile(`${database}-wal`).lostCommits > 0 && !isInUse(folder)) {
+    const text = `${DATABASE_FILE}-wal is damaged; start the server once, which keeps a copy of it`;
+    throw new RoomLogError("damaged", `Cannot back up ${folder}: ${text}`);
+  }
   await backUp(database, file);
+}
+
+/** Whether a server runs on the folder. */
+function isInUse(folder: string): boolean {
+  try {
+    new FolderLock(folder).release();
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** Writes a database into a new file, which appears when it is whole and on the disk. */
@@ -39,30 +57,47 @@ export async function backUp(database: string, file: string): Promise<void> {
     const source = new DatabaseSync(database, { timeout: BUSY_TIMEOUT_MS });
     try {
       source.exec("PRAGMA query_only = ON");
-      checkVersion(source, database);
+      if (checkVersion(source, database) === 0)
+        throw new RoomLogError("not-a-log", `Cannot back up ${database}: it is empty`);
       // On a thread of Node's pool.
       await backup(source, unfinished, { rate: PAGES_PER_STEP });
     } finally {
       source.close();
     }
-    // One file that needs none beside it.
-    const copy = new DatabaseSync(unfinished);
-    copy.exec("PRAGMA journal_mode = DELETE");
-    copy.close();
+    finish(unfinished);
     await sync(unfinished);
     // A link, as a rename would replace a file that has appeared meanwhile.
     await link(unfinished, file).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code === "EEXIST") throw new RoomLogError("exists", `Cannot back up: ${file} exists already`);
+      if (error.code === "ENOENT") throw removed(unfinished);
       // Not every file system has links.
       await copyFile(unfinished, file, constants.COPYFILE_EXCL);
       await sync(file);
     });
     await sync(dirname(file));
   } catch (error) {
+    // SQLite says `disk I/O error`.
+    if ((error as { errcode?: number }).errcode !== undefined && !existsSync(unfinished)) throw removed(unfinished);
     throw toRoomLogError(error, `back up to ${file}`);
   } finally {
     await removeAll(unfinished);
   }
+}
+
+/** Makes it one file that needs none beside it. */
+function finish(unfinished: string): void {
+  const copy = new DatabaseSync(unfinished);
+  try {
+    // To SQLite a file that is gone is an empty database.
+    if (checkVersion(copy, unfinished) === 0) throw removed(unfinished);
+    copy.exec("PRAGMA journal_mode = DELETE");
+  } finally {
+    copy.close();
+  }
+}
+
+function removed(unfinished: string): RoomLogError {
+  return new RoomLogError("io", `Cannot back up: ${unfinished} was removed while it was written`);
 }
 
 /**
@@ -120,23 +155,32 @@ function makeReady(restored: string, file: string): void {
   }
 }
 
-/** Gives the database a second name, and takes away its log of changes, which must not be applied to another. */
+/**
+ * Gives the database a second name, and takes away its log of changes, which must not be applied to another. Returns the
+ * name of what there was: of the log of changes where there was nothing else.
+ */
 function putAside(database: string): string | undefined {
-  if (!existsSync(database)) return undefined;
   const aside = datedName(database, new Date());
   const changes = `${database}-wal`;
-  if (existsSync(changes)) nameTwice(changes, `${aside}-wal`);
-  const isWrittenBack = writeBack(database);
-  nameTwice(database, aside);
-  if (isWrittenBack) rmSync(`${aside}-wal`, { force: true });
+  const hasChanges = existsSync(changes);
+  if (hasChanges) nameTwice(changes, `${aside}-wal`);
+  const hasDatabase = existsSync(database);
+  if (hasDatabase) {
+    const isWrittenBack = writeBack(database);
+    nameTwice(database, aside);
+    if (isWrittenBack) rmSync(`${aside}-wal`, { force: true });
+  }
   rmSync(changes, { force: true });
   rmSync(`${database}-shm`, { force: true });
-  return aside;
+  if (hasDatabase) return aside;
+  return hasChanges ? `${aside}-wal` : undefined;
 }
 
 /** Writes all changes into the database itself; false if that cannot be: then they are still in their file. */
 function writeBack(database: string): boolean {
   try {
+    // SQLite would leave out what follows the damage, and take an empty database for a new one.
+    if (readWalFile(`${database}-wal`).lostCommits > 0 || statSync(database).size === 0) return false;
     const db = new DatabaseSync(database);
     try {
       checkVersion(db, database);
