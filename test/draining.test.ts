@@ -64,7 +64,12 @@ describe("a server that is told to stop", TIMEOUT, () => {
     const chat = (): never => assert.fail("nobody may come in");
     const door = await Door.open(
       { ...DEFAULT_CONFIG, host: "127.0.0.1", port: 0, report: assert.ifError },
-      { json: chat, jsonPrefixed: chat, silent: chat, http: (socket) => http.accept(socket) },
+      {
+        json: chat,
+        jsonPrefixed: chat,
+        silent: chat,
+        http: (connection, firstBytes) => http.accept(connection, firstBytes),
+      },
     );
     isReady = false;
     door.refuse();
@@ -83,7 +88,8 @@ describe("a server that is told to stop", TIMEOUT, () => {
     const chatting = await RawClient.open(port);
     chatting.send({ type: "ping" });
     await assert.rejects(chatting.next());
-    await Promise.all([door.close(1_000), http.close(1_000)]);
+    await http.close(1_000);
+    await door.close(1_000);
   });
 
   test("acknowledges every message that it shows", async () => {

@@ -79,12 +79,13 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
       isFailureTold = false;
     },
   });
+  const rates = config.rates === "on" ? new RateLimits(limits) : undefined;
   const hub = new Hub({
     log,
     presence: new MemoryPresence(),
     registry: new MemoryRegistry(),
     limits,
-    rates: config.rates === "on" ? new RateLimits(limits) : undefined,
+    rates,
     now: () => performance.now(),
     newSecret: () => randomBytes(24).toString("base64url"),
     report: (error) => {
@@ -98,9 +99,10 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
     assets: await loadAssets(WEB_FOLDER),
     hosts: config.hosts.map((host) => host.toLowerCase()),
     headersTimeoutMs: config.headersTimeoutMs,
+    rates,
     health: () => ({ status: "ok" }),
     isReady: () => isReady,
-    upgrade: (request, socket, head) => webSocket.accept(request, socket, head),
+    upgrade: (request, stream) => webSocket.accept(request, stream),
   });
   const lines = jsonLines(limits);
   const prefixed = jsonPrefixed(limits);
@@ -110,7 +112,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
       json: (connection, firstBytes) => stream.accept(connection, lines, firstBytes),
       jsonPrefixed: (connection, firstBytes) => stream.accept(connection, prefixed, firstBytes),
       silent: (connection) => stream.acceptSilent(connection, lines),
-      http: (socket) => http.accept(socket),
+      http: (connection, firstBytes) => http.accept(connection, firstBytes),
     },
   ).catch(async (error) => {
     await Promise.all([http.close(0), log.close()]);
@@ -129,8 +131,11 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
       const goodbye = { code: "shutdown", message: "The server is shutting down", reconnect: true } as const;
       const endsAtMs = performance.now() + config.drainMs;
       await hub.drain(goodbye, config.drainMs / 2);
-      const restMs = Math.max(0, endsAtMs - performance.now());
-      await Promise.all([door.close(restMs), http.close(restMs)]);
+      const restMs = (): number => Math.max(0, endsAtMs - performance.now());
+      door.shut();
+      // Requests that have begun are answered before their connections are closed with the others.
+      await http.close(restMs());
+      await door.close(restMs());
       const logMs = Math.max(LOG_CLOSE_MS, endsAtMs - performance.now() - LOG_CLOSE_MS);
       log.close({ signal: AbortSignal.timeout(Math.round(logMs)) }).catch(() => undefined);
       // Nothing that was acknowledged is lost where that failed.

@@ -1,4 +1,3 @@
-import type { Socket } from "node:net";
 import { type Address, type Connection, type ConnectionHandlers, type Server, serve } from "@landline/sockets";
 import { type CallerLimits, Callers } from "./callers.ts";
 import { sniff } from "./sniff.ts";
@@ -25,7 +24,7 @@ export interface Doorways {
   jsonPrefixed(connection: Connection, firstBytes: Uint8Array): void;
   /** A client that waits for the server to speak first. */
   silent(connection: Connection): void;
-  http(socket: Socket): void;
+  http(connection: Connection, firstBytes: Uint8Array): void;
 }
 
 /**
@@ -34,48 +33,34 @@ export interface Doorways {
  */
 export class Door {
   readonly #server: Server;
-  readonly #detached: Set<Socket>;
-  readonly #refusing: AbortController;
+  readonly #way: { in: Doorways | undefined };
 
-  private constructor(server: Server, detached: Set<Socket>, refusing: AbortController) {
+  private constructor(server: Server, way: { in: Doorways | undefined }) {
     this.#server = server;
-    this.#detached = detached;
-    this.#refusing = refusing;
+    this.#way = way;
   }
 
   /** @throws {SocketError} as `serve` does: `address-in-use` and others. */
   static async open(options: DoorOptions, doorways: Doorways): Promise<Door> {
     const { host, port, connectionsMax, sendTimeoutMs, report } = options;
-    const detached = new Set<Socket>();
-    const refusing = new AbortController();
+    const way: { in: Doorways | undefined } = { in: doorways };
     const callers = options.callers && new Callers(options.callers);
     const server = await serve(
       { host, port, connectionsMax, sendTimeoutMs, keepAliveMs: KEEP_ALIVE_MS, onError: report },
       {
         open: (connection) => {
           const address = connection.remote?.host ?? "";
-          // Connections that were given away are no longer the server's, but still open.
-          const isFull = detached.size + server.connections > connectionsMax;
-          if (isFull || callers?.mayEnter(address, performance.now()) === false) {
+          if (way.in === undefined || callers?.mayEnter(address, performance.now()) === false) {
             connection.reset();
             return;
           }
           callers?.entered(address);
           void connection.closed.then(() => callers?.left(address));
-          const giveAway = (socket: Socket): void => {
-            detached.add(socket);
-            callers?.entered(address);
-            socket.once("close", () => {
-              detached.delete(socket);
-              callers?.left(address);
-            });
-          };
-          const open = refusing.signal.aborted ? onlyHttp(doorways) : doorways;
-          connection.handle(new Visitor(connection, options, open, giveAway));
+          connection.handle(new Visitor(connection, options, way.in));
         },
       },
     );
-    return new Door(server, detached, refusing);
+    return new Door(server, way);
   }
 
   get address(): Address {
@@ -84,12 +69,17 @@ export class Door {
 
   /** Connections open now, whatever they speak. */
   get connections(): number {
-    return this.#server.connections + this.#detached.size;
+    return this.#server.connections;
   }
 
   /** Lets nobody in from now on but HTTP, which tells who asks; those inside stay. */
   refuse(): void {
-    this.#refusing.abort();
+    if (this.#way.in !== undefined) this.#way.in = onlyHttp(this.#way.in);
+  }
+
+  /** Lets nobody in from now on; those inside stay. */
+  shut(): void {
+    this.#way.in = undefined;
   }
 
   /** Stops listening, and gives those inside this long to go. */
@@ -104,7 +94,6 @@ const KEEP_ALIVE_MS = 60_000;
 /** A connection of which it is not known yet what it speaks. */
 class Visitor implements ConnectionHandlers {
   readonly #doorways: Doorways;
-  readonly #giveAway: (socket: Socket) => void;
   readonly #sniffMs: number;
   #timer: NodeJS.Timeout;
   #firstBytes: Uint8Array = new Uint8Array(0);
@@ -113,10 +102,8 @@ class Visitor implements ConnectionHandlers {
     connection: Connection,
     { silentMs, sniffMs }: Pick<DoorOptions, "silentMs" | "sniffMs">,
     doorways: Doorways,
-    giveAway: (socket: Socket) => void,
   ) {
     this.#doorways = doorways;
-    this.#giveAway = giveAway;
     this.#sniffMs = sniffMs;
     this.#timer = handOnAfter(silentMs, connection, () => doorways.silent(connection));
   }
@@ -131,7 +118,7 @@ class Visitor implements ConnectionHandlers {
       this.#timer = handOnAfter(this.#sniffMs, connection, () => this.#doorways.json(connection, this.#firstBytes));
       return;
     }
-    if (speech === "http") this.#detach(connection);
+    if (speech === "http") this.#doorways.http(connection, this.#firstBytes);
     else if (speech === "json-prefixed") this.#doorways.jsonPrefixed(connection, this.#firstBytes);
     else this.#doorways.json(connection, this.#firstBytes);
   }
@@ -145,14 +132,6 @@ class Visitor implements ConnectionHandlers {
 
   close(): void {
     clearTimeout(this.#timer);
-  }
-
-  #detach(connection: Connection): void {
-    // Read by its handlers, so nothing is unread but what is held here.
-    const netSocket = connection.detach().socket as Socket;
-    this.#giveAway(netSocket);
-    netSocket.unshift(this.#firstBytes);
-    this.#doorways.http(netSocket);
   }
 }
 

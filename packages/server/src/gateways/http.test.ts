@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
-import net from "node:net";
 import type { Duplex } from "node:stream";
 import { describe, test } from "node:test";
+import { serve } from "@landline/sockets";
 import { portOf } from "../../../../test/chat-server.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { RawClient, turns } from "../../../../test/raw-client.ts";
@@ -66,7 +66,12 @@ class Site implements AsyncDisposable {
     const nobody = () => assert.fail("taken for chat");
     const door = await Door.open(
       { host: "127.0.0.1", port: 0, connectionsMax: 100, silentMs: 1e6, sniffMs: 1e6, report: (e) => reported.push(e) },
-      { json: nobody, jsonPrefixed: nobody, silent: nobody, http: (socket) => gateway.accept(socket) },
+      {
+        json: nobody,
+        jsonPrefixed: nobody,
+        silent: nobody,
+        http: (connection, firstBytes) => gateway.accept(connection, firstBytes),
+      },
     );
     return new Site(door, gateway, upgraded, reported);
   }
@@ -93,7 +98,8 @@ class Site implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.#door.close(100), this.#gateway.close(100)]);
+    await this.#gateway.close(100);
+    await this.#door.close(100);
     assert.equal(this.connections, 0);
     assert.deepEqual(this.reported, []);
   }
@@ -165,17 +171,23 @@ describe("HttpGateway", LIMIT, () => {
     await client.close();
   });
 
-  test("refuses other methods, reads their body as nothing, and goes on with the connection", async () => {
+  test("refuses other methods and goes on with the connection, unless a body may follow", async () => {
     await using site = await Site.open();
     const client = await site.raw(
-      `POST / HTTP/1.1\r\n${HEAD}Content-Length: 5\r\n\r\nhello`,
-      `DELETE /healthz HTTP/1.1\r\n${HEAD}\r\n`,
+      `DELETE /healthz HTTP/1.1\r\n${HEAD}Content-Length: 0\r\n\r\n`,
       `GET /healthz HTTP/1.1\r\n${HEAD}\r\n`,
     );
     assert.match(await client.textUntil("Only GET and HEAD\n"), /^HTTP\/1\.1 405 [\s\S]*allow: GET, HEAD\r\n/);
-    assert.match(await client.textUntil("Only GET and HEAD\n"), /^HTTP\/1\.1 405 /);
     assert.match(await client.textUntil('"}\n'), /^HTTP\/1\.1 200 /);
     await client.close();
+    const bodies = ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"];
+    for (const body of bodies) {
+      const sender = await site.raw(`POST / HTTP/1.1\r\n${HEAD}${body}GET /healthz HTTP/1.1\r\n${HEAD}\r\n`);
+      const text = await sender.restText();
+      assert.match(text, /^HTTP\/1\.1 405 [\s\S]*connection: close\r\n/i);
+      assert.equal(text.match(/HTTP\/1\.1/g)?.length, 1, "what follows a body is no request");
+      await sender.close();
+    }
   });
 
   test("answers to its own host names only", async () => {
@@ -381,16 +393,13 @@ test("HttpGateway serves connections of any server, with bytes put back in front
     isReady: () => true,
     upgrade: () => undefined,
   });
-  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
-    socket.unshift(Buffer.from("GET / HT"));
-    gateway.accept(socket);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const client = await RawClient.open((server.address() as net.AddressInfo).port);
+  await using server = await serve(
+    { host: "127.0.0.1", port: 0 },
+    { open: (connection) => gateway.accept(connection, Buffer.from("GET / HT")) },
+  );
+  const client = await RawClient.open(portOf(server.address));
   client.send(`TP/1.1\r\n${HEAD}Connection: close\r\n\r\n`);
   assert.match(await client.restText(), /^HTTP\/1\.1 404 [\s\S]*npm run build:web/);
   await client.close();
-  server.close();
   await gateway.close(100);
 });

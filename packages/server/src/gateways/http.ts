@@ -1,8 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { Connection } from "@landline/sockets";
+import { addressKey, KeyedBuckets, type Rate, type RateLimits } from "../core/mod.ts";
 import { type Asset, acceptsGzip } from "./assets.ts";
+import type { ConnectionStream } from "./connection-stream.ts";
+import { HttpStream } from "./http-stream.ts";
 import { isOwnHost, isOwnOrigin, targetOf } from "./same-site.ts";
+import { Turns } from "./turns.ts";
 
 export interface HttpGatewayOptions {
   readonly assets: ReadonlyMap<string, Asset>;
@@ -10,12 +14,14 @@ export interface HttpGatewayOptions {
   readonly hosts: readonly string[];
   /** How long a client may take for the head of a request, in milliseconds. */
   readonly headersTimeoutMs: number;
+  /** How often clients may ask. @default as often as they like */
+  readonly rates?: RateLimits | undefined;
   /** Answers `/healthz`. */
   readonly health: () => unknown;
   /** Whether new clients are welcome: `/readyz` says so. If not, nothing but `/healthz` is answered with what was asked. */
   readonly isReady: () => boolean;
   /** Takes a WebSocket handshake over. */
-  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  readonly upgrade: (request: IncomingMessage, stream: ConnectionStream) => void;
 }
 
 /** Nothing from elsewhere, nothing inline, nothing framed: a message can never become code. */
@@ -50,14 +56,21 @@ const STRANGE_ORIGIN =
 const BODY_TIMEOUT_MS = 20_000;
 const HEADER_BYTES_MAX = 16_384;
 const HEADERS_MAX = 100;
-/** How long a refused peer has to end its side, in milliseconds. */
-const LINGER_MS = 2_000;
+/** Requests on one connection; it ends with the answer to the last one. */
+const REQUESTS_PER_CONNECTION_MAX = 1_000;
+/** Requests that are answered in one turn of the event loop, of all connections together. */
+const REQUESTS_PER_TURN = 16;
+/** Questions for `/healthz` and `/readyz` from one address: counted apart, so that nobody who shares it uses them up. */
+const PROBE_RATE: Rate = { perSecond: 20, burst: 100 };
+const PROBES: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
 
 /** Browsers: the page, `/healthz`, `/readyz`, and the way to WebSocket. It has no port of its own; the door hands it connections. */
 export class HttpGateway {
   readonly #options: HttpGatewayOptions;
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #streams = new Set<HttpStream>();
+  readonly #turns = new Turns(REQUESTS_PER_TURN);
+  readonly #probes = new KeyedBuckets(PROBE_RATE);
 
   constructor(options: HttpGatewayOptions) {
     this.#options = options;
@@ -81,20 +94,20 @@ export class HttpGateway {
     for (const event of ["checkContinue", "checkExpectation"] as const) {
       this.#server.on(event, (request, response) => this.#answer(request, response));
     }
-    this.#server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
+    this.#server.on("upgrade", (request, stream) => this.#upgrade(request, stream as HttpStream));
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseBadRequest(error, socket));
     // Its timeouts are armed by this event, and it never listens itself.
     this.#server.emit("listening");
   }
 
-  /** Serves a connection whose first bytes are still to be read. */
-  accept(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.on("close", () => this.#sockets.delete(socket));
-    // `node:http` listens for errors only while it has the socket.
-    socket.on("error", () => undefined);
-    this.#server.emit("connection", socket);
-    socket.resume();
+  /** Serves a connection whose first bytes have shown what it speaks. */
+  accept(connection: Connection, firstBytes: Uint8Array): void {
+    const rates = this.#options.rates?.of(connection.remote?.host ?? "", performance.now());
+    const stream = new HttpStream(connection, this.#turns, rates);
+    this.#streams.add(stream);
+    stream.once("close", () => this.#streams.delete(stream));
+    this.#server.emit("connection", stream);
+    stream.attach(firstBytes);
   }
 
   /** Ends idle connections now, and the others when they are done or after this long. */
@@ -102,19 +115,28 @@ export class HttpGateway {
     this.#server.close();
     this.#server.closeIdleConnections();
     const timer = setTimeout(() => {
-      for (const socket of this.#sockets) socket.destroy();
+      for (const stream of this.#streams) stream.destroy();
     }, timeoutMs);
-    await Promise.all([...this.#sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+    await Promise.all([...this.#streams].map((stream) => new Promise((resolve) => stream.once("close", resolve))));
     clearTimeout(timer);
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    // A body is never read as anything; it is drained so that the connection can be used again.
-    request.resume();
+    const stream = request.socket as unknown as HttpStream;
+    stream.answering(response);
+    // A body is never read as anything: the connection ends with the answer.
+    const isLast = hasBody(request) || stream.requests === REQUESTS_PER_CONNECTION_MAX;
+    if (isLast) response.setHeader("connection", "close");
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     const { method } = request;
     const target = targetOf(request);
-    if (target === undefined) {
+    const seconds = this.#waitSeconds(stream, target?.path);
+    if (seconds > 0) {
+      // Who asks too often does so no more on this connection.
+      response.setHeader("connection", "close");
+      response.setHeader("retry-after", seconds);
+      sendText(response, 429, tooMany(seconds));
+    } else if (target === undefined) {
       sendText(response, 400, NO_HOST);
     } else if (!isOwnHost(target.authority, this.#options.hosts)) {
       sendText(response, 421, STRANGE_HOST);
@@ -159,18 +181,38 @@ export class HttpGateway {
     else send(response, 200, asset.type, content.bytes);
   }
 
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  /** How many seconds the client has to wait before it may ask this; 0, and it is counted, if it may now. */
+  #waitSeconds({ rates, remoteAddress }: HttpStream, path: string | undefined): number {
+    if (rates === undefined) return 0;
+    const nowMs = performance.now();
+    if (path === undefined || !PROBES.has(path)) return Math.ceil(rates.take("request", undefined, nowMs) / 1_000);
+    const bucket = this.#probes.of(addressKey(remoteAddress), nowMs);
+    const waitMs = bucket.waitMs(nowMs);
+    if (waitMs === 0) bucket.take();
+    return Math.ceil(waitMs / 1_000);
+  }
+
+  #upgrade(request: IncomingMessage, stream: HttpStream): void {
     const { hosts, isReady, upgrade } = this.#options;
     const { origin } = request.headers;
     const target = targetOf(request);
-    if (!isReady()) refuse(socket, 503);
-    else if (target === undefined) refuse(socket, 400, NO_HOST);
-    else if (target.path !== "/" && target.path !== "/ws") refuse(socket, 404);
-    else if (!isOwnHost(target.authority, hosts)) refuse(socket, 421, STRANGE_HOST);
+    const seconds = this.#waitSeconds(stream, target?.path);
+    if (!isReady()) refuse(stream, 503);
+    else if (seconds > 0) refuse(stream, 429, tooMany(seconds), { "retry-after": String(seconds) });
+    else if (target === undefined) refuse(stream, 400, NO_HOST);
+    else if (target.path !== "/" && target.path !== "/ws") refuse(stream, 404);
+    else if (!isOwnHost(target.authority, hosts)) refuse(stream, 421, STRANGE_HOST);
     // No Origin: a program, not a page.
-    else if (origin !== undefined && !isOwnOrigin(origin, target.authority, hosts)) refuse(socket, 403, STRANGE_ORIGIN);
-    else upgrade(request, socket, head);
+    else if (origin !== undefined && !isOwnOrigin(origin, target.authority, hosts)) refuse(stream, 403, STRANGE_ORIGIN);
+    else {
+      upgrade(request, stream);
+      stream.upgraded();
+    }
   }
+}
+
+function tooMany(seconds: number): string {
+  return `Too many requests in a short time; go on in ${seconds} s`;
 }
 
 function sendState(response: ServerResponse, status: number, state: unknown): void {
@@ -188,7 +230,12 @@ function send(response: ServerResponse, status: number, type: string, bytes: Buf
   response.end(bytes);
 }
 
-/** Answers where `node:http` does not, and ends the connection even if the peer does not. */
+/** Whether a body may follow (RFC 9112, section 6.3). */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+}
+
+/** Answers where `node:http` does not, and ends the connection. */
 export function refuse(
   socket: Duplex,
   status: number,
@@ -205,10 +252,6 @@ export function refuse(
   };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${body}`);
-  // What the peer still sends is read and thrown away, so that it gets to read the answer.
-  socket.resume();
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
-  socket.once("close", () => clearTimeout(timer));
 }
 
 function refuseBadRequest(error: NodeJS.ErrnoException, socket: Duplex): void {

@@ -5,7 +5,8 @@ import { type ClientOptions, WebSocket } from "ws";
 import { TestServer } from "../../../../test/chat-server.ts";
 import type { Message } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
-import { turns } from "../../../../test/raw-client.ts";
+import { type RawClient, turns } from "../../../../test/raw-client.ts";
+import { turn } from "../../../../test/until.ts";
 
 failOnLeaks();
 
@@ -230,6 +231,111 @@ describe("WebSocket clients", LIMIT, () => {
     }
     assert.equal((await witness.next()).message, "Bob left lobby");
     await web.closed;
+  });
+});
+
+/** A frame as clients send it, with a mask of zeros. */
+function frame(firstByte: number, payload: string | Uint8Array = ""): Buffer {
+  const bytes = Buffer.from(payload as string);
+  const length =
+    bytes.length < 126 ? [0x80 | bytes.length] : [0xfe, Math.floor(bytes.length / 256) % 256, bytes.length % 256];
+  return Buffer.concat([Buffer.from([firstByte, ...length, 0, 0, 0, 0]), bytes]);
+}
+
+const TEXT = 0x81;
+const TEXT_BEGIN = 0x01;
+const CONTINUATION = 0x00;
+const CONTINUATION_END = 0x80;
+const CLOSE = 0x88;
+const PING = 0x89;
+const PONG = 0x8a;
+
+/** A WebSocket client of its own, which answers nothing by itself, in a room. */
+async function rawMember(server: TestServer, username: string): Promise<RawClient> {
+  const client = await server.connect();
+  client.send(
+    `GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${"A".repeat(22)}==\r\n\r\n`,
+  );
+  client.send(frame(TEXT, JSON.stringify({ type: "join", room: "lobby", username })));
+  await client.textUntil(`${username} joined lobby"}`);
+  return client;
+}
+
+describe("a WebSocket client that is half gone", LIMIT, () => {
+  const ways: Readonly<Record<string, (client: RawClient) => unknown>> = {
+    "after its close frame": (client) => client.send(frame(CLOSE, Buffer.from([0x03, 0xe8]))),
+    "after a close frame without a code": (client) => client.send(frame(CLOSE)),
+    "after a close frame behind a request": (client) =>
+      client.send(Buffer.concat([frame(TEXT, '{"type":"ping"}'), frame(CLOSE)])),
+    "after a close frame cut in two": (client) =>
+      client.sendApart([frame(CLOSE).subarray(0, 3), frame(CLOSE).subarray(3)]),
+    "after a binary frame (1003)": (client) => client.send(frame(0x82, "x")),
+    "after a frame without a mask (1002)": (client) => client.send(Buffer.from([0x81, 0x00])),
+    "after a close frame with a code that is none (1002)": (client) => client.send(frame(CLOSE, Buffer.from([0, 1]))),
+    "after text that is not UTF-8 (1007)": (client) => client.send(frame(TEXT, Buffer.from([0xff]))),
+    "after a frame over the limit (1009)": (client) =>
+      client.send(Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0])),
+    "after a length that is none (1009)": (client) => client.send(Buffer.from([0x81, 0xff, ...Array(12).fill(0xff)])),
+    "after too many fragments (1008)": (client) =>
+      client.send(Buffer.concat([frame(TEXT_BEGIN, "x"), ...Array(64).fill(frame(CONTINUATION))])),
+    "after too many pings": (client) => client.send(Buffer.concat(Array(1_000).fill(frame(PING, "x")))),
+    "after too many pongs": (client) => client.send(Buffer.concat(Array(1_000).fill(frame(PONG)))),
+    "after the end of its side": (client) => client.finish(),
+    "after the end of its side in a frame": (client) => client.send(frame(TEXT, "{}").subarray(0, 5)).finish(),
+  };
+  for (const [when, act] of Object.entries(ways)) {
+    test(`has left ${when}, and its connection ends`, async (t) => {
+      await using server = await TestServer.start();
+      const witness = await server.seedMember("Ada", "lobby");
+      const client = await rawMember(server, "Bob");
+      assert.equal((await witness.next()).message, "Bob joined lobby");
+      t.mock.timers.enable({ apis: ["setTimeout"] });
+      // It never ends its side, nor answers a close frame.
+      await act(client);
+      assert.equal((await witness.next()).message, "Bob left lobby");
+      const next = await server.seedMember("Bob", "lobby");
+      assert.equal((await witness.next()).message, "Bob joined lobby");
+      for (let seconds = 0; !client.socket.destroyed && !client.hasEnded; seconds += 1) {
+        assert.ok(seconds < 8, "TCP stays open");
+        for (let turns = 0; turns < 20; turns += 1) await turn();
+        t.mock.timers.tick(1_000);
+      }
+      next.send({ type: "leave" });
+      await next.reset();
+    });
+  }
+});
+
+describe("messages over WebSocket", LIMIT, () => {
+  test("may come in 64 frames, with others between them", async () => {
+    await using server = await TestServer.start();
+    const client = await rawMember(server, "Bob");
+    const request = `{"type":"ping"${" ".repeat(47)}}`;
+    assert.equal(request.length, 62);
+    const parts = [...request].map((byte, index) => frame(index === 0 ? TEXT_BEGIN : CONTINUATION, byte));
+    parts.splice(30, 0, frame(PING, "between"), frame(CONTINUATION));
+    client.send(Buffer.concat([...parts, frame(CONTINUATION_END)]));
+    assert.match(await client.textUntil('{"type":"pong"}'), /between/);
+    client.send(frame(TEXT, '{"type":"ping"}'));
+    await client.textUntil('{"type":"pong"}');
+  });
+
+  test("may not come in a piece per byte", async () => {
+    await using server = await TestServer.start();
+    const witness = await server.seedMember("Ada", "lobby");
+    const client = await rawMember(server, "Bob");
+    let hasLeft = false;
+    const left = witness.nextWith("message", "Bob left lobby").then(() => {
+      hasLeft = true;
+    });
+    const length = 60_000;
+    client.send(frame(TEXT, " ".repeat(length)).subarray(0, 8));
+    for (let sent = 1; !hasLeft; sent += 1) {
+      assert.ok(sent < length, "all of it was taken");
+      client.send(" ");
+      await turn();
+    }
+    await left;
   });
 });
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
-import type { Duplex } from "node:stream";
-import { type WebSocket, WebSocketServer } from "ws";
-import type { Command, Refusal } from "../core/mod.ts";
+import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
+import { type Command, type Rate, type Refusal, TokenBucket } from "../core/mod.ts";
 import type { Client, Hub, Link, WireFormats } from "../hub/mod.ts";
+import { type ConnectionStream, PIECE_BYTES_MAX } from "./connection-stream.ts";
 import { refuse } from "./http.ts";
 
 /** A dialect over WebSocket: one request per text frame. */
@@ -16,8 +16,20 @@ const TRY_AGAIN_LATER = 1013;
 const POLICY_VIOLATION = 1008;
 const UNSUPPORTED_DATA = 1003;
 
-/** How long a peer has to answer a close frame, in milliseconds. */
-const CLOSE_MS = 2_000;
+const NO_BYTES = Buffer.alloc(0);
+
+/** How long a peer has to end the connection after the first close frame, in milliseconds. */
+const CLOSE_MS = 5_000;
+/** Pings and pongs of one connection. */
+const CONTROL_FRAME_RATE: Rate = { perSecond: 10, burst: 100 };
+/** Frames that one message may come in. Each may keep {@link PIECE_BYTES_MAX} bytes of what came with it. */
+const FRAGMENTS_MAX = 64;
+/** Pieces that one frame may come in: this many, or as many as have this many bytes each. */
+const PIECES_MAX = 256;
+const PIECE_BYTES_MIN = 256;
+
+/** Of `ws` 8.23, which its types do not know yet. */
+type WebSocketOptions = ServerOptions & { readonly closeTimeout: number; readonly maxBufferedChunks: number };
 
 /** Chat clients over WebSocket. `ws` does the handshake and reads; what is written is framed here, once for all. */
 export class WebSocketGateway {
@@ -26,14 +38,19 @@ export class WebSocketGateway {
   readonly #server: WebSocketServer;
 
   constructor(hub: Hub, dialect: WebSocketDialect) {
-    this.#hub = hub;
-    this.#dialect = dialect;
-    this.#server = new WebSocketServer({
+    const { frameBytesMax } = hub.limits;
+    const options: WebSocketOptions = {
       noServer: true,
       clientTracking: false,
-      maxPayload: hub.limits.frameBytesMax,
+      maxPayload: frameBytesMax,
+      maxFragments: Math.max(FRAGMENTS_MAX, Math.ceil(frameBytesMax / PIECE_BYTES_MAX)),
+      maxBufferedChunks: Math.max(PIECES_MAX, Math.ceil(frameBytesMax / PIECE_BYTES_MIN)),
+      closeTimeout: CLOSE_MS,
       perMessageDeflate: false,
-    });
+    };
+    this.#hub = hub;
+    this.#dialect = dialect;
+    this.#server = new WebSocketServer(options);
     // A handshake that is wrong in itself (RFC 6455, section 4.2.2).
     this.#server.on("wsClientError", ({ message }, socket) => {
       refuse(socket, 400, message, { "sec-websocket-version": "13" });
@@ -41,28 +58,34 @@ export class WebSocketGateway {
   }
 
   /** Answers an upgrade request that was judged already. */
-  accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const address = request.socket.remoteAddress ?? "";
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#serve(new WebSocketLink(webSocket, socket, address), webSocket, socket);
-    });
+  accept(request: IncomingMessage, stream: ConnectionStream): void {
+    this.#server.handleUpgrade(request, stream, NO_BYTES, (webSocket) => this.#serve(webSocket, stream));
   }
 
-  #serve(link: WebSocketLink, webSocket: WebSocket, socket: Duplex): void {
-    const client: Client = this.#hub.connect(link, this.#dialect.formats);
-    const heard = (): void => this.#hub.heard(client);
+  #serve(webSocket: WebSocket, stream: ConnectionStream): void {
+    const client: Client = this.#hub.connect(new WebSocketLink(webSocket, stream), this.#dialect.formats);
+    const controlFrames = new TokenBucket(CONTROL_FRAME_RATE, performance.now());
+    const countControlFrame = (): void => {
+      if (controlFrames.waitMs(performance.now()) === 0) controlFrames.take();
+      else webSocket.terminate();
+    };
     client.answer({ type: "welcome" });
     webSocket.on("message", (data, isBinary) => {
-      heard();
       if (isBinary) webSocket.close(UNSUPPORTED_DATA, "Text frames only");
       else client.receive(this.#dialect.read(data.toString()));
     });
-    webSocket.on("pong", heard);
-    // `ws` answers it, and cuts off a peer that does not read the answers.
-    webSocket.on("ping", heard);
-    socket.on("drain", () => client.drained());
-    // Frames that break the protocol or the limit: `ws` has closed the connection with the right code already.
-    webSocket.on("error", () => undefined);
+    webSocket.on("ping", countControlFrame);
+    webSocket.on("pong", countControlFrame);
+    // After `ws` has read the same bytes. With the first close frame, whoever sent it, the client has left; what becomes of
+    // the connection is between `ws` and its peer.
+    stream.on("data", () => {
+      this.#hub.heard(client);
+      if (webSocket.readyState !== webSocket.OPEN) client.gone();
+    });
+    stream.once("end", () => client.gone());
+    stream.onDrain = () => client.drained();
+    // Frames that break the protocol or a limit: `ws` has sent the close frame already.
+    webSocket.on("error", () => client.gone());
     webSocket.on("close", () => client.gone());
   }
 }
@@ -70,16 +93,16 @@ export class WebSocketGateway {
 class WebSocketLink implements Link {
   readonly address: string;
   readonly #webSocket: WebSocket;
-  readonly #socket: Duplex;
+  readonly #stream: ConnectionStream;
 
-  constructor(webSocket: WebSocket, socket: Duplex, address: string) {
-    this.address = address;
+  constructor(webSocket: WebSocket, stream: ConnectionStream) {
+    this.address = stream.remoteAddress;
     this.#webSocket = webSocket;
-    this.#socket = socket;
+    this.#stream = stream;
   }
 
   get bufferedBytes(): number {
-    return this.#socket.writableLength;
+    return this.#stream.connection.bufferedBytes;
   }
 
   readonly ping = (): void => {
@@ -88,7 +111,7 @@ class WebSocketLink implements Link {
 
   send(bytes: Uint8Array): void {
     // Whole frames, written below `ws`: as it compresses nothing, it writes whole frames too, and none is torn.
-    if (this.#webSocket.readyState === this.#webSocket.OPEN) this.#socket.write(bytes);
+    if (this.#webSocket.readyState === this.#webSocket.OPEN) this.#stream.connection.send(bytes);
   }
 
   pause(): void {
@@ -100,9 +123,6 @@ class WebSocketLink implements Link {
   }
 
   close({ reconnect, message }: { readonly reconnect: boolean; readonly message: string }): void {
-    if (this.#webSocket.readyState === this.#webSocket.CLOSED) return;
     this.#webSocket.close(reconnect ? TRY_AGAIN_LATER : POLICY_VIOLATION, message);
-    const timer = setTimeout(() => this.#webSocket.terminate(), CLOSE_MS);
-    this.#webSocket.once("close", () => clearTimeout(timer));
   }
 }
