@@ -4,17 +4,18 @@ import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
-import { startServer } from "@landline/server";
+import { type ServerOptions, startServer } from "@landline/server";
 import { chromium } from "playwright-core";
 import { countOf, enter, launchOptions, newProfile, PageBrowser, say, shows, TIMEOUT_MS } from "./chromium.ts";
 import { skipWithoutChromium } from "./programs.ts";
+import { until } from "./until.ts";
 
 const HOST = "127.0.0.1";
 const skip = skipWithoutChromium();
 
 /** Starts a server, on a free port unless one is given. */
-async function startedServer(port = 0) {
-  const server = await startServer({ host: HOST, port });
+async function startedServer(port = 0, options: ServerOptions = {}) {
+  const server = await startServer({ host: HOST, port, ...options });
   assert.ok(server.address.port);
   return Object.assign(server, { port: server.address.port });
 }
@@ -73,12 +74,23 @@ class Cable implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   connections = 0;
+  /** Connections on which the server spoke first, and those of them that were used after that. */
+  readonly welcomed = new Set<Socket>();
+  readonly usedLate = new Set<Socket>();
   port = 0;
 
   constructor(targetPort: number) {
     this.#server = createServer((near) => {
       this.connections += 1;
       const far = connect(targetPort, HOST);
+      let isUsed = false;
+      near.on("data", () => {
+        isUsed = true;
+        if (this.welcomed.has(near)) this.usedLate.add(near);
+      });
+      far.on("data", () => {
+        if (!isUsed) this.welcomed.add(near);
+      });
       for (const [socket, other] of [
         [near, far],
         [far, near],
@@ -300,6 +312,56 @@ describe("the web page in Chromium", { skip, timeout: 120_000 }, () => {
     const response = await page.goto(`http://${HOST}:${cable.port}/`);
     assert.equal(response?.status(), 200);
     await page.getByRole("button", { name: "Join" }).waitFor();
+  });
+
+  test("a stranger's page cannot speak for its visitor over connections that it opened early", async () => {
+    // The page is of another port of this machine: a stranger where a name is configured.
+    await using server = await startedServer(0, { silentMs: 100, hosts: ["chat.example"] });
+    await using cable = new Cable(server.port);
+    await cable.open();
+    using cy = await RawClient.join(server.port, "lobby", "cy");
+    const target = `http://${HOST}:${cable.port}/`;
+    await using stranger = await strangersPage(
+      `<link rel="preconnect" href="${target}"><link rel="preconnect" href="${target}" crossorigin>`,
+    );
+    await using profile = await newProfile();
+    await using context = await chromium.launchPersistentContext(profile.path, launchOptions);
+    const page = await context.newPage();
+    for (let round = 0; round < 4; round += 1) {
+      cable.welcomed.clear();
+      await page.goto(`${stranger.url}?${round}`);
+      await until(() => cable.welcomed.size > 0, "an early connection is welcomed");
+      await page.evaluate(
+        async ({ url, n }) => {
+          const lines = `{"type":"join","room":"lobby","username":"mallory"}\n{"type":"chat","message":"forged"}\n`;
+          const body = `\n${lines.repeat(20)}`;
+          const headers = { "content-type": "text/plain" };
+          const query = `?${"a".repeat(n * 700)}{a`;
+          const post = { method: "POST", mode: "no-cors", headers, body } as const;
+          await Promise.allSettled([
+            fetch(url + query, post),
+            fetch(url, { ...post, method: "HELLO", mode: "cors" }),
+            fetch(`${url}ws`, { ...post, credentials: "include" }),
+            new Promise((resolve) => {
+              const socket = new WebSocket(`${url.replace("http", "ws")}ws${query}`);
+              socket.onclose = resolve;
+              socket.onopen = () => socket.send(lines);
+            }),
+          ]);
+          // As `sendBeacon` does.
+          void fetch(url, { ...post, keepalive: true }).catch(() => undefined);
+        },
+        { url: target, n: round },
+      );
+    }
+    assert.ok(cable.usedLate.size > 0, "Chromium sent a request on a connection that had been welcomed");
+    using dee = await RawClient.join(server.port, "lobby", "dee");
+    dee.send({ type: "chat", message: "that was all" });
+    await cy.hears({ type: "chat", message: "that was all" });
+    assert.deepEqual(
+      cy.heard.filter(({ type }) => type !== "welcome").map(({ message }) => message),
+      ["cy joined lobby", "dee joined lobby", "that was all"],
+    );
   });
 
   test("a stranger's page cannot speak for its visitor", async () => {
