@@ -107,6 +107,26 @@ describe("a server that is told to stop", TIMEOUT, () => {
     await done;
   });
 
+  test("carries out what has arrived, also what it has not read yet", async () => {
+    await using server = await TestServer.start();
+    const authors = await Promise.all(["Ada", "Bob", "Cy"].map((name) => server.member(name, name)));
+    const ids = Array.from({ length: 100 }, (_, i) => `${i}`);
+    for (const author of authors) {
+      // In one write, which the kernel takes at once; this process has no turn in which to read it before it is told to stop.
+      author.send(ids.map((id) => `${JSON.stringify({ type: "chat", id, message: "x" })}\n`).join(""));
+    }
+    const done = server.close();
+    for (const author of authors) {
+      const answers = await author.rest();
+      assert.deepEqual(
+        answers.map(({ type, id }) => (type === "ack" ? id : type)),
+        [...ids, "bye"],
+      );
+      author.finish();
+    }
+    await done;
+  });
+
   test("tells each client another time to come back, which ChatClient obeys", async () => {
     await using server = await TestServer.start();
     const crowd = await Promise.all(Array.from({ length: 1_000 }, () => server.connect()));

@@ -130,6 +130,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
       // The goodbyes first: what is written before a connection is closed still leaves.
       const goodbye = { code: "shutdown", message: "The server is shutting down", reconnect: true } as const;
       const endsAtMs = performance.now() + config.drainMs;
+      await pollOnce();
       await hub.drain(goodbye, config.drainMs / 2);
       const restMs = (): number => Math.max(0, endsAtMs - performance.now());
       door.shut();
@@ -144,6 +145,12 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
     return closed;
   };
   return { address: door.address, failed: failed.promise, close, [Symbol.asyncDispose]: close };
+}
+
+/** Resolves when the event loop has read what the kernel holds now of every connection that is read. */
+async function pollOnce(): Promise<void> {
+  // The first may come before this turn's reading, the second comes behind the next one's.
+  for (let turn = 0; turn < 2; turn += 1) await new Promise((next) => setImmediate(next));
 }
 
 async function openLog(
