@@ -1,4 +1,4 @@
-import { type Connection, connect, framed, lines } from "@landline/sockets";
+import { type Connection, connect, framed, lines, SocketError } from "@landline/sockets";
 import type { LinkHandlers, OpenLink } from "./link.ts";
 
 export type { Link, LinkHandlers, OpenLink } from "./link.ts";
@@ -34,7 +34,9 @@ async function read(connection: Connection, handlers: LinkHandlers): Promise<voi
     for await (const line of framed(connection, lines({ bytesMax: LINE_BYTES_MAX }))) handlers.message(line);
     handlers.close(undefined);
   } catch (error) {
-    handlers.close(error instanceof Error ? error : new Error(String(error)));
+    // This side's own end is no error.
+    if (error instanceof SocketError && error.code === "closed") handlers.close(undefined);
+    else handlers.close(error instanceof Error ? error : new Error(String(error)));
   } finally {
     void connection.close();
   }

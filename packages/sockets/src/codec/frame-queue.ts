@@ -10,6 +10,8 @@ export class FrameQueue<T> {
   readonly #want: () => void;
   #error: unknown;
   #hasEnded = false;
+  /** Set when this side closed: what every read rejects with. */
+  #closed: (() => SocketError) | undefined;
   #wait: PromiseWithResolvers<unknown> | undefined;
   /** What `#wait` resolves with when frames or the end have come. */
   #take: (() => unknown) | undefined;
@@ -41,11 +43,23 @@ export class FrameQueue<T> {
     this.#settle();
   }
 
+  /** This side closed: frames that wait are dropped, and reads reject with this error. */
+  close(error: () => SocketError): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = error;
+    this.#hasEnded = true;
+    if (this.ready.length > 0) this.ready.takeAll();
+    const wait = this.#wait;
+    this.#wait = undefined;
+    wait?.reject(error());
+  }
+
   /** Waits until frames or the end have come, and then gives what `take` makes of them. */
   read<Taken>(options: WaitOptions | undefined, take: () => Taken): Promise<Taken> {
     const refusal = refusalOf(options);
     if (refusal !== undefined) return refusal;
     if (this.#wait !== undefined) return Promise.reject(readBusy(this.#connection, "another read is waiting"));
+    if (this.#closed !== undefined) return Promise.reject(this.#closed());
     if (this.ready.length === 0) this.#want();
     if (this.ready.length === 0) {
       if (this.#error !== undefined) return Promise.reject(this.takeError());

@@ -152,14 +152,15 @@ test("framed() on a connection that broke before gives what had arrived, then th
   await assert.rejects(channel.read({ timeoutMs: 5_000 }), { code: "reset" });
 });
 
-test("Framed ends when this side closes", async () => {
+test("Framed rejects with closed when this side closes", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines());
-  const read = channel.read();
+  const read = assert.rejects(channel.read(), { code: "closed" });
   const closed = channel.close();
   await pair.client.close();
   await closed;
-  assert.deepEqual(await read, []);
+  await read;
+  await assert.rejects(channel.next(), { code: "closed" });
   await assert.rejects(channel.write("x"), { code: "closed" });
   assert.equal(channel.send("x"), false);
 });
@@ -258,12 +259,12 @@ test("Framed closes its connection when its scope is left", async () => {
   assert.equal(server.connections, 0);
 });
 
-test("framed() ends a read that waits when it is closed, and not when the peer has finished too", async () => {
+test("Framed.close() rejects a read that waits at once, and not when the peer has finished too", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.client, lines());
-  const waiting = channel.read();
+  const waiting = assert.rejects(channel.read(), { code: "closed" });
   const closed = channel.close();
-  assert.deepEqual(await waiting, []);
+  await waiting;
   assert.equal(pair.client.state, "closing");
   pair.server.reset();
   await closed;

@@ -86,6 +86,8 @@ export class Framed<In, Out = In> implements AsyncDisposable {
       },
       close: (_, error) => this.#endWith(() => this.#queue.end(error)),
       unreadBytes: () => this.#unreadBytes(),
+      closing: (error) => this.#queue.close(error),
+      leave: (action, closed) => (this.#queue.hasEnded ? EMPTY : this.#leave(action, closed)),
     });
     queues.set(connection, this.#queue);
     // A connection that had handlers before may have been paused by them.
@@ -96,7 +98,8 @@ export class Framed<In, Out = In> implements AsyncDisposable {
   /**
    * Waits for frames: all that are ready, at least one; an empty array at the end, and then again.
    *
-   * @throws {SocketError} the codec's or the connection's, once; `busy` while another read waits; `timeout`.
+   * @throws {SocketError} the codec's or the connection's, once; `closed` when this side closed, reset or detached the
+   * connection; `busy` while another read waits; `timeout`.
    */
   read(options?: WaitOptions): Promise<readonly In[]> {
     return this.#queue.read(options, () => this.#queue.ready.takeAll());
@@ -232,11 +235,10 @@ export class Framed<In, Out = In> implements AsyncDisposable {
   }
 
   /**
-   * Ends the stream of frames at once and closes the connection; see {@link Connection.close}. After {@link changeCodec}
+   * Closes the connection; see {@link Connection.close}. A read that waits rejects with `closed`. After {@link changeCodec}
    * and {@link release} it does nothing: the connection is then for others to close.
    */
   async close(): Promise<void> {
-    this.#queue.end(undefined);
     if (!this.#hasLeft) await this.connection.close();
   }
 
@@ -245,8 +247,9 @@ export class Framed<In, Out = In> implements AsyncDisposable {
   }
 
   /** Ends the channel between two frames; what it has not decoded is for who reads from now on. */
-  #leave(action: string): Uint8Array {
-    if (this.#queue.isReading) throw new SocketError("busy", `Cannot ${action}: a read is waiting`);
+  #leave(action: string, closed?: () => SocketError): Uint8Array {
+    if (this.#queue.isReading && closed === undefined)
+      throw new SocketError("busy", `Cannot ${action}: a read is waiting`);
     const frames = this.#queue.ready.length;
     if (frames > 0) {
       const text =
@@ -257,7 +260,8 @@ export class Framed<In, Out = In> implements AsyncDisposable {
       throw this.#queue.takeError() ?? new SocketError("closed", `Cannot ${action}: the channel has ended`);
     }
     this.#hasLeft = true;
-    this.#queue.end(undefined);
+    if (closed === undefined) this.#queue.end(undefined);
+    else this.#queue.close(closed);
     return this.#decoder.rest();
   }
 

@@ -19,4 +19,13 @@ export interface ConnectionHandlers {
   close?(connection: Connection, error: SocketError | undefined): void;
   /** How many of the bytes that arrived are not used yet; {@link Connection.startTls} is refused then. @default 0 */
   unreadBytes?(connection: Connection): number;
+  /** @internal This side closes or resets the connection: reads of the handlers reject with this error from now on. */
+  closing?(error: () => SocketError): void;
+  /**
+   * @internal Others read the connection from now on: returns the bytes that are not used yet. A read that waits rejects
+   * with `closed`, or is `busy` where that is not given.
+   *
+   * @throws {SocketError} `busy`: nothing has changed then.
+   */
+  leave?(action: string, closed: (() => SocketError) | undefined): Uint8Array;
 }

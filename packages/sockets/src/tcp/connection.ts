@@ -214,7 +214,8 @@ export class Connection implements AsyncDisposable {
    * Reads by events from now on; what is stored is delivered first, and an end or a break that has passed.
    * Calling it again changes the handlers.
    *
-   * @throws {SocketError} `busy` while a read waits; `closed` after `close()`.
+   * @throws {SocketError} `busy` while a read waits, or frames that a {@link Framed} has decoded wait to be read; `closed`
+   * after `close()`.
    */
   handle(handlers: ConnectionHandlers): void {
     if (this.#isClosing || this.#isDetached) throw this.#closedError("handle");
@@ -224,11 +225,11 @@ export class Connection implements AsyncDisposable {
         ...this.facts(),
       });
     }
-    const isFirst = this.#handlers === undefined;
-    this.#handlers = handlers;
+    const left = this.#handlers?.leave?.("handle the connection", undefined);
+    const stored = left ?? this.#pulled?.takeAll();
     // Before what is stored, so that its handler can pause.
-    if (isFirst) this.flow(true);
-    const stored = this.#pulled?.takeAll();
+    if (this.#handlers === undefined || left !== undefined) this.flow(true);
+    this.#handlers = handlers;
     if (stored !== undefined && stored.length > 0) this.received(stored);
     if (this.#stream.readableEnded) this.ended();
     if (this.#state === "closed") this.#tellClosed();
@@ -325,7 +326,7 @@ export class Connection implements AsyncDisposable {
     if (!this.#isClosing && this.#state !== "closed" && !this.#isDetached) {
       this.#isClosing = true;
       const error = (operation: string): SocketError => this.#closedError(operation);
-      this.#pulled?.fail(error, false);
+      this.#failReads();
       this.#moveTo("closing", "closed by this side");
       this.#writeSide.end(error);
       if (this.#securing !== undefined) this.#break();
@@ -346,23 +347,25 @@ export class Connection implements AsyncDisposable {
     this.#isClosing = true;
     this.#moveTo("closing", "reset by this side");
     this.#break();
-    this.#pulled?.fail((operation) => this.#closedError(operation), false);
+    this.#failReads();
   }
 
   /**
    * Gives the Node socket away, paused, with what was not read; the connection counts as closed from then on. Of its
    * options only `sendTimeoutMs` goes on to hold for the socket.
    *
-   * @throws {SocketError} `closed` when there is nothing to give any more.
+   * @throws {SocketError} `closed` when there is nothing to give any more; `busy` when a {@link Framed} has decoded frames
+   * that were not read.
    */
   detach(): DetachedSocket {
     if (this.#isClosing || this.#isDetached || this.#securing !== undefined || this.#stream.destroyed) {
       throw this.#closedError("detach");
     }
+    const left = this.#handlers?.leave?.("detach the connection", () => this.#closedError("read"));
     this.#isDetached = true;
     const stream = this.#stream;
     abandonStream(stream);
-    const unread = this.#readSide.takeAll();
+    const unread = left ?? this.#readSide.takeAll();
     this.#finish("detached");
     return { socket: stream, unread };
   }
@@ -615,6 +618,12 @@ export class Connection implements AsyncDisposable {
     if (this.#pulled?.isReading) throw new SocketError("busy", `${action}: a read is waiting`, facts);
     const unreadBytes = this.unreadBytes + (this.#handlers?.unreadBytes?.(this) ?? 0);
     if (unreadBytes > 0) throw new SocketError("malformed", `${action}: ${unreadBytes} unread bytes before it`, facts);
+  }
+
+  /** Reads that wait, and all that come, reject with `closed`. */
+  #failReads(): void {
+    this.#pulled?.fail((operation) => this.#closedError(operation), false);
+    this.#handlers?.closing?.(() => this.#closedError("read"));
   }
 
   /** Breaks the stream, or the handshake that has it. */
