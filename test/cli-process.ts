@@ -131,10 +131,33 @@ export function runLandline(args: readonly string[], input: string | Uint8Array 
 
 /** Starts `landline` on a pseudo-terminal, which Python makes. */
 export function landlineOnTerminal(...args: readonly string[]): CliProcess {
-  return python(ON_A_TERMINAL, process.execPath, BIN, ...args);
+  return onTerminal(...landlineProgram(...args));
+}
+
+/** Starts any program on a pseudo-terminal. */
+export function onTerminal(...program: readonly string[]): CliProcess {
+  return python(ON_A_TERMINAL, ...program);
+}
+
+/** The same with a pipe for its input, which has ended: what it says still goes to the terminal. */
+export function pipedToTerminal(input: string, ...args: readonly string[]): CliProcess {
+  const shell = ["sh", "-c", 'input=$1; shift; printf %s "$input" | "$@"', "sh", input];
+  return onTerminal(...shell, ...landlineProgram(...args));
+}
+
+/** `landline` with these arguments as another program starts it. */
+export function landlineProgram(...args: readonly string[]): readonly string[] {
+  return [process.execPath, BIN, ...args];
+}
+
+/** Starts a shell script, in which `"$@"` is `landline` with these arguments. */
+export function landlineInShell(script: string, ...args: readonly string[]): CliProcess {
+  return new CliProcess("sh", ["-c", script, "sh", ...landlineProgram(...args)], {
+    env: { LANDLINE_DURABILITY: "memory" },
+  });
 }
 
 /** Starts a Python program. */
 export function python(program: string, ...args: readonly string[]): CliProcess {
-  return new CliProcess("python3", ["-u", "-c", program, ...args]);
+  return new CliProcess("python3", ["-u", "-c", program, ...args], { env: { LANDLINE_DURABILITY: "memory" } });
 }

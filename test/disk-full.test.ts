@@ -136,10 +136,8 @@ describe("a disk that is full in mid-run", { timeout: 60_000 }, () => {
     // Tidying up may have found the disk full, too.
     const lines = stderr.split("\n").filter((line) => !line.startsWith("landline: Cannot tidy the rooms up: "));
     assert.deepEqual(lines, [
-      `Rooms are kept in ${data}`,
       "landline: Cannot store messages: there is no room left on the disk",
       "landline: Messages are stored again",
-      "Shutting down",
       "",
     ]);
   });

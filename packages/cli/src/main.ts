@@ -8,13 +8,24 @@ import { addGet } from "./commands/get.ts";
 import { addListen } from "./commands/listen.ts";
 import { addRestore } from "./commands/restore.ts";
 import { addServe } from "./commands/serve.ts";
-import { readVersion, reportError, startTrace, usageText } from "./terminal/mod.ts";
+import {
+  guardOutputs,
+  readVersion,
+  reportError,
+  safeText,
+  showWarnings,
+  startTrace,
+  usageText,
+} from "./terminal/mod.ts";
+
+/** How long text that nobody reads is kept when the command has ended, in milliseconds. */
+const UNREAD_MS = 1_000;
 
 const program = new Command("landline")
   .description("Sockets at the terminal: a chat server and its client, echo servers, and tools to talk to any server.")
   .version(readVersion())
   .option("--trace", "show each change of each socket's state on standard error")
-  .configureOutput({ outputError: (text, write) => write(usageText(text)) })
+  .configureOutput({ outputError: (text, write) => write(safeText(usageText(text))) })
   .exitOverride()
   .hook("preAction", (command) => {
     if (command.opts<{ trace?: boolean }>().trace) startTrace();
@@ -27,11 +38,13 @@ for (const command of [program, ...program.commands]) {
   command.showHelpAfterError(`Usage: ${name} ${command.usage()}\nSee ${name} --help.`);
 }
 
-// Whoever writes hears of a reader that left; it is no accident.
-process.stdout.on("error", () => undefined);
+guardOutputs();
+showWarnings();
 
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = reportError(error);
 }
+// Results have left by now. Notes that nobody reads would keep the process for ever.
+setTimeout(() => process.exit(), UNREAD_MS).unref();

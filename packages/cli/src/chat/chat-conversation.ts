@@ -1,6 +1,6 @@
 import { type ChatClient, type ChatClientEvent, Writers } from "@landline/client";
 import type { JoinedMessage } from "@landline/protocol";
-import { CommandFailed, describeError, Prompt, safeText } from "../terminal/mod.ts";
+import { CommandFailed, describeError, Prompt } from "../terminal/mod.ts";
 import { CHAT_HELP, parseChatInput } from "./chat-input.ts";
 import { EventLines, formatEntry, formatMessage, formatNotice, formatWriters } from "./chat-lines.ts";
 
@@ -161,11 +161,11 @@ export class ChatConversation {
   #showRoom(): void {
     this.#writers.clear();
     this.#prompt.setStatus("");
-    this.#prompt.setText(`${safeText(this.#room)}> `);
+    this.#prompt.setText(`${this.#room}> `);
   }
 
   #show(text: string): void {
-    this.#prompt.print(safeText(text));
+    this.#prompt.print(text);
   }
 }
 

@@ -10,9 +10,9 @@ export function formatTime(at: number): string {
 
 /** `12:34 <ada> text`; in front of the name the room, where it is another than `room`. */
 export function formatMessage({ username, message, at, room }: ChatMessage, currentRoom: string): string {
-  const place = room === currentRoom ? "" : `${room} `;
+  const place = room === currentRoom ? "" : `${safeLine(room)} `;
   // Further lines are set in, so that nobody can write a line that looks like somebody else's.
-  return `${formatTime(at ?? Date.now())} ${place}<${username}> ${message.replaceAll("\n", "\n      ")}`;
+  return `${formatTime(at ?? Date.now())} ${place}<${safeLine(username)}> ${message.replaceAll("\n", "\n      ")}`;
 }
 
 /** What the room's log has, as it is told when it happens. */
@@ -71,10 +71,10 @@ function formatTopicChange({ username, room, topic, at }: Omit<TopicEvent, "type
 export function formatWriters(names: readonly string[]): string {
   if (names.length === 0) return "";
   if (names.length > 3) return "Several people are writing…";
-  return safeLine(`${names.join(", ")} ${names.length === 1 ? "is" : "are"} writing…`);
+  return `${names.join(", ")} ${names.length === 1 ? "is" : "are"} writing…`;
 }
 
 /** `12:34 * text`: not said by anybody. */
 export function formatNotice(text: string, at: number = Date.now()): string {
-  return `${formatTime(at)} * ${text}`;
+  return `${formatTime(at)} * ${safeLine(text)}`;
 }

@@ -18,22 +18,23 @@ export async function chatPipe(client: ChatClient, room: string, signal: AbortSi
   const broken = new AbortController();
   let printed: Promise<void> = Promise.resolve();
   let unreadBytes = 0;
-  const print = (line: Buffer): void => {
-    unreadBytes += line.length;
+  const print = (text: string): void => {
+    const bytes = Buffer.byteLength(text);
+    unreadBytes += bytes;
     if (unreadBytes > UNREAD_BYTES_MAX) {
       broken.abort(new CommandFailed("Cannot print what the room says: standard output is read too slowly"));
       return;
     }
-    printed = output.write(line).then(
+    printed = output.print(text).then(
       () => {
-        unreadBytes -= line.length;
+        unreadBytes -= bytes;
       },
       (error) => broken.abort(error),
     );
   };
   const removeListener = client.on((event) => {
     const text = events.format(event, room);
-    if (text !== "") print(Buffer.from(`${text}\n`));
+    if (text !== "") print(text);
     if (event.type === "state" && event.state === "closed") broken.abort(event.error);
   });
   try {

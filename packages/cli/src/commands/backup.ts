@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { print } from "../terminal/mod.ts";
+import { Output } from "../terminal/mod.ts";
 import { addDataFlags, loadServerConfig } from "./serve-flags.ts";
 
 const EXAMPLES = `
@@ -22,5 +22,5 @@ async function backUp(file: string, _options: unknown, command: Command): Promis
   const { settings } = await loadServerConfig(command);
   const { writeBackup } = await import("@landline/server");
   await writeBackup(settings.data ?? ".", file);
-  print(`wrote ${file}`);
+  await new Output().print(`wrote ${file}`);
 }

@@ -1,7 +1,6 @@
-import { styleText } from "node:util";
 import type { LoadedConfig, Setting, SettingName } from "@landline/server";
 import type { Command } from "commander";
-import { print, safeLine } from "../terminal/mod.ts";
+import { Output, safeLine } from "../terminal/mod.ts";
 import { addServeFlags, loadServerConfig } from "./serve-flags.ts";
 
 const EXAMPLES = `
@@ -28,15 +27,16 @@ async function showConfig({ check, json }: { check?: boolean; json?: boolean }, 
   if (check) return;
   const { formatSetting, SETTINGS } = await import("@landline/server");
   const names = Object.keys(SETTINGS) as SettingName[];
+  const output = new Output();
   if (json) {
-    print(JSON.stringify(Object.fromEntries(names.map((name) => [name, plain(name, loaded)])), null, 2));
+    await output.print(JSON.stringify(Object.fromEntries(names.map((name) => [name, plain(name, loaded)])), null, 2));
     return;
   }
   const rows = names.map((name) => {
     const setting = SETTINGS[name] as Setting;
     return [name, formatSetting(setting, loaded.settings[name]), loaded.origins[name].name, setting.about] as const;
   });
-  print(table(rows));
+  for (const [line, isDefault] of table(rows)) await output.print(line, { isDim: isDefault });
 }
 
 /** One setting for programs. JSON has no word for infinity. */
@@ -49,14 +49,12 @@ function plain(name: SettingName, { settings, origins }: LoadedConfig): unknown 
   };
 }
 
-/** Rows in columns; on a terminal, what is a default steps back. */
-function table(rows: readonly (readonly [string, string, string, string])[]): string {
+/** Rows in columns, and whether they are defaults, which step back on a terminal. */
+function table(rows: readonly (readonly [string, string, string, string])[]): [line: string, isDefault: boolean][] {
   const safe = rows.map((row) => row.map(safeLine));
   const widths = [0, 1, 2].map((column) => Math.max(...safe.map((cells) => cells[column]?.length ?? 0)));
-  return safe
-    .map((cells) => {
-      const line = cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ");
-      return cells[2] === "default" ? styleText("dim", line, { stream: process.stdout }) : line;
-    })
-    .join("\n");
+  return safe.map((cells) => [
+    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  "),
+    cells[2] === "default",
+  ]);
 }

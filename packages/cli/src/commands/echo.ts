@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { EchoServices } from "../echo/mod.ts";
 import {
+  announce,
   everyAddressLine,
   formatServices,
   interruptSignal,
   parseListenPort,
-  print,
   untilInterrupted,
 } from "../terminal/mod.ts";
 
@@ -34,9 +34,9 @@ export function addEchoPorts(command: Command): Command {
 async function echo(options: { host: string; tcp: number; udp: number; events: number }): Promise<void> {
   const interrupted = interruptSignal();
   const services = await EchoServices.open(options);
-  print(formatServices(services.lines));
+  announce(formatServices(services.lines));
   const everyAddress = everyAddressLine(services.host);
-  if (everyAddress !== undefined) print(everyAddress);
+  if (everyAddress !== undefined) announce(everyAddress);
   await untilInterrupted(interrupted);
   await services.close();
 }

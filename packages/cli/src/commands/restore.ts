@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { print } from "../terminal/mod.ts";
+import { Output } from "../terminal/mod.ts";
 import { addDataFlags, loadServerConfig } from "./serve-flags.ts";
 
 const EXAMPLES = `
@@ -24,6 +24,7 @@ async function restore(file: string, _options: unknown, command: Command): Promi
   const { restoreBackup } = await import("@landline/server");
   const folder = settings.data ?? ".";
   const aside = await restoreBackup(file, folder);
-  print(`restored ${file} into ${folder}`);
-  if (aside !== undefined) print(`what was there before is now ${aside}`);
+  const output = new Output();
+  await output.print(`restored ${file} into ${folder}`);
+  if (aside !== undefined) await output.print(`what was there before is now ${aside}`);
 }

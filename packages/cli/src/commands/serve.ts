@@ -2,14 +2,15 @@ import { formatAddress, type UdpAddress } from "@landline/sockets";
 import type { Command } from "commander";
 import { EchoServices, type EchoServicesOptions } from "../echo/mod.ts";
 import {
+  announce,
   describeError,
   everyAddressLine,
   formatServices,
+  ignoreHangUp,
   interruptSignal,
   localAddress,
   note,
   orOtherPort,
-  print,
   safeLine,
   untilInterrupted,
 } from "../terminal/mod.ts";
@@ -40,6 +41,7 @@ interface EchoFlags extends Omit<EchoServicesOptions, "host"> {
 async function serveChat({ echo, ...echoPorts }: EchoFlags, command: Command): Promise<void> {
   if (!echo) refuseEchoPorts(command);
   const interrupted = interruptSignal();
+  ignoreHangUp();
   const { config } = await loadServerConfig(command);
   // Loaded here, as no other command needs it.
   const { RoomLogError, startServer } = await import("@landline/server");
@@ -61,11 +63,11 @@ async function serveChat({ echo, ...echoPorts }: EchoFlags, command: Command): P
     name: "chat and its page",
     tries: [`chat ${formatAddress(address)}`, `$ nc ${address.host} ${address.port}`],
   };
-  print(formatServices([chat, ...(services?.lines ?? [])]));
+  announce(formatServices([chat, ...(services?.lines ?? [])]));
   const everyAddress = everyAddressLine((server.address as UdpAddress).host);
-  if (everyAddress !== undefined) print(`${everyAddress}; for browsers that open it by a name, see --hosts`);
+  if (everyAddress !== undefined) announce(`${everyAddress}; for browsers that open it by a name, see --hosts`);
   const isInMemory = config.data === undefined || config.durability === "memory";
-  note(
+  announce(
     isInMemory
       ? "Rooms are kept in memory only, and end with the server"
       : `Rooms are kept in ${safeLine(config.data)}`,

@@ -1,5 +1,7 @@
 import { SocketError } from "@landline/sockets";
 import { CommanderError } from "commander";
+import { note } from "./notes.ts";
+import { safeLine } from "./safe-text.ts";
 
 /** The user, or the system, asked the command to end. */
 export class Interrupted extends Error {
@@ -35,19 +37,22 @@ export function reportError(error: unknown): number {
   if (error instanceof Interrupted) return error.exitCode;
   if (error instanceof OutputClosed) return 0;
   if (error instanceof WrongSettings) {
-    process.stderr.write(`${error.message}\n`);
+    note(error.message);
     return 2;
   }
-  process.stderr.write(`landline: ${describeError(error)}\n`);
+  note(`landline: ${describeError(error)}`);
   return 1;
 }
 
-/** The most exact text there is: this command's own, or the socket's, where another error was made of it. */
+/**
+ * The most exact text there is: this command's own, or the socket's, where another error was made of it. It is one line,
+ * though a peer may have worded it; only an error that nobody has foreseen comes with its stack.
+ */
 export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error instanceof CommandFailed) return error.message;
+  if (!(error instanceof Error)) return safeLine(String(error));
+  if (error instanceof CommandFailed) return safeLine(error.message);
   for (let each: unknown = error; each instanceof Error; each = each.cause) {
-    if (each instanceof SocketError) return each.message;
+    if (each instanceof SocketError) return safeLine(each.message);
   }
-  return "code" in error ? error.message : (error.stack ?? error.message);
+  return "code" in error ? safeLine(error.message) : (error.stack ?? error.message);
 }

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { Interrupted } from "./exit.ts";
-import { note } from "./notes.ts";
+import { announce } from "./notes.ts";
 
 /**
  * Takes Ctrl-C and SIGTERM: the first aborts the signal, with an {@link Interrupted} as its reason, so that the command
@@ -18,9 +18,14 @@ export function interruptSignal(): AbortSignal {
   return controller.signal;
 }
 
+/** Lets the process live on when its terminal is closed, or when it is asked to reload, which it cannot yet. */
+export function ignoreHangUp(): void {
+  process.on("SIGHUP", () => undefined);
+}
+
 /** Waits for the end of a server's life, and says that it has come: closing waits for those who are connected. */
 export async function untilInterrupted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, "abort");
   const isTyped = signal.reason instanceof Interrupted && signal.reason.signal === "SIGINT";
-  note(isTyped ? "Shutting down; press Ctrl-C again to stop at once" : "Shutting down");
+  announce(isTyped ? "Shutting down; press Ctrl-C again to stop at once" : "Shutting down");
 }

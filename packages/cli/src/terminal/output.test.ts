@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { OutputClosed } from "./exit.ts";
+import { CommandFailed, OutputClosed } from "./exit.ts";
 import { Output, type OutputStream } from "./output.ts";
 
 function fakeStream(isTTY: boolean, error?: Error): { stream: OutputStream; written: () => Buffer } {
@@ -34,6 +34,22 @@ describe("Output", () => {
     await output.write(Buffer.from("é").subarray(1));
     await output.end();
     assert.equal(written().toString(), "␛[2Jé\n");
+  });
+
+  test("prints text safely everywhere", async () => {
+    for (const isTTY of [false, true]) {
+      const { stream, written } = fakeStream(isTTY);
+      await new Output(stream).print("\x1b[2J\u202e");
+      assert.equal(written().toString(), "␛[2J\\u202e\n");
+    }
+  });
+
+  test("rejects in words when it cannot be written", async () => {
+    const full = Object.assign(new Error("ENOSPC: no space left, write"), { code: "ENOSPC", errno: -28 });
+    await assert.rejects(
+      new Output(fakeStream(false, full).stream).print("a"),
+      new CommandFailed("Cannot write standard output: no space left on device", { cause: full }),
+    );
   });
 
   test("rejects when nobody reads", async () => {

@@ -1,5 +1,7 @@
-import { OutputClosed } from "./exit.ts";
-import { SafeTextDecoder } from "./safe-text.ts";
+import { styleText } from "node:util";
+import { CommandFailed, OutputClosed } from "./exit.ts";
+import { SafeTextDecoder, safeText } from "./safe-text.ts";
+import { systemReason } from "./system-reason.ts";
 
 /** Where {@link Output} writes. */
 export interface OutputStream {
@@ -8,7 +10,8 @@ export interface OutputStream {
 }
 
 /**
- * A peer's bytes on standard output: as they are into a pipe or a file, as safe text onto a terminal.
+ * Standard output, for results. Bytes go as they are into a pipe or a file, and as safe text onto a terminal; text is
+ * safe everywhere.
  */
 export class Output {
   readonly #stream: OutputStream;
@@ -21,12 +24,19 @@ export class Output {
   }
 
   /**
-   * Resolves when the stream has it.
+   * Writes bytes; resolves when the stream has them.
    *
    * @throws {OutputClosed} when nobody reads standard output any more.
+   * @throws {CommandFailed} when it cannot be written to.
    */
   async write(bytes: Uint8Array): Promise<void> {
     await this.#put(this.#decoder?.decode(bytes) ?? bytes);
+  }
+
+  /** Prints a line, or several, and ends the last one; as {@link write}. */
+  print(text: string, { isDim = false }: { readonly isDim?: boolean } = {}): Promise<void> {
+    const safe = safeText(text);
+    return this.#put(`${isDim ? styleText("dim", safe, { stream: process.stdout }) : safe}\n`);
   }
 
   /** Completes a cut character, and on a terminal the last line, so that the shell's prompt stands on its own. */
@@ -42,13 +52,9 @@ export class Output {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#stream.write(data, (error) => {
       if (error === undefined || error === null) resolve();
-      else reject("code" in error && error.code === "EPIPE" ? new OutputClosed() : error);
+      else if ("code" in error && error.code === "EPIPE") reject(new OutputClosed());
+      else reject(new CommandFailed(`Cannot write standard output: ${systemReason(error)}`, { cause: error }));
     });
     return promise;
   }
-}
-
-/** Prints a line of our own on standard output. */
-export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -1,6 +1,7 @@
 import readline from "node:readline";
 import { styleText } from "node:util";
 import { redirectNotes } from "./notes.ts";
+import { safeLine, safeText } from "./safe-text.ts";
 
 /** What a {@link Prompt} tells its owner. */
 export interface PromptHandlers {
@@ -40,7 +41,7 @@ export class Prompt {
       historySize: 200,
       removeHistoryDuplicates: true,
     });
-    this.#restoreNotes = redirectNotes((note) => this.print(styleText("dim", note, { stream: process.stdout })));
+    this.#restoreNotes = redirectNotes((note) => this.#print(dim(safeText(note))));
     this.#interface.on("line", (line) => {
       if (options.isLineErased) this.#eraseEntered(line);
       handlers.line(line);
@@ -56,30 +57,23 @@ export class Prompt {
     this.#interface.prompt();
   }
 
-  /** Changes the text in front of the line; it must be safe for a terminal, like all that is shown. */
+  /** Changes the text in front of the line. */
   setText(text: string): void {
-    this.#text = text;
+    this.#text = safeLine(text);
     this.#redraw();
   }
 
   /** Shows a line between what was printed and the one that is being typed, until another one or none (empty). */
   setStatus(status: string): void {
-    if (status === this.#status) return;
-    this.#status = status;
+    const safe = safeLine(status);
+    if (safe === this.#status) return;
+    this.#status = safe;
     this.#redraw();
   }
 
-  /** Prints above the line that is being typed; the text must be safe for a terminal. */
+  /** Prints above the line that is being typed; the text is made safe for the terminal, like all that is shown. */
   print(text: string): void {
-    if (text === "") return;
-    const lines = text.endsWith("\n") ? text : `${text}\n`;
-    if (this.#isClosed) {
-      process.stdout.write(lines);
-      return;
-    }
-    this.#erase();
-    process.stdout.write(lines);
-    this.#interface.prompt(true);
+    this.#print(safeText(text));
   }
 
   /** Takes the prompt away and gives the terminal back. Idempotent. */
@@ -92,6 +86,18 @@ export class Prompt {
     this.#restoreNotes();
   }
 
+  #print(text: string): void {
+    if (text === "") return;
+    const lines = text.endsWith("\n") ? text : `${text}\n`;
+    if (this.#isClosed) {
+      process.stdout.write(lines);
+      return;
+    }
+    this.#erase();
+    process.stdout.write(lines);
+    this.#interface.prompt(true);
+  }
+
   readonly #keyPressed = (): void => {
     this.#handlers.typed?.(this.#interface.line);
   };
@@ -100,7 +106,7 @@ export class Prompt {
     if (this.#isClosed) return;
     this.#erase();
     // Readline measures and draws prompts of several lines, too.
-    const status = this.#status === "" ? "" : `${styleText("dim", this.#status, { stream: process.stdout })}\n`;
+    const status = this.#status === "" ? "" : `${dim(this.#status)}\n`;
     this.#interface.setPrompt(`${status}${this.#text}`);
     this.#interface.prompt(true);
   }
@@ -127,4 +133,8 @@ export class Prompt {
     readline.cursorTo(process.stdout, 0);
     readline.clearScreenDown(process.stdout);
   }
+}
+
+function dim(text: string): string {
+  return styleText("dim", text, { stream: process.stdout });
 }

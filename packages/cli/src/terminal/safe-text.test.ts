@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { SafeTextDecoder, safeLine, safeText } from "./safe-text.ts";
 
+/** Controls, invisible characters, halves, separators; not line feed and tab, joiners, variation selectors. */
+const OBEYED = /(?!\n|\t|\u200c|\u200d|\ufe0e|\ufe0f)[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
+
 describe("safeText()", () => {
   const CASES: readonly (readonly [name: string, text: string, safe: string])[] = [
     ["plain text as it is", "Grüße, 日本 👩‍👩‍👧\t!\n", "Grüße, 日本 👩‍👩‍👧\t!\n"],
@@ -11,16 +14,24 @@ describe("safeText()", () => {
     ["CR LF as LF", "a\r\nb\r\n", "a\nb\n"],
     ["a C1 control", "\x9b2J\x85", "\\x9b2J\\x85"],
     ["a turned direction", "a\u202eb\u2066c\u200fd\u061ce", "a\\u202eb\\u2066c\\u200fd\\u061ce"],
+    ["a line separator", "a\u2028b\u2029c", "a\\u2028b\\u2029c"],
+    ["what cannot be seen", "a\u200bb\u{e0041}\u3164", "a\\u200bb\\u{e0041}\\u3164"],
+    ["half a character", "a\ud800b", "a\\ud800b"],
+    ["joiners and variation selectors as they are", "❤️ می‌خواهم", "❤️ می‌خواهم"],
   ];
   for (const [name, text, safe] of CASES) {
     test(`shows ${name}`, () => assert.equal(safeText(text), safe));
   }
 
   test("leaves no character that a terminal obeys", () => {
-    for (let code = 0; code <= 0xffff; code += 1) {
-      const safe = safeText(String.fromCharCode(code));
-      assert.doesNotMatch(safe, /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/, `U+${code.toString(16)}`);
+    for (let code = 0; code <= 0x10ffff; code += 1) {
+      const safe = safeText(String.fromCodePoint(code));
+      if (OBEYED.test(safe)) assert.fail(`U+${code.toString(16)} is shown as ${JSON.stringify(safe)}`);
     }
+  });
+
+  test("leaves safe text as it is", () => {
+    for (const [, , safe] of CASES) assert.equal(safeText(safe), safe);
   });
 });
 

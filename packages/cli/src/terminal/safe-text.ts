@@ -1,9 +1,13 @@
-/** C0 but line feed and tab, DEL, C1, and what turns the direction of writing. */
-const UNSAFE = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+/**
+ * All but what is shown as it is: letters, marks, digits, punctuation, symbols and spaces that can be seen, line feed
+ * and tab, and the joiners and variation selectors that emoji and some scripts are written with. So neither controls
+ * nor what turns the direction of writing, separates lines or is not seen; nor what Unicode has not assigned.
+ */
+const UNSAFE = /[^[[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}]--\p{Default_Ignorable_Code_Point}]\n\t\u200c\u200d\ufe0e\ufe0f]/gv;
 
 /**
  * Makes a peer's text safe to show: a terminal would obey its control characters. They become visible instead
- * (`␛[2J`, `\u202e`). Line feeds and tabs stay, and CR LF becomes LF.
+ * (`␛[2J`, `\u202e`). Line feeds and tabs stay, and CR LF becomes LF. Safe text stays as it is.
  */
 export function safeText(text: string): string {
   return text.replaceAll("\r\n", "\n").replace(UNSAFE, visible);
@@ -16,7 +20,6 @@ export function safeLine(text: string): string {
 
 /** Decodes the bytes of one stream into safe text; characters and CR LF may be cut between chunks. */
 export class SafeTextDecoder {
-  // A byte order mark is shown for what it is: nothing.
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   /** A CR whose next character is not known yet. */
   #held = "";
@@ -35,9 +38,10 @@ export class SafeTextDecoder {
 }
 
 function visible(character: string): string {
-  const code = character.charCodeAt(0);
+  const code = character.codePointAt(0) ?? 0;
   if (code < 0x20) return String.fromCharCode(0x2400 + code);
   if (code === 0x7f) return "␡";
   const hex = code.toString(16);
-  return code <= 0xff ? `\\x${hex}` : `\\u${hex.padStart(4, "0")}`;
+  if (code <= 0xff) return `\\x${hex.padStart(2, "0")}`;
+  return code <= 0xffff ? `\\u${hex.padStart(4, "0")}` : `\\u{${hex}}`;
 }

@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { connect } from "@landline/sockets";
+import {
+  type CliProcess,
+  landline,
+  landlineInShell,
+  landlineProgram,
+  python,
+  skipWithoutPython,
+} from "./cli-process.ts";
+
+const skip = skipWithoutPython();
+
+/** What each server is asked, and how its answer begins. `--trace` makes it write about each connection. */
+const SERVERS = [
+  {
+    args: ["--trace", "serve", "--port", "0", "--rates", "off"],
+    request: "GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n",
+    answer: "HTTP/1.1 200 OK",
+  },
+  { args: ["--trace", "echo", "--tcp", "0", "--udp", "0", "--events", "0"], request: "hello", answer: "Echo: hello" },
+];
+type ServerUnderTest = (typeof SERVERS)[number];
+
+/** The first port that it prints or traces. */
+async function portOf(server: CliProcess, stream: "stdout" | "stderr"): Promise<number> {
+  const pattern = stream === "stdout" ? /localhost:(\d+)/ : /listener +#\d+ +created -> listening +\S+:(\d+)/;
+  return Number((await server.until(pattern, stream))[1]);
+}
+
+async function ask(port: number, { request, answer }: ServerUnderTest): Promise<void> {
+  await using caller = await connect({ port, timeoutMs: 10_000 });
+  await caller.write(request);
+  const bytes = await caller.readExactly(answer.length, { timeoutMs: 10_000 });
+  assert.equal(Buffer.from(bytes).toString(), answer);
+}
+
+/** It answers, and goes on to; then it ends as it should. */
+async function assertServes(server: CliProcess, port: number, which: ServerUnderTest, times = 5): Promise<void> {
+  for (let count = 0; count < times; count += 1) await ask(port, which);
+  if (which.args.includes("serve")) {
+    server.child.kill("SIGHUP");
+    await ask(port, which);
+  }
+  server.child.kill("SIGTERM");
+  const [code, signal] = server.child.exitCode === null ? await once(server.child, "exit") : [server.child.exitCode];
+  assert.deepEqual([code, signal ?? null], [0, null]);
+}
+
+for (const which of SERVERS) {
+  const name = which.args[1];
+  for (const [broken, told] of [
+    ["stdout", "stderr"],
+    ["stderr", "stdout"],
+  ] as const) {
+    test(`${name}: ${broken} is closed from the start`, async () => {
+      await using server = landlineInShell(`exec "$@" ${broken === "stdout" ? ">&-" : "2>&-"}`, ...which.args);
+      await assertServes(server, await portOf(server, told), which);
+    });
+
+    test(`${name}: nobody reads ${broken} from the start`, async () => {
+      await using server = landline(...which.args);
+      server.child[broken].destroy();
+      await assertServes(server, await portOf(server, told), which);
+    });
+
+    test(`${name}: the reader of ${broken} leaves, then the other's`, async () => {
+      await using server = landline(...which.args);
+      const port = await portOf(server, told);
+      server.child[broken].destroy();
+      await ask(port, which);
+      server.child[told].destroy();
+      await assertServes(server, port, which);
+    });
+
+    test(`${name}: ${broken} is a full disk`, async () => {
+      const to = broken === "stdout" ? ">/dev/full" : "2>/dev/full";
+      await using server = landlineInShell(`exec "$@" ${to}`, ...which.args);
+      await assertServes(server, await portOf(server, told), which);
+    });
+
+    test(`${name}: ${broken} is full, and its reader does not read`, { skip }, async () => {
+      await using server = python(INTO_A_FULL_PIPE, broken, ...landlineProgram(...which.args));
+      await assertServes(server, await portOf(server, told), which, 100);
+    });
+  }
+}
+
+test("serve: its terminal is closed", { skip }, async () => {
+  const [which] = SERVERS as [ServerUnderTest];
+  await using server = python(ON_A_TERMINAL_THAT_CLOSES, ...landlineProgram(...which.args));
+  const port = await portOf(server, "stdout");
+  await server.until(/the terminal is closed/);
+  await assertServes(server, port, which);
+});
+
+for (const which of SERVERS) {
+  test(`${which.args[1]}: its terminal is stopped`, { skip }, async () => {
+    await using server = python(ON_A_TERMINAL_THAT_STOPS, ...landlineProgram(...which.args));
+    const port = await portOf(server, "stdout");
+    await assertServes(server, port, which, 100);
+  });
+}
+
+test("echo: its terminal's end is its own", async () => {
+  await using echo = landline("echo", "--tcp", "0", "--udp", "0", "--events", "0");
+  await echo.until(/events echo/);
+  echo.child.kill("SIGHUP");
+  const [, signal] = await once(echo.child, "exit");
+  assert.equal(signal, "SIGHUP");
+});
+
+/** Passes signals on to the process below, and exits as it does. */
+const BELOW = `
+import fcntl, os, pty, signal, subprocess, sys
+def run(below):
+    for name in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(name, lambda number, frame: os.kill(below, number))
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(below, 0)[1]) & 255)
+`;
+
+/** Runs a program one of whose streams is a pipe that is full already. */
+const INTO_A_FULL_PIPE = `${BELOW}
+unread, full = os.pipe()
+os.set_blocking(full, False)
+try:
+    while True:
+        os.write(full, bytes(4096))
+except BlockingIOError:
+    os.set_blocking(full, True)
+run(subprocess.Popen(sys.argv[2:], **{sys.argv[1]: full}).pid)
+`;
+
+/** Runs a program on a terminal of which nothing is read after the program's first lines. */
+const ON_A_TERMINAL_THAT_STOPS = `${BELOW}
+child, screen = pty.fork()
+if child == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+text = b""
+while b"try: " not in text:
+    text += os.read(screen, 65536)
+os.write(1, text)
+run(child)
+`;
+
+/** Runs a program on a terminal that closes after the program's first output. */
+const ON_A_TERMINAL_THAT_CLOSES = `${BELOW}
+child, screen = pty.fork()
+if child == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+text = b""
+while b"Rooms are kept" not in text:
+    text += os.read(screen, 65536)
+os.write(1, text)
+os.close(screen)
+os.write(1, b"the terminal is closed\\n")
+run(child)
+`;
