@@ -1,21 +1,27 @@
 import { connect } from "@landline/sockets";
 import { type Command, Option } from "commander";
-import { connectUdp, isInteractive, LINGER_MS, type Peer, TcpPeer, talk, UdpPeer } from "../talk/mod.ts";
+import { connectUdp, isInteractive, LINES_HELP, LINGER_MS, type Peer, TcpPeer, talk, UdpPeer } from "../talk/mod.ts";
 import { DURATION_HELP, interruptSignal, note, parseAddress, parseDuration, parsePort } from "../terminal/mod.ts";
 
 const EXAMPLES = `
-At a terminal it asks for lines, and 'quit' ends it. Each line is sent with a line feed at its end, which the tutorial's
-Python client does not send. In a pipe it copies bytes: the end of the input finishes our side, and the end of the peer
-finishes all. With --udp each line is a datagram, without a line feed.
+At a terminal it asks for lines. Each line is sent with a line feed at its end, which the tutorial's Python client does
+not send; with --udp each line is a datagram, without a line feed. 'quit' in lower case ends it, as do Ctrl-D, Ctrl-C and
+the end of the peer. QUIT is sent like any other line; to send 'quit', use a pipe.
+
+In a pipe it copies bytes until both sides have ended: the end of the input finishes our side, the end of the peer only
+its own. It exits with 1 when the peer is gone while there is input. With --udp each read of the input is a datagram;
+with --lines each line is one.
 
 Examples:
   landline connect localhost 8080
   landline connect localhost:8080
   landline connect --udp localhost 8081
+  echo quit | landline connect localhost 11211
   printf 'GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' | landline connect localhost 8083`;
 
 interface ConnectFlags {
   udp?: boolean;
+  lines?: boolean;
   timeout?: number;
   wait: number;
 }
@@ -33,6 +39,7 @@ export function addConnect(program: Command): void {
     .argument("<host>", "a name or an address")
     .argument("[port]", "a port", parsePort)
     .option("-u, --udp", "UDP instead of TCP")
+    .option("--lines", LINES_HELP)
     .option(
       "--timeout <time>",
       `how long connecting may take, with --udp the name lookup; ${DURATION_HELP}`,
@@ -60,7 +67,7 @@ async function connectTo(
   const { host, port } = isBoth ? readAddress(hostOrAddress, command) : { host: hostOrAddress, port: portAlone };
   const interrupted = interruptSignal();
   const options = { signal: interrupted, timeoutMs: flags.timeout };
-  const peer = flags.udp ? await callUdp(host, port, options, flags.wait) : await callTcp(host, port, options);
+  const peer = flags.udp ? await callUdp(host, port, options, flags) : await callTcp(host, port, options);
   if (isInteractive()) note(`${flags.udp ? "Sending to" : "Connected to"} ${peer.name}`);
   await talk(peer, interrupted);
 }
@@ -79,8 +86,9 @@ async function callTcp(host: string, port: number, options: CallOptions): Promis
   return new TcpPeer(connection, nameOf(host, port));
 }
 
-async function callUdp(host: string, port: number, options: CallOptions, waitMs: number): Promise<Peer> {
-  return new UdpPeer(await connectUdp({ host, port }, options), { name: nameOf(host, port), waitMs });
+async function callUdp(host: string, port: number, options: CallOptions, { wait, lines }: ConnectFlags): Promise<Peer> {
+  const socket = await connectUdp({ host, port }, options);
+  return new UdpPeer(socket, { name: nameOf(host, port), waitMs: wait, isInLines: lines || isInteractive() });
 }
 
 function nameOf(host: string, port: number): string {

@@ -1,11 +1,12 @@
 import { bind, formatAddress, listen } from "@landline/sockets";
 import type { Command } from "commander";
-import { Callers, LINGER_MS, type Peer, TcpPeer, talk, UdpPeer } from "../talk/mod.ts";
+import { Callers, isInteractive, LINES_HELP, LINGER_MS, type Peer, TcpPeer, talk, UdpPeer } from "../talk/mod.ts";
 import { Interrupted, interruptSignal, note, orOtherPort, parseListenPort } from "../terminal/mod.ts";
 
 const EXAMPLES = `
-It takes one connection, and ends with it. With --keep-open it takes all that come, sends the input to each of them, and
-ends with Ctrl-C. With --udp each line is a datagram, and goes to whoever sent last.
+It takes one connection, and ends when both sides have ended; when the input is a terminal, with the caller. With --keep-open it takes all that come, sends the input to each of them, and
+ends with Ctrl-C; a caller that finishes its side has left. With --udp each read of the input is a datagram, with --lines
+or at a terminal each line; it goes to whoever sent last.
 
 Examples:
   landline listen 9000
@@ -15,6 +16,7 @@ Examples:
 interface ListenFlags {
   host: string;
   udp?: boolean;
+  lines?: boolean;
   keepOpen?: boolean;
 }
 
@@ -25,6 +27,7 @@ export function addListen(program: Command): void {
     .argument("<port>", "a port; 0 takes a free one", parseListenPort)
     .option("--host <host>", "the address to listen on", "localhost")
     .option("-u, --udp", "UDP instead of TCP")
+    .option("--lines", LINES_HELP)
     .option("-k, --keep-open", "take more than one connection")
     .addHelpText("after", EXAMPLES)
     .action(listenOn);
@@ -42,10 +45,11 @@ async function listenOn(port: number, flags: ListenFlags): Promise<void> {
   }
 }
 
-async function awaitDatagrams(port: number, { host }: ListenFlags): Promise<Peer> {
+async function awaitDatagrams(port: number, { host, lines }: ListenFlags): Promise<Peer> {
   const socket = await orOtherPort(bind({ host, port }));
   note(`Listening on ${formatAddress(socket.address)} (UDP)`);
-  return new UdpPeer(socket, { name: "UDP", waitMs: Number.POSITIVE_INFINITY });
+  const isInLines = lines || isInteractive();
+  return new UdpPeer(socket, { name: "UDP", waitMs: Number.POSITIVE_INFINITY, isInLines });
 }
 
 async function awaitCallers(port: number, { host, keepOpen }: ListenFlags, signal: AbortSignal): Promise<Peer> {

@@ -10,7 +10,7 @@ interface Arrival {
 
 /**
  * Everyone who calls a listener, as one peer: what is written goes to all who are there, what they say comes in the
- * order of arrival. It has no end of its own.
+ * order of arrival. Who has finished has left; what was written to it before still arrives. It has no end of its own.
  */
 export class Callers implements Peer {
   readonly name = "the callers";
@@ -28,12 +28,12 @@ export class Callers implements Peer {
   }
 
   /** Waits for a first caller; slow callers slow the others down. */
-  async write(bytes: Uint8Array): Promise<void> {
+  async write(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
     await this.#hasCaller.promise;
-    await Promise.allSettled([...this.#connections].map((connection) => connection.write(bytes)));
+    await Promise.allSettled([...this.#connections].map((connection) => connection.write(bytes, options)));
   }
 
-  finish(): void {
+  async finish(): Promise<void> {
     this.#isFinished = true;
     for (const connection of this.#connections) connection.closeWrite();
   }
@@ -79,6 +79,8 @@ export class Callers implements Peer {
     }
     this.#connections.delete(connection);
     if (this.#connections.size === 0 && !this.#closing.signal.aborted) this.#hasCaller = Promise.withResolvers<void>();
+    connection.closeWrite();
+    await connection.flush({ signal: this.#closing.signal }).catch(() => undefined);
     await connection.close();
   }
 

@@ -11,12 +11,13 @@ export async function converse(peer: Peer, signal: AbortSignal): Promise<void> {
   let isEndedHere = false;
   const prompt = new Prompt(PROMPT, {
     line: (line) => {
-      if (line.trim().toLowerCase() === "quit") left.abort();
-      else peer.write(Buffer.from(`${line}\n`)).catch((error) => reportBreak(error));
+      // `QUIT` is a command of SMTP, Redis and others.
+      if (line === "quit") left.abort();
+      else peer.write(Buffer.from(`${line}\n`)).catch(reportBreak);
     },
     end: () => {
       isEndedHere = true;
-      peer.finish();
+      peer.finish().catch(reportBreak);
     },
   });
   const either = AbortSignal.any([signal, left.signal]);

@@ -5,11 +5,11 @@ export interface Peer {
   /** Who it is, for people. */
   readonly name: string;
   /** Sends bytes; waits for room. */
-  write(bytes: Uint8Array): Promise<void>;
-  /** Our side has nothing more to say. */
-  finish(): void;
+  write(bytes: Uint8Array, options?: WaitOptions): Promise<void>;
+  /** Our side has nothing more to say. Resolves when all that was written is on its way. */
+  finish(options?: WaitOptions): Promise<void>;
   /** What comes next; `null` at the end. */
   read(options: WaitOptions): Promise<Uint8Array | null>;
-  /** Sends what is left and closes. Idempotent. */
+  /** Closes; what has not left yet may be lost. Idempotent. */
   close(): Promise<void>;
 }

@@ -1,35 +1,58 @@
+import { addAbortSignal } from "node:stream";
 import { SocketError } from "@landline/sockets";
-import { Output } from "../terminal/mod.ts";
+import { CommandFailed, Output, systemReason } from "../terminal/mod.ts";
 import type { Peer } from "./peer.ts";
 
 /**
- * Copies standard input to the peer and the peer to standard output, by ncat's rules: the end of the input half-closes
- * and reading goes on; the peer's end ends it all.
+ * Copies standard input to the peer and the peer to standard output, until both have ended. As with ncat, the end of one
+ * leaves the other alone: a peer that has finished may still read. Only at a terminal the peer's end ends it all, as
+ * somebody who has typed nothing has nothing to send.
+ *
+ * @throws {SocketError} `reset` when the peer is gone while there is input, after printing what it said before.
  */
 export async function pipe(peer: Peer, signal: AbortSignal): Promise<void> {
-  const output = new Output();
-  const broken = new AbortController();
-  const sending = sendInput(peer).catch((error) => broken.abort(error));
-  const either = AbortSignal.any([signal, broken.signal]);
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  const receiving = receive(peer, either);
+  const sending = sendInput(peer, either);
+  sending.catch((error) => {
+    // The reader hears of a broken connection too, and may first have something to read.
+    if (!isBroken(error)) stop.abort(error);
+  });
   try {
-    for (let chunk = await peer.read({ signal: either }); chunk !== null; chunk = await peer.read({ signal: either })) {
-      await output.write(chunk);
-    }
-    await output.end();
+    await receiving;
+    if (!process.stdin.isTTY) await sending;
   } finally {
-    process.stdin.destroy();
+    stop.abort();
     await peer.close();
-    await sending;
+    await sending.catch(() => undefined);
   }
 }
 
-async function sendInput(peer: Peer): Promise<void> {
-  try {
-    for await (const chunk of process.stdin) await peer.write(chunk);
-    peer.finish();
-  } catch (error) {
-    // Who reads from the peer hears of a broken connection too, and may first have something to read.
-    const isHeardElsewhere = error instanceof SocketError && (error.code === "reset" || error.code === "closed");
-    if (!isHeardElsewhere) throw error;
+async function receive(peer: Peer, signal: AbortSignal): Promise<void> {
+  const output = new Output();
+  for (let chunk = await peer.read({ signal }); chunk !== null; chunk = await peer.read({ signal })) {
+    await output.write(chunk);
   }
+  await output.end();
+}
+
+async function sendInput(peer: Peer, signal: AbortSignal): Promise<void> {
+  addAbortSignal(signal, process.stdin);
+  try {
+    for await (const chunk of process.stdin) await peer.write(chunk, { signal });
+    await peer.finish({ signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error === process.stdin.errored) throw inputFailed(error as Error);
+    throw error;
+  }
+}
+
+function isBroken(error: unknown): boolean {
+  return error instanceof SocketError && (error.code === "reset" || error.code === "closed");
+}
+
+function inputFailed(error: Error): CommandFailed {
+  return new CommandFailed(`Cannot read standard input: ${systemReason(error)}`, { cause: error });
 }

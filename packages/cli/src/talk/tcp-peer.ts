@@ -14,12 +14,17 @@ export class TcpPeer implements Peer {
     this.name = name;
   }
 
-  write(bytes: Uint8Array): Promise<void> {
-    return this.#connection.write(bytes);
+  write(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
+    return this.#connection.write(bytes, options);
   }
 
-  finish(): void {
+  async finish(options?: WaitOptions): Promise<void> {
+    await this.#connection.flush(options);
+    // Only a write tells that the peer is gone, be it an empty one; the end of our side does not.
+    await this.#connection.write("", options);
+    await this.#connection.flush(options);
     this.#connection.closeWrite();
+    await this.#connection.flush(options);
   }
 
   read(options: WaitOptions): Promise<Uint8Array | null> {

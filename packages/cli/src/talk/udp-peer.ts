@@ -1,16 +1,23 @@
 import { isIPv6 } from "node:net";
 import { bind, SocketError, type UdpAddress, type UdpSocket, type WaitOptions } from "@landline/sockets";
+import { CommandFailed } from "../terminal/mod.ts";
 import type { Peer } from "./peer.ts";
 
 const LF = 0x0a;
+/** What `--lines` does, for the help of a command. */
+export const LINES_HELP = "with --udp: each line is a datagram, without its line feed, as at a terminal";
+/** The longest payload of UDP over IPv4. */
+const DATAGRAM_BYTES_MAX = 65_507;
 
 /**
- * The other end of UDP, in lines: each line written is one datagram, each datagram read is one line. A socket that is
- * not connected answers whoever sent last.
+ * The other end of UDP: each write is one datagram, and each datagram read is one chunk. In lines, each line written is
+ * one datagram, without its line feed, and each datagram read is one line. A socket that is not connected answers whoever
+ * sent last.
  */
 export class UdpPeer implements Peer {
   readonly name: string;
   readonly #socket: UdpSocket;
+  readonly #isInLines: boolean;
   readonly #waitMs: number;
   readonly #ending = new AbortController();
   /** Resolves with the first sender; for a connected socket at once. */
@@ -21,28 +28,29 @@ export class UdpPeer implements Peer {
   #timer: NodeJS.Timeout | undefined;
 
   /** After {@link finish}, answers are awaited for `waitMs` more; `Infinity`: until it is closed. */
-  constructor(socket: UdpSocket, options: { name: string; waitMs: number }) {
+  constructor(socket: UdpSocket, options: { name: string; waitMs: number; isInLines: boolean }) {
     this.#socket = socket;
     this.name = options.name;
+    this.#isInLines = options.isInLines;
     this.#waitMs = options.waitMs;
     if (socket.remote !== undefined) this.#hasSender.resolve();
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
-    let rest: Uint8Array = this.#unsent.length === 0 ? bytes : Buffer.concat([this.#unsent, bytes]);
-    for (let at = rest.indexOf(LF); at !== -1; at = rest.indexOf(LF)) {
-      await this.#send(rest.subarray(0, at));
-      rest = rest.subarray(at + 1);
+  async write(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
+    if (this.#isInLines) {
+      await this.#writeLines(bytes, options);
+      return;
     }
-    this.#unsent = rest;
+    for (let at = 0; at < bytes.length; at += DATAGRAM_BYTES_MAX) {
+      await this.#send(bytes.subarray(at, at + DATAGRAM_BYTES_MAX), options);
+    }
   }
 
-  finish(): void {
+  async finish(options?: WaitOptions): Promise<void> {
     const last = this.#unsent;
     this.#unsent = new Uint8Array(0);
-    // Its error, if there is one, comes with the next read as well.
-    if (last.length > 0) this.#send(last).catch(() => undefined);
-    if (this.#waitMs !== Number.POSITIVE_INFINITY) {
+    if (last.length > 0) await this.#send(last, options);
+    if (this.#waitMs !== Number.POSITIVE_INFINITY && this.#socket.state === "bound") {
       this.#timer = setTimeout(() => this.#ending.abort(), this.#waitMs);
     }
   }
@@ -55,7 +63,7 @@ export class UdpPeer implements Peer {
       });
       this.#sender = from;
       this.#hasSender.resolve();
-      return data.at(-1) === LF ? data : Buffer.concat([data, Uint8Array.of(LF)]);
+      return this.#isInLines && data.at(-1) !== LF ? Buffer.concat([data, Uint8Array.of(LF)]) : data;
     } catch (error) {
       if (ending.aborted && error === ending.reason) return null;
       throw error;
@@ -68,9 +76,21 @@ export class UdpPeer implements Peer {
     await this.#socket.close();
   }
 
-  async #send(line: Uint8Array): Promise<void> {
+  async #writeLines(bytes: Uint8Array, options: WaitOptions | undefined): Promise<void> {
+    let rest: Uint8Array = this.#unsent.length === 0 ? bytes : Buffer.concat([this.#unsent, bytes]);
+    for (let at = rest.indexOf(LF); at !== -1; at = rest.indexOf(LF)) {
+      await this.#send(rest.subarray(0, at), options);
+      rest = rest.subarray(at + 1);
+    }
+    if (rest.length > DATAGRAM_BYTES_MAX) {
+      throw new CommandFailed(`Cannot send a line of more than ${DATAGRAM_BYTES_MAX} bytes in a datagram`);
+    }
+    this.#unsent = rest;
+  }
+
+  async #send(data: Uint8Array, options: WaitOptions | undefined): Promise<void> {
     await this.#hasSender.promise;
-    if (this.#socket.state === "bound") await this.#socket.send(line, this.#sender);
+    if (this.#socket.state === "bound") await this.#socket.send(data, this.#sender, options);
   }
 }
 
