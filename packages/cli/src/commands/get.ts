@@ -1,5 +1,5 @@
-import { createWriteStream } from "node:fs";
-import { pipeline } from "node:stream/promises";
+import { open } from "node:fs/promises";
+import { SocketError } from "@landline/sockets";
 import { get, type HttpResponse } from "@landline/sockets/http";
 import { type Command, InvalidArgumentError } from "commander";
 import {
@@ -10,6 +10,7 @@ import {
   parseCount,
   parseDuration,
   safeLine,
+  systemReason,
 } from "../terminal/mod.ts";
 
 const EXAMPLES = `
@@ -54,9 +55,28 @@ async function getUrl(url: URL, flags: GetFlags): Promise<void> {
   if (flags.output === undefined) {
     for await (const chunk of response) await output.write(chunk);
   } else {
-    await pipeline(response, createWriteStream(flags.output));
+    await save(response, flags.output);
   }
   await output.end();
+}
+
+/** Writes the body into a file, as it comes. Where it is cut off, what came stays. */
+async function save(response: HttpResponse, path: string): Promise<void> {
+  const writing = <Result>(step: Promise<Result>): Promise<Result> =>
+    step.catch((error) => {
+      throw new CommandFailed(`Cannot write ${path}: ${systemReason(error)}`, { cause: error });
+    });
+  await using file = await writing(open(path, "w"));
+  let length = 0;
+  try {
+    for await (const chunk of response) {
+      await writing(file.appendFile(chunk));
+      length += chunk.length;
+    }
+  } catch (error) {
+    if (!(error instanceof SocketError)) throw error;
+    throw new CommandFailed(`${error.message}; the ${length} bytes that came are in ${path}`, { cause: error });
+  }
 }
 
 async function ask(url: URL, { header = [], redirects, maxTime }: GetFlags): Promise<HttpResponse> {
@@ -70,7 +90,7 @@ async function ask(url: URL, { header = [], redirects, maxTime }: GetFlags): Pro
     });
   } catch (error) {
     // A header that is not the user's to set, or a redirect to a URL that cannot be requested.
-    if (error instanceof TypeError) throw new CommandFailed(error.message);
+    if (error instanceof TypeError || error instanceof RangeError) throw new CommandFailed(error.message);
     throw error;
   }
 }
@@ -86,6 +106,7 @@ function parseUrl(text: string): URL {
   if (url.protocol !== "http:" && url.protocol !== "https:") {
     throw new InvalidArgumentError("it does not begin with http:// or https://");
   }
+  if (url.port === "0") throw new InvalidArgumentError("a port is a number from 1 to 65535");
   if (url.username !== "" || url.password !== "") {
     throw new InvalidArgumentError("it contains a user or a password; send an Authorization header with -H instead");
   }

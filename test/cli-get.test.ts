@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+import { serve } from "@landline/sockets";
+import { landline, landlineInShell, runLandline } from "./cli-process.ts";
+
+/** Answers whose body is cut off, how that is told, and what came of it. */
+const CUT_OFF: readonly (readonly [answer: string, reason: RegExp, kept: string])[] = [
+  ["Content-Length: 10\r\n\r\nhello", /the server finished 5 bytes before the end of 10/, "hello"],
+  ["Content-Length: 10\r\n\r\n", /the server finished 10 bytes before the end of 10/, ""],
+  ["Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nwor", /the server finished.*/, "hellowor"],
+  ["Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n", /a bad chunk size/, "hello"],
+];
+
+test("get -o keeps what came of a body that is cut off, and says so", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "landline-get-"));
+  for (const [index, [answer, reason, kept]] of CUT_OFF.entries()) {
+    await using server = await serve({}, async (connection) => {
+      await connection.readUntil("\r\n\r\n");
+      await connection.write(`HTTP/1.1 200 OK\r\n${answer}`);
+    });
+    const url = `localhost:${server.address.port}`;
+    const file = path.join(folder, String(index));
+    const { code, stdout, stderr } = await runLandline(["get", "-o", file, url]);
+    assert.deepEqual([code, stdout], [1, ""]);
+    const text = `^landline: .*${reason.source}.*; the ${kept.length} bytes that came are in ${file}\n$`;
+    assert.match(stderr, new RegExp(text));
+    assert.equal(String(await readFile(file)), kept);
+    const printed = await runLandline(["get", url]);
+    assert.deepEqual([printed.code, printed.stdout], [1, kept]);
+    assert.match(printed.stderr, new RegExp(`^landline: .*${reason.source}.*\n$`));
+  }
+  await rm(folder, { recursive: true });
+});
+
+test("get -o keeps what came until it was interrupted", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "landline-get-"));
+  const file = path.join(folder, "x");
+  await using server = await serve({}, async (connection, signal) => {
+    await connection.readUntil("\r\n\r\n");
+    await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+    await connection.read({ signal });
+  });
+  const url = `localhost:${server.address.port}`;
+  await using command = landline("get", "-o", file, url);
+  const deadline = AbortSignal.timeout(20_000);
+  while (String(await readFile(file).catch(() => "")) !== "hello") assert.ok(!deadline.aborted, "nothing is written");
+  command.child.kill("SIGINT");
+  assert.equal((await command.ended).code, 130);
+  const slow = await runLandline(["get", "-m", "300ms", "-o", file, url]);
+  assert.equal(slow.code, 1);
+  assert.match(slow.stderr, /timed out after 300 ms; the 5 bytes that came are in .*x\n$/);
+  assert.equal(String(await readFile(file)), "hello");
+  await rm(folder, { recursive: true });
+});
+
+test("get says in one line where it cannot write", async () => {
+  await using server = await serve({}, async (connection) => {
+    await connection.readUntil("\r\n\r\n");
+    await connection.write(`HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n${"x".repeat(300_000)}`);
+  });
+  const url = `localhost:${server.address.port}`;
+  for (const [file, reason] of [
+    ["/nope/x", "no such file or directory"],
+    [tmpdir(), "illegal operation on a directory"],
+    ["/dev/full", "no space left on device"],
+    ["/dev/null/x", "not a directory"],
+  ] as const) {
+    const { code, stdout, stderr } = await runLandline(["get", "-o", file, url]);
+    assert.deepEqual([code, stdout, stderr], [1, "", `landline: Cannot write ${file}: ${reason}\n`]);
+  }
+  for (const args of [["get", url], ["get", "-i", url], ["config"]]) {
+    await using full = landlineInShell('"$@" >/dev/full', ...args);
+    const { code, stderr } = await full.ended;
+    assert.deepEqual([code, stderr], [1, "landline: Cannot write standard output: no space left on device\n"]);
+    await using unread = landlineInShell('"$@" | true', ...args);
+    const { stderr: quiet } = await unread.ended;
+    assert.equal(quiet, "", "a reader that has enough is no failure");
+  }
+});
+
+test("get refuses port 0 in one line, also where it is sent there", async () => {
+  await using server = await serve({}, async (connection) => {
+    await connection.readUntil("\r\n\r\n");
+    await connection.write("HTTP/1.1 302 Found\r\nLocation: http://localhost:0/\r\nContent-Length: 0\r\n\r\n");
+  });
+  const { code, stderr } = await runLandline(["get", `localhost:${server.address.port}`]);
+  assert.equal(code, 1);
+  assert.match(stderr, /^landline: .*\b0\b.*\n$/);
+  const typed = await runLandline(["get", "http://localhost:0/"]);
+  assert.equal(typed.code, 2);
+  assert.match(
+    typed.stderr,
+    /^landline: Cannot use 'http:\/\/localhost:0\/' for url: a port is a number from 1 to 65535\n/,
+  );
+});
