@@ -12,8 +12,8 @@ import {
   landlineOnTerminal,
   pipedToTerminal,
   runLandline,
-  skipWithoutPython,
 } from "./cli-process.ts";
+import { skipWithoutPython } from "./programs.ts";
 
 const skip = skipWithoutPython();
 

@@ -2,14 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { connect } from "@landline/sockets";
-import {
-  type CliProcess,
-  landline,
-  landlineInShell,
-  landlineProgram,
-  python,
-  skipWithoutPython,
-} from "./cli-process.ts";
+import { type CliProcess, landline, landlineInShell, landlineProgram, python } from "./cli-process.ts";
+import { skipWithoutPython } from "./programs.ts";
 
 const skip = skipWithoutPython();
 

@@ -14,8 +14,8 @@ import {
   onTerminal,
   python,
   runLandline,
-  skipWithoutPython,
 } from "./cli-process.ts";
+import { skipWithoutPython } from "./programs.ts";
 
 const skip = skipWithoutPython();
 

@@ -8,7 +8,6 @@ import { connect, framed, json, listen, type Server, serve } from "@landline/soc
 import { type CliProcess, landline, landlineIn, landlineOnTerminal, python, runLandline } from "./cli-process.ts";
 import { skipWithoutPython } from "./programs.ts";
 
-const TIMEOUT = { timeout: 60_000 };
 const skip = skipWithoutPython();
 
 /** Ports of `landline echo`, or `serve --echo`, from what it prints. */
@@ -29,7 +28,7 @@ function portOf(server: Server): string {
   return String(server.address.port);
 }
 
-describe("landline echo", TIMEOUT, () => {
+describe("landline echo", () => {
   const ASK_BY_TCP = `
 import socket, sys
 with socket.create_connection(("localhost", int(sys.argv[1]))) as phone:
@@ -122,7 +121,7 @@ for text in ["one", "zwölf"]:
   });
 });
 
-describe("landline serve", TIMEOUT, () => {
+describe("landline serve", () => {
   test("says where the page, the chat and the echo servers are", async () => {
     await using server = landline("serve", "--port", "0", "--echo", "--tcp", "0", "--udp", "0", "--events", "0");
     await server.until(/events echo.*\nRooms are kept in memory only, and end with the server\n/);
@@ -183,7 +182,7 @@ describe("landline serve", TIMEOUT, () => {
   });
 });
 
-describe("landline config", TIMEOUT, () => {
+describe("landline config", () => {
   /** A folder with these files, in which nothing else is found. */
   async function folderWith(files: Readonly<Record<string, unknown>>): Promise<string> {
     const folder = await mkdtemp(path.join(tmpdir(), "landline-config-"));
@@ -269,7 +268,7 @@ describe("landline config", TIMEOUT, () => {
   });
 });
 
-describe("landline connect", TIMEOUT, () => {
+describe("landline connect", () => {
   const TCP_ECHO = `
 import socket, threading
 def talk(caller):
@@ -458,7 +457,7 @@ while True:
   });
 });
 
-describe("landline listen", TIMEOUT, () => {
+describe("landline listen", () => {
   test("takes one connection and copies both ways", async () => {
     const listener = landline("listen", "0");
     listener.child.stdin.end("from here");
@@ -514,7 +513,7 @@ describe("landline listen", TIMEOUT, () => {
   });
 });
 
-describe("landline get", TIMEOUT, () => {
+describe("landline get", () => {
   const WEB_SERVER = `
 import functools, http.server, sys
 handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[1])
@@ -572,13 +571,16 @@ with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
     assert.match(stdout, /\r\naccept: text\/x\r\n/);
     const slow = await runLandline(["get", "--max-time", "200ms", `${base}/silent`]);
     assert.equal(slow.code, 1);
-    assert.match(slow.stderr, /^landline: Cannot get from localhost:\d+: timed out after 200 ms\n$/);
+    assert.match(
+      slow.stderr,
+      /^landline: Cannot get from localhost:\d+: not done within 200 ms \(option timeoutMs\)\n$/,
+    );
     const refused = await runLandline(["get", "--redirects", "0", "-i", `${base}/away`]);
     assert.match(refused.stdout, /^HTTP\/1\.1 302 Found\r\n/);
   });
 });
 
-describe("landline chat", TIMEOUT, () => {
+describe("landline chat", () => {
   test("says the lines of a pipe and shows a person what others say", { skip }, async () => {
     await using server = landline("serve", "--port", "0");
     const [, port = ""] = await server.until(/:(\d+)\//);
@@ -710,7 +712,7 @@ describe("landline chat", TIMEOUT, () => {
   });
 });
 
-describe("landline", TIMEOUT, () => {
+describe("landline", () => {
   test("shows every change of state with --trace", async () => {
     await using listener = await listen();
     const accepted = listener.accept();
