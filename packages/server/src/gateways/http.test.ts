@@ -231,6 +231,14 @@ describe("HttpGateway", LIMIT, () => {
       }
     }
     assert.deepEqual(site.upgraded, []);
+    // However many fields stand before it.
+    for (const count of [100, 2_000, 3_500]) {
+      const many = await site.raw(
+        `GET / HTTP/1.1\r\n${HEAD}${"a:\r\n".repeat(count)}Host: evil.example\r\nConnection: close\r\n\r\n`,
+      );
+      assert.match(await many.restText(), /^HTTP\/1\.1 400 /);
+      await many.close();
+    }
     const absolute = await site.raw(`GET http://127.0.0.1/healthz HTTP/1.1\r\n${HEAD}Connection: close\r\n\r\n`);
     assert.match(await absolute.restText(), /^HTTP\/1\.1 200 OK\r\n/);
     await absolute.close();
@@ -311,6 +319,7 @@ describe("HttpGateway", LIMIT, () => {
     assert.equal(await statusOf("/", `${HEAD}Origin: http://127.0.0.1:1\r\n`), 403, "a page beside it");
     assert.equal(await statusOf("/", "Host: chat.example\r\nOrigin: http://localhost:3000\r\n"), 403);
     assert.equal(await statusOf("/", `${HEAD}Origin: null\r\n`), 403);
+    assert.equal(await statusOf("/", `${HEAD}${"a:\r\n".repeat(3_500)}Origin: http://evil.example\r\n`), 403);
     assert.equal(await statusOf("/", "Host: evil.example\r\nOrigin: http://evil.example\r\n"), 421);
     assert.deepEqual(site.upgraded, ["/", "/ws?x", "/ws"]);
   });

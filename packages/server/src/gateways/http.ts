@@ -55,7 +55,6 @@ const STRANGE_ORIGIN =
 /** How long it may take for all of it, beyond its head. */
 const BODY_TIMEOUT_MS = 20_000;
 const HEADER_BYTES_MAX = 16_384;
-const HEADERS_MAX = 100;
 /** Requests on one connection; it ends with the answer to the last one. */
 const REQUESTS_PER_CONNECTION_MAX = 1_000;
 /** Requests that are answered in one turn of the event loop, of all connections together. */
@@ -89,7 +88,8 @@ export class HttpGateway {
       },
       (request, response) => this.#answer(request, response),
     );
-    this.#server.maxHeadersCount = HEADERS_MAX;
+    // No limit but that of their bytes: fields beyond a count would be dropped unread, a second `Host` or an `Origin` too.
+    this.#server.maxHeadersCount = 0;
     // A body is not wanted: nobody is told to go on and send it, nor that what is expected is not understood.
     for (const event of ["checkContinue", "checkExpectation"] as const) {
       this.#server.on(event, (request, response) => this.#answer(request, response));
