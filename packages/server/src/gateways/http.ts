@@ -52,8 +52,6 @@ const STRANGE_HOST = "This server does not answer to that host name; to let it, 
 const STRANGE_ORIGIN =
   "Pages from that address may not speak to this server; to let them, start it with --hosts and their host name";
 
-/** How long it may take for all of it, beyond its head. */
-const BODY_TIMEOUT_MS = 20_000;
 const HEADER_BYTES_MAX = 16_384;
 /** Requests on one connection; it ends with the answer to the last one. */
 const REQUESTS_PER_CONNECTION_MAX = 1_000;
@@ -76,11 +74,11 @@ export class HttpGateway {
     this.#server = createServer(
       {
         headersTimeout: options.headersTimeoutMs,
-        requestTimeout: options.headersTimeoutMs + BODY_TIMEOUT_MS,
+        // No body is waited for.
+        requestTimeout: options.headersTimeoutMs,
         keepAliveTimeout: 5_000,
         connectionsCheckingInterval: Math.ceil(options.headersTimeoutMs / 2),
         maxHeaderSize: HEADER_BYTES_MAX,
-        noDelay: true,
         // Refused here, as every request that does not name one host.
         requireHostHeader: false,
         // Any other offer, such as HTTP/2's of `curl`, is declined by answering as if it were not there.
