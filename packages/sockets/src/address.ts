@@ -4,7 +4,7 @@ export type Address =
   | { readonly path: string; readonly host?: undefined; readonly port?: undefined };
 
 /**
- * Writes an address the way people do: `localhost:8080`, `[::1]:8080`, or the path.
+ * Writes an address the way people do: `localhost:8080`, `[::1]:8080`, or the path, of an abstract Unix socket `@name`.
  *
  * @example
  * ```ts
@@ -15,6 +15,6 @@ export type Address =
  * ```
  */
 export function formatAddress(address: Address): string {
-  if (address.path !== undefined) return address.path;
+  if (address.path !== undefined) return address.path.replace(/^\0/, "@");
   return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }

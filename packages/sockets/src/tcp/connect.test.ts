@@ -177,7 +177,7 @@ test("connect() goes to the path of a Unix socket", async (t) => {
   try {
     await assert.rejects(connect({ path }), {
       code: "refused",
-      message: `Cannot connect to ${path}: connection refused (is the server running?)`,
+      message: `Cannot connect to ${path}: there is no such socket (is the server running?)`,
     });
     await using listener = await listen({ path });
     assert.deepEqual(listener.address, { path });

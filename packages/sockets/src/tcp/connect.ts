@@ -8,6 +8,7 @@ import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { lookupAddresses } from "./lookup-addresses.ts";
 import { clientHandshake, type TlsClientOptions } from "./tls-client.ts";
+import { checkPath, unixPathError } from "./unix-path.ts";
 
 /** Where {@link connect} goes, and how. */
 export interface ConnectOptions extends ConnectionOptions, WaitOptions {
@@ -15,7 +16,10 @@ export interface ConnectOptions extends ConnectionOptions, WaitOptions {
   readonly host?: string | undefined;
   /** 1 to 65535; needed unless there is a `path`. */
   readonly port?: number | undefined;
-  /** The path of a Unix socket, instead of `host` and `port`. */
+  /**
+   * The path of a Unix socket, instead of `host` and `port`: at most 108 bytes on Linux and 104 on macOS. On Linux a path that
+   * begins with NUL is an abstract socket.
+   */
   readonly path?: string | undefined;
   /** Which family of addresses to use; 0: both. @default 0 */
   readonly family?: 0 | 4 | 6 | undefined;
@@ -49,7 +53,8 @@ export interface ConnectOptions extends ConnectionOptions, WaitOptions {
  * @throws {SocketError} `refused`, `unreachable`, `name-not-found`, `name-lookup-failed`, `timeout`, `permission`, `tls`
  * and `reset` in the TLS handshake, `address-not-available` for a `localAddress` that this machine does not have, and
  * `permission` when `allowAddress` refuses all addresses of the host.
- * @throws {RangeError} when an option is no port, no time, or a mark that would let nothing through.
+ * @throws {TypeError} when the path is empty or contains NUL.
+ * @throws {RangeError} when an option is no port, no time, or a mark that would let nothing through, or the path is too long.
  *
  * @example
  * ```ts
@@ -66,6 +71,7 @@ export interface ConnectOptions extends ConnectionOptions, WaitOptions {
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const { signal, path, port, host = "localhost", family = 0, lookup, allowAddress } = options;
+  if (path !== undefined) checkPath(path);
   const target: Address = path === undefined ? { host, port: checkPort(port) } : { path };
   const action = `Cannot connect to ${formatAddress(target)}`;
   if (path !== undefined && allowAddress !== undefined) throw new TypeError("allowAddress cannot be given with a path");
@@ -142,7 +148,10 @@ function attempt(
   const fields = { operation: "connect", remote: address };
   const failed = (error: Error): void => {
     settled();
-    reject(fromNodeError(error, action, fields));
+    const { path } = address;
+    reject(
+      path === undefined ? fromNodeError(error, action, fields) : unixPathError("connect", error, action, path, fields),
+    );
   };
   const closed = (): void => failed(new SocketError("closed", `${action}: closed`, fields));
   const settled = (): void => {

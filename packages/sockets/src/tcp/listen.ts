@@ -6,7 +6,8 @@ import type { ListenOptions } from "./server-sockets.ts";
  * For a function per connection, see {@link serve}.
  *
  * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`; `tls` when certificate and key are none.
- * @throws {RangeError} when an option is no port, no time, or a number that would hold nothing back.
+ * @throws {TypeError} when the path is empty or contains NUL.
+ * @throws {RangeError} when an option is no port, no time, or a number that would hold nothing back, or the path is too long.
  *
  * @example
  * ```ts

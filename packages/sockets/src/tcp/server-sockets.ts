@@ -15,6 +15,7 @@ import {
 import { descriptorShortage } from "./descriptors.ts";
 import { resetStream } from "./reset-stream.ts";
 import { TlsAcceptor, type TlsSecrets, type TlsServerOptions } from "./tls-server.ts";
+import { checkPath, unixPathError } from "./unix-path.ts";
 
 /** Where a listener or server listens, and what it takes. */
 export interface ListenOptions extends ConnectionOptions {
@@ -22,7 +23,7 @@ export interface ListenOptions extends ConnectionOptions {
   readonly host?: string | undefined;
   /** 0 takes a free port. @default 0 */
   readonly port?: number | undefined;
-  /** The path of a Unix socket, instead of `host` and `port`. */
+  /** The path of a Unix socket, instead of `host` and `port`; see {@link ConnectOptions.path}. */
   readonly path?: string | undefined;
   /** Connections that the kernel keeps until they are accepted. @default 511 */
   readonly backlog?: number | undefined;
@@ -210,9 +211,13 @@ export class ServerSockets implements ConnectionKeeper {
       ...(keepAliveMs === undefined ? {} : { keepAlive: true, keepAliveInitialDelay: Math.max(keepAliveMs, 1_000) }),
     });
     const { promise, resolve, reject } = Promise.withResolvers<net.AddressInfo>();
-    const refuse = (error: Error) =>
+    const action = `Cannot listen on ${formatAddress(address)}`;
+    const fields = { operation: "listen", local: address };
+    const refuse = (error: Error): void =>
       reject(
-        fromNodeError(error, `Cannot listen on ${formatAddress(address)}`, { operation: "listen", local: address }),
+        "path" in address
+          ? unixPathError("listen", error, action, address.path, fields)
+          : fromNodeError(error, action, fields),
       );
     server.once("error", refuse);
     server.once("listening", () => {
@@ -310,6 +315,7 @@ export class ServerSockets implements ConnectionKeeper {
 function checkOptions(options: ListenOptions): void {
   const { connectionsMax = 0, idleTimeoutMs = 0, tls } = options;
   checkConnectionOptions(options);
+  if (options.path !== undefined) checkPath(options.path);
   checkTimeout(tls?.handshakeTimeoutMs ?? 0, "handshakeTimeoutMs");
   checkTimeout(idleTimeoutMs, "idleTimeoutMs");
   if (!(connectionsMax >= 0)) throw new RangeError(`connectionsMax must be 0 or more: ${connectionsMax}`);
