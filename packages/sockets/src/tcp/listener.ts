@@ -69,8 +69,9 @@ export class Listener implements AsyncDisposable {
   }
 
   /**
-   * Takes another certificate and key, for handshakes that begin from now on. If they are none, those before stay; `ca`
-   * and `crl` stay too where neither is given.
+   * Takes another certificate and key, for handshakes that begin from now on. What is not given stays as it was: `ca` and
+   * `crl`, `names`, `ciphers` and the versions; `names` and `crl` can be emptied with `{}` and `[]`. A certificate and its key
+   * (`cert`, `key`, `passphrase`, `pfx`) are replaced together. All stays where the new secrets are invalid.
    *
    * @throws {SocketError} `tls` when they are none, or when it speaks no TLS.
    */

@@ -15,6 +15,7 @@ import type { Connection } from "./connection.ts";
 import { listen } from "./listen.ts";
 import { serve } from "./serve.ts";
 import type { TlsClientOptions } from "./tls-client.ts";
+import type { TlsSecrets, TlsServerOptions } from "./tls-server.ts";
 
 failOnLeaks();
 
@@ -209,9 +210,89 @@ describe("setSecureContext()", () => {
     await using connection = await connect({ ...server.address, tls: { ca: cert } });
     server.setSecureContext(other);
     assert.match((await subjectAt(server.address, {})) ?? "", /CN=other\.test/);
-    assert.match((await subjectAt(server.address, { servername: "a.test" })) ?? "", /CN=other\.test/);
+    assert.match((await subjectAt(server.address, { servername: "a.test" })) ?? "", /CN=localhost/);
     await connection.write("still here");
     assert.equal(String(await connection.readExactly(10)), "still here");
+  });
+
+  /** What a client gets from the server: its certificate's subject, or "refused". */
+  async function answerTo(address: Address, options: TlsClientOptions): Promise<string> {
+    try {
+      await using connection = await connect({ ...address, tls: { rejectUnauthorized: false, ...options } });
+      const subject = String(connection.peerCertificate?.subject);
+      // In TLS 1.3 the client is done before the server has looked at its certificate.
+      await connection.write("x");
+      return (await connection.read()) === null ? "refused" : subject;
+    } catch {
+      return "refused";
+    }
+  }
+
+  const crl = fixture("other-crl.pem");
+  const kept: Record<
+    string,
+    { before: TlsServerOptions; client: TlsClientOptions; answer: string; undo: TlsSecrets; undone: string }
+  > = {
+    ca: {
+      before: { ...tls, requestCert: true, ca: cert },
+      client: other,
+      answer: "refused",
+      undo: { ca: other.cert },
+      undone: "CN=other.test",
+    },
+    crl: {
+      before: { ...tls, requestCert: true, ca: [cert], crl },
+      client: tls,
+      answer: "refused",
+      undo: { crl: [] },
+      undone: "CN=other.test",
+    },
+    names: {
+      before: { ...tls, names: { "a.test": tls } },
+      client: { servername: "a.test" },
+      answer: "CN=localhost",
+      undo: { names: {} },
+      undone: "CN=other.test",
+    },
+    maxVersion: {
+      before: { ...tls, maxVersion: "TLSv1.2" },
+      client: { minVersion: "TLSv1.3" },
+      answer: "refused",
+      undo: { maxVersion: "TLSv1.3" },
+      undone: "CN=other.test",
+    },
+    minVersion: {
+      before: { ...tls, minVersion: "TLSv1.3" },
+      client: { maxVersion: "TLSv1.2" },
+      answer: "refused",
+      undo: { minVersion: "TLSv1.2" },
+      undone: "CN=other.test",
+    },
+    ciphers: {
+      before: { ...tls, maxVersion: "TLSv1.2", ciphers: "ECDHE-ECDSA-AES256-GCM-SHA384" },
+      client: { ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256" },
+      answer: "refused",
+      undo: { ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256" },
+      undone: "CN=other.test",
+    },
+  };
+  for (const [name, { before, client, answer, undo, undone }] of Object.entries(kept)) {
+    test(`leaves ${name} as it was where it is not given, and takes it where it is`, async () => {
+      await using server = await serve({ host: "127.0.0.1", tls: before, onError: () => undefined }, echo);
+      assert.equal(await answerTo(server.address, client), answer);
+      server.setSecureContext({ ...other, [name]: undefined });
+      assert.equal(await answerTo(server.address, client), answer, "after a reload of the certificate");
+      server.setSecureContext(undo);
+      assert.equal(await answerTo(server.address, client), undone, `after another ${name}`);
+    });
+  }
+
+  test("replaces a certificate and its key together", async () => {
+    await using server = await serve({ host: "127.0.0.1", tls: { ...tls, passphrase: "old" } }, echo);
+    for (const half of [{ cert: other.cert }, { key: other.key }, { passphrase: "new" }, { cert }]) {
+      assert.throws(() => server.setSecureContext(half), { code: "tls" });
+    }
+    assert.equal(await answerTo(server.address, {}), "CN=localhost");
   });
 
   test("refuses what is no certificate, and keeps the one before", async () => {

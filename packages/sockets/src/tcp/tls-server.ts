@@ -45,19 +45,18 @@ export class TlsAcceptor {
   readonly #server: Server;
   readonly #handshakes = new Map<unknown, HandshakeOutcome>();
   #names: ReadonlyMap<string, SecureContext>;
-  /** Who signs the certificates of clients. */
-  #trust: Pick<TlsSecrets, "ca" | "crl">;
+  #secrets: TlsSecrets;
 
   /**
    * @throws {SocketError} `tls` when the secrets are none.
    * @throws {TypeError} when a key of `names` is not the name of a host.
    */
-  constructor({ alpn, names, requestCert = false, rejectUnauthorized = true, ...secrets }: TlsServerOptions) {
-    this.#trust = { ca: secrets.ca, crl: secrets.crl };
-    this.#names = contextsOf(names, this.#trust);
-    checkSecrets(secrets, this.#names);
+  constructor({ alpn, requestCert = false, rejectUnauthorized = true, ...secrets }: TlsServerOptions) {
+    this.#secrets = secrets;
+    this.#names = contextsOf(secrets);
+    const { names: _, ...own } = secrets;
     this.#server = createServer({
-      ...secrets,
+      ...own,
       requestCert,
       rejectUnauthorized,
       handshakeTimeout: NODE_HANDSHAKE_MS,
@@ -69,18 +68,17 @@ export class TlsAcceptor {
   }
 
   /**
-   * Takes other secrets for handshakes that begin from now on; where they are none, those before stay. So do `ca` and
-   * `crl` that are not given: without them Node would trust clients of every public authority.
+   * Takes other secrets for handshakes that begin from now on. What is not given stays as it was; see {@link renewed}. All
+   * stays where the secrets are invalid.
    */
-  setSecureContext({ names, ...rest }: TlsSecrets): void {
-    const trust = rest.ca === undefined && rest.crl === undefined ? this.#trust : { ca: rest.ca, crl: rest.crl };
-    const secrets = { ...rest, ...trust };
-    const contexts = contextsOf(names, trust);
+  setSecureContext(given: TlsSecrets): void {
+    const secrets = renewed(this.#secrets, given);
     // Node drops the old ones before it looks at the new.
-    checkSecrets(secrets, contexts);
-    this.#server.setSecureContext(secrets);
+    const contexts = contextsOf(secrets);
+    const { names: _, ...own } = secrets;
+    this.#server.setSecureContext(own);
     this.#names = contexts;
-    this.#trust = trust;
+    this.#secrets = secrets;
   }
 
   /** Makes the handshake with a client that connected. */
@@ -103,23 +101,34 @@ export class TlsAcceptor {
   }
 }
 
-/** Node asks the context of the name whom to trust. */
-function contextsOf(
-  names: TlsSecrets["names"],
-  trust: Pick<TlsSecrets, "ca" | "crl">,
-): ReadonlyMap<string, SecureContext> {
-  const contexts = new Map<string, SecureContext>();
-  for (const [name, secrets] of Object.entries(names ?? {})) {
-    const asked = toServerName(name);
-    if (asked === "") throw new TypeError(`names must be names of hosts: ${JSON.stringify(name)}`);
-    contexts.set(asked, secureContext({ ...trust, ...secrets }));
+/**
+ * The secrets from now on. Node forgets what it is not given; whoever renews a certificate would then take clients of every
+ * public authority, or revoked ones, or older versions of TLS. Certificate and key are renewed together.
+ */
+function renewed(before: TlsSecrets, given: TlsSecrets): TlsSecrets {
+  const news = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  if (Object.keys(news).length === 0) {
+    throw new SocketError("tls", "Cannot use the TLS certificate and key: nothing was given");
   }
-  return contexts;
+  const { cert, key, passphrase, pfx, ...rest } = before;
+  const hasCertificate = ["cert", "key", "passphrase", "pfx"].some((name) => name in news);
+  return { ...(hasCertificate ? rest : before), ...news };
 }
 
-function checkSecrets(secrets: Omit<TlsSecrets, "names">, names: ReadonlyMap<string, SecureContext>): void {
-  secureContext(secrets);
-  const { cert, key, pfx } = secrets;
-  if (pfx !== undefined || (cert !== undefined && key !== undefined) || names.size > 0) return;
+/**
+ * Checks the secrets and makes the contexts of their names. Node asks the context of the name whom to trust.
+ *
+ * @throws {SocketError} `tls` when they are invalid.
+ */
+function contextsOf({ names = {}, ...own }: TlsSecrets): ReadonlyMap<string, SecureContext> {
+  const { cert, key, pfx, ca, crl } = own;
+  const contexts = new Map<string, SecureContext>();
+  for (const [name, secrets] of Object.entries(names)) {
+    const asked = toServerName(name);
+    if (asked === "") throw new TypeError(`names must be names of hosts: ${JSON.stringify(name)}`);
+    contexts.set(asked, secureContext({ ca, crl, ...secrets }));
+  }
+  secureContext(own);
+  if (pfx !== undefined || (cert !== undefined && key !== undefined) || contexts.size > 0) return contexts;
   throw new SocketError("tls", "Cannot use the TLS certificate and key: cert and key, pfx or names must be given");
 }
