@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { type AddressInfo, createServer, type Server as NodeServer, type Socket } from "node:net";
+import { type AddressInfo, connect as connectTo, createServer, type Server as NodeServer, type Socket } from "node:net";
 import { afterEach, describe, mock, test } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { gzipSync } from "node:zlib";
@@ -85,26 +85,25 @@ describe("get() from a server that falls silent", { timeout: 60_000 }, () => {
   });
 
   test("ends a TLS handshake that stops after any part of the server's flights", async () => {
-    await using tls = await RawServer.open(
-      createTlsServer({ cert, key: fixture("localhost-key.pem"), maxVersion: "TLSv1.2" }),
-    );
-    for (const bytesMax of [1, 5, 50, 500, 1_000, Number.POSITIVE_INFINITY]) {
-      await using relay = await RawServer.open(
-        createServer((client) => {
-          const { port } = tls;
-          let bytes = 0;
-          const upstream = new (client.constructor as new () => Socket)().connect(port, "127.0.0.1");
-          upstream.on("error", () => undefined);
-          client.on("data", (chunk) => upstream.write(chunk)).on("close", () => upstream.destroy());
-          upstream.on("data", (chunk) => {
-            // The request is answered by nothing, so that with all of the handshake its head is what is missing.
-            client.write(chunk.subarray(0, Math.max(0, bytesMax - bytes)));
-            bytes += chunk.length;
-          });
-        }),
-      );
-      const options = { ...SHORT, tls: { ca: cert, servername: "localhost" } };
-      await assert.rejects(get(`https://${relay.host}/`, options), isHeadTimeout(relay.host), `${bytesMax}`);
+    for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+      await using tls = await RawServer.open(createTlsServer({ cert, key: fixture("localhost-key.pem"), maxVersion }));
+      for (const bytesMax of [1, 5, 50, 500, 1_000, Number.POSITIVE_INFINITY]) {
+        await using relay = await RawServer.open(
+          createServer((client) => {
+            let bytes = 0;
+            const upstream = connectTo(tls.port, "127.0.0.1").on("error", () => undefined);
+            client.on("data", (chunk) => upstream.write(chunk)).on("close", () => upstream.destroy());
+            upstream.on("data", (chunk) => {
+              client.write(chunk.subarray(0, Math.max(0, bytesMax - bytes)));
+              bytes += chunk.length;
+            });
+          }),
+        );
+        // With all of the handshake it is the head of the response that is missing.
+        const options = { ...SHORT, tls: { ca: cert, servername: "localhost" } };
+        const response = get(`https://${relay.host}/`, options);
+        await assert.rejects(response, isHeadTimeout(relay.host), `${maxVersion}, ${bytesMax} bytes`);
+      }
     }
   });
 

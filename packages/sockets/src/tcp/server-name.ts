@@ -7,5 +7,6 @@ import { domainToASCII } from "node:url";
 export function toServerName(host: string): string {
   // These end the host of a URL, which `domainToASCII` reads.
   if (/[/\\?#:@%]/.test(host)) return "";
-  return domainToASCII(host).replace(/\.$/, "");
+  const name = domainToASCII(host).replace(/\.$/, "");
+  return name.split(".").includes("") ? "" : name;
 }
