@@ -15,6 +15,7 @@ import fc from "fast-check";
 import { TestServer } from "./chat-server.ts";
 import { failOnLeaks } from "./leaks.ts";
 import type { RawClient } from "./raw-client.ts";
+import { until } from "./until.ts";
 
 failOnLeaks();
 
@@ -256,7 +257,7 @@ describe(`HTTP on any connection (SEED=${SEED})`, LIMIT, () => {
         }
         await client.sendApart([bytes.subarray(at)]);
         client.finish();
-        await client.ended();
+        await until(() => client.hasEnded, "the server ends a request");
         await client.close();
         await room.heardNothing(bytes.toString("latin1"));
       },
@@ -277,7 +278,7 @@ describe(`HTTP on any connection (SEED=${SEED})`, LIMIT, () => {
         // In two pieces, the second of which begins like JSON where the length is even.
         client.send(`POST /${target}`);
         await client.sendApart([`{a HTTP/1.1\r\nHost: x\r\n\r\n${LINES}`]);
-        await client.ended();
+        await until(() => client.hasEnded, `the server ends a request with a target of ${length} characters`);
         await client.close();
       }
     };
@@ -395,6 +396,7 @@ async function expectOutcome(
   await speak(client);
   // What is refused is ended by the server.
   if (outcome !== "refused") client.finish();
+  await until(() => client.hasEnded, `the server ends ${what}`);
   const text = await client.restText();
   await client.close();
   if (outcome === "chat") await room.heardTheChat(what);
