@@ -77,6 +77,7 @@ class Cable implements AsyncDisposable {
   /** Connections on which the server spoke first, and those of them that were used after that. */
   readonly welcomed = new Set<Socket>();
   readonly usedLate = new Set<Socket>();
+  readonly firstBytes = new Set<number>();
   port = 0;
 
   constructor(targetPort: number) {
@@ -84,7 +85,8 @@ class Cable implements AsyncDisposable {
       this.connections += 1;
       const far = connect(targetPort, HOST);
       let isUsed = false;
-      near.on("data", () => {
+      near.on("data", (chunk: Buffer) => {
+        if (!isUsed) this.firstBytes.add(chunk[0] as number);
         isUsed = true;
         if (this.welcomed.has(near)) this.usedLate.add(near);
       });
@@ -314,7 +316,7 @@ describe("the web page in Chromium", { skip, timeout: 120_000 }, () => {
     await page.getByRole("button", { name: "Join" }).waitFor();
   });
 
-  test("a stranger's page cannot speak for its visitor over connections that it opened early", async () => {
+  test("a stranger's page cannot speak for its visitor over connections opened early, nor over TLS or TURN", async () => {
     // The page is of another port of this machine: a stranger where a name is configured.
     await using server = await startedServer(0, { silentMs: 100, hosts: ["chat.example"] });
     await using cable = new Cable(server.port);
@@ -354,6 +356,23 @@ describe("the web page in Chromium", { skip, timeout: 120_000 }, () => {
         { url: target, n: round },
       );
     }
+    await page.evaluate(`(async () => {
+      const lines = '\\n{"type":"join","room":"lobby","username":"mallory"}\\n{"type":"chat","message":"forged"}\\n';
+      const server = (kind) => ({
+        urls: kind + ":${HOST}:${cable.port}?transport=tcp",
+        username: lines,
+        credential: lines,
+      });
+      const peer = new RTCPeerConnection({ iceServers: [server("turn"), server("turns")], iceTransportPolicy: "relay" });
+      peer.createDataChannel(lines);
+      const gathered = new Promise((resolve) => {
+        peer.onicegatheringstatechange = () => peer.iceGatheringState === "complete" && resolve();
+      });
+      await peer.setLocalDescription();
+      await Promise.allSettled([gathered, fetch("https://${HOST}:${cable.port}/", { method: "POST", body: lines })]);
+      peer.close();
+    })()`);
+    assert.ok(cable.firstBytes.has(0x16) && cable.firstBytes.has(0x00), "Chromium spoke TLS and TURN");
     assert.ok(cable.usedLate.size > 0, "Chromium sent a request on a connection that had been welcomed");
     using dee = await RawClient.join(server.port, "lobby", "dee");
     dee.send({ type: "chat", message: "that was all" });
