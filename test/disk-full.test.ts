@@ -1,13 +1,24 @@
 /** The disk is full while people talk: nothing that was acknowledged is lost, and all else goes on. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { RoomLogError } from "../packages/server/src/hub/mod.ts";
 import { TestServer } from "./chat-server.ts";
-import { landlineIn } from "./cli-process.ts";
+import { type CliProcess, landlineIn } from "./cli-process.ts";
 import type { Message } from "./hub-fixture.ts";
 import { failOnLeaks } from "./leaks.ts";
 import { RawClient } from "./raw-client.ts";
@@ -45,7 +56,7 @@ async function stored(client: RawClient): Promise<readonly (readonly [seq: unkno
   }
 }
 
-describe("a disk that is full in mid-run", { timeout: 60_000 }, () => {
+describe("a disk that is full", { timeout: 240_000 }, () => {
   let disk: string;
   let isMounted: boolean;
 
@@ -141,4 +152,114 @@ describe("a disk that is full in mid-run", { timeout: 60_000 }, () => {
       "",
     ]);
   });
+
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    test(`lets the server start for reading after ${signal}, and write again when there is room`, async (t) => {
+      if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
+      const data = join(disk, "data");
+      const serve = () => landlineIn({}, "serve", "--port", "0", "--rates", "off", "--data", data);
+      const enter = async (server: CliProcess, username: string) => {
+        const client = await RawClient.open(Number((await server.until(/localhost:(\d+)\//))[1]));
+        client.send({ type: "hello", version: 2, username });
+        const joined = await ask(client, "join", { type: "join", history: 0 });
+        assert.equal(joined.type, "joined");
+        return [client, joined.position] as const;
+      };
+      await using first = serve();
+      const [ada] = await enter(first, "Ada");
+      const said: (readonly [seq: unknown, id: string])[] = [];
+      for (let i = 1; i <= 20; i += 1) {
+        const { seq } = await ask(ada, `tea-${i}`, { type: "chat", message: `tea-${i} tea` });
+        said.push([seq, `tea-${i}`]);
+      }
+      // Indexes them.
+      await ask(ada, "search", { type: "search", query: "tea" });
+      const [bob, before] = await enter(first, "Bob");
+      first.child.kill(signal);
+      await first.ended;
+      await Promise.all([ada.reset(), bob.reset()]);
+      // An index that is left over has its room already.
+      rmSync(join(data, "landline.db-shm"), { force: true });
+      const filler = join(disk, "filler");
+      fill(filler);
+
+      await using second = serve();
+      const [cy, position] = await enter(second, "Cy");
+      assert.deepEqual(position, before, "the epoch is the same");
+      assert.deepEqual(await stored(cy), said);
+      const found = await ask(cy, "search", { type: "search", query: "tea" });
+      assert.equal((found.entries as Message[]).length, said.length);
+      for (const id of ["refused", "refused-again"]) assert.equal((await say(cy, id)).code, "unavailable");
+      const other = await landlineIn({}, "serve", "--port", "0", "--data", data).ended;
+      assert.deepEqual(
+        [other.code, other.stderr],
+        [1, `landline: Cannot open ${data}: another server is running on it\n`],
+      );
+
+      rmSync(filler);
+      // It looks for room by itself.
+      await second.until(/Messages are stored again/, "stderr");
+      const ack = await say(cy, "refused");
+      assert.deepEqual([ack.type, ack.seq], ["ack", said.length + 1]);
+      assert.deepEqual(await stored(cy), [...said, [ack.seq, "refused"]]);
+      assert.equal((await landlineIn({}, "backup", "--data", data, join(disk, "rooms.db")).ended).code, 0);
+      await cy.close();
+      second.child.kill("SIGTERM");
+      const { code, stderr } = await second.ended;
+      assert.equal(code, 0);
+      assert.deepEqual(stderr.split("\n"), [
+        `landline: Opened ${data} for reading only: there is no room left on the disk`,
+        "landline: Cannot store messages: there is no room left on the disk",
+        "landline: Messages are stored again",
+        "",
+      ]);
+    });
+  }
+
+  test("is named by landline serve and backup where nothing can be read", async (t) => {
+    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
+    const data = join(disk, "data");
+    mkdirSync(data);
+    fill(join(disk, "filler"));
+    const serving = await landlineIn({}, "serve", "--port", "0", "--data", data).ended;
+    assert.equal(serving.code, 1);
+    assert.match(serving.stderr, /^landline: Cannot [^\n]*: there is no room left on the disk\n$/);
+  });
+
+  test("is named by landline backup where the copy has no room, and holds up no copy elsewhere", async (t) => {
+    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
+    const data = join(disk, "data");
+    {
+      await using server = await TestServer.start({ data });
+      const ada = await server.member("Ada", "lobby");
+      for (let i = 1; i <= 20; i += 1) await say(ada, `m${i}`);
+    }
+    fill(join(disk, "filler"));
+    const full = await landlineIn({}, "backup", "--data", data, join(disk, "rooms.db")).ended;
+    const text = `Cannot back up to ${join(disk, "rooms.db")}: there is no room left on the disk`;
+    assert.deepEqual([full.code, full.stderr], [1, `landline: ${text}\n`]);
+    assert.deepEqual(readdirSync(disk).sort(), ["data", "filler"]);
+    const elsewhere = `${disk}-rooms.db`;
+    try {
+      const backup = await landlineIn({}, "backup", "--data", data, elsewhere).ended;
+      assert.deepEqual([backup.code, backup.stderr], [0, ""]);
+      assert.ok(statSync(elsewhere).size > 20 * TEXT.length);
+    } finally {
+      rmSync(elsewhere, { force: true });
+    }
+  });
 });
+
+/** Writes until there is no room at all. */
+function fill(filler: string): void {
+  const descriptor = openSync(filler, "w");
+  try {
+    const bytes = Buffer.alloc(65_536);
+    for (let i = 0; i < DISK_BYTES; i += 1) writeSync(descriptor, bytes);
+    assert.fail("the disk was never full");
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, "ENOSPC");
+  } finally {
+    closeSync(descriptor);
+  }
+}

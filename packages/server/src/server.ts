@@ -70,6 +70,8 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
   const log = await openLog(config, {
     onError: (error) => {
       report(error);
+      // A log that was opened for reading only tells when that is over.
+      if (error instanceof RoomLogError && error.code === "read-only") isFailureTold = true;
       if (!(error instanceof RoomLogError && error.code === "failed")) return;
       isReady = false;
       failed.resolve(error);

@@ -4,7 +4,7 @@ import { copyFile, link, open, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { RoomLogError } from "../../hub/mod.ts";
-import { BUSY_TIMEOUT_MS, firstValue, toRoomLogError, transact } from "./database.ts";
+import { BUSY_TIMEOUT_MS, firstValue, openAlone, toRoomLogError, transact } from "./database.ts";
 import { FolderLock } from "./folder-lock.ts";
 import { adoptIntoFolder, createPrivately, makeFolder } from "./folders.ts";
 import { endRun, newEpoch } from "./incarnation.ts";
@@ -53,12 +53,8 @@ export async function backUp(database: string, file: string): Promise<void> {
   try {
     if (existsSync(file)) throw new RoomLogError("exists", `Cannot back up: ${file} exists already`);
     createPrivately(unfinished);
-    // Not for reading only: the last connection to a log takes the log of changes with it, and that one could not.
-    const source = new DatabaseSync(database, { timeout: BUSY_TIMEOUT_MS });
+    const source = openSource(database);
     try {
-      source.exec("PRAGMA query_only = ON");
-      if (checkVersion(source, database) === 0)
-        throw new RoomLogError("not-a-log", `Cannot back up ${database}: it is empty`);
       // On a thread of Node's pool.
       await backup(source, unfinished, { rate: PAGES_PER_STEP });
     } finally {
@@ -81,6 +77,21 @@ export async function backUp(database: string, file: string): Promise<void> {
     throw toRoomLogError(error, `back up to ${file}`);
   } finally {
     await removeAll(unfinished);
+  }
+}
+
+/** Where no server runs, the disk may be too full for the files that SQLite puts beside a database. */
+function openSource(database: string): DatabaseSync {
+  // Not for reading only: the last connection to a log takes the log of changes with it, and that one could not.
+  const db = new DatabaseSync(database, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    db.exec("PRAGMA query_only = ON");
+    if (checkVersion(db, database) > 0) return db;
+    throw new RoomLogError("not-a-log", `Cannot back up ${database}: it is empty`);
+  } catch (error) {
+    db.close();
+    if (toRoomLogError(error, "read").code !== "storage-full" || process.platform === "win32") throw error;
+    return openAlone(database);
   }
 }
 

@@ -60,6 +60,7 @@ describe("a database that is written to", () => {
   test("its errors have a code and a reason", () => {
     const cases = [
       [{ errcode: 13 }, "storage-full"],
+      [{ errcode: 10 + 256 * 19, message: "disk I/O error" }, "storage-full"],
       [{ errcode: 8 + 256 * 3 }, "read-only"],
       [{ errcode: 10 + 256 * 4, message: "disk I/O error" }, "io"],
       [{ errcode: 11 }, "damaged"],

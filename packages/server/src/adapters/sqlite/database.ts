@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
 import { RoomLogError, type RoomLogErrorCode } from "../../hub/mod.ts";
 import { createInFolder } from "./folders.ts";
 
@@ -38,6 +39,20 @@ export function openForWriting(file: string, check: (db: DatabaseSync) => void):
 
 export function openForReading(file: string): DatabaseSync {
   return new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+}
+
+/**
+ * Opens the database for reading without a file beside it, for which a full disk may have no room: the index of the
+ * write-ahead log is in this process's memory, and other processes are locked out. All of the process's connections have
+ * to be opened so, or none. Not on Windows.
+ */
+export function openAlone(file: string): DatabaseSync {
+  const url = pathToFileURL(file);
+  // Not for reading only, as such a connection does not lock others out.
+  url.search = "vfs=unix-excl&mode=rw";
+  const db = new DatabaseSync(url, { timeout: BUSY_TIMEOUT_MS });
+  db.exec("PRAGMA query_only = ON");
+  return db;
 }
 
 /** Sets when a commit reaches the disk, and makes sure of it. Builds of SQLite differ in their defaults. */
@@ -104,6 +119,7 @@ export function toRoomLogError(error: unknown, action: string): RoomLogError {
   if (error instanceof RoomLogError) return error;
   const { errcode, message } = error as { errcode?: number; message?: string };
   const text = (reason: string) => `Cannot ${action}: ${reason}`;
+  if (errcode === IOERR_SHMSIZE) return new RoomLogError("storage-full", text(NO_ROOM), { cause: error });
   // The low byte of SQLite's code is its kind.
   switch ((errcode ?? 0) & 0xff) {
     case 8: // SQLITE_READONLY
@@ -120,7 +136,10 @@ export function toRoomLogError(error: unknown, action: string): RoomLogError {
   return new RoomLogError(code, text(reason), { cause: error });
 }
 
-const NO_ROOM = "there is no room left on the disk";
+export const NO_ROOM = "there is no room left on the disk";
+
+/** SQLite's code where the disk has no room for the index of the write-ahead log; it says `disk I/O error`. */
+const IOERR_SHMSIZE = 4_874;
 
 /** The system's errors in words. */
 function systemReason(

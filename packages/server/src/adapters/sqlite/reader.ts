@@ -1,12 +1,16 @@
 /** A thread that only reads: one is for history, one for searches. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { workerData } from "node:worker_threads";
-import { fitting, type ReadBounds, type ReadOptions } from "../../hub/mod.ts";
-import { openForReading } from "./database.ts";
+import { fitting, type ReadBounds, type ReadOptions, RoomLogError } from "../../hub/mod.ts";
+import { NO_ROOM, openAlone, openForReading } from "./database.ts";
+import { currentBoot, epochOf } from "./incarnation.ts";
+import { findLoss, refuseEmptied } from "./loss.ts";
 import { beforeOf, limitOf, seqOf } from "./read-bounds.ts";
-import { DATABASE_FILE, SEQ_BITS } from "./schema.ts";
+import { checkVersion, DATABASE_FILE, MIGRATIONS, SEQ_BITS } from "./schema.ts";
 import { COLUMNS, charactersOf, type Row } from "./stored-entry.ts";
+import { StoredRooms } from "./stored-rooms.ts";
 import { type Found, type SearchRange, WordSearch } from "./word-search.ts";
 import { answerCalls } from "./worker-calls.ts";
 
@@ -21,7 +25,14 @@ export interface Rows {
 
 const RANGE = `BETWEEN (? << ${SEQ_BITS}) | ? AND (? << ${SEQ_BITS}) | ?`;
 
+export interface ReaderData {
+  readonly folder: string;
+  /** No thread writes, as the disk is full. */
+  readonly isAlone: boolean;
+}
+
 class Reader {
+  readonly #file: string;
   readonly #db: DatabaseSync;
   readonly #numbers = new Map<string, number>();
   readonly #find: StatementSync;
@@ -30,8 +41,9 @@ class Reader {
   readonly #search: WordSearch;
   readonly #state: StatementSync;
 
-  constructor(folder: string) {
-    this.#db = openForReading(join(folder, DATABASE_FILE));
+  constructor({ folder, isAlone }: ReaderData) {
+    this.#file = join(folder, DATABASE_FILE);
+    this.#db = isAlone ? openWaiting(this.#file) : openForReading(this.#file);
     const prepare = (sql: string) => {
       const statement = this.#db.prepare(sql);
       statement.setReturnArrays(true);
@@ -47,6 +59,17 @@ class Reader {
   }
 
   start(): void {}
+
+  /** The log's epoch, after the checks of a start. */
+  epoch(): string | undefined {
+    const loss = findLoss(this.#db, this.#file, currentBoot());
+    if (loss !== undefined) throw new RoomLogError("damaged", loss);
+    return epochOf(this.#db);
+  }
+
+  lastSeq(room: string): number {
+    return new StoredRooms(this.#db).get(room)?.lastSeq ?? 0;
+  }
 
   read(room: string, { after, before, ...bounds }: ReadOptions): Rows {
     const no = this.#numberOf(room);
@@ -89,6 +112,22 @@ function pageOf(rows: Iterable<unknown>, { limit, charactersMax }: ReadBounds, i
   return { rows: isNewestFirst ? items.reverse() : items, more };
 }
 
-export type ReaderMethods = Pick<Reader, "start" | "read" | "search" | "state" | "close">;
+/**
+ * Opens a database that waits for room on its disk.
+ *
+ * @throws {RoomLogError} `storage-full`: it is not there yet, or has to be brought to a newer version first. `damaged`.
+ */
+function openWaiting(file: string): DatabaseSync {
+  refuseEmptied(file);
+  if (!existsSync(file)) throw new RoomLogError("storage-full", `Cannot create ${file}: ${NO_ROOM}`);
+  const db = openAlone(file);
+  const version = checkVersion(db, file);
+  if (version === MIGRATIONS.length) return db;
+  db.close();
+  const action = version === 0 ? `create ${file}` : `update ${file} from version ${version} to ${MIGRATIONS.length}`;
+  throw new RoomLogError("storage-full", `Cannot ${action}: ${NO_ROOM}`);
+}
 
-answerCalls<ReaderMethods>("read the rooms", () => new Reader((workerData as { folder: string }).folder));
+export type ReaderMethods = Pick<Reader, "start" | "epoch" | "lastSeq" | "read" | "search" | "state" | "close">;
+
+answerCalls<ReaderMethods>("read the rooms", () => new Reader(workerData as ReaderData));

@@ -1,3 +1,4 @@
+import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import type { Position } from "../../core/mod.ts";
@@ -15,9 +16,9 @@ import {
 import { type Append, AppendQueue } from "./append-queue.ts";
 import { backUp } from "./backup.ts";
 import { type Committed, resultAt, toBatch } from "./batch.ts";
-import type { Durability } from "./database.ts";
+import { type Durability, NO_ROOM } from "./database.ts";
 import { beforeOf, limitOf } from "./read-bounds.ts";
-import type { ReaderMethods, Rows } from "./reader.ts";
+import type { ReaderData, ReaderMethods, Rows } from "./reader.ts";
 import type { Keep } from "./retention.ts";
 import { DATABASE_FILE } from "./schema.ts";
 import { SearchQueue } from "./search-queue.ts";
@@ -50,6 +51,10 @@ export interface SqliteRoomLogOptions {
   readonly waitingCharactersMax?: number | undefined;
 }
 
+/** How often a log whose disk was full at its start looks for room, in milliseconds, and how much it needs, in bytes. */
+const ROOM_LOOK_MS = 1_000;
+const ROOM_BYTES_MIN = 1_048_576;
+
 /** What tests need to know and to change. */
 export interface Internals extends Pick<WriterData, "boot" | "pagesMax"> {
   readonly onThread?: (name: "writer" | "reader" | "searcher", worker: Worker) => void;
@@ -70,6 +75,10 @@ export class SqliteRoomLog implements RoomLog {
   readonly #queue: AppendQueue;
   readonly #open = new Set<string>();
   #epoch = "";
+  /** Looks for room on the disk, which was full at the start; until there is some the log can only be read. */
+  #roomLooker: NodeJS.Timeout | undefined;
+  /** While the database is opened anew, for writing. */
+  #reopening: Promise<void> | undefined;
   #listener: ((entries: readonly Entry[]) => void) | undefined;
   /** The loop that commits, while there is something to commit. */
   #committing: Promise<void> | undefined;
@@ -79,16 +88,17 @@ export class SqliteRoomLog implements RoomLog {
   #closed: Promise<void> | undefined;
 
   /**
-   * Opens the log, or makes a new one.
+   * Opens the log, or makes a new one. One that is there and whose disk is full can only be read, which `onError` is told,
+   * until there is room: `append` is refused with `storage-full`.
    *
    * @throws {RoomLogError} `in-use`, `newer-version`, `not-a-log`, `damaged`, `read-only`, `storage-full`, `io`.
    */
   static async open(options: SqliteRoomLogOptions, internals: Internals = {}): Promise<SqliteRoomLog> {
     const log = new SqliteRoomLog(options, internals);
     try {
-      log.#epoch = await log.#writer.call("start");
+      log.#epoch = await log.#start();
     } catch (error) {
-      log.#closed = log.#writer.close();
+      log.#closed = Promise.all([log.#reader?.close(), log.#writer.close()]).then(() => undefined);
       await log.#closed;
       throw error;
     }
@@ -114,7 +124,9 @@ export class SqliteRoomLog implements RoomLog {
     this.#check();
     // From now on, as what is committed after the answer is followed.
     this.#open.add(room);
-    return { epoch: this.#epoch, seq: await this.#writer.call("lastSeq", room) };
+    await this.#reopening;
+    const thread = this.#roomLooker === undefined ? this.#writer : this.#reading();
+    return { epoch: this.#epoch, seq: await thread.call("lastSeq", room) };
   }
 
   async release(room: string): Promise<void> {
@@ -124,6 +136,7 @@ export class SqliteRoomLog implements RoomLog {
   async append(entries: readonly NewEntry[]): Promise<readonly AppendResult[]> {
     this.#check();
     if (entries.length === 0) return [];
+    if (this.#roomLooker !== undefined) throw new RoomLogError("storage-full", `Cannot store messages: ${NO_ROOM}`);
     const appended = this.#queue.add(entries.map(toStorable));
     this.#committing ??= this.#commitAll();
     return appended;
@@ -131,11 +144,13 @@ export class SqliteRoomLog implements RoomLog {
 
   async read(room: string, options: ReadOptions): Promise<Page> {
     this.#check();
+    await this.#reopening;
     return this.#toPage(room, await this.#reading().call("read", room, options));
   }
 
   async state(room: string): Promise<ReadonlyMap<string, string>> {
     this.#check();
+    await this.#reopening;
     return new Map(await this.#reading().call("state", room));
   }
 
@@ -144,11 +159,13 @@ export class SqliteRoomLog implements RoomLog {
     this.#check();
     const { asker = "", charactersMax = Number.POSITIVE_INFINITY } = options;
     const limit = limitOf(options);
-    await this.#writer.call("indexed", room);
+    await this.#reopening;
+    if (this.#roomLooker === undefined) await this.#writer.call("indexed", room);
     const rows: Row[] = [];
     let before: number | undefined = beforeOf(options.before) + 1;
     const { items, more } = await this.#searches.add(asker, async () => {
       this.#check();
+      await this.#reopening;
       // One more than is given, to know that there is more.
       const range = { before: before as number, limit: limit + 1 - rows.length, charactersMax };
       const found = await this.#searching().call("search", room, query, range);
@@ -201,17 +218,76 @@ export class SqliteRoomLog implements RoomLog {
   }
 
   async #closeThreads(): Promise<void> {
+    const isReadOnly = this.#roomLooker !== undefined;
+    clearInterval(this.#roomLooker);
+    await this.#reopening;
     await this.#committing;
-    const readers = [this.#reader, this.#searcher];
     // The last connection to be closed is the writer's: it takes the log of changes with it.
-    await Promise.all(readers.map(async (reader) => reader?.call("close").catch(() => undefined)));
-    await Promise.all(readers.map((reader) => reader?.close()));
+    await this.#closeReaders();
     try {
-      if (this.#failure === undefined) await this.#writer.call("close");
+      if (this.#failure === undefined && !isReadOnly) await this.#writer.call("close");
     } finally {
       await this.#writer.close();
       this.#listener = undefined;
     }
+  }
+
+  async #closeReaders(): Promise<void> {
+    const readers = [this.#reader, this.#searcher];
+    await Promise.all(readers.map(async (reader) => reader?.call("close").catch(() => undefined)));
+    await Promise.all(readers.map((reader) => reader?.close()));
+  }
+
+  /** Opens the database, for reading only where the disk is full. Returns the epoch. */
+  async #start(): Promise<string> {
+    try {
+      return await this.#writer.call("start");
+    } catch (error) {
+      if ((error as RoomLogError).code !== "storage-full" || process.platform === "win32") throw error;
+      this.#roomLooker = setInterval(() => this.#lookForRoom(), ROOM_LOOK_MS);
+      try {
+        const epoch = await this.#reading().call("epoch");
+        // Of a database that no server has run on yet.
+        if (epoch === undefined) throw error;
+        this.#report(new RoomLogError("read-only", `Opened ${this.#options.folder} for reading only: ${NO_ROOM}`));
+        return epoch;
+      } catch (reason) {
+        clearInterval(this.#roomLooker);
+        throw reason;
+      }
+    }
+  }
+
+  #lookForRoom(): void {
+    statfs(this.#options.folder).then(
+      ({ bavail, bsize }) => {
+        if (bavail * bsize < ROOM_BYTES_MIN || this.#closed !== undefined) return;
+        this.#reopening ??= this.#reopen().finally(() => {
+          this.#reopening = undefined;
+        });
+      },
+      // A folder that cannot be looked at for a while.
+      () => undefined,
+    );
+  }
+
+  /** Opens the database for writing. The readers' connections are of a kind that the writer's cannot be beside. */
+  async #reopen(): Promise<void> {
+    await this.#closeReaders();
+    let epoch: string;
+    try {
+      epoch = await this.#writer.call("start");
+    } catch (error) {
+      if ((error as RoomLogError).code === "storage-full") return;
+      clearInterval(this.#roomLooker);
+      return this.#fail(new RoomLogError("failed", (error as RoomLogError).message, { cause: error }));
+    }
+    clearInterval(this.#roomLooker);
+    this.#roomLooker = undefined;
+    if (epoch !== this.#epoch) {
+      return this.#fail(new RoomLogError("failed", "The log is another one since it can be written to; start again"));
+    }
+    this.#options.onRecovered?.();
   }
 
   async #commitAll(): Promise<void> {
@@ -278,8 +354,8 @@ export class SqliteRoomLog implements RoomLog {
 
   /** Starts a thread that reads; when it dies, that is reported, and the next call starts another. */
   #readThread(name: "reader" | "searcher", forget: () => void): Thread<ReaderMethods> {
-    const { folder } = this.#options;
-    const thread: Thread<ReaderMethods> = this.#thread(name, import.meta.resolve("#sqlite-reader"), { folder });
+    const data: ReaderData = { folder: this.#options.folder, isAlone: this.#roomLooker !== undefined };
+    const thread: Thread<ReaderMethods> = this.#thread(name, import.meta.resolve("#sqlite-reader"), data);
     void thread.ended.then((error) => {
       forget();
       // Not `failed`: that would say that the log takes nothing any more.

@@ -1,15 +1,19 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import type { Worker } from "node:worker_threads";
 import { said } from "../../../../../test/suites/room-log-suite.ts";
+import type { RoomLogError } from "../../hub/mod.ts";
 import { SqliteRoomLog } from "./room-log.ts";
+import { MIGRATIONS, migrate } from "./schema.ts";
 
 const DISK_BYTES = 4_194_304;
 
-describe("SqliteRoomLog on a disk that is full", () => {
+describe("SqliteRoomLog on a disk that is full", { timeout: 120_000 }, () => {
   let disk: string;
   let isMounted: boolean;
 
@@ -18,7 +22,7 @@ describe("SqliteRoomLog on a disk that is full", () => {
     isMounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_BYTES}`, "tmpfs", disk]).status === 0;
   });
   afterEach(() => {
-    if (isMounted) spawnSync("umount", [disk]);
+    if (isMounted) spawnSync("umount", ["-l", disk]);
     rmSync(disk, { recursive: true });
   });
 
@@ -69,5 +73,107 @@ describe("SqliteRoomLog on a disk that is full", () => {
     } finally {
       await log.close();
     }
+  });
+
+  /** Writes until there is no room at all. */
+  function fill(): string {
+    const filler = join(disk, "filler");
+    const descriptor = openSync(filler, "w");
+    const bytes = Buffer.alloc(4_096);
+    assert.throws(
+      () => {
+        for (let i = 0; i < DISK_BYTES; i += 1) writeSync(descriptor, bytes);
+      },
+      { code: "ENOSPC" },
+    );
+    closeSync(descriptor);
+    return filler;
+  }
+
+  test("does not open a database that it would have to update first, and says so", async (t) => {
+    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
+    const folder = join(disk, "log");
+    mkdirSync(folder);
+    const file = join(folder, "landline.db");
+    const db = new DatabaseSync(file);
+    db.exec("PRAGMA journal_mode = WAL");
+    migrate(db, file, new Date(), MIGRATIONS.slice(0, 1));
+    db.close();
+    const filler = fill();
+    const opened = SqliteRoomLog.open({ folder }).then((log) => log.close());
+    await assert.rejects(opened, {
+      code: "storage-full",
+      message: `Cannot update ${file} from version 1 to ${MIGRATIONS.length}: there is no room left on the disk`,
+    });
+    rmSync(filler);
+    await (await SqliteRoomLog.open({ folder, onError: () => undefined })).close();
+  });
+
+  test("does not open a new log, or one that is damaged, for reading only", async (t) => {
+    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
+    const folder = join(disk, "log");
+    const log = await SqliteRoomLog.open({ folder });
+    await log.append([said("one")]);
+    await log.close();
+    const filler = fill();
+    const opens = (where: string) => SqliteRoomLog.open({ folder: where }).then((opened) => opened.close());
+    await assert.rejects(opens(join(disk, "new")), { code: "storage-full" });
+    writeFileSync(
+      join(folder, "landline.last"),
+      readFileSync(join(folder, "landline.last"), "utf8").replace(" 1 ", " 9 "),
+    );
+    await assert.rejects(opens(folder), { code: "damaged", message: /has lost data/ });
+    rmSync(filler);
+  });
+
+  test("opened for reading only ends as `failed` where writing shows that entries may be gone", async (t) => {
+    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
+    const folder = join(disk, "log");
+    let writer: Worker | undefined;
+    const onThread = (name: string, worker: Worker) => {
+      if (name === "writer") writer = worker;
+    };
+    const before = await SqliteRoomLog.open(
+      { folder, durability: "process", onError: () => undefined },
+      { boot: "a", onThread },
+    );
+    await before.append([said("one")]);
+    await writer?.terminate();
+    await before.close();
+    const filler = fill();
+    const errors: RoomLogError[] = [];
+    const failed = Promise.withResolvers<void>();
+    const onError = (error: unknown) => {
+      errors.push(error as RoomLogError);
+      if (errors.length === 2) failed.resolve();
+    };
+    const log = await SqliteRoomLog.open({ folder, onError }, { boot: "b" });
+    assert.equal((await log.read("lobby", { limit: 1 })).entries.length, 1);
+    await assert.rejects(log.append([said("two")]), { code: "storage-full" });
+    rmSync(filler);
+    await failed.promise;
+    assert.deepEqual(
+      errors.map(({ code }) => code),
+      ["read-only", "failed"],
+    );
+    await assert.rejects(log.append([said("two")]), { code: "failed" });
+    await log.close();
+  });
+
+  test("opened for reading only can be closed at once, and gives the folder back", async (t) => {
+    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
+    const folder = join(disk, "log");
+    const before = await SqliteRoomLog.open({ folder });
+    await before.append([said("one")]);
+    await before.close();
+    const filler = fill();
+    const log = await SqliteRoomLog.open({ folder, onError: () => undefined });
+    await assert.rejects(SqliteRoomLog.open({ folder }), { code: "in-use" });
+    const reads = [log.open("lobby"), log.read("lobby", { limit: 1 }), log.state("lobby")];
+    await Promise.allSettled([...reads, log.close()]);
+    rmSync(filler);
+    const after = await SqliteRoomLog.open({ folder });
+    assert.equal((await after.append([said("two")]))[0]?.type, "appended");
+    await after.close();
   });
 });

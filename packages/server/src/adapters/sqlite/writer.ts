@@ -53,10 +53,9 @@ class Writer {
   readonly #lastCommit: LastCommitFile;
   readonly #epoch: string;
 
-  constructor(data: WriterData, report: (error: unknown) => void) {
+  constructor(data: WriterData, lock: FolderLock, report: (error: unknown) => void) {
     const { folder, durability, keep, boot = currentBoot(), pagesMax } = data;
-    makeFolder(folder);
-    this.#lock = new FolderLock(folder);
+    this.#lock = lock;
     this.#durability = durability;
     const file = join(folder, DATABASE_FILE);
     this.#file = file;
@@ -88,7 +87,6 @@ class Writer {
       this.#retention = new Retention(db, durability, keep, this.#ids);
     } catch (error) {
       db?.close();
-      this.#lock.release();
       throw error;
     }
     const sweep = new Sweep(this.#db, this.#words, this.#retention);
@@ -195,4 +193,10 @@ class Writer {
 export type WriterMethods = Pick<Writer, "start" | "commit" | "lastSeq" | "indexed" | "close">;
 
 const data = workerData as WriterData;
-answerCalls<WriterMethods>(`open ${data.folder}`, (report) => new Writer(data, report));
+/** Held until the log is closed or this thread ends, also while the disk is too full to open the database. */
+let lock: FolderLock | undefined;
+answerCalls<WriterMethods>(`open ${data.folder}`, (report) => {
+  makeFolder(data.folder);
+  lock ??= new FolderLock(data.folder);
+  return new Writer(data, lock, report);
+});
