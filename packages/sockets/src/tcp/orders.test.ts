@@ -5,13 +5,11 @@ import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { failOnLeaks } from "../../../../test/leaks.ts";
-import { SeededRandom } from "../testing/seeded-random.ts";
+import { seed } from "../../../../test/seed.ts";
 
 failOnLeaks();
 
 const program = fileURLToPath(new URL("../../../../test/fixtures/orders-process.ts", import.meta.url));
-/** `SEED=…` repeats a run. */
-const { seed } = new SeededRandom(process.env.SEED ? Number(process.env.SEED) : undefined);
 
 /** The orders that began and did not end. */
 function unfinished(output: string): string[] {
@@ -27,14 +25,14 @@ describe("Connection", () => {
   // In processes of their own: in some orders, Node's TLS ends the process that it runs in.
   for (const transport of ["tcp", "tls", "startTls"]) {
     test(`lives through every order of sending, ending, aborting and throwing, over ${transport}`, async () => {
-      const args = ["--conditions=@landline/source", program, transport, String(seed)];
+      const args = ["--conditions=@landline/source", program, transport, String(seed())];
       const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
       const exited = once(child, "exit");
       const output = await text(child.stdout);
       const [code, signal] = (await exited) as [number | null, NodeJS.Signals | null];
       const failure = output.slice(output.indexOf("FAILED"));
       const killers = unfinished(output).join("\n");
-      assert.equal(signal ?? code, 0, `SEED=${seed}: ${code === 1 ? failure : `died of one of these:\n${killers}`}`);
+      assert.equal(signal ?? code, 0, code === 1 ? failure : `died of one of these:\n${killers}`);
       assert.match(output, /^end /m, "no order was made");
     });
   }
