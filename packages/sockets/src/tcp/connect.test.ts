@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { getEventListeners } from "node:events";
+import { spawn } from "node:child_process";
+import { getEventListeners, once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import net, { type LookupFunction } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,6 +10,7 @@ import { failOnLeaks } from "../../../../test/leaks.ts";
 import { until } from "../../../../test/until.ts";
 import type { SocketError } from "../errors.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
+import type { Connection } from "./connection.ts";
 import { listen } from "./listen.ts";
 
 failOnLeaks();
@@ -236,4 +238,39 @@ test("connect() counts the connecting itself in timeoutMs, and closes what did n
     sockets.map(({ destroyed }) => destroyed),
     [true],
   );
+});
+
+const notLinux = process.platform !== "linux" && "only Linux leaves those waiting that find the queue full";
+test("connect() lets go of its socket when it is aborted or times out while connecting", {
+  skip: notLinux,
+}, async () => {
+  // It listens and never accepts, so that its queue of two is soon full.
+  const program = `require("node:net").createServer().listen(0, "127.0.0.1", 1, function () {
+    require("node:fs").writeSync(1, String(this.address().port));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  })`;
+  const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const connected: Connection[] = [];
+  try {
+    const [port] = (await once(child.stdout, "data")) as [Buffer];
+    const to = { host: "127.0.0.1", port: Number(port) };
+    const isFull = async (): Promise<boolean> => {
+      try {
+        connected.push(await connect({ ...to, timeoutMs: 200 }));
+        return false;
+      } catch (error) {
+        return (error as SocketError).code === "timeout";
+      }
+    };
+    await until(isFull, "the queue is full");
+    const controller = new AbortController();
+    const aborted = assert.rejects(connect({ ...to, signal: controller.signal }), { name: "AbortError" });
+    setImmediate(() => controller.abort());
+    await aborted;
+    await until(() => !process.getActiveResourcesInfo().includes("ConnectWrap"), "nothing connects any more");
+  } finally {
+    for (const connection of connected) connection.reset();
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
 });

@@ -30,6 +30,8 @@ export function resetStream(stream: Duplex, below: Duplex = stream): void {
 }
 
 function resetSocket(stream: Duplex): Duplex {
+  // Node would wait until it is connected, which may take minutes.
+  if ((stream as Partial<Socket>).connecting) return stream.destroy();
   try {
     return (stream as Socket).resetAndDestroy();
   } catch {
