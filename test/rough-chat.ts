@@ -6,7 +6,7 @@
  */
 import { mock } from "node:test";
 import { ChatClient, type ChatClientEvent, type LinkHandlers, type OpenLink } from "@landline/client";
-import { readText } from "../packages/server/src/dialects/json/mod.ts";
+import { RequestReader } from "../packages/server/src/dialects/json/mod.ts";
 import type { Client, Link } from "../packages/server/src/hub/mod.ts";
 import { HubFixture } from "./hub-fixture.ts";
 import { idle } from "./until.ts";
@@ -40,6 +40,7 @@ export class RoughWire {
   readonly #toClient = new Pipe();
   readonly #handlers: LinkHandlers;
   readonly #server: Client;
+  readonly #reader = new RequestReader();
   #isClientGone = false;
   #isServerGone = false;
   #hasServerClosed = false;
@@ -87,7 +88,7 @@ export class RoughWire {
 
   arriveAtServer(count: number): void {
     if (this.#isServerGone) return;
-    for (const line of this.#toServer.arrive(count)) this.#server.receive(readText(line));
+    for (const line of this.#toServer.arrive(count)) this.#server.receive(this.#reader.read(line));
   }
 
   arriveAtClient(count: number): void {

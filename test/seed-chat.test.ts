@@ -145,6 +145,29 @@ ada.raw(whole[cut:])
 expect(bob, chat("ada", "lobby", "caf\\u00e9"))
 `));
 
+  test("send messages that are no texts, which are texts for version 2, in its history and when searched", () =>
+    converse(`
+ada, bob, cy = enter("ada", "lobby"), enter("bob", "lobby"), Caller()
+cy.say({"type": "hello", "version": 2, "username": "cy"})
+cy.say({"type": "join", "room": "lobby"})
+while cy.hear()["type"] != "joined": pass
+values = [42, 1.5, None, True, [1, {"words": ["found", None]}], {}, float("nan"), [float("-inf")], 12345678901234567890]
+texts = ["42", "1.5", "null", "true", '[1,{"words":["found",null]}]', "{}", "NaN", '["-Infinity"]', "12345678901234567890"]
+readable = values[:6] + ["NaN", ["-Infinity"]] + values[8:]
+expect(ada, notice("bob joined lobby"))
+for caller in (ada, bob):
+    expect(caller, notice("cy joined lobby"))
+for value, text, same in zip(values, texts, readable):
+    ada.say({"type": "chat", "message": value})
+    expect(bob, chat("ada", "lobby", same))
+    got = cy.hear()
+    assert got["message"] == text, got
+cy.say({"type": "history", "id": "h", "room": "lobby"})
+assert [entry["message"] for entry in cy.hear()["entries"]] == texts
+cy.say({"type": "search", "id": "s", "room": "lobby", "query": "found"})
+assert [entry["message"] for entry in cy.hear()["entries"]] == [texts[4]]
+`));
+
   test("send what is not JSON, and go on", () =>
     converse(`
 ada, bob = enter("ada", "lobby"), enter("bob", "lobby")

@@ -57,6 +57,24 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
       assert.deepEqual(await log.open("lobby"), { epoch, seq: seqs[2] });
     });
 
+    test("tells followers that a body is JSON, and keeps the body", async () => {
+      await log.open("lobby");
+      const origin = {};
+      await append(said("[1.0]", { isJson: true, origin }), said('"text"', { origin }));
+      const isJson = (entries: readonly Entry[]) => entries.map((entry) => entry.kind === "chat" && entry.isJson);
+      assert.deepEqual(isJson(followed.flat()), [true, undefined]);
+      assert.deepEqual(
+        followed.flat().map((entry) => entry.origin === origin),
+        [true, true],
+      );
+      const { entries } = await log.read("lobby", { limit: 10 });
+      assert.deepEqual(isJson(entries), [undefined, undefined]);
+      assert.deepEqual(
+        entries.map(({ body }) => body),
+        ["[1.0]", '"text"'],
+      );
+    });
+
     test("entries come back as they went in, in one rising order, each with the one before", async () => {
       await log.open("lobby");
       const body = 'é 😀 \n"\\ \u0000 __proto__';

@@ -34,4 +34,4 @@ export type {
   WhoMessage,
 } from "./messages.ts";
 export { nameKey } from "./names.ts";
-export { type InvalidRequest, parseRequest, parseServerMessage } from "./parse.ts";
+export { type InvalidRequest, isRequestId, parseRequest, parseServerMessage } from "./parse.ts";

@@ -84,16 +84,18 @@ export function parseRequest(value: unknown): Request | InvalidRequest {
   }
   const fields = value as Fields;
   const { type, id } = fields;
-  if (
-    id !== undefined &&
-    (typeof id !== "string" || id.length === 0 || id.length > ID_LENGTH_MAX || !id.isWellFormed())
-  ) {
+  if (id !== undefined && !isRequestId(id)) {
     return invalid("invalid-request", `"id" must be a string of 1 to ${ID_LENGTH_MAX} characters`);
   }
   if (typeof type !== "string") return invalid("invalid-request", '"type" must be a string', id);
   if (!Object.hasOwn(CHECKS, type)) return invalid("unknown-type", "Unknown message type", id);
   const wrong = CHECKS[type as RequestType](fields);
   return wrong === undefined ? request(type as RequestType, fields) : invalid("invalid-request", wrong, id);
+}
+
+/** Whether a request may have it as its `id`. */
+export function isRequestId(id: unknown): id is string {
+  return typeof id === "string" && id.length > 0 && id.length <= ID_LENGTH_MAX && id.isWellFormed();
 }
 
 /** The known fields of a request that was checked; the value itself, if it has no others. */

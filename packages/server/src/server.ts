@@ -6,7 +6,7 @@ import { MemoryPresence, MemoryRegistry, MemoryRoomLog } from "./adapters/memory
 import { SqliteRoomLog, type SqliteRoomLogOptions } from "./adapters/sqlite/mod.ts";
 import { DEFAULT_CONFIG, type ServerConfig } from "./config.ts";
 import { type ChatLimits, DEFAULT_LIMITS, RateLimits } from "./core/mod.ts";
-import { INVALID_JSON, readCommand, readText, version1, version2 } from "./dialects/json/mod.ts";
+import { INVALID_JSON, RequestReader, version1, version2 } from "./dialects/json/mod.ts";
 import { loadAssets } from "./gateways/assets.ts";
 import { Door } from "./gateways/door.ts";
 import { lineFraming, prefixFraming, websocketFraming } from "./gateways/framing.ts";
@@ -96,7 +96,13 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
     },
   });
   const stream = new StreamGateway(hub);
-  const webSocket = new WebSocketGateway(hub, { formats: jsonFormats(websocketFraming), read: readText });
+  const webSocket = new WebSocketGateway(hub, {
+    formats: jsonFormats(websocketFraming),
+    reader: () => {
+      const reader = new RequestReader();
+      return (text) => reader.read(text);
+    },
+  });
   const http = new HttpGateway({
     assets: await loadAssets(WEB_FOLDER),
     hosts: config.hosts.map((host) => host.toLowerCase()),
@@ -172,9 +178,12 @@ function bounded(value: number): number | undefined {
 /** JSON values however they come: lines, back to back, cut anywhere. */
 function jsonLines(limits: ChatLimits): StreamDialect {
   return {
-    codec: beginning(jsonOpening, json({ bytesMax: limits.frameBytesMax, invalid: "skip" })),
+    codec: beginning(jsonOpening, json({ bytesMax: limits.frameBytesMax, invalid: "skip", parse: (text) => text })),
     formats: jsonFormats(lineFraming),
-    read: (frame) => (frame instanceof SocketError ? INVALID_JSON : readCommand(frame)),
+    reader: () => {
+      const reader = new RequestReader();
+      return (frame) => (frame instanceof SocketError ? INVALID_JSON : reader.read(frame as string));
+    },
   };
 }
 
@@ -183,9 +192,12 @@ function jsonPrefixed(limits: ChatLimits): StreamDialect {
   return {
     codec: beginning(prefixOpening, lengthPrefixed({ bytesMax: limits.frameBytesMax })),
     formats: jsonFormats(prefixFraming),
-    read: (frame) => {
-      const bytes = Buffer.from(frame as Uint8Array);
-      return isUtf8(bytes) ? readText(bytes.toString()) : INVALID_JSON;
+    reader: () => {
+      const reader = new RequestReader();
+      return (frame) => {
+        const bytes = Buffer.from(frame as Uint8Array);
+        return isUtf8(bytes) ? reader.read(bytes.toString()) : INVALID_JSON;
+      };
     },
   };
 }

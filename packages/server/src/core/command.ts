@@ -23,7 +23,14 @@ export type Command =
       readonly after?: Position;
       readonly history?: number;
     }
-  | { readonly type: "chat"; readonly id?: string; readonly room?: string; readonly message: string }
+  | {
+      readonly type: "chat";
+      readonly id?: string;
+      readonly room?: string;
+      readonly message: string;
+      /** The message is the JSON of a value that is no text. */
+      readonly isJson?: true;
+    }
   | { readonly type: "leave"; readonly id?: string; readonly room?: string }
   | { readonly type: "who"; readonly id?: string; readonly room: string }
   | { readonly type: "rooms"; readonly id?: string }

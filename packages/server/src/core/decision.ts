@@ -26,7 +26,13 @@ export type Decision =
       /** How many entries to give; 0: none. */
       readonly history: number;
     }
-  | { readonly type: "append"; readonly room: Name; readonly person: Name; readonly message: string }
+  | {
+      readonly type: "append";
+      readonly room: Name;
+      readonly person: Name;
+      readonly message: string;
+      readonly isJson?: true;
+    }
   | {
       readonly type: "set";
       readonly room: Name;

@@ -7,8 +7,8 @@ export interface StreamDialect {
   /** Frames may be errors: what was not of the codec, passed over. */
   readonly codec: Codec<unknown, unknown>;
   readonly formats: WireFormats;
-  /** What one frame asks. */
-  read(frame: unknown): Command | Refusal;
+  /** Makes what reads one connection's frames, in their order: what each asks. */
+  reader(): (frame: unknown) => Command | Refusal;
 }
 
 const NO_BYTES = new Uint8Array(0);
@@ -41,13 +41,13 @@ export class StreamGateway {
 class StreamVisitor implements ConnectionHandlers {
   readonly #hub: Hub;
   readonly #client: Client;
-  readonly #dialect: StreamDialect;
+  readonly #read: (frame: unknown) => Command | Refusal;
   readonly #decoder: Decoder<unknown>;
   #isPaused = false;
 
   constructor(hub: Hub, connection: Connection, dialect: StreamDialect) {
     this.#hub = hub;
-    this.#dialect = dialect;
+    this.#read = dialect.reader();
     this.#decoder = dialect.codec.decoder();
     this.#client = hub.connect(new StreamLink(connection, this), dialect.formats);
     this.#client.answer({ type: "welcome" });
@@ -59,7 +59,7 @@ class StreamVisitor implements ConnectionHandlers {
 
   data(_: Connection, chunk: Uint8Array): void {
     this.#hub.heard(this.#client);
-    this.#read(chunk);
+    this.#take(chunk);
   }
 
   /** The client keeps up again. */
@@ -74,16 +74,16 @@ class StreamVisitor implements ConnectionHandlers {
   /** Reads what was left when it was paused; true if it can be read on from the connection. */
   resume(): boolean {
     this.#isPaused = false;
-    this.#read(NO_BYTES);
+    this.#take(NO_BYTES);
     return !this.#isPaused;
   }
 
-  #read(chunk: Uint8Array): void {
+  #take(chunk: Uint8Array): void {
     try {
       for (let bytes = chunk; ; bytes = NO_BYTES) {
         const frames = this.#decoder.decode(bytes, FRAMES_PER_STEP);
         if (frames.length === 0) break;
-        for (const frame of frames) this.#client.receive(this.#dialect.read(frame));
+        for (const frame of frames) this.#client.receive(this.#read(frame));
         if (this.#isPaused || this.#client.isGone) return;
       }
     } catch (error) {

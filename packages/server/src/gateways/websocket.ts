@@ -8,7 +8,8 @@ import { refuse } from "./http.ts";
 /** A dialect over WebSocket: one request per text frame. */
 export interface WebSocketDialect {
   readonly formats: WireFormats;
-  read(text: string): Command | Refusal;
+  /** Makes what reads one connection's texts, in their order: what each asks. */
+  reader(): (text: string) => Command | Refusal;
 }
 
 /** Close codes (RFC 6455, section 7.4.1, and the registry): try again later; policy violation. */
@@ -64,6 +65,7 @@ export class WebSocketGateway {
 
   #serve(webSocket: WebSocket, stream: ConnectionStream): void {
     const client: Client = this.#hub.connect(new WebSocketLink(webSocket, stream), this.#dialect.formats);
+    const read = this.#dialect.reader();
     const controlFrames = new TokenBucket(CONTROL_FRAME_RATE, performance.now());
     const countControlFrame = (): void => {
       if (controlFrames.waitMs(performance.now()) === 0) controlFrames.take();
@@ -72,7 +74,7 @@ export class WebSocketGateway {
     client.answer({ type: "welcome" });
     webSocket.on("message", (data, isBinary) => {
       if (isBinary) webSocket.close(UNSUPPORTED_DATA, "Text frames only");
-      else client.receive(this.#dialect.read(data.toString()));
+      else client.receive(read(data.toString()));
     });
     webSocket.on("ping", countControlFrame);
     webSocket.on("pong", countControlFrame);

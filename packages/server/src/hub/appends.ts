@@ -36,11 +36,13 @@ export class Appends {
     const from = decision.person.text;
     // Clients of version 1 promise nothing about theirs.
     const id = client.session.version === 2 ? clientId : undefined;
-    this.#entries.push(
-      decision.type === "append"
-        ? { room, id, kind: "chat", from, body: decision.message, origin: client }
-        : { room, id, kind: "set", key: decision.key, from, body: decision.value, origin: client },
-    );
+    if (decision.type === "set") {
+      this.#entries.push({ room, id, kind: "set", key: decision.key, from, body: decision.value, origin: client });
+    } else if (decision.isJson) {
+      this.#entries.push({ room, id, kind: "chat", from, body: decision.message, isJson: true, origin: client });
+    } else {
+      this.#entries.push({ room, id, kind: "chat", from, body: decision.message, origin: client });
+    }
     // All that one read brought goes to the log together.
     if (this.#entries.length === 1) queueMicrotask(() => void this.#commit());
   }

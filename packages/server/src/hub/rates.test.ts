@@ -38,7 +38,10 @@ describe("who asks too often", () => {
   test("hears it in version 1 too, and joins no room", async () => {
     const fixture = new HubFixture({ hasRates: true, limits: { joinRate: 1, joinBurst: 1 } });
     const ada = await fixture.seedMember("Ada", "lobby");
-    const told = await ada.hear({ type: "join", room: "kitchen" }, { type: "chat", message: "still in the lobby" });
+    const told = await ada.hear(
+      { type: "join", room: "kitchen", username: "Ada" },
+      { type: "chat", message: "still in the lobby" },
+    );
     assert.deepEqual(told, [
       {
         type: "error",

@@ -23,6 +23,11 @@ interface AnyEntry {
 export interface ChatEntry extends AnyEntry {
   readonly kind: "chat";
   readonly body: string;
+  /**
+   * The body is the JSON of a value that is no text. Not stored, and seen only by those that follow: clients of version 1 are
+   * told the value, and they have no history.
+   */
+  readonly isJson?: true;
 }
 
 /** A change of the room's state: its topic, a role, a ban. */

@@ -23,12 +23,18 @@ const LITERAL = 10;
 const OBJECT = 1;
 const ARRAY = 2;
 
-const LITERALS: Readonly<Record<number, string>> = { 116: "true", 102: "false", 110: "null" };
+const LITERALS: Readonly<Record<number, string>> = {
+  116: "true",
+  102: "false",
+  110: "null",
+  78: "NaN",
+  73: "Infinity",
+};
 
 /**
  * Finds where JSON values end (RFC 8259), byte by byte and each byte once, so that values can come back to back and be
- * cut anywhere. It knows the grammar, and so notices at the first wrong byte that something is not JSON; it leaves to
- * `JSON.parse` what it need not know, numbers and escapes.
+ * cut anywhere. It knows the grammar, and so notices at the first wrong byte that something is not JSON. It leaves to
+ * the parser what it need not know: numbers, escapes, and the words `NaN`, `Infinity` and `-Infinity` of Python's.
  */
 export class JsonScanner {
   /** After {@link scan}: the first byte that does not belong to the value. */
@@ -81,9 +87,17 @@ export class JsonScanner {
           i += 1;
           break;
         case NUMBER:
-          if (isNumberByte(byte)) i += 1;
-          else if (this.#depth === 0) return this.#stop(i, "value");
-          else this.#state = COMMA;
+          if (isNumberByte(byte)) {
+            i += 1;
+          } else if (byte === 0x49) {
+            // Of -Infinity.
+            this.#literalFrom(byte);
+            i += 1;
+          } else if (this.#depth === 0) {
+            return this.#stop(i, "value");
+          } else {
+            this.#state = COMMA;
+          }
           break;
         case LITERAL:
           if (byte !== this.#literal.charCodeAt(this.#literalIndex)) return this.#stop(i, "invalid");
@@ -155,14 +169,20 @@ export class JsonScanner {
       case 0x74:
       case 0x66:
       case 0x6e:
-        this.#state = LITERAL;
-        this.#literal = LITERALS[byte] as string;
-        this.#literalIndex = 1;
+      case 0x4e:
+      case 0x49:
+        this.#literalFrom(byte);
         return true;
       default:
         this.#state = NUMBER;
         return byte === 0x2d || (byte >= 0x30 && byte <= 0x39);
     }
+  }
+
+  #literalFrom(byte: number): void {
+    this.#state = LITERAL;
+    this.#literal = LITERALS[byte] as string;
+    this.#literalIndex = 1;
   }
 
   #enter(kind: number, state: number): boolean {

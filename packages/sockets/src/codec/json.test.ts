@@ -397,8 +397,8 @@ test("json() makes the same of any bytes however they are cut, and throws nothin
   );
 });
 
-test("json({ check }) gives what check returns, and calls what it refuses malformed", () => {
-  const names: Codec<string, unknown> = json({ check: nameOf });
+test("json({ parse }) gives what parse returns, and calls what it refuses malformed", () => {
+  const names: Codec<string, unknown> = json({ parse: nameOf });
   assertDecodes(names, '{"name":"Ann"}{"name":"Bob"}\n', ["Ann", "Bob"]);
   assertDecodes(names, '{"name":"Ann"}[]{"name":"Bob"}', ["Ann", { error: "malformed" }]);
   assert.throws(() => names.decoder().decode(Buffer.from("[]")), {
@@ -407,13 +407,62 @@ test("json({ check }) gives what check returns, and calls what it refuses malfor
   });
 });
 
-test("json({ check, invalid: skip }) gives an error frame for a value that check refuses, and goes on right behind it", () => {
-  const names: Codec<string | SocketError, unknown> = json({ check: nameOf, invalid: "skip" });
+test("json({ parse, invalid: skip }) gives an error frame for a value that parse refuses, and goes on right behind it", () => {
+  const names: Codec<string | SocketError, unknown> = json({ parse: nameOf, invalid: "skip" });
   assertDecodes(names, '{"name":"Ann"} 1 {"name":"Bob"}nonsense\n2', ["Ann", INVALID, "Bob", INVALID, INVALID]);
 });
 
-function nameOf(value: JsonValue): string {
-  const { name } = value as { readonly name?: unknown };
+test("json({ parse, invalid: skip }) goes on at the next LF or { after a SyntaxError of parse's", () => {
+  const names: Codec<string | SocketError, unknown> = json({ parse: nameOf, invalid: "skip" });
+  assertDecodes(names, '"\\q" 01 02\n{"name":"Ann"} [1.] 3 {"name":"Bob"}', [INVALID, "Ann", INVALID, "Bob"]);
+});
+
+const WORDS = ["NaN", "Infinity", "-Infinity"];
+
+test("json({ parse }) gets the texts as they came, also with the words that Python's json writes", () => {
+  const texts: Codec<string, unknown> = json({ parse: (text) => text });
+  const values = [
+    ...WORDS,
+    "1.0",
+    "-0",
+    "12345678901234567890",
+    '"\\u00e9 é NaN"',
+    '{ "a" : [NaN,\t-Infinity,{"b":Infinity}] }',
+  ];
+  assertDecodes(texts, values.join(" "), values);
+  assertDecodes(
+    texts,
+    values.map((value) => `[${value}]`).join(""),
+    values.map((value) => `[${value}]`),
+  );
+});
+
+test("json() refuses the words that Python's json writes, and others like them with any parse", () => {
+  for (const word of WORDS) {
+    for (const text of [`${word}\n`, `[${word}]`, `{"a":${word}}`]) {
+      assertDecodes(json(), text, [{ error: "malformed" }]);
+      assertDecodes(json({ invalid: "skip" }), `${text}\n7\n`, [INVALID, 7]);
+    }
+  }
+  const texts: Codec<string, unknown> = json({ parse: (text) => text });
+  for (const text of [
+    "Nan",
+    "[Infinit]",
+    "[-NaN]",
+    "nan",
+    "inf",
+    "{NaN:1}",
+    "[NaNN]",
+    "[InfinityNaN]",
+    "[NaN1]",
+    "+Infinity",
+  ]) {
+    assertDecodes(texts, `${text}\n`, [{ error: "malformed" }]);
+  }
+});
+
+function nameOf(text: string): string {
+  const { name } = JSON.parse(text) as { readonly name?: unknown };
   if (typeof name !== "string") throw new TypeError("no name");
   return name;
 }

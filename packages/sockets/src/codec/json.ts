@@ -21,10 +21,14 @@ export interface JsonOptions<T = JsonValue> {
    */
   readonly invalid?: "fail" | "skip" | undefined;
   /**
-   * Makes the frame of a value, or throws: then the value is `malformed` with what was thrown as the `cause`, and with
-   * `invalid: "skip"` such a frame, behind which reading goes on at once. @default the value itself
+   * Makes the frame from the text of a value, or throws: then the value is `malformed`, with what was thrown as the
+   * `cause`. With `invalid: "skip"` such a value gives an error frame, and reading goes on right behind it; after a
+   * `SyntaxError`, as behind anything else that is not JSON.
+   *
+   * The text follows JSON's grammar, but its numbers and escapes are not checked, and `NaN`, `Infinity` and `-Infinity`
+   * may stand where numbers do: Python's `json` writes them, and `JSON.parse` refuses them. @default JSON.parse
    */
-  readonly check?: ((value: JsonValue) => T) | undefined;
+  readonly parse?: ((text: string) => T) | undefined;
 }
 
 const NO_BYTES = Buffer.alloc(0);
@@ -39,7 +43,7 @@ const BRACE = 0x7b;
  * The decoder throws `frame-too-long` when a value exceeds `bytesMax`, and nothing past the limit is stored;
  * `malformed` for what is not JSON, not UTF-8 or nested too deeply; `frame-truncated` when the stream ends in a value.
  *
- * Frames are of the type that `check` returns; a type that is named without a `check` is only believed.
+ * Frames are of the type that `parse` returns. A type argument without a `parse` is not checked.
  *
  * @throws {RangeError} for a limit that is no whole number of bytes.
  *
@@ -53,7 +57,8 @@ const BRACE = 0x7b;
  * assert.deepEqual(decoder.decode(Buffer.from(":2}\n")), [{ b: 2 }]);
  *
  * const names = json({
- *   check: (value) => {
+ *   parse: (text) => {
+ *     const value: unknown = JSON.parse(text);
  *     if (typeof value !== "string") throw new TypeError("a name is a string");
  *     return value;
  *   },
@@ -67,11 +72,11 @@ export function json<T = JsonValue>(
 ): Codec<T | SocketError, unknown>;
 export function json<T = JsonValue>(options?: JsonOptions<T>): Codec<T, unknown>;
 export function json<T>(options: JsonOptions<T> = {}): Codec<T | SocketError, unknown> {
-  const { bytesMax = 1024 * 1024, depthMax = 128, invalid = "fail", check } = options;
+  const { bytesMax = 1024 * 1024, depthMax = 128, invalid = "fail", parse = JSON.parse } = options;
   checkLimit("bytesMax", bytesMax);
   checkLimit("depthMax", depthMax);
   return {
-    decoder: () => new JsonDecoder({ bytesMax, depthMax, skipsInvalid: invalid === "skip", check }),
+    decoder: () => new JsonDecoder({ bytesMax, depthMax, skipsInvalid: invalid === "skip", parse }),
     encode: (value) => {
       const text = JSON.stringify(value);
       if (text === undefined) throw new TypeError("value must be one that JSON can say");
@@ -84,13 +89,13 @@ interface JsonSetting<T> {
   readonly bytesMax: number;
   readonly depthMax: number;
   readonly skipsInvalid: boolean;
-  readonly check: ((value: JsonValue) => T) | undefined;
+  readonly parse: (text: string) => T;
 }
 
 class JsonDecoder<T> implements Decoder<T | SocketError> {
   readonly #bytesMax: number;
   readonly #skipsInvalid: boolean;
-  readonly #check: ((value: JsonValue) => T) | undefined;
+  readonly #parse: (text: string) => T;
   readonly #scanner: JsonScanner;
   /** The chunk in work and where it goes on. */
   #chunk: Buffer = NO_BYTES;
@@ -107,11 +112,11 @@ class JsonDecoder<T> implements Decoder<T | SocketError> {
   #invalid: SocketError | undefined;
   #isOver = false;
 
-  constructor({ bytesMax, depthMax, skipsInvalid, check }: JsonSetting<T>) {
+  constructor({ bytesMax, depthMax, skipsInvalid, parse }: JsonSetting<T>) {
     this.#bytesMax = bytesMax;
     this.#scanner = new JsonScanner(depthMax);
     this.#skipsInvalid = skipsInvalid;
-    this.#check = check;
+    this.#parse = parse;
   }
 
   decode(chunk: Uint8Array, framesMax: number = Number.POSITIVE_INFINITY): readonly (T | SocketError)[] {
@@ -214,24 +219,20 @@ class JsonDecoder<T> implements Decoder<T | SocketError> {
       this.#refuse(frames, malformed("Cannot read JSON: it is not UTF-8"));
       return;
     }
-    let value: JsonValue;
+    let frame: T;
     try {
-      value = JSON.parse(text);
-    } catch (error) {
-      this.#refuse(frames, malformed("Cannot read JSON: what arrived is not JSON", error));
-      return;
-    }
-    frames.push(this.#check === undefined ? (value as T) : this.#checked(value, this.#check));
-  }
-
-  #checked(value: JsonValue, check: (value: JsonValue) => T): T | SocketError {
-    try {
-      return check(value);
+      frame = this.#parse(text);
     } catch (thrown) {
+      if (thrown instanceof SyntaxError) {
+        this.#refuse(frames, malformed("Cannot read JSON: what arrived is not JSON", thrown));
+        return;
+      }
       const error = asMalformed(thrown, "Cannot read JSON: the value was refused (see cause)");
       if (!this.#skipsInvalid) throw error;
-      return error;
+      frames.push(error);
+      return;
     }
+    frames.push(frame);
   }
 
   /** The text of the value in work, which ends before `end`; `undefined` when it is not UTF-8. */

@@ -25,6 +25,6 @@ test("the codecs take an option that is undefined for one that is not given", ()
   const texts = lines({ bytesMax: undefined, tooLong: undefined, ending: undefined });
   assert.equal(texts.encode("one"), "one\n");
   assert.deepEqual(texts.decoder().decode(frame), []);
-  const values = json({ bytesMax: undefined, depthMax: undefined, invalid: undefined, check: undefined });
+  const values = json({ bytesMax: undefined, depthMax: undefined, invalid: undefined, parse: undefined });
   assert.deepEqual(values.decoder().decode(Buffer.from("[[]] ")), [[[]]]);
 });

@@ -159,7 +159,8 @@ export class MemoryRoomLog implements RoomLog {
       else room.state.set(stored.key, stored.body);
     }
     const { origin } = entry;
-    committed.push(origin === undefined ? stored : placed(entry, room.epoch, stored.seq, stored.prev, at, origin));
+    const told = origin === undefined ? stored : placed(entry, room.epoch, stored.seq, stored.prev, at, origin);
+    committed.push(told.kind === "chat" && entry.kind === "chat" && entry.isJson ? { ...told, isJson: true } : told);
     return { type: "appended", seq: stored.seq, at: stored.at };
   }
 

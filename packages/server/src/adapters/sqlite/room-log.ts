@@ -403,6 +403,7 @@ function placed(entry: NewEntry, epoch: string, seq: number, at: number): Entry 
     const placed: Entry = { room, epoch, seq, prev, id, at, kind: "set", from, key: entry.key, body };
     return origin === undefined ? placed : { ...placed, origin };
   }
+  if (entry.isJson) return { room, epoch, seq, prev, id, at, kind: "chat", from, body, isJson: true, origin };
   if (origin === undefined) return { room, epoch, seq, prev, id, at, kind: "chat", from, body };
   return { room, epoch, seq, prev, id, at, kind: "chat", from, body, origin };
 }

@@ -17,5 +17,6 @@ export function chat(session: Session, command: CommandOf<"chat">, limits: ChatL
   if (message.length * 3 > limits.messageBytesMax && utf8Length(message) > limits.messageBytesMax) {
     return refuse("message-too-long", `A message has at most ${limits.messageBytesMax} bytes`);
   }
-  return { type: "append", room, person: session.person, message };
+  const entry = { type: "append", room, person: session.person, message } as const;
+  return command.isJson ? { ...entry, isJson: true } : entry;
 }

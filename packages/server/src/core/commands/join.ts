@@ -6,8 +6,8 @@ import { type Refusal, refuse } from "../refusal.ts";
 import type { Session } from "../session.ts";
 
 /**
- * `join` enters a room and, the first time, sets the name. A client of version 1 is in one room at a time and may come
- * back under another name; one of version 2 keeps its name.
+ * `join` enters a room and, the first time, sets the name. A client of version 1 is in one room at a time and names itself
+ * each time, also by another name; one of version 2 keeps its name.
  */
 export function join(session: Session, command: CommandOf<"join">, limits: ChatLimits): Decision {
   const room = roomName(command.room);
@@ -31,9 +31,9 @@ export function join(session: Session, command: CommandOf<"join">, limits: ChatL
 
 function personOf(session: Session, command: CommandOf<"join">): Name | Refusal {
   if (command.username === undefined) {
-    return session.person ?? refuse("invalid-request", "Room and username required");
+    const known = session.version === 1 ? undefined : session.person;
+    return known ?? refuse("invalid-request", "Room and username required");
   }
-  if (session.version === 1 && session.person === undefined) return personName(command.username);
   const person = personName(command.username);
   if ("type" in person || session.person === undefined) return person;
   if (person.key === session.person.key) return session.person;

@@ -14,9 +14,11 @@ export const version1: Encoder = {
   event(event, room) {
     if (event.type === "presence") return notification(event.name, event.state, room);
     if (event.type === "typing") return undefined;
-    const { kind, from, body } = event.entry;
-    if (kind === "set") return event.entry.key === "topic" ? topicNotification(from, body, room) : undefined;
-    return `{"type":"chat","username":${quote(from)},"room":${quote(room)},"message":${JSON.stringify(body)}}`;
+    const { entry } = event;
+    const { from, body } = entry;
+    if (entry.kind === "set") return entry.key === "topic" ? topicNotification(from, body, room) : undefined;
+    const message = entry.isJson ? body : JSON.stringify(body);
+    return `{"type":"chat","username":${quote(from)},"room":${quote(room)},"message":${message}}`;
   },
 
   // Its own message is not sent back to the author, and that it joined is told as the answer.

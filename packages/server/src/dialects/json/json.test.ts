@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { DEFAULT_LIMITS, refuse } from "../../core/mod.ts";
+import { type Command, DEFAULT_LIMITS, type Refusal, refuse } from "../../core/mod.ts";
 import type { Answer, Entry, RoomEvent } from "../../hub/mod.ts";
-import { INVALID_JSON, readCommand, readText, version1, version2 } from "./mod.ts";
+import { INVALID_JSON, RequestReader, version1, version2 } from "./mod.ts";
 
 const ENTRY: Entry = {
   room: "lobby",
@@ -56,6 +56,16 @@ describe("version 1, byte for byte as the seed's clients know it", () => {
     assert.equal(version1.event(SAID, "Lobby"), `{"type":"chat","username":"Ada","room":"Lobby","message":${BODY}}`);
   });
 
+  test("a message that is no text is sent as the value that it was", () => {
+    const entry: Entry = { ...ENTRY, body: '{"a":[1.0,null]}', isJson: true };
+    const event: RoomEvent = { type: "entry", entry, origin: undefined };
+    assert.equal(
+      version1.event(event, "Lobby"),
+      '{"type":"chat","username":"Ada","room":"Lobby","message":{"a":[1.0,null]}}',
+    );
+    assert.equal(JSON.parse(version2.event(event, "Lobby") as string).message, '{"a":[1.0,null]}');
+  });
+
   test("an author hears nothing of its own events", () => {
     for (const event of [SAID, JOINED, LEFT]) assert.equal(version1.own(event, "Lobby"), undefined);
   });
@@ -63,7 +73,7 @@ describe("version 1, byte for byte as the seed's clients know it", () => {
   test("the two errors that the seed has carry no code, and no id", () => {
     assert.equal(version1.answer({ ...INVALID_JSON, id: "1" }), '{"type":"error","message":"Invalid JSON"}');
     assert.equal(
-      version1.answer(readCommandRefusal({ type: "join", id: "1", room: "", username: "ada" })),
+      version1.answer(refusalOf('{"type":"join","id":"1","room":"","username":"ada"}')),
       '{"type":"error","message":"Room and username required"}',
     );
   });
@@ -216,30 +226,156 @@ describe("version 2", () => {
   });
 });
 
-describe("readText() and readCommand()", () => {
-  test("give the request, or why it is none with its id", () => {
-    assert.deepEqual(readText('{"type":"ping","id":"1"}'), { type: "ping", id: "1" });
-    assert.deepEqual(readCommand({ type: "dance", id: "1" }), {
+/** What a client asks that has said these texts before. */
+function read(text: string, ...before: readonly string[]): Command | Refusal {
+  const reader = new RequestReader();
+  for (const each of before) reader.read(each);
+  return reader.read(text);
+}
+
+const HELLO = '{"type":"hello","version":2}';
+
+describe("RequestReader", () => {
+  test("gives the request, or why it is none with its id", () => {
+    assert.deepEqual(read('{"type":"ping","id":"1"}', HELLO), { type: "ping", id: "1" });
+    assert.deepEqual(read('{"type":"dance","id":"1"}', HELLO), {
       ...refuse("unknown-type", "Unknown message type"),
       id: "1",
     });
   });
 
-  test("refuse what is not JSON in the seed's words", () => {
-    for (const text of ["", "{", "hello", "{'type':'ping'}", "\ufeff{}", '{"type":"ping"}{"type":"ping"}']) {
-      assert.equal(readText(text), INVALID_JSON, JSON.stringify(text));
+  test("refuses what is not JSON in the seed's words", () => {
+    for (const text of [
+      "",
+      "{",
+      "hello",
+      "{'type':'ping'}",
+      "\ufeff{}",
+      '{"type":"ping"}{"type":"ping"}',
+      "{NaN:1}",
+      "-NaN",
+    ]) {
+      assert.equal(read(text), INVALID_JSON, JSON.stringify(text));
+      assert.equal(read(text, HELLO), INVALID_JSON, JSON.stringify(text));
     }
   });
 
-  test("survive deep nesting", () => {
+  test("survives deep nesting", () => {
     const deep = `${"[".repeat(30_000)}${"]".repeat(30_000)}`;
-    assert.equal(readText(deep).type, "refusal");
-    assert.equal(readText(`{"type":"ping","x":${deep}}`).type, "ping");
+    for (const before of [[], [HELLO]]) {
+      assert.equal(read(deep, ...before).type, "refusal");
+      assert.equal(read(`{"type":"ping","x":${deep}}`, ...before).type, "ping");
+      assert.equal(read(`{"type":"chat","message":1,"x":${deep}}`, ...before).type, "refusal");
+      assert.equal(read(`{"type":"chat","message":${deep}}`, ...before).type, "refusal");
+      assert.equal(read(`{"type":"join","username":1,"room":${deep}}`, ...before).type, "refusal");
+    }
+    const within = `${"[".repeat(127)}${"]".repeat(127)}`;
+    assert.deepEqual(read(`{"type":"chat","message":${within}}`), { type: "chat", message: within, isJson: true });
+    assert.equal(read(`{"type":"chat","message":[${within}]}`).type, "refusal");
+  });
+
+  test("version 2 is as strict as it was: no words of Python's, no fields of a wrong type, whatever came before", () => {
+    const odd = [
+      '{"type":"chat","message":NaN}',
+      '{"type":"chat","room":"lobby","message":"x","other":Infinity}',
+      '{"type":"ping","x":[-Infinity]}',
+      '{"type":"hello","version":2,"x":NaN}',
+    ];
+    for (const text of odd) {
+      assert.equal(read(text, HELLO), INVALID_JSON, text);
+      assert.equal(read(text, '{"type":"hello","version":3}'), INVALID_JSON, text);
+    }
+    assert.equal(read(odd[3] as string), INVALID_JSON, "hello itself");
+    assert.equal(
+      read('{"type":"chat","message":NaN}', odd[3] as string),
+      INVALID_JSON,
+      "after a hello that was refused",
+    );
+    for (const message of ["1", "null", "[]", "{}", "true"]) {
+      const refusal = { ...refuse("invalid-request", '"message" must be a string'), id: undefined };
+      assert.deepEqual(read(`{"type":"chat","message":${message}}`, HELLO), refusal);
+    }
+    assert.equal(read('{"type":"ping","id":5}', HELLO).type, "refusal");
+    assert.equal(read('{"type":"join","room":5}', HELLO).type, "refusal");
+  });
+
+  test("of version 1, only what the seed's server looks at counts", () => {
+    for (const odd of ["5", "null", "[1]", '{"a":1}', "true", "NaN", '""']) {
+      // NaN is read as a text, and so as an id.
+      const rest = `"id":${odd === "NaN" ? "5" : odd},"history":${odd},"after":${odd}`;
+      assert.deepEqual(read(`{"type":"join","room":"lobby","username":"ada",${rest}}`), {
+        type: "join",
+        room: "lobby",
+        username: "ada",
+      });
+      assert.deepEqual(read(`{"type":"chat","room":${odd},"message":"hi",${rest}}`), { type: "chat", message: "hi" });
+      assert.deepEqual(read(`{"type":"leave","room":${odd},${rest}}`), { type: "leave" });
+    }
+    assert.deepEqual(read('{"type":"chat"}'), { type: "chat", message: "" });
+  });
+
+  test("of version 1, a message may be any value, and stays as it is written", () => {
+    const values = [
+      "1",
+      "1.0",
+      "-0",
+      "1e400",
+      "12345678901234567890",
+      "null",
+      "true",
+      '[1.50,"a",{"b":[]}]',
+      '{"__proto__":1.0}',
+    ];
+    for (const value of values) {
+      assert.deepEqual(read(`{"type":"chat","message":${value}}`), { type: "chat", message: value, isJson: true });
+    }
+    const [json, python] = ['{"a":["NaN","-Infinity"],"b":"NaN"}', '{"a": [NaN, -Infinity],\n "b": "NaN"}'];
+    assert.deepEqual(read(`{"type":"chat","message":${python}}`), { type: "chat", message: json, isJson: true });
+    for (const word of ["NaN", "Infinity", "-Infinity"]) {
+      assert.deepEqual(read(`{"type":"chat","message":${word}}`), { type: "chat", message: word });
+      const quoted = JSON.stringify({ type: "chat", message: `"${word}" ${word} \\"` });
+      assert.equal((read(`[${quoted},NaN]`) as Refusal).code, "invalid-request");
+      assert.deepEqual(read(quoted.replace("{", '{"x":NaN,')), JSON.parse(quoted));
+    }
+    const long = "9".repeat(4_301);
+    assert.deepEqual(read(`{"type":"chat","message":${long.slice(1)}}`), {
+      type: "chat",
+      message: long.slice(1),
+      isJson: true,
+    });
+    assert.deepEqual(read(`{"type":"chat","message":${long}}`), { type: "chat", message: `"${long}"`, isJson: true });
+  });
+
+  test("of version 1, names may be numbers and booleans, and empty ones are missing", () => {
+    const join = (room: string, username: string) => read(`{"type":"join","room":${room},"username":${username}}`);
+    assert.deepEqual(join("42", "true"), { type: "join", room: "42", username: "True" });
+    assert.deepEqual(join('"lobby"', "1e5"), { type: "join", room: "lobby", username: "100000.0" });
+    for (const empty of ["0", "-0.0", "false", "null", '""', "[]", "{}", "1e-400"]) {
+      const required = refuse("invalid-request", "Room and username required");
+      assert.deepEqual(join(empty, '"ada"'), required, empty);
+      assert.deepEqual(join('"lobby"', empty), required, empty);
+    }
+    for (const list of ["[1]", '{"a":1}']) {
+      assert.deepEqual(join(list, '"ada"'), refuse("invalid-request", '"room" must be a string'));
+      assert.deepEqual(join('"lobby"', list), refuse("invalid-request", '"username" must be a string'));
+      assert.deepEqual(join("1", list), refuse("invalid-request", '"username" must be a string'));
+    }
+  });
+
+  test("takes time that grows with the length of the text, whatever it holds", () => {
+    const texts = [
+      '"\\"'.repeat(20_000),
+      `[${"NaN ".repeat(15_000)}`,
+      `{"a":${"NaN".repeat(20_000)}`,
+      '"'.repeat(60_000),
+    ];
+    for (const text of texts) assert.equal(read(text), INVALID_JSON);
+    assert.equal(read(`NaN${" ".repeat(60_000)}x`), INVALID_JSON);
   });
 });
 
-function readCommandRefusal(value: unknown): Answer {
-  const refusal = readCommand(value);
+function refusalOf(text: string): Answer {
+  const refusal = read(text);
   assert.equal(refusal.type, "refusal");
   return refusal as Answer;
 }

@@ -1,2 +1,2 @@
 export { version1, version2 } from "./encoder.ts";
-export { INVALID_JSON, readCommand, readText } from "./reader.ts";
+export { INVALID_JSON, RequestReader } from "./reader.ts";

@@ -1,0 +1,49 @@
+import { RELATIONS, SETTINGS, type ServerConfig, type Setting } from "./config.ts";
+import type { ChatLimits } from "./core/mod.ts";
+import { formatSetting, parseSetting, type SettingValue } from "./setting-value.ts";
+
+/** Every setting and limit by its name. */
+export type Settings = ServerConfig & ChatLimits;
+export type SettingName = keyof Settings;
+
+/**
+ * Checks settings that were given in code. Unlimited is `Infinity` there.
+ *
+ * @throws {RangeError} naming each one that cannot work, its value, and what it must be.
+ */
+export function checkSettings(settings: Settings): Settings {
+  const problems: string[] = [];
+  const values = new Map<string, SettingValue>();
+  for (const [name, setting] of Object.entries(SETTINGS)) {
+    const value = settings[name as SettingName];
+    if (name === "data" && value === undefined) continue;
+    try {
+      values.set(name, parseSetting(setting, value === Number.POSITIVE_INFINITY ? "unlimited" : value));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      problems.push(
+        `Cannot use ${name} ${typeof value === "number" ? value : JSON.stringify(value)}: ${error.message}`,
+      );
+    }
+  }
+  const checked = Object.fromEntries(values) as unknown as Settings;
+  if (problems.length === 0) problems.push(...relationProblems(checked));
+  if (problems.length > 0) throw new RangeError(problems.join("\n"));
+  return checked;
+}
+
+/** What is wrong with settings beside each other, in one line each. Each value is right by itself. */
+export function relationProblems(settings: Settings, origin?: (name: SettingName) => string): readonly string[] {
+  const shown = (name: SettingName): string => {
+    const value = formatSetting(SETTINGS[name] as Setting, settings[name]);
+    return origin === undefined ? `${name} ${value}` : `${name} ${value} (from ${origin(name)})`;
+  };
+  return RELATIONS.flatMap((relation) => {
+    const name = relation.name as SettingName;
+    const other = relation.other as SettingName;
+    const least = relation.least(settings[other] as number);
+    if ((settings[name] as number) >= least) return [];
+    const text = formatSetting(SETTINGS[name] as Setting, least);
+    return [`Cannot use ${shown(name)}: with ${shown(other)} it must be at least ${text}`];
+  });
+}
