@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import type { SettingName } from "./check-settings.ts";
 import { SETTINGS } from "./config.ts";
-import { DEFAULT_SETTINGS, type SettingName } from "./load-config.ts";
+import { DEFAULT_SETTINGS } from "./load-config.ts";
 import { formatSetting } from "./setting-value.ts";
 
 test("docs/limits.md has each setting once, with its default, and no others", () => {

@@ -72,8 +72,10 @@ export interface Setting {
   readonly about: string;
   /** For `choice`: what there is. */
   readonly choices?: readonly string[];
-  /** The least value. @default 1; 0 for durations */
+  /** The least value. @default 1; 0 for durations, 0.001 for rates */
   readonly min?: number;
+  /** The greatest value. @default 2^31 - 1, as far as Node's timers go; 2^53 - 1 where it `isLong` */
+  readonly max?: number;
   /** Whether it can be `unlimited`. Rates always can. */
   readonly isUnlimitable?: true;
   /** A duration that no timer of Node's measures: it may be longer than 24 days. */
@@ -81,6 +83,9 @@ export interface Setting {
   /** It cannot change while the server runs. */
   readonly needsRestart?: true;
 }
+
+/** A connection that has shown nothing yet is held no longer. */
+const HOUR_MS = 3_600_000;
 
 /** Every setting and limit by its name, as in files and, in upper case, in the environment. */
 export const SETTINGS: Readonly<Record<string, Setting>> = {
@@ -101,12 +106,17 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   connectionRatePerAddress: { kind: "rate", about: "new connections of one address" },
   connectionBurstPerAddress: { kind: "count", about: "new connections of one address at once" },
   rates: { kind: "choice", choices: ["on", "off"], about: "off lifts every rate and every limit per address" },
-  silentMs: { kind: "duration", about: "until a silent client gets the welcome" },
-  sniffMs: { kind: "duration", about: "until a client that has not shown what it speaks gets the welcome" },
-  headersTimeoutMs: { kind: "duration", about: "for the head of an HTTP request", min: 1 },
+  silentMs: { kind: "duration", about: "until a silent client gets the welcome", min: 1, max: HOUR_MS },
+  sniffMs: {
+    kind: "duration",
+    about: "until a client that has not shown what it speaks gets the welcome",
+    min: 1,
+    max: HOUR_MS,
+  },
+  headersTimeoutMs: { kind: "duration", about: "for the head of an HTTP request", min: 1, max: HOUR_MS },
   sendTimeoutMs: { kind: "duration", about: "bytes wait for a connection and none leaves: it is gone", min: 1 },
   drainMs: { kind: "duration", about: "how long closing waits for clients to go" },
-  frameBytesMax: { kind: "size", about: "longest request" },
+  frameBytesMax: { kind: "size", about: "longest request", max: 2 ** 28 },
   messageBytesMax: { kind: "size", about: "longest text of one chat message" },
   topicBytesMax: { kind: "size", about: "longest topic of a room" },
   roomsMax: { kind: "count", about: "rooms that one connection may be in" },
@@ -121,7 +131,11 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   outboxBytesMax: { kind: "size", about: "what waits for a connection" },
   pingMs: { kind: "duration", about: "silence after which a client is pinged", min: 1 },
   pongMs: { kind: "duration", about: "how long a pinged client may stay silent", min: 1 },
-  joinTimeoutMs: { kind: "duration", about: "how long a connection may be in no room before its first one", min: 1 },
+  joinTimeoutMs: {
+    kind: "duration",
+    about: "how long a connection may be in no room before its first one",
+    min: 1_000,
+  },
   messageRate: { kind: "rate", about: "chat messages of a connection, and of a user" },
   messageBurst: { kind: "count", about: "chat messages of a connection, and of a user, at once" },
   messageRatePerAddress: { kind: "rate", about: "chat messages of one address" },
@@ -135,3 +149,33 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   requestRatePerAddress: { kind: "rate", about: "other requests of one address" },
   requestBurstPerAddress: { kind: "count", about: "other requests of one address at once" },
 };
+
+/** A setting that must be large enough for another one. */
+export interface Relation {
+  readonly name: string;
+  readonly other: string;
+  /** The least value, where the other setting has this one. */
+  readonly least: (other: number) => number;
+}
+
+/** What stands around a text, an entry or a list of names: other fields, with their names. */
+const REST_BYTES = 1_024;
+/** Names as JSON, with quotes and a comma: a quote or a backslash within takes two bytes. */
+const PERSON_BYTES_MAX = 2 * 64 + 3;
+const ROOM_BYTES_MAX = 2 * 128 + 3;
+/** A room in the answer to `rooms`. */
+const LISTED_ROOM_BYTES_MAX = ROOM_BYTES_MAX + 64;
+
+/** A quarter of an outbox holds any one answer, so that nobody is let go for what it asked. */
+const outboxFor = (bytes: number): number => 4 * (bytes + REST_BYTES);
+
+/** What settings must be beside others. */
+export const RELATIONS: readonly Relation[] = [
+  // A request that is too long ends its connection, so one with a text that is allowed must not be.
+  { name: "frameBytesMax", other: "messageBytesMax", least: (bytes) => bytes + REST_BYTES },
+  { name: "frameBytesMax", other: "topicBytesMax", least: (bytes) => bytes + REST_BYTES },
+  { name: "outboxBytesMax", other: "frameBytesMax", least: outboxFor },
+  { name: "outboxBytesMax", other: "membersMax", least: (count) => outboxFor(count * PERSON_BYTES_MAX) },
+  { name: "outboxBytesMax", other: "roomListMax", least: (count) => outboxFor(count * LISTED_ROOM_BYTES_MAX) },
+  { name: "outboxBytesMax", other: "roomsMax", least: (count) => outboxFor(count * ROOM_BYTES_MAX) },
+];

@@ -121,10 +121,10 @@ describe("loadConfig()", () => {
   test("refuses requests that cannot hold a message or a topic, and names where both come from", async () => {
     const env = { LANDLINE_FRAME_BYTES_MAX: "1KiB" };
     assert.deepEqual(await problems({ env, file: await file('{ "messageBytesMax": 2000 }') }), [
-      "Cannot use frameBytesMax 1KiB (from LANDLINE_FRAME_BYTES_MAX): it must be larger than messageBytesMax 2000" +
-        ` (from ${join(folder, "settings.json")}) by 1KiB or more`,
-      "Cannot use frameBytesMax 1KiB (from LANDLINE_FRAME_BYTES_MAX): it must be larger than topicBytesMax 1KiB" +
-        " (from default) by 1KiB or more",
+      "Cannot use frameBytesMax 1KiB (from LANDLINE_FRAME_BYTES_MAX): with messageBytesMax 2000" +
+        ` (from ${join(folder, "settings.json")}) it must be at least 3024`,
+      "Cannot use frameBytesMax 1KiB (from LANDLINE_FRAME_BYTES_MAX): with topicBytesMax 1KiB" +
+        " (from default) it must be at least 2KiB",
     ]);
     const least = { frameBytesMax: "17408", messageBytesMax: "16KiB" };
     assert.equal((await loadConfig({ flags: least })).config.limits.frameBytesMax, 17_408);

@@ -1,13 +1,10 @@
 import { readFile } from "node:fs/promises";
+import { relationProblems, type SettingName, type Settings } from "./check-settings.ts";
 import { DEFAULT_CONFIG, SETTINGS, type ServerConfig, type Setting } from "./config.ts";
 import { type ChatLimits, DEFAULT_LIMITS } from "./core/mod.ts";
 import { JsonSyntaxError, parseJson } from "./json-file.ts";
 import { nearestName } from "./nearest-name.ts";
-import { formatSetting, parseSetting, type SettingValue } from "./setting-value.ts";
-
-/** Every setting and limit by its name. */
-export type Settings = ServerConfig & ChatLimits;
-export type SettingName = keyof Settings;
+import { parseSetting, type SettingValue } from "./setting-value.ts";
 
 /** Where a value came from. */
 export interface Origin {
@@ -55,8 +52,6 @@ export const DEFAULT_SETTINGS: Settings = { ...DEFAULT_CONFIG, ...DEFAULT_LIMITS
 const DEFAULT_FILE = "landline.json";
 /** Variables that are no settings: which file is read, and how long this project's own tests take. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set(["LANDLINE_CONFIG", "LANDLINE_LONG"]);
-/** What stands around the text in a request: its other fields, with their names. */
-const FRAME_REST_BYTES = 1_024;
 const VARIABLE_PREFIX = "LANDLINE_";
 const NAMES = Object.keys(SETTINGS) as SettingName[];
 const NAME_OF_VARIABLE = new Map(NAMES.map((name) => [variableOf(name), name]));
@@ -118,7 +113,9 @@ class Loading {
       NAMES.map((name) => [name, this.#origins.get(name) ?? isDefault]),
     ) as LoadedConfig["origins"];
     // Where a value could not be read, its default says nothing about the others.
-    if (this.#problems.length === 0) this.#compare(settings, origins);
+    if (this.#problems.length === 0) {
+      this.#problems.push(...relationProblems(settings, (name) => origins[name].name));
+    }
     if (this.#problems.length > 0) throw new ConfigError(this.#problems, { hasWrongFlag: this.#hasWrongFlag });
     return {
       settings,
@@ -150,19 +147,6 @@ class Loading {
       if (!(error instanceof RangeError)) throw error;
       this.#hasWrongFlag ||= origin.from === "flag";
       this.#problems.push(`Cannot use ${name} ${JSON.stringify(raw)} (from ${origin.name}): ${error.message}`);
-    }
-  }
-
-  /** A request that is too long ends its connection, so one with a text that is allowed must not be. */
-  #compare(settings: Settings, origins: LoadedConfig["origins"]): void {
-    const shown = (name: SettingName) =>
-      `${name} ${formatSetting(SETTINGS[name] as Setting, settings[name])} (from ${origins[name].name})`;
-    for (const name of ["messageBytesMax", "topicBytesMax"] as const) {
-      if (settings.frameBytesMax - settings[name] >= FRAME_REST_BYTES) continue;
-      const rest = formatSetting({ kind: "size", about: "" }, FRAME_REST_BYTES);
-      this.#problems.push(
-        `Cannot use ${shown("frameBytesMax")}: it must be larger than ${shown(name)} by ${rest} or more`,
-      );
     }
   }
 

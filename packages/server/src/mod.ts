@@ -4,6 +4,7 @@
  * @module
  */
 export { restoreBackup, writeBackup } from "./adapters/sqlite/mod.ts";
+export type { SettingName, Settings } from "./check-settings.ts";
 export {
   DEFAULT_CONFIG,
   type Durability,
@@ -21,8 +22,6 @@ export {
   type LoadedConfig,
   loadConfig,
   type Origin,
-  type SettingName,
-  type Settings,
   variableOf,
 } from "./load-config.ts";
 export { type ChatServer, type ServerOptions, startServer } from "./server.ts";

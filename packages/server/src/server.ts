@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type Address, json, lengthPrefixed, SocketError } from "@landline/sockets";
 import { MemoryPresence, MemoryRegistry, MemoryRoomLog } from "./adapters/memory/mod.ts";
 import { SqliteRoomLog, type SqliteRoomLogOptions } from "./adapters/sqlite/mod.ts";
+import { checkSettings } from "./check-settings.ts";
 import { DEFAULT_CONFIG, type ServerConfig } from "./config.ts";
 import { type ChatLimits, DEFAULT_LIMITS, RateLimits } from "./core/mod.ts";
 import { INVALID_JSON, RequestReader, version1, version2 } from "./dialects/json/mod.ts";
@@ -46,6 +47,7 @@ const LOG_CLOSE_MS = 1_000;
 /**
  * Starts a chat server: JSON over TCP, WebSocket and the web page on one port.
  *
+ * @throws {RangeError} for settings and limits that cannot work, by themselves or beside each other.
  * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`.
  * @throws {RoomLogError} when the rooms in the folder `data` cannot be opened: `in-use`, `newer-version`, `damaged`, …
  *
@@ -58,9 +60,10 @@ const LOG_CLOSE_MS = 1_000;
  * ```
  */
 export async function startServer(options: ServerOptions = {}): Promise<ChatServer> {
-  const { limits: limitOptions, onError, onRecovered, ...settings } = options;
-  const config: ServerConfig = { ...DEFAULT_CONFIG, ...settings };
-  const limits: ChatLimits = { ...DEFAULT_LIMITS, ...limitOptions };
+  const { limits: limitOptions, onError, onRecovered, ...given } = options;
+  const settings = checkSettings({ ...DEFAULT_CONFIG, ...given, ...DEFAULT_LIMITS, ...limitOptions });
+  const config: ServerConfig = settings;
+  const limits: ChatLimits = settings;
   const report = onError ?? ((error: unknown) => process.emitWarning(error instanceof Error ? error : String(error)));
   // The hub tells of a failure that lasts once a minute; of its end is told as often.
   let isFailureTold = false;

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { fc } from "../../../test/seed.ts";
+import type { SettingName } from "./check-settings.ts";
 import { SETTINGS, type Setting } from "./config.ts";
-import { DEFAULT_SETTINGS, type SettingName } from "./load-config.ts";
+import { DEFAULT_SETTINGS } from "./load-config.ts";
 import { formatSetting, parseSetting } from "./setting-value.ts";
 
 const DURATION: Setting = { kind: "duration", about: "" };
@@ -59,14 +60,14 @@ describe("parseSetting()", () => {
       [1],
       "unlimited",
     ];
-    assertRefuses(DURATION, wrong, /^(?:not a duration such as 30s|must be at least 0)$/);
+    assertRefuses(DURATION, wrong, /^(?:not a duration such as 30s|must be at least 0ms)$/);
     assertReads(DURATION, [["2147483647ms", 2_147_483_647]]);
     assertRefuses(DURATION, ["2147483648ms", "25d"], /^must be at most 24d$/);
     assertReads({ ...DURATION, isLong: true, isUnlimitable: true }, [
       ["365d", 31_536_000_000],
       ["unlimited", Number.POSITIVE_INFINITY],
     ]);
-    assertRefuses({ ...DURATION, min: 1 }, ["0s"], /^must be at least 1$/);
+    assertRefuses({ ...DURATION, min: 1 }, ["0s"], /^must be at least 1ms$/);
   });
 
   test("reads sizes", () => {
@@ -107,7 +108,7 @@ describe("parseSetting()", () => {
       ["unlimited", Number.POSITIVE_INFINITY],
     ]);
     assertRefuses(RATE, ["fast", "50/m", "-1"], /^not a rate such as 50\/s or unlimited$/);
-    assertRefuses(RATE, ["0", 0], /^must be more than 0$/);
+    assertRefuses(RATE, ["0", 0], /^must be at least 0.001\/s$/);
     assertReads(PORT, [
       ["0", 0],
       ["65535", 65_535],

@@ -87,22 +87,32 @@ function number(pattern: RegExp, units: Readonly<Record<string, number>>, messag
 
 /** A number within the setting's bounds, or that there is none. */
 function amount(
-  { kind, min = kind === "duration" ? 0 : 1, isUnlimitable, isLong }: Setting,
+  setting: Setting,
   pattern: RegExp,
   units: Readonly<Record<string, number>>,
   what: string,
 ): NumberSchema {
-  const isRate = kind === "rate";
-  const canBeUnlimited = isRate || isUnlimitable === true;
+  const { kind, isUnlimitable } = setting;
+  const { min, max } = boundsOf(setting);
+  const canBeUnlimited = kind === "rate" || isUnlimitable === true;
   const message = `not ${what}${canBeUnlimited ? ` or ${UNLIMITED}` : ""}`;
-  const max = kind === "duration" && !isLong ? TIMER_MS_MAX : Number.MAX_SAFE_INTEGER;
   const limited: NumberSchema = v.pipe(
     number(pattern, units, message),
-    v.check((value) => isRate || Number.isInteger(value), message),
-    v.check((value) => (isRate ? value > 0 : value >= min), isRate ? "must be more than 0" : `must be at least ${min}`),
-    v.check((value) => value <= max, max === TIMER_MS_MAX ? "must be at most 24d" : `must be at most ${max}`),
+    v.check((value) => kind === "rate" || Number.isInteger(value), message),
+    v.minValue(min, `must be at least ${formatSetting(setting, min)}`),
+    v.maxValue(
+      max,
+      `must be at most ${kind === "duration" && max === TIMER_MS_MAX ? "24d" : formatSetting(setting, max)}`,
+    ),
   );
   return canBeUnlimited ? v.lazy((raw) => (raw === UNLIMITED ? NO_LIMIT : limited)) : limited;
+}
+
+const LEAST: Readonly<Partial<Record<Setting["kind"], number>>> = { duration: 0, rate: 0.001 };
+
+/** The least and the greatest value of a setting that is a number and no port. */
+export function boundsOf({ kind, min, max, isLong }: Setting): { readonly min: number; readonly max: number } {
+  return { min: min ?? LEAST[kind] ?? 1, max: max ?? (isLong ? Number.MAX_SAFE_INTEGER : TIMER_MS_MAX) };
 }
 
 const NO_LIMIT: NumberSchema = v.pipe(

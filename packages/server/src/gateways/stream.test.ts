@@ -89,23 +89,25 @@ describe("requests over TCP", LIMIT, () => {
   });
 
   test("one byte over the limit ends the connection with its reason; the limit itself does not", async () => {
-    await using server = await TestServer.start({ limits: { frameBytesMax: 200 } });
+    const max = 1_200;
+    const limits = { frameBytesMax: max, messageBytesMax: 100, topicBytesMax: 100 };
+    await using server = await TestServer.start({ limits });
     const fits = await server.connect();
     const request = (length: number) => `{"type":"ping","x":"${"x".repeat(length - 22)}"}`;
-    assert.equal(request(200).length, 200);
-    fits.send(request(200));
+    assert.equal(request(max).length, max);
+    fits.send(request(max));
     assert.equal((await fits.nextWith("type", "pong")).type, "pong");
     for (const parts of [
-      [request(201)],
-      [`${request(100)}${request(201)}`],
-      [request(201).slice(0, 150), "x".repeat(99)],
+      [request(max + 1)],
+      [`${request(100)}${request(max + 1)}`],
+      [request(max + 1).slice(0, max - 50), "x".repeat(99)],
     ]) {
       const client = await server.connect();
       await client.sendApart(parts);
       assert.deepEqual((await client.rest()).at(-1), {
         type: "error",
         code: "frame-too-long",
-        message: "A request has at most 200 bytes",
+        message: `A request has at most ${max} bytes`,
       });
     }
   });
