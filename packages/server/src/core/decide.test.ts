@@ -236,7 +236,8 @@ describe("topic", () => {
     const by = session(2, ADA, LOBBY);
     assert.equal(codeOf(by, set("é".repeat(512))), undefined);
     assert.equal(codeOf(by, set(`${"é".repeat(512)}x`)), "message-too-long");
-    for (const topic of ["a\nb", "\u001b[31m", "\u0085"]) assert.equal(codeOf(by, set(topic)), "invalid-request");
+    for (const topic of ["a\nb", "\u001b[31m", "\u0085", "a\u2028b", "\u2029", "\ud800"])
+      assert.equal(codeOf(by, set(topic)), "invalid-request");
   });
 });
 

@@ -3,6 +3,7 @@ import type { CommandOf } from "../command.ts";
 import type { Decision } from "../decision.ts";
 import type { ChatLimits } from "../limits.ts";
 import { utf8Length } from "../names.ts";
+import { isOneLine } from "../one-line.ts";
 import { refuse } from "../refusal.ts";
 import type { Session } from "../session.ts";
 
@@ -15,6 +16,6 @@ export function topic(session: Session, command: CommandOf<"topic">, limits: Cha
   if (utf8Length(value) > limits.topicBytesMax) {
     return refuse("message-too-long", `A topic has at most ${limits.topicBytesMax} bytes`);
   }
-  if (/\p{Cc}/u.test(value)) return refuse("invalid-request", "A topic is one line, without control characters");
+  if (!isOneLine(value)) return refuse("invalid-request", "A topic is one line, without control characters");
   return { type: "set", room, person: session.person, key: "topic", value };
 }
