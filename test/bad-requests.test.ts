@@ -96,7 +96,7 @@ const TEXTS: readonly (readonly [name: string, text: string, framed: Outcome, li
   ["an empty text", "", "invalid-json", "served"],
 ];
 
-describe("bad requests", { timeout: 110_000 }, () => {
+describe("bad requests", { timeout: 300_000 }, () => {
   let folder: string;
   let server: TestServer;
   let author: RawClient;
@@ -180,7 +180,7 @@ describe("bad requests", { timeout: 110_000 }, () => {
 
       for (const [name, bad, framed, lines] of TEXTS) {
         const outcome = transport === "TCP, back to back" ? lines : framed;
-        test(`${name} over ${transport}, version ${version}: ${outcome}`, { timeout: 20_000 }, async () => {
+        test(`${name} over ${transport}, version ${version}: ${outcome}`, { timeout: 300_000 }, async () => {
           const wire = await open(transport, version);
           await wire.send(bad);
           const answers = await answersTo(wire);

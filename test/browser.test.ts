@@ -142,7 +142,7 @@ async function strangersPage(html: string): Promise<AsyncDisposable & { url: str
   };
 }
 
-describe("the web page in Chromium", { skip, timeout: 120_000 }, () => {
+describe("the web page in Chromium", { skip, timeout: 300_000 }, () => {
   let browser: PageBrowser;
   const newPage = () => browser.newPage();
 

@@ -56,7 +56,7 @@ async function stored(client: RawClient): Promise<readonly (readonly [seq: unkno
   }
 }
 
-describe("a disk that is full", { timeout: 240_000 }, () => {
+describe("a disk that is full", { timeout: 300_000 }, () => {
   let disk: string;
   let isMounted: boolean;
 

@@ -12,7 +12,7 @@ import { RawClient } from "./raw-client.ts";
 
 failOnLeaks();
 
-const TIMEOUT = { timeout: 60_000 };
+const TIMEOUT = { timeout: 300_000 };
 const HALF_A_REQUEST = "GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n";
 
 /** A server in a process of its own. */

@@ -48,7 +48,7 @@ describe("examples/", { concurrency: availableParallelism() }, () => {
   for (const [file, output] of Object.entries(OUTPUT)) {
     test(`${file} prints what it should and ends`, async () => {
       const args = ["--conditions=@landline/source", file];
-      const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: root, timeout: 30_000 });
+      const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: root, timeout: 120_000 });
       assert.equal(stdout, output);
       assert.equal(stderr, "");
     });

@@ -10,7 +10,7 @@ import { turn, until } from "./until.ts";
 
 failOnLeaks();
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 const REQUESTS_PER_CONNECTION_MAX = 1_000;
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
 

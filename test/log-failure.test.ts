@@ -65,7 +65,7 @@ async function stored(): Promise<readonly unknown[]> {
   return (entries as Message[]).map(({ message }) => message);
 }
 
-describe("a server whose log's writer dies", { timeout: 60_000 }, () => {
+describe("a server whose log's writer dies", { timeout: 300_000 }, () => {
   let workers: Worker[];
   let reported: unknown[];
   let server: ChatServer;

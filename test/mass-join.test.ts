@@ -90,7 +90,7 @@ async function* messages(client: RawClient): AsyncGenerator<Message> {
   }
 }
 
-describe("300 clients that come at once", { timeout: 120_000 }, () => {
+describe("300 clients that come at once", { timeout: 300_000 }, () => {
   for (const kept of ["on disk", "in memory"]) {
     test(`each know who is there, with rooms ${kept}`, async () => {
       const folder = await mkdtemp(join(tmpdir(), "landline-mass-"));

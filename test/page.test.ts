@@ -13,7 +13,7 @@ import { until } from "./until.ts";
 
 const PHONE = { viewport: { width: 390, height: 780 } };
 
-describe("the web page", { skip: skipWithoutChromium(), timeout: 120_000 }, () => {
+describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () => {
   let browser: PageBrowser;
 
   before(async () => {

@@ -189,9 +189,9 @@ async function replayAll(data: string | undefined): Promise<void> {
   }
 }
 
-test("the examples of docs/protocol.md are what the server says", { timeout: 60_000 }, () => replayAll(undefined));
+test("the examples of docs/protocol.md are what the server says", { timeout: 300_000 }, () => replayAll(undefined));
 
-test("they are the same with a log on disk", { timeout: 60_000 }, async () => {
+test("they are the same with a log on disk", { timeout: 300_000 }, async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "landline-doc-"));
   await replayAll(folder.path);
 });

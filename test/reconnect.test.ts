@@ -148,7 +148,7 @@ class Person implements AsyncDisposable {
   }
 }
 
-describe("ChatClient whose next link is cut on its way back in", { timeout: 120_000 }, () => {
+describe("ChatClient whose next link is cut on its way back in", { timeout: 300_000 }, () => {
   for (const isNoticed of [true, false]) {
     for (const way of ["toServer", "toClient"] as const) {
       const name = `${way === "toServer" ? "what it asks" : "what it is told"}, ${isNoticed ? "" : "un"}noticed by the server`;
@@ -229,7 +229,7 @@ function friendly({ type, id }: Request): ServerMessage {
   return { type: "joined", id, room: "lobby", position, members: ["ada"], count: 1, entries: [] };
 }
 
-describe("ChatClient that is told not to come back", { timeout: 30_000 }, () => {
+describe("ChatClient that is told not to come back", { timeout: 300_000 }, () => {
   for (const point of ["hello", "join", "chat"] as const) {
     test(`when it sent ${point} is closed for good, and what waits fails with bye`, async () => {
       await using server = await scriptedServer((request, socket) => {

@@ -33,7 +33,7 @@ function say(client: RawClient, id: string, message: string): Promise<Message> {
   return client.nextWith("id", id);
 }
 
-describe("a client that sends the same id before and after a restart", { timeout: 60_000 }, () => {
+describe("a client that sends the same id before and after a restart", { timeout: 300_000 }, () => {
   /** What is to be said before, and after, at the end of which the room has one entry only. */
   async function before(client: RawClient): Promise<Message> {
     await enter(client, "Ada");
@@ -85,7 +85,7 @@ describe("a client that sends the same id before and after a restart", { timeout
   });
 });
 
-describe("a clock that jumps back", { timeout: 60_000 }, () => {
+describe("a clock that jumps back", { timeout: 300_000 }, () => {
   const HOUR = 3_600_000;
   const NOON = 1_795_348_800_000;
 

@@ -82,10 +82,10 @@ def enter(name, room):
 /** Runs a script against a fresh server; whatever it finds wrong is its exit. */
 async function converse(script: string): Promise<void> {
   await using server = await TestServer.start({ silentMs: 50, sniffMs: 50 });
-  await run("python3", ["-c", `${PREAMBLE}\n${script}`, String(server.port)], { timeout: 30_000 });
+  await run("python3", ["-c", `${PREAMBLE}\n${script}`, String(server.port)], { timeout: 120_000 });
 }
 
-describe("the seed's clients", { skip, timeout: 60_000 }, () => {
+describe("the seed's clients", { skip, timeout: 300_000 }, () => {
   test("wait for the welcome before they say anything", () =>
     converse(`
 caller = Caller()

@@ -9,7 +9,7 @@ import { failOnLeaks } from "./leaks.ts";
 failOnLeaks();
 
 const isWindows = process.platform === "win32";
-const TIMEOUT = { timeout: 60_000 };
+const TIMEOUT = { timeout: 300_000 };
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 
 /** Runs a module of JavaScript on the toolkit's source; with `descriptorsMax` it may open no more than these. */

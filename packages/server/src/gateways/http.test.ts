@@ -13,7 +13,7 @@ import { HttpGateway } from "./http.ts";
 
 failOnLeaks();
 
-const LIMIT = { timeout: 20_000 };
+const LIMIT = { timeout: 300_000 };
 const HEAD = "Host: 127.0.0.1\r\n";
 
 const ASSETS: ReadonlyMap<string, Asset> = new Map([

@@ -46,7 +46,7 @@ async function stayOpen(connection: Connection, answer: string): Promise<void> {
   for await (const _ of connection);
 }
 
-describe("get()", { timeout: 30_000 }, () => {
+describe("get()", { timeout: 300_000 }, () => {
   before(() => diagnostics.subscribe(STATE_CHANNELS[0], watch));
   after(() => diagnostics.unsubscribe(STATE_CHANNELS[0], watch));
   afterEach(async () => {
@@ -338,7 +338,7 @@ describe("get()", { timeout: 30_000 }, () => {
 const hasPython = spawnSync("python3", ["--version"]).status === 0;
 const skip = hasPython || process.env.CI ? false : "python3 is not installed";
 
-describe("get() from python3 -m http.server", { skip, timeout: 30_000 }, () => {
+describe("get() from python3 -m http.server", { skip, timeout: 300_000 }, () => {
   let folder = "";
   let python: ChildProcess;
   let base = "";

@@ -35,7 +35,7 @@ function found(location: string, status = 302): string {
 
 const utf8 = (text: string): string => Buffer.from(text).toString("latin1");
 
-describe("a redirect", { timeout: 30_000 }, () => {
+describe("a redirect", { timeout: 300_000 }, () => {
   /** Where `Location` leads from `http://first.test:PORT/a/b?c`: the place, or the code of the error. */
   const PLACES: readonly (readonly [name: string, location: string, url: string | { code: string }])[] = [
     ["a path", "/x", "http://first.test/x"],

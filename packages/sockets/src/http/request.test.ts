@@ -59,7 +59,7 @@ function endless(): { body: AsyncGenerator<Uint8Array, void, void>; left: Promis
   return { body: give(), left };
 }
 
-describe("request()", { timeout: 30_000 }, () => {
+describe("request()", { timeout: 300_000 }, () => {
   test("sends bytes and text with their length", async () => {
     for (const body of ["hé!", Buffer.from("hé!")]) {
       const { server, seen } = await serveKeeping("!");
@@ -125,7 +125,7 @@ describe("request()", { timeout: 30_000 }, () => {
     for (const options of wrong) await assert.rejects(request("http://localhost:1/", options), TypeError);
   });
 
-  test("reads an early answer and stops sending", { timeout: 10_000 }, async () => {
+  test("reads an early answer and stops sending", { timeout: 300_000 }, async () => {
     await using server = await serveRaw(async (connection) => {
       await connection.write("HTTP/1.1 413 Too much\r\nContent-Length: 2\r\n\r\nno");
       for await (const _ of connection);
@@ -146,7 +146,7 @@ describe("request()", { timeout: 30_000 }, () => {
     assert.equal(await bytes.text(), "no");
   });
 
-  test("reads an early answer of a server that takes no more", { timeout: 10_000 }, async () => {
+  test("reads an early answer of a server that takes no more", { timeout: 300_000 }, async () => {
     await using server = await serveRaw(async (connection) => {
       await connection.write("HTTP/1.1 400 No\r\nContent-Length: 2\r\n\r\nno");
       await connection.closed;
@@ -198,7 +198,7 @@ describe("request()", { timeout: 30_000 }, () => {
     await assert.rejects(request(urlOf(server), { body: strings }), TypeError);
   });
 
-  test("aborts and times out while it sends, and leaves the stream", { timeout: 10_000 }, async () => {
+  test("aborts and times out while it sends, and leaves the stream", { timeout: 300_000 }, async () => {
     await using server = await serveRaw(async (connection) => void (await connection.closed));
     const controller = new AbortController();
     const reason = new Error("enough");
@@ -294,7 +294,7 @@ describe("request()", { timeout: 30_000 }, () => {
   });
 });
 
-describe("request() to node:http", { timeout: 30_000 }, () => {
+describe("request() to node:http", { timeout: 300_000 }, () => {
   let server: http.Server;
   let base = "";
 
@@ -367,7 +367,7 @@ print(server.server_port, flush=True)
 server.serve_forever()
 `;
 
-describe("request() to python3's http.server", { skip, timeout: 30_000 }, () => {
+describe("request() to python3's http.server", { skip, timeout: 300_000 }, () => {
   let python: ChildProcess;
   let base = "";
 

@@ -73,7 +73,7 @@ function isHeadTimeout(host: string): (error: SocketError) => boolean {
   };
 }
 
-describe("get() from a server that falls silent", { timeout: 60_000 }, () => {
+describe("get() from a server that falls silent", { timeout: 300_000 }, () => {
   test("ends a name lookup that never answers", async () => {
     const lookup = (): void => undefined;
     await assert.rejects(get("http://example.test/", { ...SHORT, lookup }), isHeadTimeout("example.test"));
@@ -201,7 +201,7 @@ describe("get() from a server that falls silent", { timeout: 60_000 }, () => {
   });
 });
 
-describe("get() with its defaults", { timeout: 30_000 }, () => {
+describe("get() with its defaults", { timeout: 300_000 }, () => {
   afterEach(() => mock.timers.reset());
 
   /** Whether the promise is settled once everything that waits has had its turns. */
@@ -279,7 +279,7 @@ describe("get() with its defaults", { timeout: 30_000 }, () => {
   });
 });
 
-describe("get() of a body that is wrong", { timeout: 30_000 }, () => {
+describe("get() of a body that is wrong", { timeout: 300_000 }, () => {
   const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
   const wrong: [what: string, head: string, body: string, code: string][] = [
     ["chunk size", chunked, "5\r\nhello\r\nx\r\n", "malformed"],

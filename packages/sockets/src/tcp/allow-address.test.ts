@@ -46,7 +46,7 @@ const SPELLINGS = [
   ...["[::ffff:7f00:1]", "[0:0:0:0:0:ffff:7f00:1]", "[64:ff9b::127.0.0.1]", "localhost", "LOCALHOST"],
 ];
 
-describe("allowAddress", { timeout: 30_000 }, () => {
+describe("allowAddress", { timeout: 300_000 }, () => {
   for (const spelling of SPELLINGS) {
     test(`isPublicAddress keeps connect(), get() and a redirect from ${spelling}`, async () => {
       const { server, port, connections } = await serveHead("HTTP/1.1 200 OK\r\n");

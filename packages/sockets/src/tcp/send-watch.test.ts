@@ -57,7 +57,7 @@ async function discard(socket: net.Socket): Promise<void> {
   await once(socket, "close");
 }
 
-describe("sendTimeoutMs", { timeout: 60_000 }, () => {
+describe("sendTimeoutMs", { timeout: 300_000 }, () => {
   const kinds: Readonly<Record<string, ListenOptions>> = {
     TCP: { host: HOST },
     TLS: { host: HOST, tls },

@@ -46,7 +46,7 @@ const NAMES: readonly (readonly [host: string, name: string | undefined])[] = [
 const lookup = (_host: string, _options: object, done: (error: null, address: string, family: number) => void): void =>
   done(null, "127.0.0.1", 4);
 
-describe("the name that a server is asked for", { timeout: 30_000 }, () => {
+describe("the name that a server is asked for", { timeout: 300_000 }, () => {
   /** The name in the first bytes of what begins TLS to the port. */
   async function asked(begin: (port: number) => Promise<unknown>): Promise<string | undefined> {
     await using listener = await listen({ host: "127.0.0.1", lingerMs: 0 });

@@ -73,7 +73,7 @@ const WAYS: readonly (readonly [string, (file: string) => void])[] = [
   ],
 ];
 
-describe("a log whose files are taken away while it runs", { timeout: 120_000 }, () => {
+describe("a log whose files are taken away while it runs", { timeout: 300_000 }, () => {
   let count = 0;
   const opened = async (folder = join(base, `log ${++count}`)) => {
     const reported: unknown[] = [];

@@ -13,7 +13,7 @@ import { MIGRATIONS, migrate } from "./schema.ts";
 
 const DISK_BYTES = 4_194_304;
 
-describe("SqliteRoomLog on a disk that is full", { timeout: 120_000 }, () => {
+describe("SqliteRoomLog on a disk that is full", { timeout: 300_000 }, () => {
   let disk: string;
   let isMounted: boolean;
 
