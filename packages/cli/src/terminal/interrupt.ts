@@ -11,7 +11,11 @@ export function interruptSignal(): AbortSignal {
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
       const interrupted = new Interrupted(name);
-      if (controller.signal.aborted) process.exit(interrupted.exitCode);
+      if (controller.signal.aborted) {
+        // The end waits for calls to the system, as opening a named pipe that nobody reads: a third one does not.
+        process.removeAllListeners(name);
+        process.exit(interrupted.exitCode);
+      }
       controller.abort(interrupted);
     });
   }
