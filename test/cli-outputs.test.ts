@@ -39,8 +39,9 @@ async function assertServes(server: CliProcess, port: number, which: ServerUnder
     await ask(port, which);
   }
   server.child.kill("SIGTERM");
-  const [code, signal] = server.child.exitCode === null ? await once(server.child, "exit") : [server.child.exitCode];
-  assert.deepEqual([code, signal ?? null], [0, null]);
+  const { child } = server;
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  assert.deepEqual([child.exitCode, child.signalCode], [0, null]);
 }
 
 for (const which of SERVERS) {
@@ -106,12 +107,13 @@ test("echo: its terminal's end is its own", async () => {
   assert.equal(signal, "SIGHUP");
 });
 
-/** Passes signals on to the process below, and exits as it does. */
+/** Passes signals on to the process below, from before anything is said of it, and exits as it does. */
 const BELOW = `
 import fcntl, os, pty, signal, subprocess, sys
-def run(below):
+def pass_on(below):
     for name in (signal.SIGHUP, signal.SIGTERM):
         signal.signal(name, lambda number, frame: os.kill(below, number))
+def wait(below):
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(below, 0)[1]) & 255)
 `;
 
@@ -124,7 +126,9 @@ try:
         os.write(full, bytes(4096))
 except BlockingIOError:
     os.set_blocking(full, True)
-run(subprocess.Popen(sys.argv[2:], **{sys.argv[1]: full}).pid)
+child = subprocess.Popen(sys.argv[2:], **{sys.argv[1]: full}).pid
+pass_on(child)
+wait(child)
 `;
 
 /** Runs a program on a terminal of which nothing is read after the program's first lines. */
@@ -132,11 +136,12 @@ const ON_A_TERMINAL_THAT_STOPS = `${BELOW}
 child, screen = pty.fork()
 if child == 0:
     os.execvp(sys.argv[1], sys.argv[1:])
+pass_on(child)
 text = b""
 while b"try: " not in text:
     text += os.read(screen, 65536)
 os.write(1, text)
-run(child)
+wait(child)
 `;
 
 /** Runs a program on a terminal that closes after the program's first output. */
@@ -144,11 +149,12 @@ const ON_A_TERMINAL_THAT_CLOSES = `${BELOW}
 child, screen = pty.fork()
 if child == 0:
     os.execvp(sys.argv[1], sys.argv[1:])
+pass_on(child)
 text = b""
 while b"Rooms are kept" not in text:
     text += os.read(screen, 65536)
 os.write(1, text)
 os.close(screen)
 os.write(1, b"the terminal is closed\\n")
-run(child)
+wait(child)
 `;
