@@ -21,8 +21,10 @@ interface Acknowledged {
 }
 
 for (const durability of ["disk", "process"] as const) {
-  describe(`SqliteRoomLog (${durability}) killed while it appends`, () => {
-    test(`has all that was acknowledged, once, in order and in the same epoch, after each of ${ROUNDS} times`, async () => {
+  describe(`SqliteRoomLog (${durability}) killed while it appends`, { timeout: 600_000 }, () => {
+    test(`has all that was acknowledged, once, in order and in the same epoch, after each of ${ROUNDS} times`, {
+      timeout: 600_000,
+    }, async () => {
       const folder = mkdtempSync(join(tmpdir(), "landline-kill-"));
       const acknowledged: Acknowledged[] = [];
       const epochs = new Set<string>();
@@ -41,7 +43,9 @@ for (const durability of ["disk", "process"] as const) {
   });
 }
 
-test("SqliteRoomLog killed after its write-ahead log was removed has all that was acknowledged, or says so", async () => {
+test("SqliteRoomLog killed after its write-ahead log was removed has all that was acknowledged, or says so", {
+  timeout: 600_000,
+}, async () => {
   const folder = mkdtempSync(join(tmpdir(), "landline-kill-"));
   try {
     const acknowledged: Acknowledged[] = [];
