@@ -1,7 +1,7 @@
 /**
- * What a request can be refused for. The connection goes on.
+ * Codes of refused requests. The connection stays open.
  *
- * The codes are stable; the texts beside them on the wire are for people and may change.
+ * The codes are stable. The text beside them on the wire is for people and may change.
  */
 export const ERROR_CODES = [
   /** The bytes were not JSON, or not UTF-8. */
@@ -12,35 +12,35 @@ export const ERROR_CODES = [
   "unknown-type",
   /** The request needs `hello` with version 2 first. */
   "version-required",
-  /** The version in `hello` is not spoken here. */
+  /** The server does not support the version in `hello`. */
   "unsupported-version",
-  /** The person's name breaks a rule for names. */
+  /** The person's name is invalid. */
   "name-invalid",
-  /** Somebody else has this name, or one that looks like it. */
+  /** Another person has this name, or one that looks like it. */
   "name-in-use",
   /** This connection already has another name. */
   "name-fixed",
-  /** The room's name breaks a rule for names. */
+  /** The room's name is invalid. */
   "room-invalid",
-  /** The connection is in as many rooms as it may be. */
+  /** The connection is already in `roomsMax` rooms. */
   "too-many-rooms",
-  /** The person has as many connections as it may have. */
+  /** The person already has the most connections that the server allows. */
   "too-many-connections",
-  /** The request is for a room that this connection has not joined. */
+  /** The connection has not joined this room. */
   "not-joined",
   /** The text is longer than `messageBytesMax`, or the topic than `topicBytesMax`. */
   "message-too-long",
-  /** Too many messages, joins or other requests in a short time; `retryAfterMs` says when to go on. */
+  /** Too many messages, joins or other requests in a short time. `retryAfterMs` tells when to retry. */
   "rate-limited",
-  /** An id was used before, with another text. */
+  /** The id was used before for a different text. */
   "id-reused",
-  /** No connection that could be taken back has this session. */
+  /** No session has this secret, or it ended. */
   "session-unknown",
-  /** The server has too much to do for this now; try again later. */
+  /** The server is overloaded; retry later. */
   "busy",
-  /** The server cannot store anything at the moment: its disk is full, for example. Nothing was stored; try again later. */
+  /** The server cannot store the message now, for example because its disk is full. Nothing was stored; retry later. */
   "unavailable",
-  /** The server failed; trying again may help. */
+  /** The server failed; a retry may succeed. */
   "internal",
 ] as const;
 
@@ -51,22 +51,22 @@ export type ErrorCode = (typeof ERROR_CODES)[number];
 export type ByeCode =
   /** The server is shutting down. */
   | "shutdown"
-  /** The client read more slowly than its rooms talk; it may resume from its last position. */
+  /** The client read more slowly than its rooms send. It may resume from its last position. */
   | "slow-consumer"
-  /** Nothing was heard from the client, not even an answer to a ping. */
+  /** The client sent nothing, not even an answer to a ping. */
   | "ping-timeout"
-  /** Another connection took this one's session. */
+  /** Another connection took over this one's session. */
   | "replaced"
-  /** Nothing was joined in time. */
+  /** The client joined no room in time. */
   | "join-timeout"
-  /** A request was longer than `frameBytesMax`; what follows it cannot be told apart. */
+  /** A request exceeded `frameBytesMax`. The server cannot tell where the next one starts. */
   | "frame-too-long"
-  /** The bytes cannot be the chat's: HTTP on a chat connection, frames that cannot be told apart. */
+  /** The bytes are not the chat's protocol, for example HTTP on a chat connection or an invalid frame. */
   | "protocol-error";
 
 /**
- * Each reason with whether the client should come back. Two halves, like the close codes of WebSocket: reasons of the
- * network or the server, and the client's own.
+ * For each code, whether the client should reconnect. Like WebSocket's close codes, they form two groups: faults of
+ * the network or the server (`true`) and faults of the client (`false`).
  */
 export const BYE_CODES: Readonly<Record<ByeCode, boolean>> = {
   shutdown: true,

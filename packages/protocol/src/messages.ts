@@ -1,41 +1,44 @@
 import type { ByeCode, ErrorCode } from "./codes.ts";
 
-/** A place in a room's log. `seq` grows; it may skip numbers. Another `epoch` is another log. */
+/** A position in a room's log. `seq` increases and may skip numbers. A different `epoch` means a different log. */
 export interface Position {
   readonly epoch: string;
   readonly seq: number;
 }
 
-/** What the server accepts, as `hello` tells it; lengths in bytes are of UTF-8. */
+/** The server's limits, sent in its `hello`. Lengths in bytes count UTF-8. */
 export interface Limits {
   /** Longest text of one chat message, in bytes. */
   readonly messageBytesMax: number;
-  /** Longest topic of a room, in bytes. */
+  /** Longest room topic, in bytes. */
   readonly topicBytesMax: number;
   /** Longest request, in bytes. */
   readonly frameBytesMax: number;
-  /** Rooms that one connection may be in. */
+  /** Most rooms for one connection. */
   readonly roomsMax: number;
-  /** Entries that one `history` or `join` gives. */
+  /** Most entries in one `history` or `joined` answer. */
   readonly historyMax: number;
-  /** Pause between two pings of the server, in milliseconds. */
+  /** Interval between the server's pings, in milliseconds. */
   readonly pingMs: number;
 }
 
-/** What a client asks. `id` (1 to 64 characters) comes back in the answer. */
+/** A request from a client. The answer carries the same `id` (1 to 64 characters). */
 export type Request =
   | {
       readonly type: "hello";
       readonly id?: string;
       readonly version: number;
       readonly username?: string;
-      /** The `session` of an earlier connection, to take its name and rooms back; or, with `share`, of one that stays. */
+      /** The `session` of an earlier connection. Takes over its name and rooms; with `share`, only shares its name. */
       readonly session?: string;
-      /** Be one more connection of the person whose `session` is given: its name, and no rooms yet. */
+      /**
+       * Adds this connection to the person of `session`: it gets the person's name and no rooms. The other connection
+       * stays.
+       */
       readonly share?: boolean;
       /**
-       * Counts a client's connections that give the same `session`: one that does not count further than the connection
-       * which has it comes too late, and is refused.
+       * Attempt number of a client that reconnects with the same `session`. The server refuses an attempt that is not
+       * greater than the one that holds the session: a newer one overtook it.
        */
       readonly attempt?: number;
     }
@@ -44,9 +47,9 @@ export type Request =
       readonly id?: string;
       readonly room: string;
       readonly username?: string;
-      /** Give the entries after this position. */
+      /** Requests the entries after this position. */
       readonly after?: Position;
-      /** Give this many of the newest entries. */
+      /** Requests this many of the newest entries. */
       readonly history?: number;
     }
   | { readonly type: "chat"; readonly id?: string; readonly room?: string; readonly message: string }
@@ -57,9 +60,9 @@ export type Request =
       readonly type: "history";
       readonly id?: string;
       readonly room: string;
-      /** Entries before this `seq`. Not together with `after`. */
+      /** Requests entries before this `seq`. Excludes `after`. */
       readonly before?: number;
-      /** Entries after this `seq`. Not together with `before`. */
+      /** Requests entries after this `seq`. Excludes `before`. */
       readonly after?: number;
       readonly limit?: number;
     }
@@ -67,17 +70,17 @@ export type Request =
       readonly type: "search";
       readonly id?: string;
       readonly room: string;
-      /** Words that a message must all have; the last one may be the beginning of one. */
+      /** A message must contain all these words. The last one also matches as a prefix. */
       readonly query: string;
-      /** Only entries before this `seq`. */
+      /** Searches only entries before this `seq`. */
       readonly before?: number;
       readonly limit?: number;
     }
-  /** Sets a room's topic; an empty one takes it away. Without `topic`, asks for it. */
+  /** Sets a room's topic. An empty `topic` removes it. Without `topic`, asks for the current one. */
   | { readonly type: "topic"; readonly id?: string; readonly room: string; readonly topic?: string }
-  /** The person is writing. Not answered. */
+  /** The person is typing. It has no answer. */
   | { readonly type: "typing"; readonly room: string; readonly id?: string }
-  /** The person has read the room up to this `seq`. */
+  /** The person has read the room up to and including this `seq`. */
   | { readonly type: "read"; readonly id?: string; readonly room: string; readonly seq: number }
   | { readonly type: "ping"; readonly id?: string }
   | { readonly type: "pong"; readonly id?: string };
@@ -85,66 +88,69 @@ export type Request =
 export type RequestType = Request["type"];
 export type RequestOf<Type extends RequestType> = Extract<Request, { type: Type }>;
 
-/** The first thing that a client of the seed hears. */
+/** The first message to a version 1 client. */
 export interface WelcomeMessage {
   readonly type: "welcome";
   readonly message: string;
 }
 
-/** Somebody joined or left, in words; clients of version 2 get {@link PresenceMessage} instead. */
+/** A person joined or left, as text. Clients of version 2 get {@link PresenceMessage} instead. */
 export interface NotificationMessage {
   readonly type: "notification";
   readonly message: string;
 }
 
-/** A chat message of another member. Version 1 leaves `seq`, `prev` and `at` out. */
+/** A chat message from another member. Version 1 omits `seq`, `prev` and `at`. */
 export interface ChatMessage {
   readonly type: "chat";
   readonly username: string;
   readonly room: string;
   readonly message: string;
   readonly seq?: number;
-  /** The `seq` before this one in the room; another one than the last seen shows a gap. 0: the first. */
+  /**
+   * The `seq` of the previous entry in the room, or 0 for the first. If it differs from the last `seq` seen, there is
+   * a gap.
+   */
   readonly prev?: number;
-  /** When it was accepted, in milliseconds since 1970. */
+  /** When the server accepted it, in milliseconds since 1970. */
   readonly at?: number;
 }
 
-/** The room's state was changed. A key that a client does not know is to be ignored. */
+/** The room's state changed. A client ignores keys that it does not know. */
 export interface SetMessage {
   readonly type: "set";
   readonly room: string;
   readonly username: string;
-  /** `topic`, and others to come. */
+  /** `topic`. Later versions may add keys. */
   readonly key: string;
-  /** Empty: it was taken away. */
+  /** The new value. Empty if the key was removed. */
   readonly value: string;
   readonly seq: number;
   readonly prev: number;
   readonly at: number;
 }
 
-/** An entry of a room's log, as the members are told it. */
+/** An entry of a room's log, as members receive it. */
 export type EntryMessage = ChatMessage | SetMessage;
 
-/** Why not all that was missed could be given. */
+/** Why the server cannot send everything that the client missed. */
 export type GapReason =
-  /** The room's log is another one than the position's: it was lost, or restored. */
+  /** The position belongs to a different log: the room's log was lost or restored. */
   | "log-changed"
   /** The position is beyond the log's end. */
   | "ahead"
-  /** The log does not have all of it any more. */
+  /** The log no longer holds all missed entries. */
   | "too-old"
-  /** It is more than one answer holds; `history` has the rest. */
+  /** The missed entries exceed one answer; `history` returns the rest. */
   | "too-many";
 
-/** A request was refused; or, to a client of version 1, why the connection ends. */
+/** A request was refused. To a version 1 client also: why the connection ends. */
 export interface ErrorMessage {
   readonly type: "error";
   readonly id?: string | undefined;
   readonly code?: ErrorCode | ByeCode | undefined;
   readonly message: string;
-  /** When to try again, in milliseconds from now. */
+  /** How long to wait before a retry, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
 }
 
@@ -152,11 +158,11 @@ export interface HelloMessage {
   readonly type: "hello";
   readonly id?: string | undefined;
   readonly version: 2;
-  /** A secret: whoever has it can take this connection's name and rooms, or share its name. */
+  /** A secret. Its holder can take over this connection's name and rooms, or share its name. */
   readonly session: string;
-  /** The name, where one was set or taken back. */
+  /** The name, if one was claimed or taken over. */
   readonly username?: string | undefined;
-  /** The rooms that were taken back. */
+  /** The rooms taken over from the session. */
   readonly rooms?: readonly string[] | undefined;
   readonly limits: Limits;
 }
@@ -166,34 +172,32 @@ export interface JoinedMessage {
   readonly id?: string | undefined;
   readonly room: string;
   readonly position: Position;
-  /** At most 200 names; `count` is how many there are. */
+  /** At most 200 names; `count` is the number of members. */
   readonly members: readonly string[];
   readonly count: number;
   readonly entries: readonly EntryMessage[];
-  /** There are older entries than the ones given. */
+  /** The log has older entries than `entries`. */
   readonly more?: boolean;
-  /** Absent where the room has none. */
+  /** Absent if the room has no topic. */
   readonly topic?: string | undefined;
-  /** How far this person has read, where the server knows. */
+  /** The person's read position, if the server knows it. */
   readonly read?: number | undefined;
-  /** Chat messages of others since then; at most `historyMax` are counted. */
+  /** Number of chat messages from others after `read`. Counted over at most `historyMax` entries. */
   readonly unread?: number | undefined;
-  /** Answers `after`: whether `entries` is all that was missed. */
+  /** Answers `after`: whether `entries` holds everything that the client missed. */
   readonly recovered?: boolean | undefined;
-  /** Why it is not. */
+  /** Why `recovered` is false. */
   readonly reason?: GapReason | undefined;
 }
 
-/**
- * Answers `chat`, `topic`, `read` and `leave`. For `chat` and `topic`, it is in the room's log at `seq`.
- */
+/** Answers `chat`, `topic`, `read` and `leave`. For `chat` and `topic`: the entry is in the room's log at `seq`. */
 export interface AckMessage {
   readonly type: "ack";
   readonly id?: string | undefined;
   readonly room: string;
   readonly seq?: number;
   readonly at?: number;
-  /** The message was already there; `seq` and `at` are its first ones. */
+  /** The log already had a message with this `id`; `seq` and `at` are those of the first. */
   readonly duplicate?: boolean;
 }
 
@@ -211,7 +215,7 @@ export interface RoomsMessage {
   readonly rooms: readonly {
     readonly room: string;
     readonly count: number;
-    /** In a room of this connection's, as in {@link JoinedMessage}. */
+    /** As in {@link JoinedMessage}; only for rooms that this connection joined. */
     readonly unread?: number | undefined;
   }[];
 }
@@ -222,7 +226,7 @@ export interface HistoryMessage {
   readonly room: string;
   /** Oldest first. */
   readonly entries: readonly EntryMessage[];
-  /** There are older entries (newer ones, if `after` was asked). */
+  /** There are older entries; with `after`, newer ones. */
   readonly more: boolean;
 }
 
@@ -232,7 +236,7 @@ export interface SearchMessage {
   readonly room: string;
   /** Oldest first. */
   readonly entries: readonly EntryMessage[];
-  /** There are older ones. */
+  /** There are older matches. */
   readonly more: boolean;
 }
 
@@ -241,11 +245,11 @@ export interface TopicMessage {
   readonly type: "topic";
   readonly id?: string | undefined;
   readonly room: string;
-  /** Empty where there is none. */
+  /** Empty if the room has no topic. */
   readonly topic: string;
 }
 
-/** Somebody is writing; over after a few seconds, or with their message. */
+/** A member is typing. It expires after a few seconds, or when that member's message arrives. */
 export interface TypingMessage {
   readonly type: "typing";
   readonly room: string;
@@ -273,13 +277,13 @@ export interface ByeMessage {
   readonly type: "bye";
   readonly code: ByeCode;
   readonly message: string;
-  /** Whether coming back makes sense. */
+  /** Whether the client should reconnect. */
   readonly reconnect: boolean;
-  /** Come back no sooner, in milliseconds. */
+  /** Shortest wait before reconnecting, in milliseconds. */
   readonly afterMs?: number;
 }
 
-/** Whatever a server sends. */
+/** Any message from the server. */
 export type ServerMessage =
   | WelcomeMessage
   | NotificationMessage

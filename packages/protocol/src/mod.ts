@@ -1,6 +1,6 @@
 /**
- * The chat's JSON wire: every message, how a request is checked, the codes of errors and goodbyes, and how names are
- * compared. Browser-safe and without a dependency; the reference in prose is `docs/protocol.md`.
+ * The chat's JSON protocol: all messages, request validation, error and close codes, and name comparison. It has no
+ * dependencies and runs in browsers. The reference is `docs/protocol.md`.
  *
  * @module
  */

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { fc } from "../../../test/seed.ts";
 import { nameKey } from "./names.ts";
 
-/** Every code point but the surrogates, which JSON cannot carry over UTF-8. */
+/** Every code point except surrogates: UTF-8, and so JSON on the wire, cannot carry them. */
 function* characters(): Generator<string> {
   for (let point = 0; point <= 0x10ffff; point += 1) {
     if (point < 0xd800 || point > 0xdfff) yield String.fromCodePoint(point);
@@ -29,7 +29,7 @@ describe("nameKey()", () => {
     assert.notEqual(nameKey("m"), nameKey("rn"));
   });
 
-  test("gives a key for its own key, and one for all forms of a name, for every character", () => {
+  test("is idempotent and gives all forms of a name the same key, for every character", () => {
     for (const character of characters()) {
       const key = nameKey(character);
       const point = `U+${character.codePointAt(0)?.toString(16)}`;
@@ -40,7 +40,7 @@ describe("nameKey()", () => {
     }
   });
 
-  test("gives one key for every letter with every mark that it can be composed with, and in every case", () => {
+  test("gives one key to every letter with every mark it composes with, in every case", () => {
     const marks = new Set<string>();
     for (const character of characters()) {
       const [, ...parts] = character.normalize("NFD");
@@ -58,7 +58,7 @@ describe("nameKey()", () => {
     }
   });
 
-  test("gives the same key for its own key, whatever the text", () => {
+  test("is idempotent for random text", () => {
     const part = fc.oneof(
       fc.string({ unit: "binary", maxLength: 4 }),
       fc.stringMatching(/^[\p{Lu}\p{Lt}]\p{M}{0,3}$/u),
@@ -72,7 +72,7 @@ describe("nameKey()", () => {
     );
   });
 
-  test("gives one key whether joiners are there or not", () => {
+  test("gives the same key with and without joiners", () => {
     const unit = fc.oneof(fc.string({ unit: "grapheme", maxLength: 3 }), fc.constantFrom(...JOINERS));
     fc.assert(
       fc.property(fc.array(unit, { maxLength: 20 }), (parts) => {
@@ -82,7 +82,7 @@ describe("nameKey()", () => {
     );
   });
 
-  test("leaves a text alone that is longer than any name", () => {
+  test("returns a text longer than any name unchanged", () => {
     for (const part of ["A", "e\u0301", "\u0301\u0327", "\u200d"]) {
       const text = part.repeat(32_768);
       assert.equal(nameKey(text), text);

@@ -4,7 +4,7 @@ import { fc } from "../../../test/seed.ts";
 import { BYE_CODES, ERROR_CODES } from "./codes.ts";
 import { parseRequest, parseServerMessage } from "./parse.ts";
 
-/** A valid request of each type with each of its fields, and the type that the field must have. */
+/** A valid request of each type with all its fields, and the required type of each field. */
 const REQUESTS = {
   hello: { fields: { version: 2, username: "ada", session: "s", share: true, attempt: 2 }, required: ["version"] },
   join: {
@@ -26,7 +26,7 @@ const REQUESTS = {
 
 const VALUES: readonly unknown[] = [null, true, false, 0, 1, 2, -1, 1.5, 1e300, "", "x", [], ["x"], {}, { seq: 1 }];
 
-/** What may stand in a field in place of its valid value. */
+/** Wrong values to put in place of a field's valid value. */
 function isRight(field: string, valid: unknown, value: unknown): boolean {
   if (field === "after" && typeof valid === "object") return false;
   if (["history", "before", "limit", "after", "seq", "attempt"].includes(field))
@@ -37,25 +37,25 @@ function isRight(field: string, valid: unknown, value: unknown): boolean {
 
 describe("parseRequest()", () => {
   for (const [type, { fields, required }] of Object.entries(REQUESTS)) {
-    test(`takes ${type} with all fields, and with the required ones only`, () => {
+    test(`accepts ${type} with all fields and with only the required ones`, () => {
       const whole = { type, id: "1", ...fields };
       assert.deepEqual(parseRequest(whole), whole);
       const least = { type, ...Object.fromEntries(required.map((name) => [name, Reflect.get(fields, name)])) };
       assert.deepEqual(parseRequest(least), least);
     });
 
-    test(`leaves out of ${type} what is not known`, () => {
+    test(`removes unknown fields from ${type}`, () => {
       const whole = { type, id: "1", ...fields };
       const text = `${JSON.stringify(whole).slice(0, -1)},"x":[{}],"__proto__":{},"constructor":{}}`;
       assert.deepEqual(parseRequest(JSON.parse(text)), whole);
     });
 
     for (const [field, valid] of Object.entries(fields) as [string, unknown][]) {
-      test(`refuses ${type} with a "${field}" of a wrong type`, () => {
+      test(`rejects ${type} with a "${field}" of the wrong type`, () => {
         for (const value of VALUES) {
           const request = { type, id: "7", ...fields, [field]: value };
           const parsed = parseRequest(request);
-          // An empty name is answered in the seed's words.
+          // The answer to an empty name uses the tutorial's text.
           const isEmptyName = type === "join" && (field === "room" || field === "username") && value === "";
           if (isRight(field, valid, value) && !isEmptyName) {
             assert.deepEqual(parsed, request, JSON.stringify(value));
@@ -69,7 +69,7 @@ describe("parseRequest()", () => {
     }
 
     for (const field of required) {
-      test(`refuses ${type} without "${field}"`, () => {
+      test(`rejects ${type} without "${field}"`, () => {
         const { [field]: _, ...rest } = fields as Record<string, unknown>;
         assert.equal(parseRequest({ type, ...rest }).type, "invalid");
       });
@@ -89,7 +89,7 @@ describe("parseRequest()", () => {
     });
   }
 
-  test("refuses what is no object", () => {
+  test("rejects a value that is not an object", () => {
     for (const value of [null, true, 0, "x", [], [{ type: "ping" }]]) {
       assert.deepEqual(parseRequest(value), {
         type: "invalid",
@@ -99,7 +99,7 @@ describe("parseRequest()", () => {
     }
   });
 
-  test("refuses a type that is missing, no string, or not known", () => {
+  test("rejects a type that is missing, not a string, or unknown", () => {
     assert.equal(codeOf({}), "invalid-request");
     assert.equal(codeOf({ type: 1 }), "invalid-request");
     for (const type of ["", "JOIN", "welcome", "__proto__", "constructor", "toString", "hasOwnProperty"]) {
@@ -107,14 +107,14 @@ describe("parseRequest()", () => {
     }
   });
 
-  test("answers join without room or name in the seed's words", () => {
+  test("answers join without room or name with the tutorial's text", () => {
     for (const fields of [{}, { room: "" }, { room: null }, { username: "ada" }, { room: "x", username: "" }]) {
       const parsed = parseRequest({ type: "join", ...fields });
       assert.equal("message" in parsed && parsed.message, "Room and username required", JSON.stringify(fields));
     }
   });
 
-  test("refuses a position that is none", () => {
+  test("rejects an invalid position", () => {
     const join = { type: "join", room: "lobby", username: "ada" };
     for (const after of [{ epoch: 1, seq: 1 }, { epoch: "e" }, { seq: 1 }, { epoch: "e", seq: -1 }, [], "e", 1.5]) {
       assert.equal(codeOf({ ...join, after }), "invalid-request", JSON.stringify(after));
@@ -125,18 +125,18 @@ describe("parseRequest()", () => {
     assert.equal(codeOf({ ...join, after: { epoch: "e", seq: 2 ** 53 } }), "invalid-request");
   });
 
-  test("refuses history with both bounds", () => {
+  test("rejects history with both before and after", () => {
     assert.equal(codeOf({ type: "history", room: "lobby", before: 1, after: 1 }), "invalid-request");
     assert.equal(parseRequest({ type: "history", room: "lobby", before: 0 }).type, "history");
   });
 
-  test("takes nothing from __proto__", () => {
+  test("reads no field from __proto__", () => {
     assert.equal(codeOf(JSON.parse('{"__proto__":{"type":"ping"}}')), "invalid-request");
     assert.equal(codeOf(JSON.parse('{"type":"chat","__proto__":{"message":"x"}}')), "invalid-request");
     assert.equal(parseRequest(JSON.parse('{"type":"join","room":"__proto__","username":"__proto__"}')).type, "join");
   });
 
-  test("never throws, whatever JSON arrives, and gives what is known of it or an error with a known code", () => {
+  test("returns a request or an error with a known code for any JSON, and never throws", () => {
     const field = fc.oneof(fc.jsonValue(), fc.string(), fc.nat());
     const almost = fc.record(
       {
@@ -171,11 +171,11 @@ describe("parseRequest()", () => {
 });
 
 describe("parseServerMessage()", () => {
-  test("reads a message of a known type", () => {
+  test("parses a message of a known type", () => {
     assert.deepEqual(parseServerMessage('{"type":"pong","id":"1"}'), { type: "pong", id: "1" });
   });
 
-  test("passes over types that it does not know", () => {
+  test("returns undefined for an unknown type", () => {
     for (const type of ["edit", "", "__proto__", "constructor"]) {
       assert.equal(parseServerMessage(JSON.stringify({ type })), undefined);
     }

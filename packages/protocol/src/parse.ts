@@ -1,12 +1,12 @@
 import type { ErrorCode } from "./codes.ts";
 import type { Position, Request, RequestOf, RequestType, ServerMessage } from "./messages.ts";
 
-/** Why a value is not a request. */
+/** Why a value is not a valid request. */
 export interface InvalidRequest {
   readonly type: "invalid";
   readonly code: ErrorCode;
   readonly message: string;
-  /** The request's own id, where it had a usable one. */
+  /** The request's own id, if it was valid. */
   readonly id?: string;
 }
 
@@ -15,7 +15,7 @@ type Check = (fields: Fields) => string | undefined;
 
 const ID_LENGTH_MAX = 64;
 
-/** For each request, what is wrong with its fields. */
+/** Checks the fields of each request type. Returns what is wrong. */
 const CHECKS: Readonly<Record<RequestType, Check>> = {
   hello: (fields) =>
     need(fields, "version", "number") ??
@@ -56,7 +56,7 @@ const CHECKS: Readonly<Record<RequestType, Check>> = {
 
 type FieldOf<Type extends RequestType> = Exclude<keyof RequestOf<Type>, "type" | "id">;
 
-/** The fields of each request, beside `type` and `id`. */
+/** The fields of each request type, besides `type` and `id`. */
 const FIELDS: { readonly [Type in RequestType]: readonly FieldOf<Type>[] } = {
   hello: ["version", "username", "session", "share", "attempt"],
   join: ["room", "username", "after", "history"],
@@ -74,9 +74,10 @@ const FIELDS: { readonly [Type in RequestType]: readonly FieldOf<Type>[] } = {
 };
 
 /**
- * Checks that a JSON value is a request: its type is known and each field has its type.
- * Whether a name is allowed or a room joined is for the server's rules. Fields that are not known are left out:
- * a request may wait for long, and keeps nothing alive but what it says.
+ * Checks that a JSON value is a request: its type is known and each field has the right type. The server's rules
+ * decide whether a name is valid and a room was joined.
+ *
+ * Removes unknown fields: a request may be queued for long and must not keep them in memory.
  */
 export function parseRequest(value: unknown): Request | InvalidRequest {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -93,12 +94,12 @@ export function parseRequest(value: unknown): Request | InvalidRequest {
   return wrong === undefined ? request(type as RequestType, fields) : invalid("invalid-request", wrong, id);
 }
 
-/** Whether a request may have it as its `id`. */
+/** Whether the value can be the `id` of a request. */
 export function isRequestId(id: unknown): id is string {
   return typeof id === "string" && id.length > 0 && id.length <= ID_LENGTH_MAX && id.isWellFormed();
 }
 
-/** The known fields of a request that was checked; the value itself, if it has no others. */
+/** Returns the known fields of a checked request, or the value itself if it has no other fields. */
 function request(type: RequestType, fields: Fields): Request {
   const names: readonly string[] = FIELDS[type];
   if (isWhole(fields, names)) return fields as Request;
@@ -108,7 +109,7 @@ function request(type: RequestType, fields: Fields): Request {
   return known as Request;
 }
 
-/** Whether there is nothing but known fields, none of which holds others. */
+/** Whether all fields are known and none is an object. */
 function isWhole(fields: Fields, names: readonly string[]): boolean {
   for (const name in fields) {
     if (name !== "type" && name !== "id" && !names.includes(name)) return false;
@@ -117,7 +118,7 @@ function isWhole(fields: Fields, names: readonly string[]): boolean {
   return true;
 }
 
-/** Of what a request holds, only a position is an object. */
+/** Copies a field. A position is the only field that is an object. */
 function copyOf(value: unknown): unknown {
   if (typeof value !== "object") return value;
   const { epoch, seq } = value as Position;
@@ -125,9 +126,9 @@ function copyOf(value: unknown): unknown {
 }
 
 /**
- * Reads one message of a server. Types that this version does not know come back as `undefined`, to be ignored.
+ * Parses one message from the server. Returns `undefined` for an unknown type; the client ignores it.
  *
- * @throws {SyntaxError} when the text is not JSON, or not an object with a `type`.
+ * @throws {SyntaxError} when the text is not JSON, or not an object with a string `type`.
  */
 export function parseServerMessage(text: string): ServerMessage | undefined {
   const value: unknown = JSON.parse(text);
