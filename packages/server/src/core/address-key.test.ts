@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addressKey } from "./address-key.ts";
 
-test("addressKey() is the same for all that one peer can choose from", () => {
+test("addressKey() maps every address that one peer can choose to the same key", () => {
   const cases = {
     "192.0.2.1": "192.0.2.1",
     "::ffff:192.0.2.1": "192.0.2.1",

@@ -1,6 +1,6 @@
 /**
- * Whom an address is counted to: an IPv4 address, also one written as IPv6, or the first 64 bits of an IPv6 address, as
- * whoever has one has the other 2^64 of that network too.
+ * Returns the key under which an address is rate-limited: an IPv4 address (also if written as IPv6), or the first 64
+ * bits of an IPv6 address. The holder of one IPv6 address usually controls the whole /64 network.
  */
 export function addressKey(host: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1];

@@ -1,10 +1,10 @@
-/** A place in a room's log. */
+/** A position in a room's log. */
 export interface Position {
   readonly epoch: string;
   readonly seq: number;
 }
 
-/** What a client asks, whatever its dialect. `id` comes back in the answer. */
+/** A client's request, independent of its dialect. The answer carries the same `id`. */
 export type Command =
   | {
       readonly type: "hello";
@@ -28,7 +28,7 @@ export type Command =
       readonly id?: string;
       readonly room?: string;
       readonly message: string;
-      /** The message is the JSON of a value that is no text. */
+      /** `message` is the JSON text of a value that is not a string. */
       readonly isJson?: true;
     }
   | { readonly type: "leave"; readonly id?: string; readonly room?: string }

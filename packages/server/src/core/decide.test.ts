@@ -26,7 +26,7 @@ function made(by: Session, command: Command): Decision {
 }
 
 describe("decide()", () => {
-  test("asks for hello before anything that only version 2 has", () => {
+  test("requires hello before any command of version 2", () => {
     const commands: Command[] = [
       { type: "who", room: "lobby" },
       { type: "rooms" },
@@ -42,7 +42,7 @@ describe("decide()", () => {
     }
   });
 
-  test("changes nothing of the session", () => {
+  test("does not change the session", () => {
     const by = session(1, ADA, LOBBY);
     const before = structuredClone(by);
     decide(by, { type: "join", room: "kitchen", username: "bob" }, LIMITS);
@@ -51,14 +51,14 @@ describe("decide()", () => {
     assert.deepEqual(by, before);
   });
 
-  test("answers ping, and pong with nothing", () => {
+  test("answers ping with pong, and pong with nothing", () => {
     assert.deepEqual(made(session(1), { type: "ping" }), { type: "pong" });
     assert.deepEqual(made(session(2), { type: "pong" }), { type: "nothing" });
   });
 });
 
 describe("hello", () => {
-  test("greets, with a name or a session", () => {
+  test("greets with a name or a session", () => {
     assert.deepEqual(made(session(1), { type: "hello", version: 2 }), {
       type: "greet",
       person: undefined,
@@ -77,7 +77,7 @@ describe("hello", () => {
     assert.equal(shared.type === "greet" && shared.share, true);
   });
 
-  test("is refused in another version, twice, in a room, and with a wrong name", () => {
+  test("is refused for another version, a second time, after a join, and with an invalid name", () => {
     for (const version of [1, 3, 0, -2, 2.5, Number.NaN]) {
       assert.equal(codeOf(session(1), { type: "hello", version }), "unsupported-version");
     }
@@ -101,7 +101,7 @@ describe("join", () => {
     });
   });
 
-  test("needs a name the first time only", () => {
+  test("requires a name only the first time", () => {
     assert.deepEqual(made(session(1), { type: "join", room: "lobby" }), {
       type: "refusal",
       code: "invalid-request",
@@ -110,12 +110,12 @@ describe("join", () => {
     assert.equal(made(session(2, ADA), { type: "join", room: "lobby" }).type, "join");
   });
 
-  test("refuses names that break the rules", () => {
+  test("refuses invalid names", () => {
     assert.equal(codeOf(session(1), { ...lobby, room: "#lobby" }), "room-invalid");
     assert.equal(codeOf(session(1), { ...lobby, username: "a,b" }), "name-invalid");
   });
 
-  test("leaves the other room in version 1, but not the same one", () => {
+  test("in version 1 leaves the other room, but not the same one", () => {
     const leaveOf = (by: Session, command: Command) => {
       const decision = made(by, command);
       return decision.type === "join" ? decision.leave : decision;
@@ -131,18 +131,18 @@ describe("join", () => {
     assert.equal(decision.type === "join" && decision.person, ADA);
   });
 
-  test("refuses another name in version 2", () => {
+  test("in version 2 refuses another name", () => {
     assert.equal(codeOf(session(2, ADA), { ...lobby, username: "bob" }), "name-fixed");
   });
 
-  test("refuses one room too many in version 2, but not one that was joined", () => {
+  test("in version 2 refuses one room over the limit, but accepts a room already joined", () => {
     const full = session(2, ADA, LOBBY, KITCHEN);
     assert.equal(codeOf(full, { type: "join", room: "cellar" }), "too-many-rooms");
     assert.equal(codeOf(full, { type: "join", room: "lobby" }), undefined);
     assert.equal(codeOf(session(2, ADA, LOBBY), { type: "join", room: "cellar" }), undefined);
   });
 
-  test("gives no more history than the limit", () => {
+  test("limits the history to historyMax", () => {
     const historyOf = (command: Partial<Command>) => {
       const decision = made(session(2, ADA), { ...lobby, ...command } as Command);
       return decision.type === "join" ? decision.history : undefined;
@@ -157,13 +157,13 @@ describe("join", () => {
 });
 
 describe("chat", () => {
-  test("goes to the room, or without one to the only one", () => {
+  test("goes to the given room, or to the only one", () => {
     const append = { type: "append", room: LOBBY, person: ADA, message: "hi" };
     assert.deepEqual(made(session(1, ADA, LOBBY), { type: "chat", message: "hi" }), append);
     assert.deepEqual(made(session(2, ADA, KITCHEN, LOBBY), { type: "chat", room: "LOBBY", message: "hi" }), append);
   });
 
-  test("is refused where nothing was joined, or more than one", () => {
+  test("without a room is refused in no room and in two rooms", () => {
     assert.equal(codeOf(session(1), { type: "chat", message: "hi" }), "not-joined");
     assert.equal(codeOf(session(1, ADA), { type: "chat", message: "hi" }), "not-joined");
     assert.equal(codeOf(session(1, ADA, LOBBY), { type: "chat", room: "kitchen", message: "hi" }), "not-joined");
@@ -185,7 +185,7 @@ describe("chat", () => {
 });
 
 describe("leave", () => {
-  test("leaves the room, or without one the only one", () => {
+  test("leaves the given room, or the only one", () => {
     assert.deepEqual(made(session(1, ADA, LOBBY), { type: "leave" }), { type: "leave", room: LOBBY });
     assert.deepEqual(made(session(2, ADA, LOBBY, KITCHEN), { type: "leave", room: "LOBBY" }), {
       type: "leave",
@@ -193,7 +193,7 @@ describe("leave", () => {
     });
   });
 
-  test("is refused where nothing was joined, or more than one", () => {
+  test("without a room is refused in no room and in two rooms", () => {
     assert.equal(codeOf(session(1), { type: "leave" }), "not-joined");
     assert.equal(codeOf(session(2, ADA, LOBBY), { type: "leave", room: "kitchen" }), "not-joined");
     assert.equal(codeOf(session(2, ADA, LOBBY, KITCHEN), { type: "leave" }), "not-joined");
@@ -201,12 +201,12 @@ describe("leave", () => {
 });
 
 describe("who and history", () => {
-  test("who takes any room that can be one", () => {
+  test("who accepts any valid room", () => {
     assert.deepEqual(made(session(2), { type: "who", room: "Lobby" }), { type: "who", room: LOBBY });
     assert.equal(codeOf(session(2), { type: "who", room: "" }), "room-invalid");
   });
 
-  test("history needs a room that was joined, and keeps to the limits", () => {
+  test("history requires a joined room and respects the limits", () => {
     const by = session(2, ADA, LOBBY);
     assert.equal(codeOf(by, { type: "history", room: "kitchen" }), "not-joined");
     const page = { type: "history", room: LOBBY, before: undefined, after: undefined };
@@ -224,7 +224,7 @@ describe("who and history", () => {
 describe("topic", () => {
   const set = (topic: string): Command => ({ type: "topic", room: "LOBBY", topic });
 
-  test("is set or asked for in a room that was joined", () => {
+  test("is set and asked for in a joined room", () => {
     const by = session(2, ADA, LOBBY);
     assert.deepEqual(made(by, set("a")), { type: "set", room: LOBBY, person: ADA, key: "topic", value: "a" });
     assert.deepEqual(made(by, set("")), { type: "set", room: LOBBY, person: ADA, key: "topic", value: "" });
@@ -232,7 +232,7 @@ describe("topic", () => {
     assert.equal(codeOf(session(2, ADA), set("a")), "not-joined");
   });
 
-  test("has at most topicBytesMax bytes, and one line", () => {
+  test("is refused past topicBytesMax, and with more than one line", () => {
     const by = session(2, ADA, LOBBY);
     assert.equal(codeOf(by, set("é".repeat(512))), undefined);
     assert.equal(codeOf(by, set(`${"é".repeat(512)}x`)), "message-too-long");
@@ -242,7 +242,7 @@ describe("topic", () => {
 });
 
 describe("search, typing and read", () => {
-  test("are for rooms that were joined", () => {
+  test("require a joined room", () => {
     const by = session(2, ADA, LOBBY);
     assert.deepEqual(made(by, { type: "search", room: "lobby", query: "x", before: 3, limit: 100 }), {
       type: "search",

@@ -14,10 +14,12 @@ import type { ChatLimits } from "./limits.ts";
 import { refuse } from "./refusal.ts";
 import type { Session } from "./session.ts";
 
-/** Commands that a client which knows only the seed's wire has. */
+/** Commands of version 1, the tutorial's protocol. */
 const VERSION_1: ReadonlySet<Command["type"]> = new Set(["hello", "join", "chat", "leave", "ping", "pong"]);
 
-/** The one place that lists all commands: what the rules make of each, given who asks. It changes nothing. */
+/**
+ * Applies the rules to one command. Pure: it reads the session and does not change it. Every command is listed here.
+ */
 export function decide(session: Session, command: Command, limits: ChatLimits): Decision {
   if (session.version === 1 && !VERSION_1.has(command.type)) {
     return refuse("version-required", `Send {"type":"hello","version":2} before ${command.type}`);

@@ -2,18 +2,18 @@ import type { Position } from "./command.ts";
 import type { Name } from "./names.ts";
 import type { Refusal } from "./refusal.ts";
 
-/** What the rules make of a command; the hub carries it out. */
+/** The result of the rules for one command. The hub carries it out. */
 export type Decision =
   | Refusal
   | {
       readonly type: "greet";
       /** The name to claim. */
       readonly person: Name | undefined;
-      /** The session to take back, or to share. */
+      /** The session to take over, or to share. */
       readonly session: string | undefined;
-      /** The session's connection stays, and this is one more of the same person. */
+      /** Whether to share the session: its connection stays, and this one joins the same person. */
       readonly share: boolean;
-      /** Which of this client's attempts to take it back this is; without one, later than any. */
+      /** The number of this client's attempt to take over the session. Infinity if the client sent none. */
       readonly attempt: number;
     }
   | {
@@ -23,7 +23,7 @@ export type Decision =
       /** The rooms to leave first. */
       readonly leave: readonly Name[];
       readonly after: Position | undefined;
-      /** How many entries to give; 0: none. */
+      /** How many entries to return. 0 for none. */
       readonly history: number;
     }
   | {

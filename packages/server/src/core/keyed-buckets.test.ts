@@ -6,7 +6,7 @@ import { KeyedBuckets } from "./keyed-buckets.ts";
 const RATE = { perSecond: 1, burst: 2 };
 
 describe("KeyedBuckets", () => {
-  test("has one bucket for each key", () => {
+  test("keeps one bucket for each key", () => {
     const buckets = new KeyedBuckets(RATE);
     buckets.of("a", 0).take();
     buckets.of("a", 0).take();
@@ -14,7 +14,7 @@ describe("KeyedBuckets", () => {
     assert.equal(buckets.of("b", 0).waitMs(0), 0);
   });
 
-  test("forgets full ones as new ones come, and keeps the others", () => {
+  test("evicts full buckets as new keys come, and keeps the others", () => {
     const buckets = new KeyedBuckets(RATE);
     for (const key of ["idle 1", "idle 2", "idle 3"]) buckets.of(key, 0).take();
     const used = buckets.of("used", 5_000);
@@ -24,7 +24,7 @@ describe("KeyedBuckets", () => {
     assert.equal(buckets.size, 6);
   });
 
-  test("never has more than its bound, whoever comes", () => {
+  test("never holds more buckets than its limit", () => {
     const visit = fc.tuple(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 60 }));
     fc.assert(
       fc.property(fc.array(visit, { minLength: 50, maxLength: 200 }), (visits) => {

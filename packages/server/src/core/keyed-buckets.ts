@@ -1,9 +1,9 @@
 import { type Rate, TokenBucket } from "./token-bucket.ts";
 
-/** Buckets kept at a time; above, the oldest is forgotten, and whoever it was for starts with a full one. */
+/** Most buckets kept. Past this, the oldest is evicted; its key starts again with a full bucket. */
 const BUCKETS_MAX = 20_000;
 
-/** A bucket for each key. Full ones are as good as new ones and are forgotten a few at a time, as new keys come. */
+/** A token bucket for each key. A full bucket equals a new one, so each new key removes up to two old full ones. */
 export class KeyedBuckets {
   readonly #rate: Rate;
   readonly #bucketsMax: number;
@@ -30,7 +30,7 @@ export class KeyedBuckets {
     return bucket;
   }
 
-  /** Forgets the oldest one, or puts it at the end if it is still needed and there is room. */
+  /** Removes the oldest bucket. Moves it to the end instead if it is not full and the limit is not reached. */
   #review(nowMs: number): void {
     const oldest = this.#buckets.entries().next().value;
     if (oldest === undefined) return;

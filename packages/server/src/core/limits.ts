@@ -1,56 +1,58 @@
-/** What one client may do and what the server keeps for it. Every limit is described in `docs/limits.md`. */
+/** Limits on one client and on what the server stores for it. `docs/limits.md` describes each. */
 export interface ChatLimits {
   /** Longest text of one chat message, in bytes of UTF-8. */
   readonly messageBytesMax: number;
   /** Longest topic of a room, in bytes of UTF-8. */
   readonly topicBytesMax: number;
-  /** Longest request, in bytes. Past it the connection ends: what follows cannot be told apart. */
+  /** Longest request, in bytes. A longer one ends the connection: the start of the next request is unknown. */
   readonly frameBytesMax: number;
-  /** Rooms that one connection may be in. */
+  /** Most rooms for one connection. */
   readonly roomsMax: number;
-  /** Connections that one person may have. */
+  /** Most connections of one person. */
   readonly connectionsPerPersonMax: number;
-  /** Entries that one `history` or `join` gives. */
+  /** Most entries in one `history` or `joined` answer. */
   readonly historyMax: number;
-  /** Entries that `history` gives when it is not told how many. */
+  /** Entries in a `history` answer if the request gives no limit. */
   readonly historyDefault: number;
-  /** Names that `who` and `joined` list. */
+  /** Most names listed by `who` and `joined`. */
   readonly membersMax: number;
-  /** Rooms that `rooms` lists. */
+  /** Most rooms listed by `rooms`. */
   readonly roomListMax: number;
-  /** Requests of one connection that wait for an earlier one; reading stops above. */
+  /** Queued requests of one connection. Past this, the server stops reading from it. */
   readonly requestQueueMax: number;
-  /** Characters of such requests; reading stops above. */
+  /**
+   * Size of those queued requests as JSON, in UTF-16 units. Past this, the server stops reading from the connection.
+   */
   readonly requestQueueBytesMax: number;
-  /** Chat messages of one connection that are not committed yet; the next ones wait above. */
+  /** Uncommitted chat messages of one connection. Past this, its next messages wait. */
   readonly inFlightMax: number;
-  /** Bytes that wait for one client; above it is let go with `slow-consumer`. */
+  /** Bytes buffered for one client. Past this, the server closes its connection with `slow-consumer`. */
   readonly outboxBytesMax: number;
-  /** Pause after which a silent version 2 or WebSocket client is pinged, in milliseconds. */
+  /** How long a version 2 or WebSocket client may be silent before the server pings it, in milliseconds. */
   readonly pingMs: number;
-  /** How long a pinged client may stay silent, in milliseconds. */
+  /** How long a client may take to answer a ping, in milliseconds. */
   readonly pongMs: number;
-  /** How long a connection may be in no room before its first one, in milliseconds. */
+  /** How long a connection may stay without joining its first room, in milliseconds. */
   readonly joinTimeoutMs: number;
-  /** Chat messages of a connection, and of a user on all connections, per second in the long run. */
+  /** Chat messages per second, on average, of one connection and of one user on all connections. */
   readonly messageRate: number;
-  /** As many of them at once, after a pause. */
+  /** Chat messages allowed at once after a pause. */
   readonly messageBurst: number;
-  /** The same of all connections from one address. */
+  /** The same two limits for all connections from one address. */
   readonly messageRatePerAddress: number;
   readonly messageBurstPerAddress: number;
-  /** Joins of a connection, and of a user on all connections, per second in the long run. */
+  /** Joins per second, on average, of one connection and of one user on all connections. */
   readonly joinRate: number;
-  /** As many of them at once, after a pause. */
+  /** Joins allowed at once after a pause. */
   readonly joinBurst: number;
-  /** The same of all connections from one address. */
+  /** The same two limits for all connections from one address. */
   readonly joinRatePerAddress: number;
   readonly joinBurstPerAddress: number;
-  /** Other requests of a connection, and of a user on all connections, per second in the long run. */
+  /** Other requests per second, on average, of one connection and of one user on all connections. */
   readonly requestRate: number;
-  /** As many of them at once, after a pause. */
+  /** Other requests allowed at once after a pause. */
   readonly requestBurst: number;
-  /** The same of all connections from one address. */
+  /** The same two limits for all connections from one address. */
   readonly requestRatePerAddress: number;
   readonly requestBurstPerAddress: number;
 }

@@ -2,17 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isOneLine } from "./one-line.ts";
 
-/** What Unicode (UAX 14) and the line splitting of Python and JavaScript take for the end of a line. */
+/** Every line ending of Unicode (UAX 14), Python and JavaScript. */
 const LINE_ENDS = "\n\v\f\r\x1c\x1d\x1e\u0085\u2028\u2029";
 
-test("isOneLine() refuses everything that ends a line, wherever it stands", () => {
+test("isOneLine() refuses every line ending at any position", () => {
   for (const end of LINE_ENDS) {
     for (const text of [end, `a${end}`, `${end}b`, `a${end}b`])
       assert.equal(isOneLine(text), false, JSON.stringify(text));
   }
 });
 
-test("isOneLine() refuses exactly control characters, separators of lines and half surrogates", () => {
+test("isOneLine() refuses exactly control characters, line and paragraph separators and lone surrogates", () => {
   for (let point = 0; point <= 0x10ffff; point += 1) {
     const isControl = point < 0x20 || (point >= 0x7f && point < 0xa0);
     const isSeparator = point === 0x2028 || point === 0x2029;
@@ -22,7 +22,7 @@ test("isOneLine() refuses exactly control characters, separators of lines and ha
   }
 });
 
-test("isOneLine() takes an empty text and a long one", () => {
+test("isOneLine() accepts an empty text and a long one", () => {
   assert.equal(isOneLine(""), true);
   assert.equal(isOneLine("plans for \u{1f600} Saturday ".repeat(4_000)), true);
 });

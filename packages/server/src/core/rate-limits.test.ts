@@ -13,7 +13,7 @@ const LIMITS: ChatLimits = {
   joinBurst: 1,
 };
 
-/** How many are let through. */
+/** Counts how many `take` calls succeed. */
 function count(rates: ConnectionRates, user: string, kind: RateKind = "message", now = 0): number {
   let taken = 0;
   while (taken < 100 && rates.take(kind, user, now) === 0) taken += 1;
@@ -21,7 +21,7 @@ function count(rates: ConnectionRates, user: string, kind: RateKind = "message",
 }
 
 describe("RateLimits", () => {
-  test("holds a connection to its rate, whatever name it uses", () => {
+  test("limits a connection, also when it changes its name", () => {
     const limits = new RateLimits(LIMITS);
     const rates = limits.of("192.0.2.1", 0);
     assert.equal(count(rates, "ada"), 3);
@@ -29,14 +29,14 @@ describe("RateLimits", () => {
     assert.equal(count(rates, "bob", "join"), 1);
   });
 
-  test("holds a user to it on a new connection, from wherever", () => {
+  test("limits a user across connections and addresses", () => {
     const limits = new RateLimits(LIMITS);
     assert.equal(count(limits.of("192.0.2.1", 0), "ada"), 3);
     assert.equal(count(limits.of("192.0.2.2", 0), "ada"), 0);
     assert.equal(count(limits.of("192.0.2.2", 0), "bob"), 3);
   });
 
-  test("holds an address to its own, and takes nothing from who is refused for it", () => {
+  test("limits an address, and takes no token from a user refused for it", () => {
     const limits = new RateLimits(LIMITS);
     assert.equal(count(limits.of("192.0.2.1", 0), "ada"), 3);
     const bob = limits.of("::ffff:192.0.2.1", 0);
@@ -46,7 +46,7 @@ describe("RateLimits", () => {
     assert.equal(count(limits.of("192.0.2.2", 0), "bob", "message", 1_000), 1, "of 3 and 1 that came back, 3 are used");
   });
 
-  test("by default bears what people and rejoining clients do", () => {
+  test("lets through by default a pasted text and a client that rejoins all its rooms", () => {
     const rates = new RateLimits(DEFAULT_LIMITS).of("192.0.2.1", 0);
     for (let line = 0; line < 200; line += 1) assert.equal(rates.take("message", "ada", 0), 0, "a pasted text");
     for (let room = 0; room < 3 * DEFAULT_LIMITS.roomsMax; room += 1) assert.equal(rates.take("join", "ada", 0), 0);

@@ -3,7 +3,7 @@ import { KeyedBuckets } from "./keyed-buckets.ts";
 import type { ChatLimits } from "./limits.ts";
 import { type Rate, TokenBucket } from "./token-bucket.ts";
 
-/** What is counted. */
+/** What a limit counts. */
 export type RateKind = "message" | "join" | "request";
 
 interface SharedBuckets {
@@ -12,7 +12,7 @@ interface SharedBuckets {
   readonly addresses: KeyedBuckets;
 }
 
-/** How often a connection, a user on any connection, and an address may say something, join a room or ask. */
+/** Limits messages, joins and other requests: per connection, per user on all connections, and per address. */
 export class RateLimits {
   readonly #shared: Readonly<Record<RateKind, SharedBuckets>>;
 
@@ -33,13 +33,13 @@ export class RateLimits {
     };
   }
 
-  /** The limits of one new connection, whose peer is at this address. */
+  /** Returns the limits of a new connection from this address. */
   of(address: string, nowMs: number): ConnectionRates {
     return new ConnectionRates(this.#shared, addressKey(address), nowMs);
   }
 }
 
-/** See {@link RateLimits.of}. */
+/** The limits of one connection; see {@link RateLimits.of}. */
 export class ConnectionRates {
   readonly #shared: Readonly<Record<RateKind, SharedBuckets>>;
   readonly #address: string;
@@ -56,8 +56,8 @@ export class ConnectionRates {
   }
 
   /**
-   * Takes a token of the connection, the user, where it has a name, and the address: 0. Or none, and says how many
-   * milliseconds to wait.
+   * Takes one token each from the connection, its user (if it has a name) and its address, and returns 0. If any of
+   * them has no token, takes none and returns how long to wait, in milliseconds.
    */
   take(kind: RateKind, user: string | undefined, nowMs: number): number {
     const { users, addresses } = this.#shared[kind];

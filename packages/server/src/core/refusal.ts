@@ -1,4 +1,4 @@
-/** Why a command is refused; the connection goes on. Every dialect can say each of them. */
+/** Why a command is refused. The connection stays open. Every dialect can express each code. */
 export type RefusalCode =
   | "invalid-json"
   | "invalid-request"
@@ -20,14 +20,14 @@ export type RefusalCode =
   | "unavailable"
   | "internal";
 
-/** A refused command: a code for programs, a text for people. */
+/** A refused command: a code for programs and a text for people. */
 export interface Refusal {
   readonly type: "refusal";
   readonly code: RefusalCode;
   readonly message: string;
-  /** The id of the request that is refused. */
+  /** The id of the refused request. */
   readonly id?: string | undefined;
-  /** When to try again, in milliseconds from now. */
+  /** How long to wait before a retry, in milliseconds. */
   readonly retryAfterMs?: number;
 }
 
@@ -35,7 +35,7 @@ export function refuse(code: RefusalCode, message: string): Refusal {
   return { type: "refusal", code, message };
 }
 
-/** Why the server ends a connection, and whether the client should come back. */
+/** Why the server ends a connection, and whether the client should reconnect. */
 export interface Goodbye {
   readonly code:
     | "shutdown"
@@ -47,6 +47,6 @@ export interface Goodbye {
     | "protocol-error";
   readonly message: string;
   readonly reconnect: boolean;
-  /** Come back no sooner, in milliseconds. */
+  /** Shortest wait before reconnecting, in milliseconds. */
   readonly afterMs?: number;
 }

@@ -5,7 +5,7 @@ import { personName } from "./names.ts";
 import { skeletonOf } from "./skeleton.ts";
 import { UNICODE_VERSION } from "./unicode-tables.ts";
 
-/** Pairs of an ASCII letter or digit and what Unicode says looks like it. */
+/** Pairs of an ASCII letter or digit and one of its look-alikes in Unicode. */
 const LOOK_ALIKES = readFileSync(new URL("../../../../test/fixtures/look-alikes.txt", import.meta.url), "utf8")
   .trim()
   .split("\n")
@@ -16,14 +16,14 @@ const LOOK_ALIKES = readFileSync(new URL("../../../../test/fixtures/look-alikes.
     return sources.split(",").map((source) => [character(target), character(source)] as const);
   });
 
-test("the tables are of the version of Unicode that Node has", (context) => {
-  // What is newer than the tables has no look-alikes in them.
+test("the tables have the same Unicode version as Node", (context) => {
+  // Characters newer than the tables have no look-alikes in them.
   if (!process.versions.node.startsWith("24.")) return context.skip("the tables are made for Node 24");
   assert.equal(process.versions.unicode, UNICODE_VERSION, "renew them: see CONTRIBUTING.md");
 });
 
 describe("skeletonOf()", () => {
-  test("is the same for every look-alike of an ASCII letter or digit, in any case of it", () => {
+  test("is the same for every look-alike of an ASCII letter or digit, in any case", () => {
     assert.ok(LOOK_ALIKES.length > 1_400, String(LOOK_ALIKES.length));
     let names = 0;
     for (const [character, other] of LOOK_ALIKES) {
@@ -35,7 +35,7 @@ describe("skeletonOf()", () => {
     assert.ok(names > 1_400, String(names));
   });
 
-  test("is the same for forms that stand for ASCII: full width, in a circle, raised, mathematical, ligatures", () => {
+  test("is the same for compatibility forms of ASCII: full-width, circled, raised, mathematical, ligatures", () => {
     for (const [one, other] of [
       ["\uff41\uff44\uff41", "ada"],
       ["\uff2d\uff41\uff58", "max"],
@@ -50,7 +50,7 @@ describe("skeletonOf()", () => {
     }
   });
 
-  test("is the same whatever the case and whatever cannot be seen", () => {
+  test("ignores case and invisible characters", () => {
     for (const [one, other] of [
       ["IRIS", "iris"],
       ["\u0456ris", "Iris"],
@@ -67,7 +67,7 @@ describe("skeletonOf()", () => {
     }
   });
 
-  test("differs where the names can be told apart", () => {
+  test("differs for names that can be told apart", () => {
     for (const [one, other] of [
       ["ada", "adb"],
       ["ada", "\u00e1da"],
@@ -82,7 +82,7 @@ describe("skeletonOf()", () => {
     }
   });
 
-  test("changes only the size of a text that is a name, and not by much", () => {
+  test("maps every character to at most 36 units", () => {
     for (let point = 0; point <= 0x10ffff; point += 1) {
       const skeleton = skeletonOf(String.fromCodePoint(point));
       if (skeleton.length > 36) assert.fail(`U+${point.toString(16)} has a skeleton of ${skeleton.length} units`);

@@ -1,22 +1,24 @@
 /**
- * Names that look alike have one skeleton (UTS 39, section 4).
+ * Skeletons detect names that look alike (UTS 39, section 4).
  *
  * @module
  */
 import { CONFUSABLES } from "./unicode-tables.ts";
 
-/** Made when the first name is claimed: the threads of the log never need it. */
+/** Parsed when the first name is claimed: the log's threads import this module and never need the table. */
 let ownPrototypes: ReadonlyMap<string, string> | undefined;
 
 /**
- * What a name looks like in any case. It is stricter than the skeleton of UTS 39: capitals are compared with small
- * letters, and compatibility forms, as of full width or in a circle, with what they stand for.
+ * Returns the skeleton of a name: names that look alike in any case have the same one. It is stricter than the
+ * skeleton of UTS 39: it also equates capitals with small letters, and compatibility forms (full-width, circled) with
+ * their plain characters.
  *
- * @param prototypes by character, what it looks like; the tables of `unicode-tables.ts` are made with another.
+ * @param prototypes maps a character to what it looks like. `tools/unicode-tables.mjs` passes its own map to build
+ *   the tables.
  */
 export function skeletonOf(name: string, prototypes: ReadonlyMap<string, string> = own()): string {
   const seen = name.replace(/\p{Default_Ignorable_Code_Point}/gu, "").normalize("NFD");
-  // A look-alike of a capital letter becomes that letter, whose small form has look-alikes of its own.
+  // Map twice: a look-alike of a capital becomes that capital, and its small letter has look-alikes of its own.
   const lower = replaceEach(seen, prototypes).normalize("NFKD").toLowerCase();
   return replaceEach(lower, prototypes).normalize("NFD");
 }

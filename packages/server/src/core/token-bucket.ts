@@ -1,39 +1,43 @@
 /** How often something may happen. */
 export interface Rate {
-  /** In the long run, per second; more than 0, `Infinity` for no limit. */
+  /** The average, per second. More than 0; `Infinity` means no limit. */
   readonly perSecond: number;
-  /** At once, after a pause; at least 1. */
+  /** How many at once, after a pause. At least 1. */
   readonly burst: number;
 }
 
 /**
- * Whoever is refused waits at least this long, in milliseconds, or until the bucket is full. What a client sent before it
- * could know is refused too, so that all of it can be sent again in its order, and the next refusal is not one token away.
+ * Shortest wait after a refusal, in milliseconds, unless the bucket is full sooner. All that the client sent before
+ * it read the refusal is refused too, so the client can resend everything in order. It also keeps the client from
+ * spending each single token on the next refusal.
  */
 const WAIT_MS_MIN = 1_000;
 
-/** As much as sums of fractions are off at most. */
+/** Tolerance for rounding errors in sums of fractions. */
 const EPSILON = 1e-6;
 
-/** Tokens that come back at a steady rate, up to a burst. It knows no clock: the caller tells the time, in milliseconds. */
+/**
+ * A token bucket: tokens return at a steady rate, up to a burst. It has no clock; the caller passes the time in
+ * milliseconds.
+ */
 export class TokenBucket {
   readonly #rate: Rate;
   #tokens: number;
   #filledAtMs: number;
   #closedUntilMs = Number.NEGATIVE_INFINITY;
 
-  /** A full one. */
+  /** Starts full. */
   constructor(rate: Rate, nowMs: number) {
     this.#rate = rate;
     this.#tokens = rate.burst;
     this.#filledAtMs = Math.floor(nowMs);
   }
 
-  /** 0 if there is a token to {@link take}; else how long to wait, and until then there is none. */
+  /** Returns 0 if {@link take} may be called. Otherwise closes the bucket and returns how long, in milliseconds. */
   waitMs(nowMs: number): number {
     const { perSecond, burst } = this.#rate;
     if (perSecond === Number.POSITIVE_INFINITY) return 0;
-    // Whole milliseconds, so that who waits as long as it was told is not a fraction early.
+    // Use whole milliseconds: a client that waits exactly as long as told must not be a fraction early.
     const now = Math.floor(nowMs);
     if (now < this.#closedUntilMs) return this.#closedUntilMs - now;
     this.#fill(now);
@@ -49,7 +53,7 @@ export class TokenBucket {
     this.#tokens -= 1;
   }
 
-  /** Whether it is as good as a new one. */
+  /** Whether the bucket equals a new one. */
   isFull(nowMs: number): boolean {
     if (this.#rate.perSecond === Number.POSITIVE_INFINITY) return true;
     this.#fill(Math.floor(nowMs));

@@ -6,14 +6,14 @@ import { utf8Length } from "../names.ts";
 import { refuse } from "../refusal.ts";
 import { onlyRoom, type Session } from "../session.ts";
 
-/** `chat` says something in a room that was joined; without a room, in the only one. */
+/** `chat` appends a message to a joined room. Without a room, it uses the only one joined. */
 export function chat(session: Session, command: CommandOf<"chat">, limits: ChatLimits): Decision {
   const room = command.room === undefined ? onlyRoom(session) : session.rooms.get(nameKey(command.room));
   if (room === undefined || session.person === undefined) {
     return refuse("not-joined", session.rooms.size > 1 ? "Say in which room" : "Join the room first");
   }
   const { message } = command;
-  // Three bytes at most for a UTF-16 unit: most texts need no counting.
+  // A UTF-16 unit takes at most three bytes, so most texts need no counting.
   if (message.length * 3 > limits.messageBytesMax && utf8Length(message) > limits.messageBytesMax) {
     return refuse("message-too-long", `A message has at most ${limits.messageBytesMax} bytes`);
   }

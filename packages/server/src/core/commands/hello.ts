@@ -4,7 +4,9 @@ import { personName } from "../names.ts";
 import { refuse } from "../refusal.ts";
 import type { Session } from "../session.ts";
 
-/** `hello` turns version 2 on, before anything is joined; it may set the name, or take a session back or share it. */
+/**
+ * `hello` switches to version 2. It must come before any join. It may claim a name, or take over or share a session.
+ */
 export function hello(session: Session, command: CommandOf<"hello">): Decision {
   if (command.version !== 2) return refuse("unsupported-version", "This server speaks version 2");
   if (session.version === 2 || session.rooms.size > 0) {

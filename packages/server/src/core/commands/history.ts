@@ -5,7 +5,7 @@ import type { ChatLimits } from "../limits.ts";
 import { refuse } from "../refusal.ts";
 import type { Session } from "../session.ts";
 
-/** `history` reads the log of a room that was joined. */
+/** `history` reads the log of a joined room. */
 export function history(session: Session, command: CommandOf<"history">, limits: ChatLimits): Decision {
   const room = session.rooms.get(nameKey(command.room));
   if (room === undefined) return refuse("not-joined", "Join the room first");

@@ -6,8 +6,8 @@ import { type Refusal, refuse } from "../refusal.ts";
 import type { Session } from "../session.ts";
 
 /**
- * `join` enters a room and, the first time, sets the name. A client of version 1 is in one room at a time and names itself
- * each time, also by another name; one of version 2 keeps its name.
+ * `join` enters a room. The first one also sets the name. A version 1 client is in one room at a time and names
+ * itself in each join, possibly with a new name. A version 2 client keeps its name.
  */
 export function join(session: Session, command: CommandOf<"join">, limits: ChatLimits): Decision {
   const room = roomName(command.room);

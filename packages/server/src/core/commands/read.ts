@@ -4,7 +4,7 @@ import type { Decision } from "../decision.ts";
 import { refuse } from "../refusal.ts";
 import type { Session } from "../session.ts";
 
-/** `read` says how far the person has read a room that was joined. */
+/** `read` stores how far the person has read a joined room. */
 export function read(session: Session, command: CommandOf<"read">): Decision {
   const room = session.rooms.get(nameKey(command.room));
   if (room === undefined || session.person === undefined) return refuse("not-joined", "Join the room first");

@@ -5,7 +5,7 @@ import type { ChatLimits } from "../limits.ts";
 import { refuse } from "../refusal.ts";
 import type { Session } from "../session.ts";
 
-/** `search` looks for words in a room that was joined. */
+/** `search` finds words in the log of a joined room. */
 export function search(session: Session, command: CommandOf<"search">, limits: ChatLimits): Decision {
   const room = session.rooms.get(nameKey(command.room));
   if (room === undefined) return refuse("not-joined", "Join the room first");

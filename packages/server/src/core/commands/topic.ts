@@ -7,7 +7,7 @@ import { isOneLine } from "../one-line.ts";
 import { refuse } from "../refusal.ts";
 import type { Session } from "../session.ts";
 
-/** `topic` sets the topic of a room that was joined; without one, asks for it. */
+/** `topic` sets the topic of a joined room. Without a topic, it asks for the current one. */
 export function topic(session: Session, command: CommandOf<"topic">, limits: ChatLimits): Decision {
   const room = session.rooms.get(nameKey(command.room));
   if (room === undefined || session.person === undefined) return refuse("not-joined", "Join the room first");
