@@ -5,7 +5,7 @@ import type { LogFailures } from "./log-failures.ts";
 import type { AppendResult, NewEntry, RoomLog } from "./room-log.ts";
 import type { Rooms } from "./rooms.ts";
 
-/** What appends work with. */
+/** The parts that {@link Appends} uses. */
 export interface AppendsOptions {
   readonly log: RoomLog;
   readonly rooms: Rooms;
@@ -14,8 +14,8 @@ export interface AppendsOptions {
 }
 
 /**
- * What clients say, on its way into the log. Who hears that it is there, its author too, hears it from the log's
- * follower; here are answered those whose entry was not appended.
+ * Appends the clients' entries in batches. The log's `follow` delivers successful appends, to their authors too. This
+ * class answers duplicates and failures.
  */
 export class Appends {
   readonly #log: RoomLog;
@@ -34,7 +34,7 @@ export class Appends {
   add(client: Client, clientId: string | undefined, decision: Extract<Decision, { type: "append" | "set" }>): void {
     const room = decision.room.key;
     const from = decision.person.text;
-    // Clients of version 1 promise nothing about theirs.
+    // Version 1 clients do not promise unique ids, so theirs are not stored.
     const id = client.session.version === 2 ? clientId : undefined;
     if (decision.type === "set") {
       this.#entries.push({ room, id, kind: "set", key: decision.key, from, body: decision.value, origin: client });
@@ -43,7 +43,7 @@ export class Appends {
     } else {
       this.#entries.push({ room, id, kind: "chat", from, body: decision.message, origin: client });
     }
-    // All that one read brought goes to the log together.
+    // Commit after the current turn, so that all entries of one read form one batch.
     if (this.#entries.length === 1) queueMicrotask(() => void this.#commit());
   }
 
@@ -78,7 +78,7 @@ export class Appends {
   ): void {
     const client = entry.origin as Client;
     const { id } = entry;
-    // The acknowledgements of the messages before it stand in the room's order, and come first; those after it, later.
+    // Acks leave in the room's order. Flush the ones before this entry first; the later ones follow.
     const room = this.#rooms.get(entry.room);
     if (room !== undefined) {
       const next = room.pending.findIndex((event) => event.type === "entry" && event.entry.seq === nextSeq);
@@ -94,7 +94,7 @@ export class Appends {
   }
 }
 
-/** For each entry, the `seq` of its author's next one that was appended together with it. */
+/** Returns, for each entry, the `seq` of the same author's next appended entry in the batch. */
 function nextOwnSeqs(entries: readonly NewEntry[], results: readonly AppendResult[]): readonly (number | undefined)[] {
   const next = new Map<unknown, number>();
   const seqs: (number | undefined)[] = [];

@@ -15,23 +15,23 @@ import { Outbox } from "./outbox.ts";
 import type { Person } from "./person.ts";
 import type { WireFormat, WireFormats } from "./wire-format.ts";
 
-/** While this many bytes wait for a client, its next request waits too; links tell when they have become fewer. */
+/** Bytes buffered for a client, past which its next request waits. The link calls `drained` when they have left. */
 const ANSWER_BYTES_MAX = 65_536;
-/** Requests that are answered at once, refusals too; then whoever else waits gets a turn. */
+/** Requests and refusals answered in one turn of the event loop. Then other clients get a turn. */
 const ANSWERS_PER_TURN = 64;
 
-/** What a client asks of the hub it is connected to. */
+/** The hub's side of a client. */
 export interface ClientOwner {
   readonly limits: ChatLimits;
-  /** Why the client has to wait before this is carried out, if it asks too often; counts it otherwise. */
+  /** Counts the command against the client's rate limits. Returns a refusal if the client must wait. */
   checkRate(client: Client, decision: Decision): Refusal | undefined;
-  /** Carries out what the rules decided; a promise if that waits for something. */
+  /** Carries out a decision. Returns a promise if that is asynchronous. */
   carryOut(client: Client, command: Command, decision: Decision): Promise<void> | undefined;
-  /** The client reads too slowly. */
+  /** The client's outbox is full. */
   outboxFull(client: Client): void;
-  /** The client is gone and nothing of it is under way any more. */
+  /** The connection is gone and all its requests have ended. */
   departed(client: Client): Promise<void>;
-  /** What to answer where something failed. */
+  /** Returns the refusal for a failed request. */
   failed(error: unknown): Refusal;
 }
 
@@ -44,30 +44,32 @@ export interface ClientOptions {
 }
 
 /**
- * One connected client: its session, its outbox, and its requests in order. Chat messages for one room follow each other
- * without waiting; one for another room, any other request, and any refusal wait until the messages before them have
- * passed, so that answers leave in the order of the requests.
+ * One connected client: its session, its outbox and its queue of requests. Answers leave in the order of the
+ * requests. Chat messages to one room are pipelined. A message to another room, any other request and any refusal
+ * wait until the pipelined messages are committed.
  */
 export class Client {
-  /** Tells it from all others of this server. */
+  /** Unique within this server. */
   readonly id: string;
-  /** Whoever has this can take the session back, or share it; empty before `hello`. */
+  /** The session's secret. Its holder can take over or share the session. Empty before `hello`. */
   secret = "";
-  /** Which attempt took the session back last. */
+  /** The number of the last attempt that took over the session. */
   attempt = 0;
+  /** Replaced by another client's session when this client takes that one over. */
   session: Session = newSession();
-  /** When the client was last heard, pinged, and connected, in milliseconds of the hub's clock. */
+  /** When the client last sent something, in milliseconds of the hub's clock. */
   heardAt: number;
+  /** When the server sent the ping that the client has not answered yet. */
   pingedAt: number | undefined;
   readonly connectedAt: number;
   readonly link: Link;
-  /** How often it may ask; absent where there is no limit. */
+  /** The client's rate limits. Absent if there are none. */
   readonly rates: ConnectionRates | undefined;
   readonly outbox: Outbox;
   readonly #owner: ClientOwner;
   readonly #formats: WireFormats;
   readonly #requests: (Command | Refusal)[] = [];
-  /** Of the requests that came to wait since none did. */
+  /** Size, in UTF-16 units of JSON, of the requests queued since the queue was last empty. */
   #waitingBytes = 0;
   #inFlight = 0;
   /** The room of the messages in flight. */
@@ -91,12 +93,12 @@ export class Client {
     this.#formats = formats;
   }
 
-  /** How it is spoken to. */
+  /** The wire format of the session's version. */
   get format(): WireFormat {
     return this.#formats[this.session.version];
   }
 
-  /** Who it is, as the hub has set it. */
+  /** The hub stores a {@link Person} in the session. */
   get person(): Person | undefined {
     return this.session.person as Person | undefined;
   }
@@ -105,12 +107,12 @@ export class Client {
     return this.#isGone;
   }
 
-  /** Where it has {@link gone}: resolves when it has left its rooms and its name is free. */
+  /** After {@link gone}: resolves when the client has left its rooms and its name is free. */
   get departure(): Promise<void> | undefined {
     return this.#departure;
   }
 
-  /** A gateway read a request, or something that is none. */
+  /** Takes a request from the gateway, or the refusal of an invalid one. */
   receive(request: Command | Refusal): void {
     if (this.#isGone || this.#isFinishing) return;
     this.#requests.push(request);
@@ -125,25 +127,25 @@ export class Client {
     if (bytes !== undefined) this.outbox.send(bytes);
   }
 
-  /** Says why the connection ends, and ends it. */
+  /** Sends the reason and closes the connection. */
   sayGoodbye(goodbye: Goodbye): void {
     this.outbox.close(this.format.answer({ type: "bye", ...goodbye }));
     this.link.close(goodbye);
   }
 
-  /** This many of its chat messages were committed or refused. */
+  /** Counts chat messages of this client that were committed or refused. */
   passed(messages: number): void {
     this.#inFlight -= messages;
-    // Later, as a fan-out is under way, and the next request may begin another one.
+    // Not now: a fan-out is under way, and the next request could start another one.
     if (this.#requests.length > 0 || this.#onIdle.length > 0) queueMicrotask(() => this.#proceed());
   }
 
-  /** What waited for it has left. */
+  /** The link's buffered bytes have left. */
   drained(): void {
     if (this.#requests.length > 0) this.#proceed();
   }
 
-  /** The client will ask nothing more: what it asked is carried out, and then it is let go. */
+  /** The client will send no more requests. Carries out the queued ones, then closes the connection. */
   finish(): void {
     void this.complete().then(() => {
       this.link.close({ reconnect: false, message: "" });
@@ -151,14 +153,17 @@ export class Client {
     });
   }
 
-  /** Takes no more requests. Resolves when those that came are carried out; their answers wait for no reader. */
+  /**
+   * Accepts no more requests. Resolves when the queued ones are carried out; their answers do not wait for the
+   * reader.
+   */
   async complete(): Promise<void> {
     this.#isFinishing = true;
     this.#proceed();
     await this.#idle();
   }
 
-  /** The connection is gone; what it had begun comes to its end, and then it leaves its rooms. Idempotent. */
+  /** The connection is gone. Waits for requests under way, then leaves the rooms. Idempotent. */
   gone(): void {
     if (this.#isGone) return;
     this.#end();
@@ -166,8 +171,8 @@ export class Client {
   }
 
   /**
-   * Stops without leaving: another connection takes its session, or the server stops. What waits is dropped. Resolves when
-   * nothing of it is under way.
+   * Stops without leaving the rooms: another connection takes over the session, or the server stops. Drops queued
+   * requests. Resolves when no request is under way.
    */
   async retire(): Promise<void> {
     this.#end();
@@ -186,7 +191,7 @@ export class Client {
       if (!this.#isReady(decision)) break;
       const refusal = this.#owner.checkRate(this, decision);
       if (refusal !== undefined) {
-        // It waits for its turn, as every refusal does.
+        // Like every refusal, it waits for the messages in flight.
         this.#requests[0] = { ...refusal, id: request.id };
         continue;
       }
@@ -221,7 +226,7 @@ export class Client {
     void this.#finish(work, request.id);
   }
 
-  /** Small requests cost little each, but a read brings thousands of them. */
+  /** Yields after a number of answers: one read can bring thousands of small requests. */
   #countAnswer(): void {
     this.#answers += 1;
     if (this.#answers < ANSWERS_PER_TURN) return;
@@ -241,13 +246,13 @@ export class Client {
       this.outbox.release(undefined);
       this.answer({ ...this.#owner.failed(error), id });
     }
-    // One such request a turn, so that a client which asks much does not keep the others waiting.
+    // One asynchronous request per turn, so that a busy client does not delay the others.
     if (this.#requests.length > 0) await new Promise((resolve) => setImmediate(resolve));
     this.#isBusy = false;
     this.#proceed();
   }
 
-  /** A client that asks faster than it is answered is not read for a while. */
+  /** Backpressure: pauses the link while the queue is over its limits, and resumes it when the queue is empty. */
   #throttle(): void {
     if (this.#requests.length === 0) this.#waitingBytes = 0;
     if (this.#isGone) return;
@@ -272,7 +277,7 @@ export class Client {
   }
 }
 
-/** Whether it becomes an entry of a room's log. */
+/** Whether the decision becomes an entry of a room's log. */
 function isEntry(decision: Decision): decision is Extract<Decision, { type: "append" | "set" }> {
   return decision.type === "append" || decision.type === "set";
 }

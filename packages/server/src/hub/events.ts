@@ -3,7 +3,9 @@ import type { GapReason } from "./recovery.ts";
 import type { Entry } from "./room-log.ts";
 import type { EntryText } from "./wire-format.ts";
 
-/** What a room's members are told, in the room's order. Its own author is told something else, or nothing. */
+/**
+ * An event for a room's members, in the room's order. Its author (`origin`) gets an ack, another message, or nothing.
+ */
 export type RoomEvent =
   | { readonly type: "entry"; readonly entry: Entry; readonly origin: unknown }
   | {
@@ -14,7 +16,10 @@ export type RoomEvent =
     }
   | { readonly type: "typing"; readonly name: string; readonly origin: unknown };
 
-/** What one client is told, in answer to a request or about its connection. Rooms and names are as shown. */
+/**
+ * A message to one client: the answer to a request, or about its connection. Rooms and names are in their displayed
+ * form.
+ */
 export type Answer =
   | Refusal
   | { readonly type: "welcome" }
@@ -39,7 +44,7 @@ export type Answer =
       readonly recovered: boolean | undefined;
       readonly reason?: GapReason | undefined;
       readonly topic?: string | undefined;
-      /** How far the person has read, and how many messages there are since. */
+      /** The person's read position, and the number of unread messages. */
       readonly read?: number | undefined;
       readonly unread?: number | undefined;
     }
@@ -64,7 +69,7 @@ export type Answer =
       readonly rooms: readonly {
         readonly room: string;
         readonly count: number;
-        /** In a room of the client's: as in `joined`. */
+        /** Only for rooms that the client joined; see `joined`. */
         readonly unread?: number | undefined;
       }[];
     }

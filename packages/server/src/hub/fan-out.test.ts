@@ -12,7 +12,7 @@ const chat = (message: string, id?: string) =>
   ({ type: "chat", message, ...(id === undefined ? {} : { id }) }) as const;
 
 describe("FanOut", () => {
-  test("encodes once per format: every member of a format is sent the same Buffer", async () => {
+  test("encodes once per format: all members of a format get the same Buffer", async () => {
     const fixture = new HubFixture();
     const author = await fixture.member("Author", "lobby");
     const seeds = await many(3, (i) => fixture.seedMember(`seed${i}`, "lobby"));
@@ -39,8 +39,8 @@ describe("FanOut", () => {
     assert.equal(reader.take().filter(({ type }) => type === "chat").length, 100);
   });
 
-  test("leaves an author's own messages out by slicing, wherever they stand", async () => {
-    // a: the author's, b: another's
+  test("leaves an author's own messages out of its bytes, at any position", async () => {
+    // a: a message of the author, b: of another member
     for (const pattern of ["a", "ab", "ba", "aab", "abab", "baab", "bbabb", "aaaa", "babbbabab"]) {
       const fixture = new HubFixture();
       const a = await fixture.seedMember("Ada", "lobby");
@@ -60,7 +60,7 @@ describe("FanOut", () => {
     }
   });
 
-  test("a short stretch does not keep a long batch alive, a long one shares its memory", async () => {
+  test("copies a short part of a long batch and shares the memory of a long part", async () => {
     const fixture = new HubFixture();
     const author = await fixture.seedMember("Author", "lobby");
     const other = await fixture.seedMember("Other", "lobby");
@@ -76,7 +76,7 @@ describe("FanOut", () => {
     assert.equal((other.link.sent.at(-1) as Uint8Array).buffer, whole.buffer);
   });
 
-  test("tells all rooms, also when there are more members than one turn serves", async () => {
+  test("writes to all members, also to more than one turn serves", async () => {
     const fixture = new HubFixture();
     const rooms = Array.from({ length: 20 }, (_, i) => `room${i}`);
     const author = await fixture.member("Author", ...rooms);
@@ -90,7 +90,7 @@ describe("FanOut", () => {
     assert.equal(readers[0]?.link.sent.length, before + rooms.length);
   });
 
-  test("serves a limited number of members in one turn, and lets the loop read in between", async () => {
+  test("limits the writes per turn, so that the loop reads in between", async () => {
     const fixture = new HubFixture();
     const authors = await many(10, (i) => fixture.member(`author${i}`, `room${i}`));
     const readers = await many(10, (i) => many(30, (j) => fixture.member(`reader${i}-${j}`, `room${i}`)));
@@ -112,7 +112,7 @@ describe("FanOut", () => {
     assert.ok(Math.max(...sends) < 64 + 31, `${sends}`);
   });
 
-  test("a room that is talked to without a pause is told before its batch grows without end", async () => {
+  test("flushes a room at 1,024 pending events", async () => {
     const fixture = new HubFixture({ limits: { inFlightMax: 5_000 } });
     const author = await fixture.seedMember("Author", "lobby");
     const reader = await fixture.seedMember("Reader", "lobby");
@@ -128,7 +128,7 @@ describe("FanOut", () => {
     );
   });
 
-  test("a member that is let go on the way does not keep the others from hearing", async () => {
+  test("writes to the other members when it removes a slow one", async () => {
     const fixture = new HubFixture({ limits: { outboxBytesMax: 100 } });
     const author = await fixture.member("Author", "lobby");
     const members = await many(9, (i) => fixture.member(`m${i}`, "lobby"));
@@ -147,7 +147,7 @@ describe("FanOut", () => {
   });
 });
 
-/** One after the other, so that each hears of the next. */
+/** Joins them one after the other, so that each gets the notice of the next. */
 async function many<T>(count: number, make: (index: number) => Promise<T>): Promise<readonly T[]> {
   const all: T[] = [];
   for (let i = 0; i < count; i += 1) all.push(await make(i));
@@ -161,10 +161,10 @@ function textsOf(member: FakeClient): readonly string[] {
     .map(({ message }) => message as string);
 }
 
-describe("FanOut and a commit that is under way", () => {
+describe("FanOut during a commit", () => {
   const typing = { type: "typing", room: "lobby" } as const;
 
-  test("a large room waits for it, and for no other after it", async () => {
+  test("waits in a large room for the commit under way, once", async () => {
     const { fixture, log, author, others } = await crowd(256);
     const [writer, reader] = [others[0] as FakeClient, others[1] as FakeClient];
     log.hold();
@@ -183,7 +183,7 @@ describe("FanOut and a commit that is under way", () => {
     assert.deepEqual(pick(reader.take(), "type"), [["typing"]]);
   });
 
-  test("a large room waits no longer than 20 ms for a disk that hangs", async (context) => {
+  test("waits in a large room at most 20 ms for a disk that hangs", async (context) => {
     const { log, author, others } = await crowd(256);
     context.mock.timers.enable({ apis: ["setTimeout"] });
     log.hold();
@@ -199,7 +199,7 @@ describe("FanOut and a commit that is under way", () => {
     await idle();
   });
 
-  test("a small room does not, nor a large one without a commit", async () => {
+  test("does not wait in a small room, nor in a large one without a commit", async () => {
     const large = await crowd(256);
     await large.others[0]?.hear(typing);
     assert.deepEqual(pick(large.others[1]?.take() ?? [], "type"), [["typing"]]);
@@ -213,7 +213,7 @@ describe("FanOut and a commit that is under way", () => {
   });
 });
 
-/** A room with this many people, and an author in another room, on a log whose appends can be held back. */
+/** A room with `size` people, and an author in another room. The log can hold appends back. */
 async function crowd(size: number) {
   const log = new HeldLog();
   const fixture = new HubFixture({ log });
@@ -225,7 +225,7 @@ async function crowd(size: number) {
   return { fixture, log, author, others };
 }
 
-/** Appends wait while it is held; each `letGo` lets the oldest one go on. */
+/** After `hold`, appends wait; each `letGo` runs the oldest one. */
 class HeldLog extends MemoryRoomLog {
   #isHeld = false;
   readonly #waiting: (() => void)[] = [];

@@ -4,29 +4,29 @@ import type { Member, Room } from "./room.ts";
 import type { WireFormat } from "./wire-format.ts";
 
 /**
- * Member writes in one turn of the event loop. Between two slices the loop reads what has arrived, and that joins the
- * rooms that still wait: batches grow exactly when there is work, without a timer.
+ * Writes per turn of the event loop. Between two slices the loop reads new input, which joins the pending batches. So
+ * batches grow under load only, without a timer.
  */
 const WRITES_PER_SLICE = 64;
 
-/** Events of one room that wait; above, its members are told at once, so that no batch grows without end. */
+/** Most pending events of one room. Past this, the room is flushed at once, which bounds its batch. */
 const PENDING_MAX = 1_024;
 
 /**
- * A room with so many members waits for a commit that is under way, once: a turn of it costs more than that. Otherwise
- * what is said falls apart into several rounds, one of which is told while another is committed.
+ * Smallest room that waits for the commit under way, once. Writing to that many members costs more than the wait.
+ * Without it, one burst would be split into several rounds of writes.
  */
 const WAITING_SIZE_MIN = 256;
 
-/** And no longer than this, in milliseconds: a disk that hangs must not keep back what it has stored already. */
+/** Longest wait for a commit, in milliseconds: a hanging disk must not delay entries that are already committed. */
 const WAITING_MS = 20;
 
-/** What one member gets for its own events, beside the others' bytes. */
+/** For each author, the indexes of its own events in the batch. */
 type OwnEvents = Map<Client, number[]>;
 
 /**
- * Tells rooms what happened in them: the events of a room since its last turn are encoded once per wire format, and
- * each member gets the shared bytes in one write.
+ * Sends rooms their events. It encodes the events since the room's last flush once per wire format, and each member
+ * gets the shared bytes in one write.
  */
 export class FanOut {
   #dirty: Room[] = [];
@@ -59,7 +59,7 @@ export class FanOut {
     this.#schedule();
   }
 
-  /** Tells the room's members all that is pending, now, or this much of it. */
+  /** Sends the room's first `count` pending events now. Returns the number of writes. */
   flush(room: Room, count: number = room.pending.length): number {
     if (count === 0) return 0;
     const events = count === room.pending.length ? room.pending : room.pending.slice(0, count);
@@ -71,7 +71,7 @@ export class FanOut {
       if (members.length === 0) continue;
       const batch = format.batch(events, room.name.text);
       if (batch.bytes.length === 0) continue;
-      // From the end, as a member that cannot keep up is taken out on the way.
+      // Backwards: a write can remove a slow member from the array.
       for (let i = members.length - 1; i >= 0; i -= 1) {
         const { client, outbox } = members[i] as Member;
         const indexes = own?.get(client);
@@ -104,7 +104,7 @@ export class FanOut {
     if (!isDone) this.#schedule();
   }
 
-  /** A room that waits is looked at again when a commit has ended, or when it has waited long enough. */
+  /** Whether the room waits. It is checked again when a commit ends, or after `WAITING_MS`. */
   #waits(room: Room): boolean {
     const hasWaited = room.waitsSince !== undefined && room.waitsSince < this.#commitsEnded;
     if (this.#commitsUnderWay === 0 || hasWaited || room.size < WAITING_SIZE_MIN) return false;
@@ -122,7 +122,7 @@ function ownEvents(events: readonly RoomEvent[]): OwnEvents | undefined {
     own ??= new Map();
     note(own, origin as Client, i);
     if (type === "entry") continue;
-    // That somebody is there, or is writing, is no news to any connection of theirs; what they said is.
+    // A person's other connections get its messages, but not its presence and typing.
     for (const client of (origin as Client).person?.connections ?? []) if (client !== origin) note(own, client, i);
   }
   return own;
@@ -134,7 +134,7 @@ function note(own: OwnEvents, client: Client, index: number): void {
   else indexes.push(index);
 }
 
-/** Sends a member the shared bytes without its own events, and what it is told of those in their places. */
+/** Sends a member the shared bytes except its own events, and in their places what the author gets. */
 function sendAround(
   client: Client,
   indexes: readonly number[],
@@ -155,12 +155,12 @@ function sendAround(
   if (from < bytes.length) client.outbox.send(piece(bytes, from, bytes.length));
 }
 
-/** A stretch of a batch; a short one of a long batch is copied, as it would keep all of it alive while it waits. */
+/** Returns a part of the batch. A short part of a long batch is copied: a view would keep the whole batch in memory. */
 function piece(bytes: Uint8Array, from: number, to: number): Uint8Array {
   return bytes.length > 8 * (to - from) ? Uint8Array.prototype.slice.call(bytes, from, to) : bytes.subarray(from, to);
 }
 
-/** The client's own messages have passed; commands that waited for that can go on. */
+/** Reports the client's committed messages to it, so that its waiting requests proceed. */
 function settle(client: Client, indexes: readonly number[], events: readonly RoomEvent[]): void {
   let passed = 0;
   for (const index of indexes) if ((events[index] as RoomEvent).type === "entry") passed += 1;

@@ -5,7 +5,7 @@ import { fitting } from "./fitting.ts";
 describe("fitting()", () => {
   const sizeOf = (size: number): number => size;
 
-  test("takes items up to the limit, and up to the size, and says whether there are more", () => {
+  test("takes items up to the limit and the size, and tells whether there are more", () => {
     const taken = (limit: number, sizeMax?: number) => {
       const { items, more } = fitting([3, 3, 3], { limit, sizeMax, sizeOf });
       return [items.length, more];
@@ -18,13 +18,13 @@ describe("fitting()", () => {
     assert.deepEqual(taken(1, 8), [1, true]);
   });
 
-  test("takes the first one whatever its size", () => {
+  test("takes the first item at any size", () => {
     assert.deepEqual(fitting([9, 1], { sizeMax: 0, sizeOf }), { items: [9], more: true });
     assert.deepEqual(fitting([9], { sizeMax: 0, sizeOf }), { items: [9], more: false });
     assert.deepEqual(fitting([], { sizeMax: 0, sizeOf }), { items: [], more: false });
   });
 
-  test("looks at no more than one that does not fit", () => {
+  test("reads at most one item that does not fit", () => {
     let looks = 0;
     const items = [5, 5, 5, 5].values().map((size) => {
       looks += 1;

@@ -1,13 +1,13 @@
-/** How much is taken; see {@link fitting}. */
+/** Limits for {@link fitting}. */
 export interface FittingOptions<T> {
-  /** Items at most. @default as many as there are */
+  /** Most items. @default no limit */
   readonly limit?: number;
-  /** What all of them come to at most, by `sizeOf`; the first one is taken whatever its size. @default anything */
+  /** Largest sum of `sizeOf`. The first item is taken at any size. @default no limit */
   readonly sizeMax?: number | undefined;
   readonly sizeOf: (item: T) => number;
 }
 
-/** Takes items as long as they fit, and looks at one more at most: `more` tells whether it was there. */
+/** Takes items while they fit. Reads at most one item more, and sets `more` if there was one. */
 export function fitting<T>(
   items: Iterable<T>,
   { limit = Number.POSITIVE_INFINITY, sizeMax = Number.POSITIVE_INFINITY, sizeOf }: FittingOptions<T>,

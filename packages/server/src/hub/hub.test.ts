@@ -13,8 +13,8 @@ failOnLeaks();
 const chat = (message: string, id?: string, room = "lobby"): Command =>
   ({ type: "chat", message, room, ...(id === undefined ? {} : { id }) }) as const;
 
-describe("joining and leaving", () => {
-  test("the newcomer of version 1 and everyone in the room are told, and nobody else", async () => {
+describe("Hub: joining and leaving", () => {
+  test("join tells the version 1 newcomer and the room's members, and nobody else", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.seedMember("Ada", "lobby");
     const elsewhere = await fixture.seedMember("Eve", "kitchen");
@@ -26,7 +26,7 @@ describe("joining and leaving", () => {
     assert.deepEqual(elsewhere.take(), []);
   });
 
-  test("the newcomer hears nothing of what was said before", async () => {
+  test("join gives a version 1 newcomer no earlier messages", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = fixture.connect();
@@ -37,7 +37,7 @@ describe("joining and leaving", () => {
     assert.deepEqual(pick(ada.take(), "type"), [["ack"], ["presence"]]);
   });
 
-  test("who joins another room of version 1 leaves the first", async () => {
+  test("join in version 1 leaves the previous room", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.seedMember("Ada", "lobby");
     const bob = await fixture.seedMember("Bob", "lobby");
@@ -51,7 +51,7 @@ describe("joining and leaving", () => {
     assert.deepEqual(bob.take(), []);
   });
 
-  test("a client of version 1 that comes back under another name leaves under the old one", async () => {
+  test("join in version 1 under a new name leaves the room under the old name", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.seedMember("Ada", "lobby");
     const bob = await fixture.seedMember("Bob", "lobby");
@@ -62,7 +62,7 @@ describe("joining and leaving", () => {
     await fixture.seedMember("Bob", "lobby");
   });
 
-  test("leaving is acknowledged in version 2, and the rest are told", async () => {
+  test("leave is acked in version 2, and the others are told", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -74,7 +74,7 @@ describe("joining and leaving", () => {
     assert.deepEqual(pick(await bob.hear(chat("hi", "c")), "type", "id", "code"), [["error", "c", "not-joined"]]);
   });
 
-  test("who leaves has heard all that was said before", async () => {
+  test("leave sends everything said before it first", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -88,7 +88,7 @@ describe("joining and leaving", () => {
     ]);
   });
 
-  test("a connection that is gone has left every room, and its name is free", async () => {
+  test("gone() leaves every room and frees the name", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby", "kitchen");
     const bob = await fixture.member("Bob", "lobby", "kitchen");
@@ -101,7 +101,7 @@ describe("joining and leaving", () => {
     await fixture.member("BOB", "lobby");
   });
 
-  test("many that go at once are told of in one write", async () => {
+  test("gone() of many clients at once reaches a member in one write", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const others = await Promise.all(Array.from({ length: 20 }, (_, i) => fixture.member(`user${i}`, "lobby")));
@@ -113,7 +113,7 @@ describe("joining and leaving", () => {
     assert.equal(ada.link.sent.length, writes + 1);
   });
 
-  test("joining a room again changes nothing and tells nobody", async () => {
+  test("join of a joined room changes nothing and tells nobody", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -124,12 +124,12 @@ describe("joining and leaving", () => {
     await bob.hear({ type: "leave", room: "lobby" });
     assert.equal(pick(ada.take(), "state").length, 1);
     await ada.vanish();
-    // Nobody uses the room any more: the next one opens it anew, under its own spelling.
+    // The room has no users left. The next join opens it again, with its own spelling.
     const [joined] = await fixture.connect().hear({ type: "join", room: "Lobby", username: "Eve" });
     assert.equal(joined?.message, "Eve joined Lobby");
   });
 
-  test("a connection that is gone in the middle of joining leaves nothing behind", async () => {
+  test("gone() during a join leaves the room and frees the name", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = fixture.connect();
@@ -141,7 +141,7 @@ describe("joining and leaving", () => {
     assert.equal(await fixture.claim("bob", "someone"), "claimed");
   });
 
-  test("names in use are refused, however they are written, and the room hears nothing", async () => {
+  test("join and hello refuse a name in use in any spelling, and the room is not told", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const second = fixture.connect();
@@ -151,13 +151,13 @@ describe("joining and leaving", () => {
     const greeted = await fixture.connect().hear({ type: "hello", id: "h", version: 2, username: "ada" });
     assert.deepEqual(pick(greeted, "type", "id", "code"), [["error", "h", "name-in-use"]]);
     assert.deepEqual(ada.take(), []);
-    // It may still come in under another name.
+    // The client can still join under another name.
     assert.deepEqual(pick(await second.hear({ type: "join", room: "lobby", username: "Eve" }), "message"), [
       ["Eve joined lobby"],
     ]);
   });
 
-  test("look-alikes of a name in use are refused until its owner is gone, whoever is ASCII", async () => {
+  test("join and hello refuse a look-alike of a name in use until its owner is gone, in both directions", async () => {
     for (const [name, other] of [
       ["Bob", "\u0412ob"],
       ["\u0412ob", "bob"],
@@ -178,7 +178,7 @@ describe("joining and leaving", () => {
     }
   });
 
-  test("a person may change to a look-alike of the own name", async () => {
+  test("join accepts a look-alike of the client's own name", async () => {
     const fixture = new HubFixture();
     const bob = await fixture.seedMember("Bob", "lobby");
     const heard = await bob.hear({ type: "join", room: "lobby", username: "\u0412ob" });
@@ -187,7 +187,7 @@ describe("joining and leaving", () => {
     assert.deepEqual(pick(await eve.hear({ type: "join", room: "lobby", username: "bob" }), "code"), [["name-in-use"]]);
   });
 
-  test("of two that ask for one name at once, one gets it", async () => {
+  test("of two simultaneous claims of one name, one succeeds", async () => {
     const fixture = new HubFixture();
     const clients = [fixture.connect(), fixture.connect(), fixture.connect()];
     for (const client of clients) client.ask({ type: "join", room: "lobby", username: "Ada" });
@@ -196,7 +196,7 @@ describe("joining and leaving", () => {
     assert.deepEqual(types, ["notification", "error", "error"]);
   });
 
-  test("__proto__ is a name and a room like any other", async () => {
+  test("__proto__ is an ordinary name and room", async () => {
     const fixture = new HubFixture();
     const proto = await fixture.member("__proto__", "__proto__", "constructor");
     const bob = await fixture.member("Bob", "__proto__");
@@ -213,8 +213,8 @@ describe("joining and leaving", () => {
   });
 });
 
-describe("messages", () => {
-  test("are heard by the others in one order, and acknowledged to their author in that order", async () => {
+describe("Hub: messages", () => {
+  test("reach the members in one order, and are acked to their author in that order", async () => {
     const fixture = new HubFixture();
     const members = await Promise.all(["Ada", "Bob", "Eve"].map((name) => fixture.member(name, "lobby")));
     await idle();
@@ -233,7 +233,7 @@ describe("messages", () => {
     assert.deepEqual(orders[2], orders[0]);
   });
 
-  test("an acknowledgement stands where its message stands among the others'", async () => {
+  test("an ack takes the place of its message among the others' messages", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -254,7 +254,7 @@ describe("messages", () => {
     ]);
   });
 
-  test("a repeat is acknowledged with the first place, and told to nobody again", async () => {
+  test("a duplicate is acked with the first position and not delivered again", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -266,7 +266,7 @@ describe("messages", () => {
     assert.deepEqual(pick(bob.take(), "message"), [["hi"], ["other"]]);
   });
 
-  test("a repeat within one read comes after the first one's acknowledgement", async () => {
+  test("a duplicate in the same read is acked after the first ack", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const told = await ada.hear(chat("hi", "x"), chat("hi", "x"), chat("no", "x"));
@@ -277,7 +277,7 @@ describe("messages", () => {
     ]);
   });
 
-  test("repeats among new messages are answered in their places", async () => {
+  test("duplicates among new messages are answered in the order of the requests", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -298,7 +298,7 @@ describe("messages", () => {
     assert.deepEqual(pick(bob.take(), "seq"), [[4], [5], [6], [7]]);
   });
 
-  test("an id of version 1 means nothing", async () => {
+  test("ids of version 1 clients are ignored", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.seedMember("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -306,7 +306,7 @@ describe("messages", () => {
     assert.deepEqual(pick(bob.take(), "message"), [["hi"], ["hi"], ["ho"]]);
   });
 
-  test("a log that fails is an error to those who wrote, in their order, and the server goes on", async (context) => {
+  test("a failed append is answered with errors in order, and the next append succeeds", async (context) => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const failure = new Error("disk full");
@@ -321,7 +321,7 @@ describe("messages", () => {
     assert.deepEqual(pick(await ada.hear(chat("c", "4")), "type", "seq"), [["ack", 1]]);
   });
 
-  test("what cannot be read back is an error, and what was held comes after it", async (context) => {
+  test("a failed read is answered with an error, before the answers held behind it", async (context) => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     context.mock.method(fixture.log, "read", () => Promise.reject(new Error("no")), { times: 1 });
@@ -333,7 +333,7 @@ describe("messages", () => {
     assert.equal(fixture.reported.length, 1);
   });
 
-  test("a room that cannot be let go of is reported", async (context) => {
+  test("a failed release of a room is reported", async (context) => {
     const fixture = new HubFixture();
     const failure = new Error("no");
     context.mock.method(fixture.log, "release", () => Promise.reject(failure));
@@ -343,7 +343,7 @@ describe("messages", () => {
   });
 });
 
-test("Hub takes a client out of a room again when its join fails", async () => {
+test("Hub removes a client from a room when its join fails", async () => {
   const log = new MemoryRoomLog();
   const chat = new HubFixture({ log });
   const ann = await chat.member("ann", "lobby");
@@ -361,8 +361,8 @@ test("Hub takes a client out of a room again when its join fails", async () => {
   assert.deepEqual(pick(await bob.hear({ type: "join", id: "k", room: "lobby" }), "type", "count"), [["joined", 2]]);
 });
 
-describe("answers", () => {
-  test("come in the order of the requests", async () => {
+describe("Hub: answers", () => {
+  test("leave in the order of the requests", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby", "kitchen");
     const told = await ada.hear(
@@ -386,12 +386,12 @@ describe("answers", () => {
     );
   });
 
-  test("come in that order also for messages to several rooms, one of which others write to", async () => {
+  test("leave in that order also for messages to several rooms, one of them busy", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "kitchen", "lobby");
     const bob = await fixture.member("Bob", "lobby");
     ada.take();
-    // The lobby has something to tell before the kitchen has.
+    // The lobby has a pending event before the kitchen has one.
     bob.ask(chat("first"));
     ada.ask(chat("a", "1", "kitchen"), chat("b", "2", "lobby"), chat("a", "1", "kitchen"), chat("c", "4", "lobby"));
     await idle();
@@ -404,7 +404,7 @@ describe("answers", () => {
     ]);
   });
 
-  test("what a room says while somebody joins comes after the join's answer", async () => {
+  test("to a join leave before the room's later messages", async () => {
     const log = new MemoryRoomLog();
     const gate = Promise.withResolvers<void>();
     const read = log.read.bind(log);
@@ -431,7 +431,7 @@ describe("answers", () => {
     assert.deepEqual([said?.type, said?.message, said?.seq], ["chat", "while", 1]);
   });
 
-  test("a client that asks much is answered one request a turn, and others in between", async () => {
+  test("to asynchronous requests leave one per turn, with other clients in between", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -448,7 +448,7 @@ describe("answers", () => {
     assert.ok(ada.take().length >= 190);
   });
 
-  test("of small requests at most 64 are answered a turn, refusals too, and others in between", async () => {
+  test("to small requests and refusals leave at most 64 per turn, with other clients in between", async () => {
     const fixture = new HubFixture();
     const eve = await fixture.member("Eve");
     const ada = await fixture.member("Ada");
@@ -470,7 +470,7 @@ describe("answers", () => {
     assert.equal(all.length, requests.length);
   });
 
-  test("requests that no longer fit in the queue pause the link, and it goes on when they are answered", async () => {
+  test("more requests than requestQueueMax pause the link until they are answered", async () => {
     const fixture = new HubFixture({ limits: { requestQueueMax: 4 } });
     const ada = await fixture.member("Ada", "lobby");
     ada.ask({ type: "rooms" }, ...Array.from({ length: 4 }, () => ({ type: "ping" }) as const));
@@ -482,7 +482,7 @@ describe("answers", () => {
     assert.equal(ada.take().length, 6);
   });
 
-  test("requests whose bytes no longer fit pause the link, too, until none waits", async () => {
+  test("more bytes than requestQueueBytesMax pause the link until the queue is empty", async () => {
     const fixture = new HubFixture({ limits: { requestQueueBytesMax: 1_000 } });
     const ada = await fixture.member("Ada", "lobby");
     const long = chat("x".repeat(400));
@@ -497,7 +497,7 @@ describe("answers", () => {
     }
   });
 
-  test("messages above inFlightMax wait until others have passed", async () => {
+  test("messages past inFlightMax wait for earlier commits", async () => {
     const fixture = new HubFixture({ limits: { inFlightMax: 2, requestQueueMax: 3 } });
     const ada = await fixture.member("Ada", "lobby");
     ada.ask(...Array.from({ length: 6 }, (_, i) => chat(`${i}`, `${i}`)));
@@ -511,8 +511,8 @@ describe("answers", () => {
   });
 });
 
-describe("history", () => {
-  test("a join gives the newest entries, and says whether there are more", async () => {
+describe("Hub: history", () => {
+  test("join returns the newest entries, and whether there are more", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     await ada.hear(chat("one"), chat("two"), chat("three"));
@@ -526,7 +526,7 @@ describe("history", () => {
     assert.equal("recovered" in (joined ?? {}), false);
   });
 
-  test("a join after a position gives all that was missed, or says that it does not", async () => {
+  test("join with after returns all missed entries, or says that it does not", async () => {
     const fixture = new HubFixture({ limits: { historyMax: 3 } });
     const ada = await fixture.member("Ada", "lobby");
     const [first] = await (await fixture.member("Eve")).hear({ type: "join", room: "lobby" });
@@ -548,7 +548,7 @@ describe("history", () => {
     assert.deepEqual(await resume({ epoch: "other", seq: 5 }), [false, [3, 4, 5]]);
   });
 
-  test("pages run both ways", async () => {
+  test("history pages in both directions", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     await ada.hear(...Array.from({ length: 6 }, (_, i) => chat(`m${i + 1}`)));
@@ -567,7 +567,7 @@ describe("history", () => {
     assert.deepEqual(await page({ limit: 0 }), [[], true]);
   });
 
-  test("a page that is too long for an outbox is cut, and says so", async () => {
+  test("a page that does not fit the outbox is cut, with more set", async () => {
     const fixture = new HubFixture({ limits: { outboxBytesMax: 8_000 } });
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -588,11 +588,11 @@ describe("history", () => {
   });
 });
 
-describe("a long page", () => {
-  test("costs each entry that it gives once, and one more", async () => {
+describe("Hub: long pages", () => {
+  test("encode each returned entry once, and one more", async () => {
     const fixture = new HubFixture({ limits: { outboxBytesMax: 12_800 } });
     const ada = await fixture.member("Ada", "lobby");
-    // Six times as long as JSON.
+    // Each character takes six bytes in JSON.
     await ada.hear(...Array.from({ length: 20 }, () => chat("\u0001".repeat(150))));
     const encoded = mock.method(fixture.formats[2], "entry");
     const [page] = await ada.hear({ type: "history", room: "lobby" });
@@ -600,7 +600,7 @@ describe("a long page", () => {
     assert.equal(encoded.mock.callCount(), 4);
   });
 
-  test("is not read further than its bytes go", async () => {
+  test("read no more characters of the log than an answer holds", async () => {
     const log = new MemoryRoomLog();
     const fixture = new HubFixture({ log, limits: { outboxBytesMax: 4_000 } });
     const ada = await fixture.member("Ada", "lobby");
@@ -615,8 +615,8 @@ describe("a long page", () => {
   });
 });
 
-describe("sessions", () => {
-  test("take back name and rooms; nobody is told, and the old connection ends", async () => {
+describe("Hub: sessions", () => {
+  test("takeover moves name and rooms, tells nobody, and closes the old connection", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby", "kitchen");
     const old = fixture.connect();
@@ -647,7 +647,7 @@ describe("sessions", () => {
     assert.deepEqual(old.take(), []);
     assert.deepEqual(pick(await fresh.hear(chat("ho", "1", "kitchen")), "type", "seq"), [["ack", 1]]);
 
-    // The gateway notices later that the old connection is gone: nothing happens.
+    // The gateway reports the end of the old connection later. Nothing happens.
     await old.vanish();
     assert.deepEqual(pick(ada.take(), "type", "message"), [["chat", "ho"]]);
     const [who] = await ada.hear({ type: "who", room: "lobby" });
@@ -661,7 +661,7 @@ describe("sessions", () => {
     await fixture.member("Bob", "lobby");
   });
 
-  test("what the old connection had sent is stored once and finished before", async () => {
+  test("takeover finishes the old connection's requests first, and stores a resent message once", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const old = fixture.connect();
@@ -678,7 +678,7 @@ describe("sessions", () => {
     ]);
   });
 
-  test("go to the latest attempt, also if an earlier one comes after it", async () => {
+  test("takeover goes to the latest attempt, also if an earlier one arrives after it", async () => {
     const fixture = new HubFixture();
     const bob = fixture.connect();
     const [hello] = await bob.hear({ type: "hello", version: 2, username: "Bob" });
@@ -686,7 +686,7 @@ describe("sessions", () => {
       ({ type: "hello", version: 2, session: hello?.session as string, ...(attempt && { attempt }) }) as const;
     const [first, third, second, uncounted] = Array.from({ length: 4 }, () => fixture.connect());
     assert.ok(first && second && third && uncounted);
-    // At once: the third overtakes the first while that one is taking it.
+    // At once: the third attempt overtakes the first while that one is under way.
     first.ask(ask(1));
     third.ask(ask(3));
     second.ask(ask(2));
@@ -700,7 +700,7 @@ describe("sessions", () => {
     assert.equal((await second.hear(ask(4)))[0]?.username, "Bob");
   });
 
-  test("of a connection that is going are refused when its name is free", async () => {
+  test("takeover of a connection that is going is refused once its name is free", async () => {
     const log = new MemoryRoomLog();
     const fixture = new HubFixture({ log });
     const bob = fixture.connect();
@@ -726,7 +726,7 @@ describe("sessions", () => {
     ]);
   });
 
-  test("give the name back that the connection had before", async () => {
+  test("takeover releases the connection's previous name", async () => {
     const fixture = new HubFixture();
     const old = fixture.connect();
     const [hello] = await old.hear({ type: "hello", version: 2, username: "Bob" });
@@ -737,7 +737,7 @@ describe("sessions", () => {
     assert.equal(await fixture.claim("rob", "someone"), "claimed");
   });
 
-  test("stay with the connection that vanishes while it takes one back", async () => {
+  test("takeover by a connection that then vanishes frees the name", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const old = fixture.connect();
@@ -751,7 +751,7 @@ describe("sessions", () => {
     await fixture.member("Bob", "lobby");
   });
 
-  test("hello greets once, before anything was joined", async () => {
+  test("hello is refused a second time and after a join", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     assert.equal((await ada.hear({ type: "hello", version: 2 }))[0]?.code, "invalid-request");
@@ -763,8 +763,8 @@ describe("sessions", () => {
   });
 });
 
-describe("finish()", () => {
-  test("answers what was asked, then closes, and the room is told", async () => {
+describe("Client.finish()", () => {
+  test("answers queued requests, then closes, and the room is told", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -782,7 +782,7 @@ describe("finish()", () => {
     assert.deepEqual(pick(ada.take(), "type"), [["chat"], ["presence"]]);
   });
 
-  test("does not wait for a reader who reads nothing", async () => {
+  test("does not wait for a client that does not read", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     ada.link.bufferedBytes = 100_000;
@@ -793,8 +793,8 @@ describe("finish()", () => {
   });
 });
 
-describe("a slow reader", () => {
-  test("is let go above the bound and may come back; the others hear everything", async () => {
+describe("Hub: a slow reader", () => {
+  test("is closed past outboxBytesMax and may reconnect; the others get everything", async () => {
     const fixture = new HubFixture({ limits: { outboxBytesMax: 10_000 } });
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -822,7 +822,7 @@ describe("a slow reader", () => {
     );
   });
 
-  test("is not taken for one by a single long batch", async () => {
+  test("is not closed for one long batch", async () => {
     const fixture = new HubFixture({ limits: { outboxBytesMax: 10_000 } });
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -832,7 +832,7 @@ describe("a slow reader", () => {
     assert.equal(bob.take().length, 40);
   });
 
-  test("hurts only itself when it is the author", async () => {
+  test("affects only itself when it is the author", async () => {
     const fixture = new HubFixture({ limits: { outboxBytesMax: 2_000 } });
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -848,7 +848,7 @@ describe("a slow reader", () => {
     assert.equal(fixture.reported.length, 0);
   });
 
-  test("is not answered before it has read, and then goes on where it was", async () => {
+  test("gets no answers until it has read, and then gets them in order", async () => {
     const fixture = new HubFixture({ limits: { requestQueueMax: 2 } });
     const ada = await fixture.member("Ada", "lobby");
     ada.link.bufferedBytes = 65_536;
@@ -863,10 +863,10 @@ describe("a slow reader", () => {
   });
 });
 
-describe("sweep()", () => {
+describe("Hub.sweep()", () => {
   const PING = { pingMs: 25_000, pongMs: 10_000, joinTimeoutMs: 60_000 };
 
-  test("pings a silent client of version 2, and lets it go when it stays silent", async () => {
+  test("pings a silent version 2 client, and dismisses it without an answer", async () => {
     const fixture = new HubFixture({ limits: PING });
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -892,7 +892,7 @@ describe("sweep()", () => {
     assert.deepEqual(pick(bob.take(), "username", "state"), [["Ada", "left"]]);
   });
 
-  test("keeps a client that answers anything", async () => {
+  test("keeps a client that answers with anything", async () => {
     const fixture = new HubFixture({ limits: PING });
     const ada = await fixture.member("Ada", "lobby");
     for (let i = 0; i < 10; i += 1) {
@@ -906,7 +906,7 @@ describe("sweep()", () => {
     assert.equal(ada.client.isGone, false);
   });
 
-  test("pings the links that have pings of their own, and leaves the seed's clients alone", async () => {
+  test("uses the link's ping for version 1 if there is one, and does not ping other version 1 clients", async () => {
     const fixture = new HubFixture({ limits: PING });
     const seed = await fixture.seedMember("Ada", "lobby");
     const link = new FakeLink();
@@ -927,7 +927,7 @@ describe("sweep()", () => {
     await idle();
   });
 
-  test("lets a connection go that joins nothing in time", async () => {
+  test("dismisses a connection that joins no room in time", async () => {
     const fixture = new HubFixture({ limits: PING });
     const ada = fixture.connect();
     await fixture.seedMember("Bob", "lobby");
@@ -944,7 +944,7 @@ describe("sweep()", () => {
     );
   });
 
-  test("a name alone keeps no connection, a room that was left does", async () => {
+  test("dismisses a client with a name but no join, and keeps one that left its room", async () => {
     const fixture = new HubFixture({ limits: PING });
     const named = await fixture.member("Ada");
     const left = await fixture.member("Bob", "lobby");
@@ -960,10 +960,10 @@ describe("sweep()", () => {
   });
 });
 
-describe("drain()", () => {
+describe("Hub.drain()", () => {
   const SHUTDOWN = { code: "shutdown", message: "Bye", reconnect: true } as const;
 
-  test("finishes what was asked, also what only waits, and nothing that comes later", async () => {
+  test("carries out requests received before it, also queued ones, and ignores later ones", async () => {
     const fixture = new HubFixture({ limits: { inFlightMax: 1 } });
     const ada = await fixture.member("Ada", "lobby", "kitchen");
     const bob = await fixture.member("Bob", "lobby", "kitchen");
@@ -987,7 +987,7 @@ describe("drain()", () => {
     ]);
   });
 
-  test("does not wait for who does not read its answers", async () => {
+  test("does not wait for clients that do not read", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     ada.link.bufferedBytes = 65_536;
@@ -1000,7 +1000,7 @@ describe("drain()", () => {
     ]);
   });
 
-  test("does not wait longer than it is told for what still waits either, and drops it", async () => {
+  test("drops queued requests after timeoutMs", async () => {
     const log = new MemoryRoomLog();
     const fixture = new HubFixture({ log, limits: { inFlightMax: 1 } });
     const ada = await fixture.member("Ada", "lobby");
@@ -1018,7 +1018,7 @@ describe("drain()", () => {
     assert.equal(appends, 1);
   });
 
-  test("does not wait longer than it is told for a log that hangs", async () => {
+  test("does not wait past timeoutMs for a log that hangs", async () => {
     const log = new MemoryRoomLog();
     const fixture = new HubFixture({ log });
     const ada = await fixture.member("Ada", "lobby");
@@ -1028,7 +1028,7 @@ describe("drain()", () => {
     assert.deepEqual(pick(ada.take(), "type"), [["bye"]]);
   });
 
-  test("spreads the times of return, and sends away who comes later", async () => {
+  test("spreads the times to reconnect, and dismisses new clients", async () => {
     const fixture = new HubFixture();
     const clients = Array.from({ length: 3_000 }, () => fixture.connect());
     for (const client of clients) client.ask({ type: "hello", version: 2 });
@@ -1043,7 +1043,7 @@ describe("drain()", () => {
     assert.equal(late.link.closes.length, 1);
   });
 
-  test("says goodbye to everyone, each in its own words, and nothing after it", async () => {
+  test("says goodbye to every client in its own dialect, and sends nothing after", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.seedMember("Bob", "lobby");
@@ -1055,17 +1055,17 @@ describe("drain()", () => {
     assert.deepEqual(bob.take(), [{ type: "error", code: "shutdown", message: "Bye" }]);
     assert.deepEqual(fixture.reported, []);
   });
-
-  test("requests after the goodbye are ignored", async () => {
-    const fixture = new HubFixture();
-    const ada = await fixture.member("Ada", "lobby");
-    fixture.hub.dismiss(ada.client, { code: "shutdown", message: "Bye", reconnect: true });
-    ada.take();
-    assert.deepEqual(await ada.hear(chat("hi"), { type: "ping" }), []);
-  });
 });
 
-describe("many at once", () => {
+test("Hub.dismiss() ignores later requests", async () => {
+  const fixture = new HubFixture();
+  const ada = await fixture.member("Ada", "lobby");
+  fixture.hub.dismiss(ada.client, { code: "shutdown", message: "Bye", reconnect: true });
+  ada.take();
+  assert.deepEqual(await ada.hear(chat("hi"), { type: "ping" }), []);
+});
+
+describe("Hub: many rooms and clients", () => {
   test("a chain of rooms whose members leave the next one does not grow the stack", async () => {
     const fixture = new HubFixture();
     const count = 1_500;
@@ -1093,12 +1093,12 @@ describe("many at once", () => {
     assert.deepEqual(fixture.reported, []);
   });
 
-  test("random joins, leaves, chats, deaths, takeovers and shares leave rooms, names and presence in order", async () => {
+  test("random joins, leaves, chats, disconnects, takeovers and shares keep rooms, names and presence consistent", async () => {
     for (let seed = 1; seed <= 5; seed += 1) await storm(seed);
   });
 });
 
-/** Clients that do anything at any moment, over adapters that take their time. */
+/** Clients act at random over slow adapters. */
 async function storm(seed: number): Promise<void> {
   const random = seededRandom(seed);
   const pickOne = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
@@ -1131,7 +1131,7 @@ async function storm(seed: number): Promise<void> {
   }
   await idle();
   assert.deepEqual(fixture.reported, [], `seed ${seed}`);
-  // Whoever says they are in a room hears what is said in it, and presence knows exactly these.
+  // The presence must list exactly the people whose sessions are in the room.
   for (const room of rooms) {
     const inside = [...alive].filter(({ client }) => !client.isGone && client.session.rooms.has(room));
     const { names: present } = await fixture.presence.members(room, 100);
@@ -1146,7 +1146,7 @@ async function storm(seed: number): Promise<void> {
   }
 }
 
-/** A log whose calls take some turns of the loop, in order. */
+/** A log whose calls resolve after some turns of the event loop, in order. */
 function slowLog(random: () => number): MemoryRoomLog {
   const log = new MemoryRoomLog();
   let last: Promise<unknown> = Promise.resolve();
@@ -1173,7 +1173,7 @@ function positionEpoch(joined: Message | undefined): string {
   return (joined as { readonly position: { readonly epoch: string } } & Message).position.epoch;
 }
 
-/** The places of the entries that an answer has. */
+/** The `seq` of each entry of an answer. */
 function seqsOf(answer: Message | undefined): readonly number[] {
   return ((answer as Message).entries as readonly { readonly seq: number }[]).map(({ seq }) => seq);
 }

@@ -27,31 +27,31 @@ import { Sessions } from "./sessions.ts";
 import { Typing } from "./typing.ts";
 import type { WireFormats } from "./wire-format.ts";
 
-/** What the hub works with; time and secrets come from outside, so that tests own them. */
+/** The hub's ports and settings. Time and secrets are injected, so that tests control them. */
 export interface HubOptions {
   readonly log: RoomLog;
   readonly presence: Presence;
   readonly registry: Registry;
   readonly limits: ChatLimits;
-  /** How often clients may ask. @default as often as they like */
+  /** The clients' rate limits. @default none */
   readonly rates?: RateLimits | undefined;
-  /** A clock in milliseconds that never goes back. */
+  /** Returns a monotonic time in milliseconds. */
   readonly now: () => number;
-  /** A secret that nobody can guess. */
+  /** Returns an unguessable secret. */
   readonly newSecret: () => string;
-  /** Told of failures that are nobody's request. */
+  /** Receives failures that belong to no request. */
   readonly report: (error: unknown) => void;
 }
 
-/** Clients that are told to come back within one second: those of a server that stops do not all come at once. */
+/** Clients told to reconnect within one second of a shutdown, so that they do not all return at once. */
 const RETURNS_PER_SECOND = 1_000;
 
 type DecisionOf<Type extends Decision["type"]> = Extract<Decision, { type: Type }>;
 
 /**
- * Where clients meet: it carries out what the rules decide, in the order of each client, and tells rooms what happened
- * in them, in the order of each room. Whatever a member is sent of a room comes from what the log and the presence
- * report, its own acknowledgements too.
+ * Connects clients and rooms. It carries out what the rules decide, in each client's order, and sends rooms their
+ * events, in each room's order. All room events, also an author's acks, come from the followers of the log and of the
+ * presence.
  */
 export class Hub implements ClientOwner {
   readonly limits: ChatLimits;
@@ -69,7 +69,7 @@ export class Hub implements ClientOwner {
   readonly #sessions: Sessions;
   readonly #clients = new Set<Client>();
   readonly #typing = new Typing();
-  /** Why whoever comes now is sent away. */
+  /** Set while draining: the reason given to new clients. */
   #goodbye: Goodbye | undefined;
   #lastId = 0;
 
@@ -96,7 +96,7 @@ export class Hub implements ClientOwner {
     this.#presence.follow((change) => this.#changed(change));
   }
 
-  /** A gateway has a client. */
+  /** Adds a client for a gateway's connection. */
   connect(link: Link, formats: WireFormats): Client {
     this.#lastId += 1;
     const now = this.#now();
@@ -107,20 +107,23 @@ export class Hub implements ClientOwner {
     return client;
   }
 
-  /** Something of the client's arrived, be it only an answer to a ping. */
+  /** Called for every message from the client, pongs included. */
   heard(client: Client): void {
     client.heardAt = this.#now();
     client.pingedAt = undefined;
   }
 
-  /** Ends the client's connection and says why. */
+  /** Sends the reason, closes the connection, and leaves the client's rooms. */
   dismiss(client: Client, goodbye: Goodbye): void {
     if (client.isGone) return;
     client.sayGoodbye(goodbye);
     client.gone();
   }
 
-  /** Pings clients that are silent, and lets go those that stay so or join nothing. To be called every second or so. */
+  /**
+   * Pings silent clients. Dismisses those that do not answer and those that join no room in time. Call it about every
+   * second.
+   */
   sweep(): void {
     const now = this.#now();
     const { pingMs, pongMs, joinTimeoutMs } = this.limits;
@@ -136,9 +139,9 @@ export class Hub implements ClientOwner {
   }
 
   /**
-   * Says goodbye to everyone, and to whoever comes from now on. What clients asked is carried out and answered before,
-   * for at most `timeoutMs`; what they ask from now on is not. Rooms do not hear that all of them go. Each client is given
-   * another time to come back.
+   * Closes all connections with `goodbye`, and each new one. Requests received before are carried out and answered
+   * first, for at most `timeoutMs`; later ones are ignored. Rooms are not told that the clients leave. Each client
+   * gets a different time to reconnect.
    */
   async drain(goodbye: Goodbye, timeoutMs: number): Promise<void> {
     this.#goodbye = goodbye;
@@ -151,7 +154,7 @@ export class Hub implements ClientOwner {
     }
   }
 
-  /** Closes the log and the other ports. To be called after {@link drain}. */
+  /** Closes the log, the presence and the registry. Call it after {@link drain}. */
   async close(): Promise<void> {
     await Promise.all([this.#log.close(), this.#presence.close(), this.#registry.close()]);
   }
@@ -217,7 +220,7 @@ export class Hub implements ClientOwner {
     if (person?.connections.delete(client) && person.connections.size === 0) {
       await this.#registry.release(person.key, person.owner).catch(this.#report);
     }
-    // Last, so that whoever comes for the session finds it until its name is free.
+    // Last: a client that asks for the session must find it, and wait, until the name is free.
     this.#sessions.close(client);
   }
 
@@ -254,11 +257,11 @@ export class Hub implements ClientOwner {
       rooms: [...client.session.rooms.values()].map((room) => room.text),
       limits: this.limits,
     });
-    // From here on it is spoken to in its own version, so only now it may stand in its rooms.
+    // Only now: from here on the client gets version 2, and its rooms group their members by format.
     for (const name of client.session.rooms.values()) this.#rooms.get(name.key)?.add(client);
   }
 
-  /** Finds out whose connection it is; why not, if that is refused. */
+  /** Claims, shares or takes over the client's name. Returns the refusal, if any. */
   async #identify(client: Client, decision: DecisionOf<"greet">): Promise<Refusal | undefined> {
     const { person, session, share, attempt } = decision;
     if (session === undefined) return person === undefined ? undefined : this.#claim(client, person);
@@ -289,27 +292,27 @@ export class Hub implements ClientOwner {
       if (isNew) {
         client.session.rooms.set(key, room.name);
         client.session.hasJoined = true;
-        // Does nothing when the person is in the room on another connection.
+        // No effect if the person is already in the room on another connection.
         await this.#presence.enter(key, person.text, client);
       }
-      // The members are told what has happened so far. The newcomer has it in its answer, and is told what follows.
+      // Send the members what happened so far. The newcomer has it in its answer, and gets what follows.
       this.#fanOut.flush(room);
       room.add(client);
       await this.#reader.joined(client, command.id, room, decision);
     } catch (error) {
-      // Who is told that it failed must not be in the room.
+      // A client that was told "failed" must not stay in the room.
       if (isNew) await this.#exit(client, room.name);
       throw error;
     }
   }
 
-  /** Takes the name for the client, and gives its earlier one back; why not, if it is refused. */
+  /** Claims the name for the client and releases its previous one. Returns the refusal, if any. */
   async #claim(client: Client, name: Name, leave: readonly Name[] = []): Promise<Refusal | undefined> {
     const claim = await this.#registry.claim({ key: name.key, skeleton: skeletonOf(name.text) }, client.id);
     if (claim === "in-use") return refuse("name-in-use", `The name ${name.text} is in use`);
     if (claim === "look-alike") return refuse("name-in-use", `The name ${name.text} looks like another that is in use`);
     const { person: before } = client;
-    // The old rooms are left under the old name.
+    // Leave the old rooms while the client still has its old name.
     for (const room of leave) await this.#exit(client, room);
     client.session.person = new Person(name, client);
     if (before !== undefined) await this.#registry.release(before.key, before.owner);
@@ -321,13 +324,13 @@ export class Hub implements ClientOwner {
     client.answer({ type: "ack", id, room: name.text });
   }
 
-  /** Takes a client out of a room; with the last connection of a person, the rest are told. */
+  /** Removes a client from a room. If it was the person's last connection there, tells the others. */
   async #exit(client: Client, name: Name): Promise<void> {
     if (!client.session.rooms.delete(name.key)) return;
     const person = client.person as Person;
     const room = this.#rooms.get(name.key);
     if (room === undefined) return;
-    // Whoever is gone hears nothing any more; the others hear of many that go at once in one batch.
+    // A client that is gone gets nothing more. Not flushing then keeps many simultaneous departures in one batch.
     if (!client.isGone) this.#fanOut.flush(room);
     room.remove(client);
     try {
@@ -337,7 +340,7 @@ export class Hub implements ClientOwner {
     }
   }
 
-  /** Tells a room of the client's what has happened so far: an answer about the room must not overtake it. */
+  /** Sends the room's pending events, if the client is a member: an answer about the room must not overtake them. */
   #catchUp(client: Client, { key }: Name): void {
     const room = this.#rooms.get(key);
     if (room?.has(client)) this.#fanOut.flush(room);
@@ -358,7 +361,7 @@ export class Hub implements ClientOwner {
   }
 }
 
-/** Waits for it, but no longer than this. */
+/** Waits for `work`, at most `ms` milliseconds. */
 async function within(ms: number, work: Promise<unknown>): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);

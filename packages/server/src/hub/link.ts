@@ -1,17 +1,20 @@
-/** Where a client's bytes go. A gateway implements it for its kind of connection. */
+/** A client's connection, as the hub sees it. Each gateway implements it. */
 export interface Link {
-  /** The peer's IP address; empty where it has none. */
+  /** The peer's IP address. Empty if it has none. */
   readonly address: string;
-  /** Bytes accepted and not yet given to the kernel. The gateway calls `client.drained()` when they have become few. */
+  /** Bytes accepted and not yet passed to the kernel. The gateway calls `client.drained()` when few are left. */
   readonly bufferedBytes: number;
-  /** Whether the peer answers transport pings of its own (WebSocket). */
+  /** Sends a ping of the transport (WebSocket). Absent if the transport has none. */
   readonly ping: (() => void) | undefined;
-  /** Queues bytes; never throws. */
+  /** Queues bytes. Never throws. */
   send(bytes: Uint8Array): void;
-  /** Stops handing commands to the client. */
+  /** Stops passing requests to the client. */
   pause(): void;
-  /** Goes on. */
+  /** Continues after `pause`. */
   resume(): void;
-  /** Flushes and ends the connection; `reconnect` tells the client whether to come back, where the transport can. */
+  /**
+   * Flushes and closes the connection. `reconnect` tells the client whether to come back, if the transport can
+   * express it.
+   */
   close(reason: { readonly reconnect: boolean; readonly message: string }): void;
 }

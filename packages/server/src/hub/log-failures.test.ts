@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { LogFailures } from "./log-failures.ts";
 import { RoomLogError, type RoomLogErrorCode } from "./room-log.ts";
 
-test("LogFailures tells who asked whether to try again, and the operator what is news", () => {
+test("LogFailures.refusal() maps each failure to a code, and reports a repeated one once a minute", () => {
   const reported: unknown[] = [];
   let now = 0;
   const failures = new LogFailures(

@@ -1,10 +1,10 @@
 import { type Refusal, refuse } from "../core/mod.ts";
 import { RoomLogError, type RoomLogErrorCode } from "./room-log.ts";
 
-/** A failure that lasts is reported again after this time, in milliseconds. */
+/** A repeated failure is reported again after this time, in milliseconds. */
 const REPORT_AGAIN_MS = 60_000;
 
-/** What a failure of the log means for who asked, and who is told of it. */
+/** Maps failures of the log to refusals, and reports them to the operator. */
 export class LogFailures {
   readonly #report: (error: unknown) => void;
   readonly #now: () => number;
@@ -16,7 +16,7 @@ export class LogFailures {
     this.#now = now;
   }
 
-  /** What to answer. A disk that is full fails each message: the operator is told of it once a minute. */
+  /** Returns the refusal for a failure. Reports it, a repeated one once a minute: a full disk fails every message. */
   refusal(error: unknown): Refusal {
     const code = error instanceof RoomLogError ? error.code : undefined;
     if (code === "busy" || code === "timeout") return refuse("busy", "The server has too much to do; try again later");

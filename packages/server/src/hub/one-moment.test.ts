@@ -1,6 +1,6 @@
 /**
- * What a client is answered about a room, and what it is told of the room from then on, meet at one moment: whoever adds
- * up the two knows at any time who is there, what the topic is and what was said.
+ * An answer about a room is a snapshot, and the events after it start at the same moment. So a client that applies
+ * the events to the snapshot always knows the room's members, topic and messages.
  *
  * @module
  */
@@ -23,7 +23,7 @@ failOnLeaks();
 
 const RUNS = process.env.LANDLINE_LONG === "1" ? 20 : 1;
 const ROOMS = ["lobby", "kitchen"];
-/** Who sits at which connection. The second is one more of the first's person; the last two speak version 1. */
+/** The person at each connection. The second shares the first's person; the last two speak version 1. */
 const PEOPLE = ["Ann", "Ann", "Bob", "Cy", "Dan", "Eve"];
 const VERSION_1_FROM = 4;
 
@@ -33,7 +33,7 @@ type Step =
   | { readonly type: "answer"; readonly index: number }
   | { readonly type: "turn" };
 
-/** Presence that keeps who was in each room after each change. */
+/** A presence that records each room's members after each change. */
 class RecordedPresence extends MemoryPresence {
   readonly states = new Map<string, Set<string>[]>(ROOMS.map((room) => [room, [new Set()]]));
 
@@ -49,15 +49,15 @@ class RecordedPresence extends MemoryPresence {
   }
 }
 
-/** What a client knows of a room from what it was told. */
+/** What a client knows about a room from its messages. */
 interface Known {
   readonly names: Set<string>;
-  /** Which of the room's states this can be. */
+  /** The recorded states that match what the client knows. */
   moments: number[];
   seq: number;
 }
 
-/** One connection of version 2, that adds up what it is told. */
+/** A version 2 connection that applies every message to its state. */
 class Listener {
   readonly name: string;
   readonly client: FakeClient;
@@ -86,7 +86,7 @@ class Listener {
     return this.#answered.has(id);
   }
 
-  /** Adds up what came, and compares it with what was so. */
+  /** Applies new messages and compares the result with the recorded states. */
   listen(): void {
     for (const message of this.client.take()) {
       if (typeof message.id === "string") this.#answered.add(message.id);
@@ -105,7 +105,7 @@ class Listener {
         this.#joined(key, message);
         return;
       case "presence":
-        // Between taking a session back and joining the room again.
+        // The session was taken over, and the room is not joined again yet.
         if (known === undefined) return;
         if (message.state === "joined") {
           assert.ok(!known.names.has(message.username as string), `${message.username} joined ${key} twice`);
@@ -170,7 +170,7 @@ class Listener {
     if (read !== undefined) this.#world.later(() => this.#checkUnread(key, unread, read, seq));
   }
 
-  /** It must be a state that the room was in, and the next one after each change. */
+  /** The known members must match a recorded state, and after each change the next one. */
   #checkNames(key: string, known: Known): void {
     const states = this.#world.presence.states.get(key) as Set<string>[];
     known.moments = known.moments.filter((moment) => isSame(states[moment], known.names));
@@ -193,7 +193,7 @@ class Listener {
     assert.equal(unread, others.length, `unread in ${key} from ${read} to ${until}`);
   }
 
-  /** Whether it knows who is there now. */
+  /** Whether the client knows the current members. */
   isUpToDate(): boolean {
     this.listen();
     return [...this.known].every(([key, { moments }]) => {
@@ -207,7 +207,7 @@ function isSame(a: ReadonlySet<string> | undefined, b: ReadonlySet<string>): boo
   return a !== undefined && a.size === b.size && a.isSubsetOf(b);
 }
 
-/** A hub whose ports answer late, and the people at it. */
+/** A hub with slow ports, and its clients. */
 class World {
   readonly presence = new RecordedPresence();
   readonly gate = new Gate();
@@ -364,8 +364,8 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   { maxLength: 120, size: "max" },
 );
 
-describe("what a room's members are told adds up", { timeout: 600_000 }, () => {
-  test("with a log in memory that answers late", async () => {
+describe("snapshots and events of a room agree", { timeout: 600_000 }, () => {
+  test("with a slow memory log", async () => {
     const property = fc.asyncProperty(steps, async (each) => {
       const log = new MemoryRoomLog();
       await new World(log, false).run(each);
@@ -374,7 +374,7 @@ describe("what a room's members are told adds up", { timeout: 600_000 }, () => {
     await fc.assert(property, { numRuns: 300 * RUNS });
   });
 
-  test("with a presence that answers late, too", async () => {
+  test("with a slow presence, too", async () => {
     const property = fc.asyncProperty(steps, async (each) => {
       const log = new MemoryRoomLog();
       await new World(log, true).run(each);
@@ -383,7 +383,7 @@ describe("what a room's members are told adds up", { timeout: 600_000 }, () => {
     await fc.assert(property, { numRuns: 300 * RUNS });
   });
 
-  test("with a log in SQLite that answers late", async () => {
+  test("with a slow SQLite log", async () => {
     const property = fc.asyncProperty(steps, async (each) => {
       const folder = await mkdtemp(join(tmpdir(), "landline-moment-"));
       const log = await SqliteRoomLog.open({ folder, durability: "process" });

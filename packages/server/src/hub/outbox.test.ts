@@ -15,7 +15,7 @@ describe("Outbox", () => {
   };
   const send = (outbox: Outbox, text: string) => outbox.send(Buffer.from(text));
 
-  test("hold() keeps the place of an answer", () => {
+  test("hold() reserves the place of an answer", () => {
     const { outbox, sent } = open();
     send(outbox, "a");
     outbox.hold();
@@ -28,7 +28,7 @@ describe("Outbox", () => {
     assert.equal(sent(), "abcde");
   });
 
-  test("release() without an answer, and without hold()", () => {
+  test("release() works without an answer and without hold()", () => {
     const { outbox, sent } = open();
     outbox.hold();
     send(outbox, "a");
@@ -37,7 +37,7 @@ describe("Outbox", () => {
     assert.equal(sent(), "ab");
   });
 
-  test("is full when more than bytesMax bytes were waiting before, and sends nothing then", () => {
+  test("send() calls onFull and sends nothing when more than bytesMax bytes were buffered before", () => {
     const { link, outbox, sent, full } = open(10);
     link.bufferedBytes = 10;
     send(outbox, "a");
@@ -48,7 +48,7 @@ describe("Outbox", () => {
     assert.equal(sent(), "a");
   });
 
-  test("counts what is held", () => {
+  test("send() counts held bytes as buffered", () => {
     const { outbox, full } = open(10);
     outbox.hold();
     send(outbox, "x".repeat(10));
@@ -61,7 +61,7 @@ describe("Outbox", () => {
     assert.equal(full(), 1);
   });
 
-  test("close() sends one last thing, past all bounds and what is held, and nothing after it", () => {
+  test("close() sends the last bytes past all limits, drops held bytes, and sends nothing after", () => {
     const { link, outbox, sent, full } = open(10);
     outbox.hold();
     send(outbox, "held");

@@ -1,8 +1,8 @@
 import type { Link } from "./link.ts";
 
 /**
- * What leaves for one client, in order and bounded. While an answer is being made, `hold` keeps its place: what comes
- * after waits behind it.
+ * A client's bounded, ordered output. `hold` reserves the place of an answer that is still being made: later bytes
+ * wait behind it.
  */
 export class Outbox {
   readonly #link: Link;
@@ -28,12 +28,12 @@ export class Outbox {
     }
   }
 
-  /** From now on everything waits. */
+  /** Buffers everything until {@link release}. */
   hold(): void {
     this.#held ??= [];
   }
 
-  /** Sends the answer, if there is one, and then all that waited. */
+  /** Sends the answer, if any, then the held bytes. */
   release(answer: Uint8Array | undefined): void {
     const held = this.#held ?? [];
     this.#held = undefined;
@@ -42,7 +42,7 @@ export class Outbox {
     for (const bytes of held) this.send(bytes);
   }
 
-  /** Sends one last thing past all bounds; nothing can be sent after it. */
+  /** Sends the last bytes, ignoring the limit, and drops held bytes. Later calls of `send` do nothing. */
   close(last: Uint8Array | undefined): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -50,7 +50,10 @@ export class Outbox {
     if (last !== undefined) this.#link.send(last);
   }
 
-  /** Whether the client keeps up; if not, it is let go. One batch, however long, says nothing about its reader. */
+  /**
+   * Whether the buffered bytes are within the limit; if not, calls `onFull`. Checked before adding: one batch,
+   * however long, says nothing about its reader.
+   */
   #hasRoom(): boolean {
     if (this.#link.bufferedBytes + this.#heldBytes <= this.#bytesMax) return true;
     this.#onFull();

@@ -13,7 +13,7 @@ const join = (room: string): Command => ({ type: "join", id: "j", room });
 const share = (session: string): Command => ({ type: "hello", version: 2, session, share: true });
 const takeBack = (session: string): Command => ({ type: "hello", version: 2, session });
 
-/** Bob twice, both in the lobby, where Ada is. */
+/** Bob on two connections, both in the lobby, and Ada in the lobby. */
 async function twoOfBob(options?: HubFixtureOptions) {
   const fixture = new HubFixture(options);
   const ada = await fixture.member("Ada", "lobby");
@@ -32,7 +32,7 @@ async function greet(fixture: HubFixture, hello: Command): Promise<{ client: Fak
   return { client, session: answer?.session as string };
 }
 
-/** From now on the log takes nothing until it may go on. */
+/** Makes the log's appends wait until `resume` is called. */
 function stall(log: MemoryRoomLog): { resume: () => void } {
   const append = log.append.bind(log);
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -44,7 +44,7 @@ function stall(log: MemoryRoomLog): { resume: () => void } {
 }
 
 describe("a person with several connections", () => {
-  test("gets one more by hello with share, which has a secret of its own and is in no room", async () => {
+  test("hello with share adds a connection with its own secret and no rooms", async () => {
     const fixture = new HubFixture();
     const { client: first, session } = await greet(fixture, { type: "hello", version: 2, username: "Bob" });
     await first.hear(join("lobby"));
@@ -56,12 +56,12 @@ describe("a person with several connections", () => {
     assert.deepEqual(first.take(), []);
     assert.deepEqual(first.link.closes, []);
     assert.deepEqual(pick(await second.hear(chat("hi")), "code"), [["not-joined"]]);
-    // The newer one can be shared too.
+    // The new connection can be shared, too.
     const third = await greet(fixture, share(hello?.session as string));
     assert.equal((await third.client.hear(join("lobby")))[0]?.count, 1);
   });
 
-  test("enters a room with the first of them and leaves it with the last", async () => {
+  test("enters a room with the first connection and leaves it with the last", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const { client: first, session } = await greet(fixture, { type: "hello", version: 2, username: "Bob" });
@@ -84,7 +84,7 @@ describe("a person with several connections", () => {
     assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "left"]]);
   });
 
-  test("is in different rooms on different connections", async () => {
+  test("can be in different rooms on different connections", async () => {
     const { ada, first, second } = await twoOfBob();
     await second.hear(join("kitchen"), { type: "leave", room: "lobby" });
     await ada.hear(chat("hi"));
@@ -92,7 +92,7 @@ describe("a person with several connections", () => {
     assert.deepEqual(pick(await first.hear(chat("ho", "h", "kitchen")), "code"), [["not-joined"]]);
   });
 
-  test("reads what it says on one of them as an entry on the others", async () => {
+  test("gets its own messages as entries on its other connections", async () => {
     const { ada, first, second } = await twoOfBob();
     first.ask(chat("1"), chat("2"));
     second.ask(chat("3"));
@@ -110,7 +110,7 @@ describe("a person with several connections", () => {
     assert.deepEqual(pick(ada.take(), "message"), [["1"], ["2"], ["3"]]);
   });
 
-  test("has one list of ids: a doubtful message sent again on another is stored once", async () => {
+  test("has one list of ids: a message resent on another connection is stored once", async () => {
     const { ada, first, second } = await twoOfBob();
     await first.hear(chat("doubtful", "d"));
     assert.deepEqual(pick(await second.hear(chat("doubtful", "d")), "type", "seq", "duplicate"), [
@@ -121,7 +121,7 @@ describe("a person with several connections", () => {
     assert.equal(ada.take().length, 1);
   });
 
-  test("is not told that it joined, left or writes itself, and the room is told once", async () => {
+  test("is not told of its own joins, leaves and typing; the room is told once", async () => {
     const { fixture, ada, first, second } = await twoOfBob();
     first.ask({ type: "typing", room: "lobby" }, chat("a"));
     second.ask({ type: "typing", room: "lobby" });
@@ -134,7 +134,7 @@ describe("a person with several connections", () => {
     assert.deepEqual([pick(ada.take(), "type"), first.take()], [[["typing"]], []]);
   });
 
-  test("has read what one of them has read", async () => {
+  test("shares its read position between connections", async () => {
     const { ada, first, second } = await twoOfBob();
     await ada.hear(chat("1"), chat("2"));
     await first.hear(chat("3"), { type: "read", room: "lobby", seq: 1 });
@@ -143,7 +143,7 @@ describe("a person with several connections", () => {
     assert.deepEqual([joined?.read, joined?.unread], [1, 1], "its own message is read");
   });
 
-  test("shares the rates of its name", async () => {
+  test("shares its rate limits between connections", async () => {
     const { first, second } = await twoOfBob({ hasRates: true, limits: { messageRate: 1, messageBurst: 2 } });
     await first.hear(chat("1"));
     second.take();
@@ -153,14 +153,14 @@ describe("a person with several connections", () => {
     ]);
   });
 
-  test("cannot change its name on any of them", async () => {
+  test("cannot change its name on any connection", async () => {
     const { second } = await twoOfBob();
     const [refused] = await second.hear({ type: "join", room: "kitchen", username: "Rob" });
     assert.equal(refused?.code, "name-fixed");
     assert.equal((await second.hear({ type: "join", room: "kitchen", username: "BOB" }))[0]?.type, "joined");
   });
 
-  test("goes with the last of them, and its name with it", async () => {
+  test("ends with its last connection, which also frees the name", async () => {
     const { fixture, ada, first, second, session } = await twoOfBob();
     await first.hear(join("kitchen"));
     await first.vanish();
@@ -170,7 +170,7 @@ describe("a person with several connections", () => {
       ["lobby"],
     );
     assert.equal(await fixture.claim("bob", "someone"), "in-use");
-    // The secret went with its connection.
+    // The secret ended with its connection.
     assert.equal((await fixture.connect().hear(share(session)))[0]?.code, "session-unknown");
     assert.deepEqual(pick(await second.hear(chat("still here")), "type"), [["ack"]]);
     ada.take();
@@ -179,7 +179,7 @@ describe("a person with several connections", () => {
     assert.equal(await fixture.claim("bob", "someone"), "claimed");
   });
 
-  test("whose last one is going is not joined by another; when that is told, the name is free", async () => {
+  test("share waits for a last connection that is going, and is refused when the name is free", async () => {
     const log = new MemoryRoomLog();
     const fixture = new HubFixture({ log });
     const { client: bob, session } = await greet(fixture, { type: "hello", version: 2, username: "Bob" });
@@ -198,7 +198,7 @@ describe("a person with several connections", () => {
     ]);
   });
 
-  test("has each of them taken back by its own secret, and the others stay", async () => {
+  test("has each connection taken over by its own secret, and keeps the others", async () => {
     const { fixture, ada, first, second, session, secondSession } = await twoOfBob();
     await second.hear(join("kitchen"));
     const fresh = fixture.connect();
@@ -209,7 +209,7 @@ describe("a person with several connections", () => {
     await second.vanish();
     assert.deepEqual(pick(await first.hear(chat("hi")), "type"), [["ack"]]);
     assert.deepEqual(pick(fresh.take(), "message"), [["hi"]]);
-    // Also the one that the name came with.
+    // Also the connection that claimed the name.
     const another = fixture.connect();
     await another.hear(takeBack(session));
     await first.vanish();
@@ -220,7 +220,7 @@ describe("a person with several connections", () => {
     assert.equal(await fixture.claim("bob", "someone"), "claimed");
   });
 
-  test("can be shared while the connection is taken back, and leave rooms meanwhile", async () => {
+  test("can be shared and can leave rooms while a connection is taken over", async () => {
     const log = new MemoryRoomLog();
     const { fixture, ada, first, second, session } = await twoOfBob({ log });
     const { resume } = stall(log);
@@ -242,7 +242,7 @@ describe("a person with several connections", () => {
     assert.equal(await fixture.claim("bob", "someone"), "claimed");
   });
 
-  test("has at most connectionsPerPersonMax of them", async () => {
+  test("has at most connectionsPerPersonMax connections", async () => {
     const fixture = new HubFixture({ limits: { connectionsPerPersonMax: 3 } });
     const { session } = await greet(fixture, { type: "hello", version: 2, username: "Bob" });
     const clients = Array.from({ length: 4 }, () => fixture.connect().ask(share(session)));
@@ -252,7 +252,7 @@ describe("a person with several connections", () => {
       answers.map((answer) => answer?.code ?? answer?.type),
       ["hello", "hello", "too-many-connections", "too-many-connections"],
     );
-    // One that is taken back does not count twice, and one that went not at all.
+    // A connection that was taken over counts once, and one that is gone does not count.
     await greet(fixture, takeBack(answers[0]?.session as string));
     assert.equal((await fixture.connect().hear(share(session)))[0]?.code, "too-many-connections");
     await clients[1]?.vanish();
@@ -260,14 +260,14 @@ describe("a person with several connections", () => {
     assert.equal(late?.username, "Bob");
   });
 
-  test("must have a name; whoever shares a session without one is told that there is none", async () => {
+  test("share is refused for a session without a name", async () => {
     const fixture = new HubFixture();
     const { session } = await greet(fixture, { type: "hello", version: 2 });
     assert.equal((await fixture.connect().hear(share(session)))[0]?.code, "session-unknown");
     assert.equal((await fixture.connect().hear(share("nonsense")))[0]?.code, "session-unknown");
   });
 
-  test("gives back the name that a connection had before it became one of them", async () => {
+  test("share releases the previous name of the connection", async () => {
     const { fixture, session } = await twoOfBob();
     const fresh = await fixture.seedMember("Rob", "attic");
     await fresh.hear({ type: "leave" });
@@ -275,7 +275,7 @@ describe("a person with several connections", () => {
     assert.equal(await fixture.claim("rob", "someone"), "claimed");
   });
 
-  test("has silent and slow ones let go on their own", async () => {
+  test("dismisses silent and slow connections one by one", async () => {
     const { fixture, ada, first, second } = await twoOfBob({ limits: { outboxBytesMax: 100 } });
     second.link.bufferedBytes = 101;
     await ada.hear(chat("hi"));
@@ -291,7 +291,7 @@ describe("a person with several connections", () => {
     assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "left"]]);
   });
 
-  test("stays in the room when a join of one of them fails", async () => {
+  test("stays in the room when a join of one of its connections fails", async () => {
     const presence = new MemoryPresence();
     const { fixture, ada, first, second } = await twoOfBob({ presence });
     await second.hear({ type: "leave", room: "lobby" });

@@ -2,17 +2,17 @@ import type { Name } from "../core/mod.ts";
 import type { Client } from "./client.ts";
 
 /**
- * Somebody with a name, on one connection or on several: rooms have one member of it, the registry one owner. It comes
- * with the connection that takes the name, and goes with its last one.
+ * A named user on one or more connections. It is one member in each room and one owner in the registry. It exists
+ * from the claim of its name until its last connection is gone.
  */
 export class Person implements Name {
   readonly text: string;
   readonly key: string;
-  /** Owns the name in the registry. */
+  /** The owner of the name in the registry. */
   readonly owner: string;
   readonly connections: Set<Client>;
 
-  /** Takes the name for a client, which the registry has given it. */
+  /** Creates the person after the registry granted the name to the client. */
   constructor({ text, key }: Name, client: Client) {
     this.text = text;
     this.key = key;

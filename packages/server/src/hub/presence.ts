@@ -1,32 +1,32 @@
-/** Somebody entered or left a room. */
+/** A person entered or left a room. */
 export interface PresenceChange {
   /** The room's key. */
   readonly room: string;
-  /** The person's name, as shown. */
+  /** The person's displayed name. */
   readonly name: string;
   readonly state: "joined" | "left";
-  /** The changer's own mark; seen only by the process that made the change. */
+  /** Set by the caller of `enter` or `leave`. Present only in the process that made the change. */
   readonly origin?: unknown;
 }
 
 /**
- * Who is in which room, over all servers, by name. Changes of one room happen in the order of the calls.
+ * Which people are in which room, by name, across all servers. Changes of one room happen in the order of the calls.
  *
- * `members` and `rooms` answer as of the moment of the call: with all changes that `follow` has told by then, and no others. So
- * who lists a room, and is told its changes from that moment on, knows at any time who is in it.
+ * `members` and `rooms` return a snapshot of the moment of the call: it has all changes that `follow` delivered
+ * before, and no others. A client that applies later changes to such a snapshot always knows who is in the room.
  */
 export interface Presence {
-  /** Nothing happens where the name is in already. */
+  /** Does nothing if the name is already in the room. */
   enter(room: string, name: string, origin?: unknown): Promise<void>;
   leave(room: string, name: string, origin?: unknown): Promise<void>;
-  /** The first `limit` names, in the order of entering, and how many there are. */
+  /** Returns the first `limit` names, in the order of entering, and the number of all. */
   members(room: string, limit: number): Promise<{ readonly names: readonly string[]; readonly count: number }>;
   /**
-   * The rooms with the most members, at most `limit`; of equal ones first those that have been so for longest. Asked often,
-   * whatever the number of rooms.
+   * Returns the rooms with the most members, at most `limit`. Of equal ones, those that reached their size first come
+   * first. It is called often, so its cost must not depend on the number of rooms.
    */
   rooms(limit: number): Promise<readonly { readonly room: string; readonly count: number }[]>;
-  /** One listener per process; it is called before `enter` or `leave` resolves. */
+  /** Sets the one listener of this process. It is called before `enter` or `leave` resolves. */
   follow(listener: (change: PresenceChange) => void): void;
   close(): Promise<void>;
 }

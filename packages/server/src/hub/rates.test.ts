@@ -10,8 +10,8 @@ failOnLeaks();
 const chat = (id: string): Command => ({ type: "chat", message: id, room: "lobby", id });
 const join = (id: string): Command => ({ type: "join", room: id, id });
 
-describe("who asks too often", () => {
-  test("is told when to go on, in the order of the requests, and then can", async () => {
+describe("checkRate()", () => {
+  test("refuses in the order of the requests with retryAfterMs, and accepts again after it", async () => {
     const fixture = new HubFixture({ hasRates: true, limits: { messageRate: 2, messageBurst: 2 } });
     const bob = await fixture.member("Bob", "lobby");
     const ada = await fixture.member("Ada", "lobby");
@@ -35,7 +35,7 @@ describe("who asks too often", () => {
     assert.deepEqual(pick(bob.take(), "message"), [["3"], ["4"]]);
   });
 
-  test("hears it in version 1 too, and joins no room", async () => {
+  test("refuses version 1 clients too, and they join no room", async () => {
     const fixture = new HubFixture({ hasRates: true, limits: { joinRate: 1, joinBurst: 1 } });
     const ada = await fixture.seedMember("Ada", "lobby");
     const told = await ada.hear(
@@ -52,7 +52,7 @@ describe("who asks too often", () => {
     ]);
   });
 
-  test("is no business of those at other addresses", async () => {
+  test("does not limit clients at other addresses", async () => {
     const fixture = new HubFixture({
       hasRates: true,
       limits: { messageRatePerAddress: 1, messageBurstPerAddress: 2 },
@@ -68,7 +68,7 @@ describe("who asks too often", () => {
     assert.deepEqual(pick(await bob.hear(chat("b")), "type", "id").at(-1), ["ack", "b"]);
   });
 
-  test("cannot go on under the same name from a new connection", async () => {
+  test("limits the same name on a new connection", async () => {
     const fixture = new HubFixture({ hasRates: true, limits: { messageRate: 1, messageBurst: 2 } });
     const ada = await fixture.member("Ada", "lobby");
     await ada.hear(chat("1"), chat("2"));
@@ -77,7 +77,7 @@ describe("who asks too often", () => {
     assert.deepEqual(pick(await again.hear(chat("3")), "code"), [["rate-limited"]]);
   });
 
-  test("cannot use up what belongs to a name that it does not have", async () => {
+  test("does not charge a name that the client only asks for", async () => {
     const fixture = new HubFixture({ hasRates: true, limits: { joinRate: 1, joinBurst: 3 } });
     const ada = await fixture.member("Ada", "lobby");
     const eve = fixture.connect();
@@ -87,7 +87,7 @@ describe("who asks too often", () => {
     assert.deepEqual(pick(await ada.hear(join("kitchen"), join("garden")), "type"), [["joined"], ["joined"]]);
   });
 
-  test("is held to a rate of other requests too, with or without a name", async () => {
+  test("limits other requests, with or without a name", async () => {
     const fixture = new HubFixture({ hasRates: true, limits: { requestRate: 1, requestBurst: 2 } });
     const rooms = (id: string): Command => ({ type: "rooms", id });
     const nobody = fixture.connect();
@@ -104,7 +104,7 @@ describe("who asks too often", () => {
     assert.deepEqual(pick(asked, "type"), [["ack"], ["rooms"], ["error"]], "hello was the first, with a name");
   });
 
-  test("is held to it for pings and for what is wrong too, and can be right in the meantime", async () => {
+  test("counts pings and invalid requests, and accepts a valid one after the wait", async () => {
     const fixture = new HubFixture({ hasRates: true, limits: { requestRate: 1, requestBurst: 2 } });
     const ada = await fixture.seedMember("Ada", "lobby");
     const notJson = refuse("invalid-json", "Invalid JSON");
@@ -122,7 +122,7 @@ describe("who asks too often", () => {
     assert.deepEqual(pick(await ada.hear(elsewhere), "code").at(-1), ["not-joined"]);
   });
 
-  test("is let be where there are no rates", async () => {
+  test("accepts everything without rate limits", async () => {
     const fixture = new HubFixture({ limits: { messageRate: 1, messageBurst: 1 } });
     const ada = await fixture.member("Ada", "lobby");
     assert.deepEqual(pick(await ada.hear(chat("1"), chat("2")), "type"), [["ack"], ["ack"]]);

@@ -1,21 +1,21 @@
 import { type Decision, type RateKind, type Refusal, refuse } from "../core/mod.ts";
 import type { Client } from "./client.ts";
 
-/** What each rate is called to those who ask too often. */
+/** The word for each kind in the refusal's text. */
 const WORDS: Readonly<Record<RateKind, string>> = { message: "messages", join: "joins", request: "requests" };
 
-/** Why the client has to wait before this is carried out, if it asks too often; counts it otherwise. */
+/** Counts a decision against the client's rate limits. Returns a refusal if the client must wait. */
 export function checkRate(client: Client, decision: Decision, nowMs: number): Refusal | undefined {
   const kind = kindOf(decision);
   if (client.rates === undefined || kind === undefined) return undefined;
-  // The name that it has, not one that it asks for: nobody uses up what is somebody else's.
+  // Use the claimed name, not a requested one: nobody can exhaust another person's rate.
   const retryAfterMs = client.rates.take(kind, client.session.person?.key, nowMs);
   if (retryAfterMs === 0) return undefined;
   const message = `Too many ${WORDS[kind]} in a short time; go on in ${Math.ceil(retryAfterMs / 1_000)} s`;
   return { ...refuse("rate-limited", message), retryAfterMs };
 }
 
-/** What a decision is counted as: whatever is answered counts. */
+/** Returns the kind of a decision. Everything that has an answer counts. */
 function kindOf(decision: Decision): RateKind | undefined {
   switch (decision.type) {
     case "append":
@@ -24,10 +24,10 @@ function kindOf(decision: Decision): RateKind | undefined {
     case "join":
       return "join";
     case "refusal":
-      // The answer to what asks too often cannot ask too often itself.
+      // A rate-limit refusal is not counted again.
       return decision.code === "rate-limited" ? undefined : "request";
     case "nothing":
-    case "typing": // Passed on seldom, and never answered.
+    case "typing": // Has no answer, and the hub forwards it at most every few seconds.
       return undefined;
     default:
       return "request";

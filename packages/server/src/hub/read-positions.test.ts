@@ -8,7 +8,7 @@ import { ReadPositions } from "./read-positions.ts";
 failOnLeaks();
 
 describe("ReadPositions", () => {
-  test("moves on within a log, and begins again in another one", () => {
+  test("moves forward within a log, and starts again in another log", () => {
     const positions = new ReadPositions();
     positions.set("ada", "lobby", { epoch: "a", seq: 5 });
     positions.set("ada", "lobby", { epoch: "a", seq: 3 });
@@ -19,7 +19,7 @@ describe("ReadPositions", () => {
     assert.equal(positions.get("ada", "lobby", "b"), 1);
   });
 
-  test("forgets the one unchanged for longest above its bound", () => {
+  test("evicts the least recently changed position past its limit", () => {
     const positions = new ReadPositions(2);
     const set = (room: string) => positions.set("ada", room, { epoch: "a", seq: 1 });
     for (const room of ["one", "two", "one", "three"]) set(room);
@@ -38,7 +38,7 @@ describe("read", () => {
     return [joined?.read, joined?.unread];
   };
 
-  test("is told with what others said since when the person comes back", async () => {
+  test("is returned by join with the number of messages from others since", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob");
@@ -53,7 +53,7 @@ describe("read", () => {
     assert.deepEqual(await join(await fixture.member("BOB")), [2, 2]);
   });
 
-  test("is told in the list of rooms for those that this connection is in", async () => {
+  test("is returned by rooms for the rooms of this connection", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby", "attic");
     const bob = await fixture.member("Bob", "lobby", "attic", "kitchen");
@@ -75,7 +75,7 @@ describe("read", () => {
     ]);
   });
 
-  test("is counted for the list only as far as the rate of requests goes", async () => {
+  test("makes rooms count unread messages only within the rate of requests", async () => {
     const fixture = new HubFixture({ hasRates: true, limits: { requestRate: 1, requestBurst: 6 } });
     const rooms = ["a", "b", "c"];
     const ada = await fixture.member("Ada", ...rooms);
@@ -91,7 +91,7 @@ describe("read", () => {
     ]);
   });
 
-  test("beyond the end of the log is its end, and what is counted is bounded", async () => {
+  test("past the end of the log is stored as the end, and the unread count is bounded", async () => {
     const fixture = new HubFixture({ limits: { historyMax: 3 } });
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");

@@ -1,28 +1,28 @@
 import type { Position } from "../core/mod.ts";
 
-/** Positions kept at a time; above, the one unchanged for longest is forgotten. */
+/** Most positions kept. Past this, the least recently changed one is evicted. */
 const POSITIONS_MAX = 20_000;
 
 /**
- * How far people have read rooms. By name and in memory: it outlives a connection, not the process, and whoever takes a
- * guest's name finds the guest's position.
+ * How far people have read rooms, by name and in memory. A position outlives the connection but not the process. A
+ * new owner of a guest's name gets the guest's position.
  */
 export class ReadPositions {
   readonly #positionsMax: number;
-  /** The longest unchanged first. */
+  /** The least recently changed first. */
   readonly #positions = new Map<string, Position>();
 
   constructor(positionsMax: number = POSITIONS_MAX) {
     this.#positionsMax = positionsMax;
   }
 
-  /** The last `seq` read, if it is of this log. */
+  /** Returns the last `seq` read, if it belongs to this log. */
   get(person: string, room: string, epoch: string): number | undefined {
     const position = this.#positions.get(keyOf(person, room));
     return position?.epoch === epoch ? position.seq : undefined;
   }
 
-  /** Moves on; never back within one log. */
+  /** Sets the position. Within one log it never moves back. */
   set(person: string, room: string, { epoch, seq }: Position): void {
     const key = keyOf(person, room);
     const before = this.get(person, room, epoch) ?? 0;
@@ -33,7 +33,7 @@ export class ReadPositions {
   }
 }
 
-/** No name has a space. */
+/** Names contain no space. */
 function keyOf(person: string, room: string): string {
   return `${person} ${room}`;
 }

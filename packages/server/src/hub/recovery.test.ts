@@ -5,9 +5,9 @@ import { MemoryRoomLog } from "../adapters/memory/mod.ts";
 import { missedEntries } from "./recovery.ts";
 
 describe("missedEntries()", () => {
-  test("does not pass over what the log has forgotten", async () => {
+  test("detects that the log removed entries after the position", async () => {
     const log = new MemoryRoomLog();
-    // The log keeps the newest 10,000 of these.
+    // The log keeps only the newest 10,000 entries.
     await log.append(Array.from({ length: 20_000 }, (_, i) => said(`${i + 1}`)));
     const until = await log.open("lobby");
     const after = (seq: number) => missedEntries(log, "lobby", until, { epoch: until.epoch, seq }, { limit: 20_000 });
@@ -17,7 +17,7 @@ describe("missedEntries()", () => {
     assert.equal((await after(20_001)).recovered, false);
   });
 
-  test("says why not all is there", async () => {
+  test("returns the reason when entries are missing", async () => {
     const log = new MemoryRoomLog();
     await log.append(Array.from({ length: 20_000 }, (_, i) => said(`${i + 1}`)));
     const until = await log.open("lobby");
@@ -37,7 +37,7 @@ describe("missedEntries()", () => {
     assert.equal(await reason(20_000, 2, "another"), "log-changed");
   });
 
-  test("gives nothing that came after the moment of joining", async () => {
+  test("returns no entry after `until`", async () => {
     const log = new MemoryRoomLog();
     await log.append([said("1"), said("2")]);
     const until = await log.open("lobby");

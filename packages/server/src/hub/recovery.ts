@@ -1,24 +1,27 @@
 import type { Position } from "../core/mod.ts";
 import type { Entry, Page, ReadBounds, RoomLog } from "./room-log.ts";
 
-/** What a client that joins is given of the past. */
+/** The past entries for a client that joins. */
 export interface Missed {
   readonly entries: readonly Entry[];
-  /** There are older entries than these. */
+  /** The log has older entries than these. */
   readonly more: boolean;
-  /** Answers `after`: whether nothing is missing between it and the present. */
+  /** With `after`: whether `entries` holds everything between it and the present. */
   readonly recovered: boolean | undefined;
-  /** Why something is missing. */
+  /** Why `recovered` is false. */
   readonly reason?: GapReason;
 }
 
-/** See {@link Missed}: it is another log, the position is beyond its end, it has forgotten, or there is too much. */
+/**
+ * Why entries are missing: the log is a different one, the position is past its end, the log has removed them, or
+ * they are too many.
+ */
 export type GapReason = "log-changed" | "ahead" | "too-old" | "too-many";
 
 /**
- * Reads the entries up to `until` that a client missed after the position it knows: all of them, or, where they are too
- * many or the log does not have them any more, the newest ones and `recovered: false`. Without a position it reads the
- * newest ones.
+ * Reads the entries that a client missed, from the position it knows up to `until`. If they are too many, or the log
+ * no longer has them all, reads the newest ones and sets `recovered: false`. Without a position it reads the newest
+ * ones.
  */
 export async function missedEntries(
   log: RoomLog,
@@ -37,7 +40,7 @@ export async function missedEntries(
   if (after.seq > until.seq) return notAll("ahead");
   const page = await log.read(room, { after: after.seq, before, ...bounds });
   if (page.more) return notAll("too-many");
-  // The first entry must follow the one the client knows; if there is none, it must know the last.
+  // The first entry must follow the client's position. Without entries, that position must be the last.
   if ((page.entries[0]?.prev ?? until.seq) !== after.seq) return notAll("too-old");
   return { entries: page.entries, more: after.seq > 0, recovered: true };
 }

@@ -1,21 +1,21 @@
-/** A name as the registry compares it. */
+/** A name in the forms that the registry compares. */
 export interface ClaimedName {
   readonly key: string;
-  /** The same for names that look alike. */
+  /** Equal for names that look alike. */
   readonly skeleton: string;
 }
 
-/** What became of a claim: the owner has the name; or another owner has it, or one that looks like it. */
+/** The result of a claim: the owner has the name, or another owner has it or a look-alike. */
 export type Claim = "claimed" | "in-use" | "look-alike";
 
 /**
- * Who has which name, over all servers. Of several owners no two have one key, nor one skeleton unless all the keys that
- * share it are ASCII: `rn` and `m`, `0` and `O` are told apart.
+ * Owners of names, across all servers. No two owners have the same key. No two have the same skeleton, unless all
+ * keys with that skeleton are ASCII: `rn` and `m`, or `0` and `O`, count as distinct.
  */
 export interface Registry {
-  /** Takes a name for an owner, which may have others. */
+  /** Claims a name for an owner. An owner may have several names. */
   claim(name: ClaimedName, owner: string): Promise<Claim>;
-  /** Gives a name back, by its key; nothing happens if somebody else has it. */
+  /** Releases a name by its key. Does nothing if another owner has it. */
   release(key: string, owner: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,112 +1,116 @@
 import type { Position } from "../core/mod.ts";
 
-/** What every line of a room's log has, whatever its kind. */
+/** The fields of every log entry. */
 interface AnyEntry {
   /** The room's key. */
   readonly room: string;
   readonly epoch: string;
-  /** Grows within the room; dense or sparse is the adapter's business. */
+  /** Increases within the room. The adapter decides whether it is dense. */
   readonly seq: number;
-  /** The `seq` before this one in the room; 0 for the first. */
+  /** The `seq` of the previous entry in the room; 0 for the first. */
   readonly prev: number;
-  /** The client's own id for it; unique for its author in this room. */
+  /** The client's own id for the entry, unique per author and room. */
   readonly id: string | undefined;
-  /** When it was committed, in milliseconds since 1970. */
+  /** The commit time, in milliseconds since 1970. */
   readonly at: number;
-  /** The author, as shown. */
+  /** The author's displayed name. */
   readonly from: string;
-  /** The appender's own mark; not stored, and seen only by the process that appended. */
+  /** Set by the caller of `append`. Not stored; present only in the process that appended. */
   readonly origin?: unknown;
 }
 
-/** Something that was said. */
+/** A chat message. */
 export interface ChatEntry extends AnyEntry {
   readonly kind: "chat";
   readonly body: string;
   /**
-   * The body is the JSON of a value that is no text. Not stored, and seen only by those that follow: clients of version 1 are
-   * told the value, and they have no history.
+   * The body is the JSON text of a value that is not a string. Not stored, and present only for followers: version 1
+   * clients get the value itself, and they have no history.
    */
   readonly isJson?: true;
 }
 
-/** A change of the room's state: its topic, a role, a ban. */
+/** A change of the room's state, for example its topic. */
 export interface SetEntry extends AnyEntry {
   readonly kind: "set";
   readonly key: string;
-  /** The new value; an empty one takes the key out of the state. */
+  /** The new value. An empty one removes the key. */
   readonly body: string;
 }
 
-/** One line of a room's log. */
+/** An entry of a room's log. */
 export type Entry = ChatEntry | SetEntry;
 
-/** What the log adds to an entry. */
+/** The fields that the log adds to an entry. */
 type Placed = "epoch" | "seq" | "prev" | "at";
 
-/** What is appended; the log adds the rest. */
+/** An entry to append. The log adds the other fields. */
 export type NewEntry = Omit<ChatEntry, Placed> | Omit<SetEntry, Placed>;
 
-/** What became of an entry: its place, its earlier place if it was there already, or why it was refused. */
+/** The result for one entry: its new position, its earlier position if it is a duplicate, or a refusal. */
 export type AppendResult =
   | { readonly type: "appended"; readonly seq: number; readonly at: number }
   | { readonly type: "duplicate"; readonly seq: number; readonly at: number }
   | { readonly type: "id-reused" };
 
-/** How far ahead of the clock the newest entry may be before its time counts for nothing, in milliseconds. */
+/** How far the newest entry's time may be ahead of the clock, in milliseconds. Past this, it is ignored. */
 export const AHEAD_MAX_MS = 604_800_000;
 
 /**
- * The time of an entry that follows one of the time `lastAt`. A clock that jumps back does not reorder a room; but one that
- * was far ahead once must not set the time of all that follows.
+ * Returns the time of an entry that follows one at `lastAt`. Times of a room do not decrease, even if the clock is
+ * set back. A time too far ahead (`AHEAD_MAX_MS`) is ignored, or one wrong clock would set the time of all later
+ * entries.
  */
 export function timeAfter(lastAt: number, now: number): number {
   return lastAt > now + AHEAD_MAX_MS ? now : Math.max(now, lastAt);
 }
 
-/** A stretch of a log, oldest first. */
+/** A range of a log, oldest first. */
 export interface Page {
   readonly entries: readonly Entry[];
-  /** There are more on the far side: newer ones if `after` was asked, older ones otherwise. */
+  /** There are more entries beyond the limit: newer ones with `after`, otherwise older ones. */
   readonly more: boolean;
 }
 
-/** How much is read. Where there is more, the page says so. */
+/** Limits of a read. If they cut it short, the page has `more`. */
 export interface ReadBounds {
-  /** Entries at most. */
+  /** Most entries. */
   readonly limit: number;
-  /** Characters of all their texts at most; one entry is given whatever its length. @default any number */
+  /** Largest sum of the texts' lengths, in UTF-16 units. One entry is returned at any length. @default no limit */
   readonly charactersMax?: number | undefined;
 }
 
-/** With `after`, the oldest entries are read, otherwise the newest. */
+/** With `after`, reads the oldest entries in the range; otherwise the newest. */
 export interface ReadOptions extends ReadBounds {
-  /** Entries after this `seq`. */
+  /** Only entries after this `seq`. */
   readonly after?: number | undefined;
-  /** Entries before this `seq`. */
+  /** Only entries before this `seq`. */
   readonly before?: number | undefined;
 }
 
-/** The newest entries are given. */
+/** Options of {@link RoomLog.search}. It returns the newest matches. */
 export interface SearchOptions extends ReadBounds {
-  /** Whose search it is: those of different askers take turns. @default one asker */
+  /** Key of the client. Searches with different keys take turns. @default one shared key */
   readonly asker?: string | undefined;
   /** Only entries before this `seq`. */
   readonly before?: number | undefined;
 }
 
 /**
- * Why a log could not do it, in one word that stays the same:
+ * Why a log operation failed. The codes are stable.
  *
- * - `busy`: too much is waiting already; try again later.
- * - `storage-full`, `read-only`, `io`: what it is stored on takes nothing. Nothing of the append was stored, and a later
- *   one may succeed.
- * - `timeout`: a search took too long.
- * - `failed`: the log is broken and stays so until the process starts again; whether the append was stored is not known.
- * - `closed`: it was closed.
- * - `in-use`: another process has it. `newer-version`: a newer Landline wrote it. `not-a-log`: the file is something
- *   else. `damaged`: it does not hold together. `exists`: there is such a file already.
- * - `renamed`: a room has another name since the start, which has taken it over from an older version.
+ * - `busy`: too many operations are queued; try again later.
+ * - `storage-full`, `read-only`, `io`: the storage rejects writes. Nothing of the append was stored; a later one may
+ *   succeed.
+ * - `timeout`: a search or `close` took too long.
+ * - `failed`: the log is broken until the process restarts. Whether the append was stored is unknown.
+ * - `closed`: the log was closed.
+ * - `in-use`: another process has the log open.
+ * - `newer-version`: a newer version of Landline wrote it.
+ * - `not-a-log`: the file is something else.
+ * - `damaged`: its content is inconsistent.
+ * - `exists`: the file to create already exists.
+ * - `renamed`: the room's key changed when this start migrated a log of an older version.
  */
 export type RoomLogErrorCode =
   | "busy"
@@ -123,7 +127,7 @@ export type RoomLogErrorCode =
   | "exists"
   | "renamed";
 
-/** What a {@link RoomLog} rejects with. */
+/** The error of a {@link RoomLog}. */
 export class RoomLogError extends Error {
   override readonly name = "RoomLogError";
   readonly code: RoomLogErrorCode;
@@ -135,43 +139,48 @@ export class RoomLogError extends Error {
 }
 
 /**
- * The rooms' logs: what a room is. Every method is asynchronous, so that a log can be on a disk or in another process.
+ * The rooms' logs. Every method is asynchronous, so that a log can be on a disk or in another process.
  *
- * - What `append` resolved is committed: it survives whatever the adapter promises to survive.
- * - `follow`'s listener gets every committed entry of the open rooms, in the order of each room, in one call per commit,
- *   and before `append` resolves. Entries that other servers appended come the same way.
- * - The last 1,024 ids of each author and room are remembered: the same id with the same body is a `duplicate`, with
- *   another body `id-reused`. Neither is followed.
- * - The oldest entries may be forgotten, as the operator wishes. A position before them is then recognised by the `prev`
- *   of the first entry after it, which is not the position's `seq`, or by there being none though the room is further.
+ * - An entry is committed when `append` resolves. What it then survives depends on the adapter.
+ * - The listener of `follow` gets every committed entry of the open rooms, in each room's order, in one call per
+ *   commit, before `append` resolves. Entries that other servers appended arrive the same way.
+ * - The log remembers the last 1,024 ids of each author and room. The same id with the same body is a `duplicate`;
+ *   with another body it is `id-reused`. Neither is delivered to the follower.
+ * - The log may remove its oldest entries (retention). A client's position before them is then detected: the first
+ *   entry after it has a `prev` other than the position's `seq`, or there is no entry although the room's position is
+ *   later.
  */
 export interface RoomLog {
-  /** This server has members in the room: follow it. Resolves to the position of its newest entry. */
+  /** Follows a room, because this server has members in it. Resolves to the position of its newest entry. */
   open(room: string): Promise<Position>;
-  /** The last member left: the room need not be followed. */
+  /** Stops following a room, because its last member left. */
   release(room: string): Promise<void>;
   /**
-   * All of the entries are stored, or none.
+   * Appends all entries or none.
    *
    * @throws {RoomLogError} `busy`, `storage-full`, `read-only`, `io`, `failed`, `closed`.
    */
   append(entries: readonly NewEntry[]): Promise<readonly AppendResult[]>;
   read(room: string, options: ReadOptions): Promise<Page>;
-  /** What the room's `set` entries come to: the last value of each key. Kept when those entries are forgotten. */
+  /**
+   * Returns the room's state: the last value of each key of its `set` entries. It outlives the removal of those
+   * entries.
+   */
   state(room: string): Promise<ReadonlyMap<string, string>>;
   /**
-   * The `chat` entries that have all the words of the query, oldest first; see {@link wordsOf}. The last word may be the
-   * beginning of one.
+   * Finds the `chat` entries that contain all words of the query, oldest first; see {@link wordsOf}. The last word
+   * also matches as a prefix.
    *
    * @throws {RoomLogError} `busy`, `timeout`.
    */
   search(room: string, query: string, options: SearchOptions): Promise<Page>;
-  /** One listener per process. */
+  /** Sets the one listener of this process. */
   follow(listener: (entries: readonly Entry[]) => void): void;
   /**
-   * Stores what waits. Idempotent.
+   * Stores what is queued and closes the log. Idempotent.
    *
-   * @throws {RoomLogError} `timeout`: the first call's signal was aborted before that was done; the rest is given up.
+   * @throws {RoomLogError} `timeout` when the first call's signal was aborted before everything was stored. The rest
+   *   is dropped.
    */
   close(options?: { readonly signal?: AbortSignal }): Promise<void>;
 }

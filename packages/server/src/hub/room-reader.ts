@@ -11,20 +11,20 @@ import type { Page, ReadBounds, RoomLog } from "./room-log.ts";
 import type { Rooms } from "./rooms.ts";
 import type { EntryText } from "./wire-format.ts";
 
-/** What a reader works with. */
+/** The parts that {@link RoomReader} uses. */
 export interface RoomReaderOptions {
   readonly log: RoomLog;
   readonly presence: Presence;
   readonly rooms: Rooms;
   readonly limits: ChatLimits;
-  /** Whether the client may ask for one thing more now; counts it. */
+  /** Counts one request against the client's rate. Returns whether it was within the limit. */
   readonly mayAsk: (client: Client) => boolean;
 }
 
 type AnswerOf<Type extends Answer["type"]> = Extract<Answer, { type: Type }>;
 type DecisionOf<Type extends Decision["type"]> = Extract<Decision, { type: Type }>;
 
-/** Answers what clients ask of rooms: who is there, what was said, how much of it they have not read. */
+/** Answers queries about rooms: members, history, search, topics and unread messages. */
 export class RoomReader {
   readonly #log: RoomLog;
   readonly #presence: Presence;
@@ -41,7 +41,7 @@ export class RoomReader {
     this.#mayAsk = mayAsk;
   }
 
-  /** Answers a join. All of the answer is of the moment of the call; what the room says after that follows it. */
+  /** Answers a join. The answer is a snapshot of the moment of the call; later events follow it. */
   async joined(
     client: Client,
     id: string | undefined,
@@ -75,7 +75,7 @@ export class RoomReader {
     client.outbox.release(answer);
   }
 
-  /** All of the answer is of the moment of the call. */
+  /** The answer is a snapshot of the moment of the call. */
   async who(client: Client, id: string | undefined, name: Name): Promise<void> {
     client.outbox.hold();
     const room = this.#rooms.get(name.key)?.name.text ?? name.text;
@@ -83,7 +83,7 @@ export class RoomReader {
     client.outbox.release(client.format.answer({ type: "who", id, room, members: names, count }));
   }
 
-  /** All of the answer is of the moment of the call. */
+  /** The answer is a snapshot of the moment of the call. */
   async list(client: Client, id: string | undefined): Promise<void> {
     client.outbox.hold();
     const positions = new Map<Room, Position>();
@@ -120,7 +120,7 @@ export class RoomReader {
     client.answer({ type: "search", id, room: room.text, ...this.#pageFor(client, room.text, page, "newest") });
   }
 
-  /** Remembers how far the person has read. */
+  /** Stores how far the person has read. */
   markRead(client: Client, id: string | undefined, { room: name, person, seq }: DecisionOf<"read">): void {
     const position = this.#rooms.get(name.key)?.position;
     if (position !== undefined) {
@@ -130,16 +130,16 @@ export class RoomReader {
     client.answer({ type: "ack", id, room: name.text });
   }
 
-  /** Absent where the person has not told what it read, and where it asks too often. */
+  /** Returns `undefined` if the person has sent no read position, or if the client is over its rate. */
   async #unread(client: Client, room: Room, position: Position): Promise<number | undefined> {
     const person = client.person as Person;
     const read = this.#readPositions.get(person.key, room.name.key, position.epoch);
-    // Counting is as much work as a `history`, and there may be many rooms.
+    // Counting costs as much as `history`, and there may be many rooms.
     if (read === undefined || (read < position.seq && !this.#mayAsk(client))) return undefined;
     return this.#countUnread(person, room, position, read);
   }
 
-  /** How much others said since; counted no further than a page goes. */
+  /** Counts the chat messages of others after a position, among at most `historyMax` entries. */
   async #countUnread(person: Name, room: Room, until: Position, after: number): Promise<number> {
     if (after >= until.seq) return 0;
     const options = { after, before: until.seq + 1, ...this.#bounds(this.#limits.historyMax) };
@@ -147,12 +147,12 @@ export class RoomReader {
     return entries.filter(({ kind, from }) => kind === "chat" && nameKey(from) !== person.key).length;
   }
 
-  /** No more is read of the log than an answer can hold. */
+  /** Limits a read of the log to what an answer can hold. */
   #bounds(limit: number): ReadBounds {
     return { limit, charactersMax: this.#entriesBytesMax };
   }
 
-  /** Of the entries, as many as an answer holds, each encoded once. */
+  /** Encodes the entries, each once, up to the size of an answer. */
   #pageFor(
     client: Client,
     room: string,
@@ -166,7 +166,10 @@ export class RoomReader {
     return { entries: keep === "newest" ? page.items.reverse() : page.items, more: more || page.more };
   }
 
-  /** A quarter of an outbox: nobody is let go for what it asked, and nobody waits for long while it is encoded. */
+  /**
+   * A quarter of the outbox limit: an answer alone cannot overflow the outbox, and encoding it does not delay others
+   * for long.
+   */
   get #entriesBytesMax(): number {
     return this.#limits.outboxBytesMax / 4;
   }

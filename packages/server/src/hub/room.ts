@@ -4,26 +4,26 @@ import type { RoomEvent } from "./events.ts";
 import type { Outbox } from "./outbox.ts";
 import type { WireFormat } from "./wire-format.ts";
 
-/** A client in a room; `index` is its place in its group. */
+/** A client in a room. `index` is its place in its group. */
 export interface Member {
   readonly client: Client;
-  /** The client's own: the fan-out gets there without a detour. */
+  /** Same as `client.outbox`. A copy here saves the fan-out an indirection. */
   readonly outbox: Outbox;
   readonly format: WireFormat;
   index: number;
 }
 
-/** A room as this server sees it: its members here, grouped by how they are spoken to, and what they are to be told. */
+/** A room on this server: its local members, grouped by wire format, and its pending events. */
 export class Room {
   readonly name: Name;
   readonly groups: Map<WireFormat, Member[]> = new Map();
-  /** The newest entry that went through here. */
+  /** The position of the newest entry that this server delivered. */
   position: Position;
-  /** What the log says of the room; a key that was taken away is empty. */
+  /** The room's state from the log. A removed key has an empty value. */
   readonly state: Map<string, string> = new Map();
-  /** What happened and the members were not told yet. */
+  /** Events not yet sent to the members. */
   pending: RoomEvent[] = [];
-  /** Set while the members' turn waits for a commit: how many had ended before. */
+  /** Set while the room waits for a commit: the number of commits that had ended when the wait began. */
   waitsSince: number | undefined;
   readonly #members = new Map<Client, Member>();
 
@@ -57,7 +57,7 @@ export class Room {
     this.#members.set(client, member);
   }
 
-  /** Takes a client out; the last of its group takes its place, which the fan-out relies on. */
+  /** Removes a client. The last of its group moves to its place; the fan-out's backward loop relies on that. */
   remove(client: Client): void {
     const member = this.#members.get(client);
     if (member === undefined) return;

@@ -5,11 +5,11 @@ import type { RoomLog } from "./room-log.ts";
 interface OpenRoom {
   readonly room: Room;
   readonly opened: Promise<void>;
-  /** Members, and joins that are under way. */
+  /** Members and joins under way. */
   uses: number;
 }
 
-/** The rooms that this server has members in; each is followed in the log from its first use to its last. */
+/** The rooms with members on this server. The log follows each from its first use to its last. */
 export class Rooms {
   readonly #log: RoomLog;
   readonly #report: (error: unknown) => void;
@@ -24,7 +24,7 @@ export class Rooms {
     return this.#open.get(key)?.room;
   }
 
-  /** Opens the room, or uses it once more; to be paired with {@link release}. */
+  /** Opens the room or counts one more use. Pair it with {@link release}. */
   async use(name: Name): Promise<Room> {
     let open = this.#open.get(name.key);
     if (open === undefined) {
@@ -42,7 +42,7 @@ export class Rooms {
     return open.room;
   }
 
-  /** One use less; after the last the room is forgotten. */
+  /** Ends one use. After the last, the room is closed. */
   release(room: Room): void {
     const { key } = room.name;
     const open = this.#open.get(key);
@@ -55,7 +55,7 @@ export class Rooms {
 
   async #follow(room: Room): Promise<void> {
     const position = await this.#log.open(room.name.key);
-    // Entries may have passed before the answer came.
+    // Entries may have arrived before `open` resolved.
     if (room.position.epoch !== position.epoch || position.seq > room.position.seq) room.position = position;
     for (const [key, value] of await this.#log.state(room.name.key)) {
       if (!room.state.has(key)) room.state.set(key, value);

@@ -1,19 +1,18 @@
-/** What is looked at of a query, in UTF-16 units; the rest does not narrow the search. */
+/** Longest part of a query that is read, in UTF-16 units. The rest is ignored. */
 export const QUERY_CHARACTERS_MAX = 256;
 
-/** Words of a query that count. */
+/** Most words of a query. The rest is ignored. */
 const WORDS_MAX = 16;
 
 /**
- * The words of a query: what stands between anything that is no letter and no digit. Case and the accents of Latin letters make no
- * difference.
- * Beyond {@link QUERY_CHARACTERS_MAX} and 16 words a query does not narrow the search any more.
+ * Returns the words of a query: runs of letters, marks and digits. Case and the accents of Latin letters are ignored,
+ * as is everything past {@link QUERY_CHARACTERS_MAX} units or 16 words.
  */
 export function wordsOf(query: string): readonly string[] {
   return wordsIn(query.slice(0, QUERY_CHARACTERS_MAX)).slice(0, WORDS_MAX);
 }
 
-/** Tells whether a text has all the words; the last one may be the beginning of one. */
+/** Whether a text contains all the words. The last one also matches as a prefix. */
 export function hasWords(text: string, words: readonly string[]): boolean {
   const own = new Set(wordsIn(text));
   const last = words.at(-1);
@@ -25,10 +24,10 @@ function startsOne(words: Iterable<string>, start: string): boolean {
   return false;
 }
 
-/** All words of a text, in the form in which they are compared. */
+/** Returns all words of a text, in the form that is compared. */
 export function wordsIn(text: string): readonly string[] {
   const plain = text.normalize("NFD").replace(/(\p{Script=Latin})\p{M}+/gu, "$1");
-  // Composed again after the accents are off: a syllable of Korean is one letter.
+  // Compose again after removing accents: a Korean syllable is one letter.
   return (
     plain
       .normalize("NFC")

@@ -18,7 +18,7 @@ const search = (query: string, options: object = {}): Command => ({
 });
 
 describe("search", () => {
-  test("gives the newest messages with all the words, oldest first, and those before them", async () => {
+  test("returns the newest messages with all the words, oldest first, and with before the earlier ones", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     await ada.hear(chat("red apple"), chat("green apple"), chat("red car"), chat("an apple, red"));
@@ -35,7 +35,7 @@ describe("search", () => {
     assert.deepEqual((await ada.hear(search("...")))[0]?.entries, []);
   });
 
-  test("is for members", async () => {
+  test("requires membership", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     await ada.hear(chat("secret"));
@@ -43,7 +43,7 @@ describe("search", () => {
     assert.deepEqual(pick(await eve.hear(search("secret")), "type", "code"), [["error", "not-joined"]]);
   });
 
-  test("tells the log whose it is, by the address", async () => {
+  test("passes the client's address to the log as the asker", async () => {
     const log = new MemoryRoomLog();
     const fixture = new HubFixture({ log });
     const askers: unknown[] = [];
@@ -56,7 +56,7 @@ describe("search", () => {
     assert.deepEqual(askers, [ada.link.address]);
   });
 
-  test("that the log has no time for is refused as busy, and reported to nobody", async () => {
+  test("is refused as busy and not reported when the log is busy or times out", async () => {
     const log = new MemoryRoomLog();
     const fixture = new HubFixture({ log });
     const ada = await fixture.member("Ada", "lobby");

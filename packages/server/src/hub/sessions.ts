@@ -5,12 +5,12 @@ import type { Person } from "./person.ts";
 import type { Registry } from "./registry.ts";
 import type { Rooms } from "./rooms.ts";
 
-/** What sessions work with. */
+/** The parts that {@link Sessions} uses. */
 export interface SessionsOptions {
   readonly registry: Registry;
   readonly rooms: Rooms;
   readonly fanOut: FanOut;
-  /** Connections that one person may have. */
+  /** Most connections of one person. */
   readonly connectionsMax: number;
   readonly newSecret: () => string;
   readonly report: (error: unknown) => void;
@@ -18,7 +18,7 @@ export interface SessionsOptions {
 
 const UNKNOWN = refuse("session-unknown", "There is no such session any more");
 
-/** The secrets of the connections: whoever has one can take that connection back, or be one more of the same person. */
+/** Sessions by their secret. A secret lets a client take over its connection, or share its person. */
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #clients = new Map<string, Client>();
@@ -27,21 +27,24 @@ export class Sessions {
     this.#options = options;
   }
 
-  /** Gives the client its secret. One that was taken back stays: the answer may be lost, and then it must do again. */
+  /**
+   * Gives the client a secret. A session that was taken over keeps its secret: if the answer is lost, the client must
+   * be able to retry.
+   */
   open(client: Client): void {
     if (client.secret !== "") return;
     client.secret = this.#options.newSecret();
     this.#clients.set(client.secret, client);
   }
 
-  /** The client has left, and its name is free or somebody else's. */
+  /** Forgets the session of a client that left. Its name is free or belongs to another client. */
   close(client: Client): void {
     this.#clients.delete(client.secret);
   }
 
   /**
-   * Moves name and rooms of a connection to this one, and gives the one that ended; the rooms notice nothing. An attempt
-   * that was overtaken by a later one on the way must not take from it.
+   * Moves the name and rooms of a connection to this client. Resolves to the old client, which is disconnected; the
+   * rooms are not told. Refuses an attempt that a later one overtook.
    */
   async takeBack(client: Client, secret: string, attempt: number): Promise<Client | Refusal> {
     const old = this.#clients.get(secret);
@@ -51,7 +54,7 @@ export class Sessions {
     client.attempt = attempt === Number.POSITIVE_INFINITY ? old.attempt : attempt;
     this.#clients.set(secret, client);
     const { person: before } = client;
-    // From here on whoever shares the session asks this client, while the old one finishes what it began.
+    // From here on, the session's requests go to this client, while the old one finishes its requests.
     client.session = old.session;
     old.sayGoodbye({ code: "replaced", message: "Another connection took this session", reconnect: false });
     await old.retire();
@@ -67,7 +70,7 @@ export class Sessions {
     return old;
   }
 
-  /** Makes the client one more connection of the person who has this one; it is in no room yet. */
+  /** Makes the client one more connection of the session's person. It is in no room yet. */
   async share(client: Client, secret: string): Promise<Refusal | undefined> {
     const other = this.#clients.get(secret);
     if (other?.isGone) return await unknownOnceGone(other);
@@ -84,14 +87,16 @@ export class Sessions {
     return undefined;
   }
 
-  /** The name that a connection had before goes: version 1 can take one, leave its room, and say hello. */
+  /**
+   * Releases the client's previous name. A version 1 client can have one: it can join, leave, and then send `hello`.
+   */
   async #release(before: Person | undefined): Promise<void> {
     if (before === undefined) return;
     await this.#options.registry.release(before.key, before.owner).catch(this.#options.report);
   }
 }
 
-/** It leaves its rooms itself; after that, its name can be had in the usual way. */
+/** Waits until the client has left its rooms and its name is free. Then refuses: the name can be claimed as usual. */
 async function unknownOnceGone(client: Client): Promise<Refusal> {
   await client.departure;
   return UNKNOWN;

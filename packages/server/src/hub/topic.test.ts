@@ -12,7 +12,7 @@ const setTopic = (topic: string, id = "t"): Command => ({ type: "topic", id, roo
 const askTopic: Command = { type: "topic", id: "?", room: "Lobby" };
 
 describe("a topic", () => {
-  test("is told to the others in the room's order, and acknowledged to its author in its place", async () => {
+  test("is sent to the others in the room's order, and acked to its author in the same place", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -39,7 +39,7 @@ describe("a topic", () => {
     ]);
   });
 
-  test("stays with the room, also when nobody is in it, until it is taken away", async () => {
+  test("stays with an empty room until it is removed", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     assert.equal((await ada.hear(askTopic))[0]?.topic, "");
@@ -56,7 +56,7 @@ describe("a topic", () => {
     assert.equal("topic" in ((await eve.hear({ type: "join", room: "lobby" }))[0] ?? {}), false);
   });
 
-  test("that is set while the room is opened is not overwritten by an older one", async () => {
+  test("set while the room opens is not overwritten by an older one", async () => {
     const log = new MemoryRoomLog();
     const fixture = new HubFixture({ log });
     const set = (body: string) =>
@@ -72,7 +72,7 @@ describe("a topic", () => {
     assert.equal((await ada.hear(askTopic))[0]?.topic, "new");
   });
 
-  test("is stored once when it is set again with the same id", async () => {
+  test("set again with the same id is stored once", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const told = await ada.hear(setTopic("Plans"), setTopic("Plans"), setTopic("Other"));

@@ -9,7 +9,7 @@ failOnLeaks();
 const typing = (room = "lobby"): Command => ({ type: "typing", room });
 
 describe("typing", () => {
-  test("is told to the others of version 2, not stored, and not answered", async () => {
+  test("is sent to the other version 2 members, not stored, and not answered", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -23,7 +23,7 @@ describe("typing", () => {
     assert.deepEqual(history?.entries, []);
   });
 
-  test("leaves messages around it whole for those who have no word for it", async () => {
+  test("is left out for version 1 members without breaking the messages around it", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
@@ -40,7 +40,7 @@ describe("typing", () => {
     assert.deepEqual(pick(bob.take(), "type").flat().sort(), ["ack", "ack", "chat", "chat", "chat", "typing"]);
   });
 
-  test("is passed on at most every three seconds for each member and room", async () => {
+  test("is forwarded at most every three seconds per member and room", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby", "kitchen");
     const bob = await fixture.member("Bob", "lobby", "kitchen");

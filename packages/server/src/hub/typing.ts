@@ -1,14 +1,14 @@
 import type { Person } from "./person.ts";
 
-/** A room is told at most this often that one member is writing, in milliseconds. */
+/** Shortest interval between two typing events of one member in one room, in milliseconds. */
 const TYPING_MS = 3_000;
 
-/** Whom rooms were told to be writing, and when: never stored, and forgotten with the person. */
+/** When each room was last told that a person is typing. Never stored; a person's entries go with the person. */
 export class Typing {
-  /** By person, then room. */
+  /** By person, then by room. */
   readonly #toldAt = new WeakMap<Person, Map<string, number>>();
 
-  /** Whether the room should be told; if so, it counts as told. */
+  /** Whether to tell the room now. If so, records the time. */
   tells(person: Person, room: string, nowMs: number): boolean {
     let rooms = this.#toldAt.get(person);
     if (rooms === undefined) {
@@ -17,7 +17,7 @@ export class Typing {
     }
     const toldAt = rooms.get(room);
     if (toldAt !== undefined && nowMs - toldAt < TYPING_MS) return false;
-    // Rooms that were left need not be remembered.
+    // Remove rooms that the person has left.
     for (const told of rooms.keys()) if (!person.isIn(told)) rooms.delete(told);
     rooms.set(room, nowMs);
     return true;

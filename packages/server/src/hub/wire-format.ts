@@ -1,23 +1,23 @@
 import type { Answer, RoomEvent } from "./events.ts";
 import type { Entry } from "./room-log.ts";
 
-/** An entry as the dialect says it. */
+/** An entry, encoded by the dialect. */
 export type EntryText = string;
 
-/** A dialect's half of a wire format: the text of what is sent, without its frame. `room` is the name as shown. */
+/** The dialect's half of a wire format: it encodes messages as text, without frames. `room` is the displayed name. */
 export interface Encoder {
-  /** For every member but the event's own author; nothing where the dialect has no word for it. */
+  /** Encodes an event for all members except its author. `undefined` if the dialect does not have it. */
   event(event: RoomEvent, room: string): string | undefined;
-  /** For the author: an acknowledgement, the event itself, or nothing. */
+  /** Encodes an event for its author: as an ack, as the event itself, or not at all. */
   own(event: RoomEvent, room: string): string | undefined;
-  /** For one client; nothing where the dialect has no word for it. */
+  /** Encodes a message for one client. `undefined` if the dialect does not have it. */
   answer(answer: Answer): string | undefined;
 }
 
-/** A transport's half of a wire format: how texts are told apart in the byte stream. */
+/** The transport's half of a wire format: it delimits texts in the byte stream. */
 export interface Framing {
   frame(text: string): Uint8Array;
-  /** Several frames in one buffer; `ends[i]` is where the frame of `texts[i]` ends. */
+  /** Puts several frames into one buffer. `ends[i]` is where the frame of `texts[i]` ends. */
   batch(texts: readonly string[]): Batch;
 }
 
@@ -28,7 +28,10 @@ export interface Batch {
 
 const NO_BYTES = new Uint8Array(0);
 
-/** How one kind of client is spoken to: a dialect in a framing. Clients with the same format share encoded bytes. */
+/**
+ * A dialect in a framing: how the server writes to one kind of client. Clients with the same format share encoded
+ * bytes.
+ */
 export class WireFormat {
   readonly #encoder: Encoder;
   readonly #framing: Framing;
@@ -45,7 +48,7 @@ export class WireFormat {
     if (said.length === 0) return { bytes: NO_BYTES, ends: texts.map(() => 0) };
     const batch = this.#framing.batch(said);
     let count = 0;
-    // What is not said ends where the one before it ends.
+    // A skipped event ends where the previous one ends.
     const ends = texts.map((text) => {
       if (text !== undefined) count += 1;
       return batch.ends[count - 1] ?? 0;
@@ -58,7 +61,7 @@ export class WireFormat {
     return text === undefined ? undefined : this.#framing.frame(text);
   }
 
-  /** An entry of the past, for an answer; nothing where the dialect has no word for it. */
+  /** Encodes a past entry for an answer. `undefined` if the dialect does not have it. */
   entry(entry: Entry, room: string): EntryText | undefined {
     return this.#encoder.event({ type: "entry", entry, origin: undefined }, room);
   }
@@ -69,7 +72,7 @@ export class WireFormat {
   }
 }
 
-/** The formats of one connection: before `hello`, and after. */
+/** The formats of one connection, by version: 1 before `hello`, 2 after it. */
 export interface WireFormats {
   readonly 1: WireFormat;
   readonly 2: WireFormat;
