@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { acceptsGzip, loadAssets } from "./assets.ts";
 
-test("loadAssets() compresses what becomes smaller by it, and tells both forms apart", async (t) => {
+test("loadAssets() compresses a file if that makes it smaller, and gives each form its own etag", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "landline-assets-"));
   t.after(() => rm(folder, { recursive: true }));
   await mkdir(join(folder, "assets"));
@@ -24,7 +24,7 @@ test("loadAssets() compresses what becomes smaller by it, and tells both forms a
   assert.equal(asset?.isImmutable, true);
 });
 
-test("acceptsGzip() reads Accept-Encoding as RFC 9110 has it", () => {
+test("acceptsGzip() parses Accept-Encoding as in RFC 9110, section 12.5.3", () => {
   for (const accepted of [
     "gzip",
     "gzip, deflate, br",

@@ -12,9 +12,9 @@ export interface AssetContent {
 /** A file of the web page, in memory. */
 export interface Asset extends AssetContent {
   readonly type: string;
-  /** Compressed, where that makes it smaller. */
+  /** Compressed form, if it is smaller. */
   readonly gzip?: AssetContent | undefined;
-  /** Its name has a hash of its content, so that it never changes. */
+  /** The name contains a hash of the content, so the file never changes. */
   readonly isImmutable: boolean;
 }
 
@@ -28,7 +28,7 @@ const TYPES: Readonly<Record<string, string>> = {
   ".webmanifest": "application/manifest+json",
 };
 
-/** Reads the built page into memory, by URL path. A folder that is not there gives no files. */
+/** Reads the built web page into memory, by URL path. A missing folder gives no files. */
 export async function loadAssets(folder: string): Promise<ReadonlyMap<string, Asset>> {
   const assets = new Map<string, Asset>();
   let names: string[];

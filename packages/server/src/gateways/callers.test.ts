@@ -5,7 +5,7 @@ import { Callers } from "./callers.ts";
 const LIMITS = { connectionsPerAddressMax: 2, connectionRatePerAddress: 1, connectionBurstPerAddress: 3 };
 
 describe("Callers", () => {
-  test("lets in connectionsPerAddressMax of an address, and another when one has left", () => {
+  test("allows connectionsPerAddressMax connections per address, and another when one has left", () => {
     const callers = new Callers({ ...LIMITS, connectionRatePerAddress: Number.POSITIVE_INFINITY });
     for (let i = 0; i < 2; i += 1) {
       assert.equal(callers.mayEnter("192.0.2.1", 0), true);
@@ -21,7 +21,7 @@ describe("Callers", () => {
     assert.equal(callers.mayEnter("192.0.2.1", 0), true);
   });
 
-  test("lets them in at connectionRatePerAddress", () => {
+  test("allows new connections at connectionRatePerAddress", () => {
     const callers = new Callers(LIMITS);
     const enter = (now: number) => callers.mayEnter("2001:db8::1", now);
     assert.deepEqual([enter(0), enter(0), enter(0), enter(0)], [true, true, true, false]);

@@ -1,16 +1,16 @@
 import { addressKey, KeyedBuckets, type Rate } from "../core/mod.ts";
 
-/** What one address may do at the door. `Infinity`: as much as it likes. */
+/** Limits on the connections of one address. `Infinity` means no limit. */
 export interface CallerLimits {
-  /** Connections open at once. */
+  /** Most connections open at once. */
   readonly connectionsPerAddressMax: number;
-  /** New connections, per second in the long run. */
+  /** New connections per second, on average. */
   readonly connectionRatePerAddress: number;
-  /** New connections at once, after a pause. */
+  /** New connections at once after a pause. */
   readonly connectionBurstPerAddress: number;
 }
 
-/** Who is connected, by address. */
+/** Counts connections by address. */
 export class Callers {
   readonly #max: number;
   readonly #arrivals: KeyedBuckets;
@@ -22,7 +22,7 @@ export class Callers {
     this.#arrivals = new KeyedBuckets(rate);
   }
 
-  /** Whether another connection from this address may come in now. */
+  /** Whether another connection from this address is within the limits. If so, counts it against the rate. */
   mayEnter(address: string, nowMs: number): boolean {
     const key = addressKey(address);
     if ((this.#open.get(key) ?? 0) >= this.#max) return false;
@@ -32,7 +32,7 @@ export class Callers {
     return true;
   }
 
-  /** A connection came in; to be paired with {@link left}. */
+  /** Counts an open connection. Pair it with {@link left}. */
   entered(address: string): void {
     const key = addressKey(address);
     this.#open.set(key, (this.#open.get(key) ?? 0) + 1);

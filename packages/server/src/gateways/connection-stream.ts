@@ -1,33 +1,36 @@
 import { Duplex } from "node:stream";
 import type { Connection, ConnectionHandlers } from "@landline/sockets";
 
-/** Longer chunks are handed on as copies of this length: who keeps a part of one keeps no more memory than this. */
+/**
+ * Longest piece passed to the stream's reader, in bytes. Longer chunks are split into copies of this length, so a
+ * reader that keeps a slice of one keeps no more memory than this.
+ */
 export const PIECE_BYTES_MAX = 4_096;
 
 /**
- * A connection as the Node stream that `node:http` and `ws` want. Ending or destroying it closes the connection, which
- * sends what is left, and is gone in a bounded time.
+ * A connection as a Node stream, for `node:http` and `ws`. Ending or destroying the stream closes the connection.
+ * That sends what is buffered and takes a bounded time.
  */
 export class ConnectionStream extends Duplex {
   readonly connection: Connection;
-  /** Told when the connection has room again, for who writes to it directly. */
+  /** Called when the connection has room again, for code that writes to it directly. */
   onDrain: (() => void) | undefined;
-  /** Goes on with writing when the connection has room. */
+  /** Completes the pending write when the connection has room. */
   #goOn: (() => void) | undefined;
 
   constructor(connection: Connection) {
     super();
     this.connection = connection;
-    // Who reads the stream listens for errors only while it has it.
+    // The stream's reader listens for errors only while it uses the stream; without a listener, `error` throws.
     this.on("error", () => undefined);
   }
 
-  /** The peer's address, as `node:http` names it; empty where it has none. */
+  /** The peer's address, under `node:http`'s name. Empty if it has none. */
   get remoteAddress(): string {
     return this.connection.remote?.host ?? "";
   }
 
-  /** Reads the connection from now on, after these bytes. */
+  /** Starts to read the connection, after these bytes. */
   attach(firstBytes: Uint8Array): void {
     this.connection.handle(this.#handlers);
     if (firstBytes.length > 0) this.received(firstBytes);
@@ -52,17 +55,17 @@ export class ConnectionStream extends Duplex {
     done(error);
   }
 
-  /** Bytes arrived. */
+  /** Called for each chunk from the connection. */
   protected received(chunk: Uint8Array): void {
     this.handOn(chunk);
   }
 
-  /** The peer finished. */
+  /** Called when the peer has finished its side. */
   protected finished(): void {
     this.push(null);
   }
 
-  /** Gives bytes to who reads the stream. */
+  /** Passes bytes to the stream's reader. */
   protected handOn(chunk: Uint8Array): void {
     let hasRoom = true;
     if (chunk.length <= PIECE_BYTES_MAX) hasRoom = this.push(chunk);
@@ -85,7 +88,7 @@ export class ConnectionStream extends Duplex {
   }
 }
 
-/** A piece in memory of its own, not in Node's shared pool. */
+/** Copies a piece into its own memory, outside Node's shared pool. */
 function copyOf(chunk: Uint8Array, at: number): Buffer {
   const piece = chunk.subarray(at, at + PIECE_BYTES_MAX);
   const copy = Buffer.allocUnsafeSlow(piece.length);

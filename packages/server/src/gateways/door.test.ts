@@ -14,7 +14,7 @@ const LIMIT = { timeout: 300_000 };
 const NEVER_MS = 1_000_000;
 const GET = "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 
-describe("the door", LIMIT, () => {
+describe("Door", LIMIT, () => {
   test("welcomes a client that waits for the server to speak first", async () => {
     await using server = await TestServer.start({ silentMs: 1, sniffMs: NEVER_MS });
     const client = await server.connect();
@@ -23,7 +23,7 @@ describe("the door", LIMIT, () => {
     assert.equal((await client.next()).type, "pong");
   });
 
-  test("says nothing on a connection that a browser opened early, and answers its request later", async () => {
+  test("sends nothing on a connection that a browser opened early, and answers its later request", async () => {
     await using server = await TestServer.start();
     const early = await server.connect();
     await turns(50);
@@ -31,7 +31,7 @@ describe("the door", LIMIT, () => {
     assert.match(await early.textUntil("\r\n\r\n"), /^HTTP\/1\.1 200 OK\r\n/);
   });
 
-  test("welcomes a client that has not shown what it speaks in time, and is told so by its next bytes", async () => {
+  test("welcomes a client whose first bytes do not show its protocol in time, and the chat judges its next bytes", async () => {
     await using server = await TestServer.start({ sniffMs: 1 });
     const client = await server.connect();
     client.send("tr");
@@ -45,7 +45,7 @@ describe("the door", LIMIT, () => {
     assert.equal((await http.rest()).at(-1)?.code, "protocol-error");
   });
 
-  test("knows HTTP by its first line, however it is cut", async () => {
+  test("detects HTTP by its first line, split at any byte", async () => {
     await using server = await TestServer.start({ sniffMs: NEVER_MS });
     for (let cut = 1; cut < 10; cut += 1) {
       const client = await server.connect();
@@ -57,7 +57,7 @@ describe("the door", LIMIT, () => {
     assert.match(await slow.textUntil("\r\n\r\n"), /^HTTP\/1\.1 200 OK\r\n/);
   });
 
-  test("closes a connection that ends without a word", async () => {
+  test("closes a connection that ends without a byte", async () => {
     await using server = await TestServer.start();
     const client = await server.connect();
     client.finish();
@@ -65,7 +65,7 @@ describe("the door", LIMIT, () => {
     await client.closed;
   });
 
-  test("answers one that ends before it has shown what it speaks", async () => {
+  test("answers a connection that ends before its protocol is detected", async () => {
     await using server = await TestServer.start({ sniffMs: NEVER_MS });
     const client = await server.connect();
     client.send("nonsense").finish();
@@ -75,13 +75,13 @@ describe("the door", LIMIT, () => {
     );
   });
 
-  test("lets in no more than connectionsMax, whatever they speak, and others when these have gone", async () => {
+  test("limits connections of all protocols to connectionsMax, and accepts again when some have left", async () => {
     await using server = await TestServer.start({ connectionsMax: 2 });
     const chat = await server.seedMember("Ada", "lobby");
     const http = await server.connect();
     http.send(GET);
     await http.textUntil("\r\n\r\n");
-    // It may be reset before it has noticed that it was connected.
+    // The reset may arrive before the client sees that it was connected.
     const third = await server.connect().catch(() => undefined);
     assert.equal((await third?.restText()) ?? "", "");
     await http.reset();
@@ -90,7 +90,7 @@ describe("the door", LIMIT, () => {
     await server.seedMember("Ada", "lobby");
   });
 
-  test("lets in no more than connectionsPerAddressMax of an address, unless rates are off", async () => {
+  test("limits connections to connectionsPerAddressMax per address, unless rates are off", async () => {
     const limits = { connectionsPerAddressMax: 2, connectionRatePerAddress: 0.001, connectionBurstPerAddress: 4 };
     await using server = await TestServer.start({ ...limits, rates: "on" });
     const chat = await server.seedMember("Ada", "lobby");
@@ -105,7 +105,7 @@ describe("the door", LIMIT, () => {
     await server.seedMember("Ada", "lobby");
     await (await server.seedMember("Bob", "lobby")).reset();
     await turns(50);
-    // There is room, but it was the fifth in a row.
+    // There is room, but it was the fifth connection at once.
     const fifth = await server.connect().catch(() => undefined);
     assert.equal((await fifth?.restText()) ?? "", "");
 
@@ -113,7 +113,7 @@ describe("the door", LIMIT, () => {
     for (let i = 0; i < 5; i += 1) await open.seedMember(`member${i}`, "lobby");
   });
 
-  test("a connection that is reset at any moment leaves nothing behind", async () => {
+  test("frees all resources of a connection that is reset at any moment", async () => {
     await using server = await TestServer.start();
     for (const text of ["", "G", "GET ", GET.slice(0, 30), GET, "{", '{"type":"ping"}', "\0\0\0\u0002{"]) {
       const client = await server.connect();
@@ -124,8 +124,8 @@ describe("the door", LIMIT, () => {
   });
 });
 
-describe("close()", LIMIT, () => {
-  test("says goodbye to every kind of client and leaves no connection", async () => {
+describe("ChatServer.close()", LIMIT, () => {
+  test("says goodbye to every kind of client and leaves no connection open", async () => {
     await using server = await TestServer.start();
     const seed = await server.seedMember("Ada", "lobby");
     const member = await server.member("Bob", "lobby");
@@ -156,7 +156,7 @@ describe("close()", LIMIT, () => {
     await assert.rejects(RawClient.open(server.port));
   });
 
-  test("cuts off those that do not go", async () => {
+  test("resets clients that do not close", async () => {
     await using server = await TestServer.start({ drainMs: 50, headersTimeoutMs: NEVER_MS });
     const stubborn = await server.seedMember("Ada", "lobby");
     const half = await server.connect();
@@ -164,7 +164,7 @@ describe("close()", LIMIT, () => {
     const undecided = await server.connect();
     undecided.send("G");
     await turns(20);
-    // None of them ever finishes its own side.
+    // None of them ever ends its own side.
     await server.close();
     for (const client of [stubborn, half, undecided]) {
       await client.ended();
@@ -172,7 +172,7 @@ describe("close()", LIMIT, () => {
     }
   });
 
-  test("a silent client whose welcome falls due meanwhile gets none, and harms nobody", async (context) => {
+  test("sends no welcome to a silent client whose wait ends during the close", async (context) => {
     context.mock.timers.enable({ apis: ["setTimeout"] });
     const server = await startServer({ host: "127.0.0.1", port: 0, silentMs: 10, sniffMs: 10, drainMs: 1_000 });
     const port = portOf(server.address);
@@ -193,13 +193,13 @@ describe("close()", LIMIT, () => {
     }
   });
 
-  test("without any client is done at once, twice", async () => {
+  test("finishes at once without clients, and is idempotent", async () => {
     const server = await startServer({ host: "127.0.0.1", port: 0 });
     await server.close();
     await server.close();
   });
 
-  test("a server that cannot listen leaves nothing open", async () => {
+  test("startServer() leaves nothing open when it cannot listen", async () => {
     await using server = await TestServer.start();
     await assert.rejects(startServer({ host: "127.0.0.1", port: server.port }), { code: "address-in-use" });
   });

@@ -5,20 +5,23 @@ import { sniff } from "./sniff.ts";
 export interface DoorOptions {
   readonly host: string;
   readonly port: number;
-  /** Connections open at once, whatever they speak; those above are dropped. */
+  /** Most connections open at once, of all protocols. More are reset. */
   readonly connectionsMax: number;
-  /** What one address may do. @default anything */
+  /** Limits per address. @default none */
   readonly callers?: CallerLimits | undefined;
-  /** A client that is silent for this long waits for the welcome, in milliseconds. */
+  /** How long to wait for a silent client before the welcome is sent, in milliseconds. */
   readonly silentMs: number;
-  /** One that has begun to speak, but not shown what, gets the welcome after this long, in milliseconds. */
+  /**
+   * How long to wait for a client whose first bytes do not show its protocol, in milliseconds. Then it gets the
+   * welcome.
+   */
   readonly sniffMs: number;
-  /** Bytes wait for a connection, of whatever kind, and none leaves for this long: it is reset. @default never */
+  /** Resets any connection whose buffered bytes make no progress for this long, in milliseconds. @default never */
   readonly sendTimeoutMs?: number | undefined;
   readonly report: (error: unknown) => void;
 }
 
-/** Where connections go once it is known what they speak. */
+/** Handlers of connections, by detected protocol. */
 export interface Doorways {
   json(connection: Connection, firstBytes: Uint8Array): void;
   jsonPrefixed(connection: Connection, firstBytes: Uint8Array): void;
@@ -28,8 +31,9 @@ export interface Doorways {
 }
 
 /**
- * One port for every kind of client: it looks at a connection's first bytes and hands the connection on. What is not HTTP
- * goes to the chat, whose codecs refuse what does not begin as a chat (`opening.ts`): early or late, cut or whole.
+ * One port for all clients: it detects the protocol by a connection's first bytes and passes the connection on. All
+ * except HTTP goes to the chat. The chat's codecs reject invalid openings (`opening.ts`), however they are split or
+ * delayed.
  */
 export class Door {
   readonly #server: Server;
@@ -67,31 +71,31 @@ export class Door {
     return this.#server.address;
   }
 
-  /** Connections open now, whatever they speak. */
+  /** The number of open connections, of all protocols. */
   get connections(): number {
     return this.#server.connections;
   }
 
-  /** Lets nobody in from now on but HTTP, which tells who asks; those inside stay. */
+  /** Accepts only new HTTP connections, which can still ask for the health. Open connections stay. */
   refuse(): void {
     if (this.#way.in !== undefined) this.#way.in = onlyHttp(this.#way.in);
   }
 
-  /** Lets nobody in from now on; those inside stay. */
+  /** Accepts no new connections. Open connections stay. */
   shut(): void {
     this.#way.in = undefined;
   }
 
-  /** Stops listening, and gives those inside this long to go. */
+  /** Stops listening. Resets connections that are still open after `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
     await this.#server.shutdown({ timeoutMs });
   }
 }
 
-/** Watches over the seed's clients, which answer no pings. */
+/** TCP keep-alive detects dead version 1 clients, which do not answer pings. */
 const KEEP_ALIVE_MS = 60_000;
 
-/** A connection of which it is not known yet what it speaks. */
+/** A connection whose protocol is not detected yet. */
 class Visitor implements ConnectionHandlers {
   readonly #doorways: Doorways;
   readonly #sniffMs: number;
@@ -125,7 +129,7 @@ class Visitor implements ConnectionHandlers {
 
   end(connection: Connection): void {
     clearTimeout(this.#timer);
-    // Whoever takes it sees the end too.
+    // The new handler sees the end too.
     if (this.#firstBytes.length > 0) this.#doorways.json(connection, this.#firstBytes);
     else void connection.close();
   }
@@ -135,13 +139,13 @@ class Visitor implements ConnectionHandlers {
   }
 }
 
-/** Those that chat are reset. */
+/** Resets all chat connections. */
 function onlyHttp({ http }: Doorways): Doorways {
   const reset = (connection: Connection): void => connection.reset();
   return { json: reset, jsonPrefixed: reset, silent: reset, http };
 }
 
-/** Hands a connection on after a while, unless the door is closing it by then. */
+/** Passes a connection on after a while, unless the server is closing it by then. */
 function handOnAfter(ms: number, connection: Connection, handOn: () => void): NodeJS.Timeout {
   return setTimeout(() => {
     if (connection.state !== "closing") handOn();

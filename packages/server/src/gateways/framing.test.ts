@@ -4,7 +4,7 @@ import { fc } from "../../../../test/seed.ts";
 import type { Framing } from "../hub/mod.ts";
 import { lineFraming, prefixFraming, websocketFraming } from "./framing.ts";
 
-/** Reads one frame at `at` as the other side would: its text and where it ends. */
+/** Decodes one frame at `at`. Returns its text and its end. */
 type ReadFrame = (bytes: Buffer, at: number) => { readonly text: string; readonly end: number };
 
 const FRAMINGS: Readonly<Record<string, readonly [Framing, ReadFrame]>> = {
@@ -40,7 +40,7 @@ for (const [name, [framing, readFrame]] of Object.entries(FRAMINGS)) {
       return { texts, ends };
     };
 
-    test("frame() and batch() give the same bytes, and ends lie where frames end", () => {
+    test("frame() and batch() give the same bytes, and ends[i] is the end of frame i", () => {
       const one = fc
         .string({ unit: "binary", maxLength: 300 })
         .map((text) => text.toWellFormed().replaceAll("\n", "é"));
@@ -53,13 +53,13 @@ for (const [name, [framing, readFrame]] of Object.entries(FRAMINGS)) {
       );
     });
 
-    test("takes multi-byte text in any place of a batch", () => {
+    test("encodes multi-byte text at any place of a batch", () => {
       const texts = ["a", "é", "語", "😀", "b", "", "\ud800".toWellFormed()];
       const batch = framing.batch(texts);
       assert.deepEqual(readAll(batch.bytes), { texts, ends: batch.ends });
     });
 
-    test("takes every length at which a header grows", () => {
+    test("encodes every length at which the header grows", () => {
       for (const length of [0, 1, 125, 126, 127, 255, 256, 65_535, 65_536, 70_000]) {
         const text = "x".repeat(length);
         assert.deepEqual(readAll(framing.batch([text, "y"]).bytes).texts, [text, "y"]);

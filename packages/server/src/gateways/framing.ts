@@ -16,7 +16,7 @@ export const lineFraming: Framing = {
   },
 };
 
-/** A 4-byte length in network order in front of each text. */
+/** Each text after its length, as 4 bytes in network order. */
 export const prefixFraming: Framing = headerFraming(
   () => 4,
   (bytes, at, length) => bytes.writeUInt32BE(length, at),
@@ -41,7 +41,7 @@ function websocketHeaderBytes(length: number): number {
   return length < 65_536 ? 4 : 10;
 }
 
-/** Frames with a header that tells the length. */
+/** Frames with a header that holds the length. */
 function headerFraming(
   headerBytes: (length: number) => number,
   writeHeader: (bytes: Buffer, at: number, length: number) => void,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeadEnd } from "./head-end.ts";
 
-/** Where heads end in bytes that come in these parts. */
+/** Returns the ends of all heads in bytes that arrive in these parts. */
 function endsIn(parts: readonly string[]): number[] {
   const headEnd = new HeadEnd();
   const ends: number[] = [];
@@ -18,7 +18,7 @@ function endsIn(parts: readonly string[]): number[] {
   return ends;
 }
 
-test("HeadEnd finds the end of every head, wherever the bytes are cut", () => {
+test("HeadEnd finds the end of every head, split at any byte", () => {
   const cases: Readonly<Record<string, readonly number[]>> = {
     "GET / HTTP/1.1\r\nHost: x\r\n\r\n": [27],
     "\r\n\r\nGET / HTTP/1.1\r\n\r\nGET": [22],

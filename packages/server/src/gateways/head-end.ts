@@ -2,8 +2,8 @@ const CR = 0x0d;
 const LF = 0x0a;
 
 /**
- * Finds where the heads of requests end: behind an empty line, but for those in front of a request (RFC 9112, section 2.2).
- * A line may end without CR here, so that no head is passed by; the parser behind it is the judge of that.
+ * Finds the end of each request head: an empty line, except for those before a request (RFC 9112, section 2.2). It
+ * accepts a line that ends without CR, so that it never misses a head; the HTTP parser behind it judges the form.
  */
 export class HeadEnd {
   #hasBegun = false;
@@ -14,7 +14,7 @@ export class HeadEnd {
     return this.#hasBegun;
   }
 
-  /** Reads on in the next bytes: the index behind the first head that ends in them; -1 if none does. */
+  /** Scans the next bytes. Returns the index after the first head that ends in them, or -1. */
   find(bytes: Uint8Array): number {
     for (let i = 0; i < bytes.length; i += 1) {
       const byte = bytes[i];

@@ -8,22 +8,23 @@ import type { Turns } from "./turns.ts";
 const NO_BYTES = new Uint8Array(0);
 
 /**
- * An HTTP connection that gives `node:http` one request at a time: what a client sends behind the head of one is kept, and
- * the connection not read, until that one is answered. `node:http` by itself answers all that a chunk holds in one go.
+ * An HTTP connection that passes `node:http` one request at a time. Bytes after a request's head are buffered, and
+ * the connection is paused, until that request is answered. `node:http` alone would start to answer all requests of a
+ * chunk at once.
  */
 export class HttpStream extends ConnectionStream {
-  /** How often the client may ask; absent where there is no limit. */
+  /** The connection's rate limits. Absent if there are none. */
   readonly rates: ConnectionRates | undefined;
-  /** How often the client has asked. */
+  /** Number of requests so far. */
   requests = 0;
   readonly #turns: Turns;
   readonly #headEnd = new HeadEnd();
-  /** What came and `node:http` has not got. */
+  /** Bytes not passed to `node:http` yet. */
   #waiting: Uint8Array = NO_BYTES;
   #isAnswering = false;
   #isScheduled = false;
   #hasPeerFinished = false;
-  /** Another protocol has the connection: all is handed on as it comes. */
+  /** Another protocol took over the connection. All bytes are passed on as they arrive. */
   #isUpgraded = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -33,7 +34,7 @@ export class HttpStream extends ConnectionStream {
     this.rates = rates;
   }
 
-  /** A request is being answered with this; until that is done the next one waits. */
+  /** Holds the next request until this response is done. */
   answering(response: ServerResponse): void {
     this.#isAnswering = true;
     this.requests += 1;
@@ -43,7 +44,7 @@ export class HttpStream extends ConnectionStream {
     });
   }
 
-  /** Another protocol takes over what follows. */
+  /** Another protocol takes over the connection. Passes it the buffered bytes. */
   upgraded(): void {
     this.#isUpgraded = true;
     this.setTimeout(0);
@@ -54,7 +55,7 @@ export class HttpStream extends ConnectionStream {
     else this.connection.resume();
   }
 
-  /** What sockets have for `node:http` and its `keepAliveTimeout`. */
+  /** The socket method that `node:http` uses for `keepAliveTimeout`. */
   setTimeout(ms: number): this {
     clearTimeout(this.#timer);
     if (ms > 0) this.#timer = setTimeout(() => this.emit("timeout"), ms);
@@ -101,13 +102,13 @@ export class HttpStream extends ConnectionStream {
     });
   }
 
-  /** Hands on the rest of one head, and no more. */
+  /** Passes on the rest of one head, and no more. */
   #step(): void {
     if (this.destroyed || this.writableEnded) return;
     const bytes = this.#waiting;
     const end = this.#headEnd.find(bytes);
     this.#waiting = end === -1 ? NO_BYTES : bytes.subarray(end);
-    // From the first byte of a head on, the time for heads counts; empty lines do not put off the end of an idle connection.
+    // From the first byte of a head, only `headersTimeout` counts. Empty lines do not extend the idle timeout.
     if (end !== -1 || this.#headEnd.isInside) this.setTimeout(0);
     this.handOn(end === -1 ? bytes : bytes.subarray(0, end));
     this.#proceed();

@@ -33,7 +33,7 @@ const ASSETS: ReadonlyMap<string, Asset> = new Map([
   ],
 ]);
 
-/** The HTTP gateway behind a door, as in the server, with what it was asked to upgrade. */
+/** The HTTP gateway behind a door, as in the server. It records the upgrades. */
 class Site implements AsyncDisposable {
   readonly port: number;
   readonly upgraded: string[] = [];
@@ -120,7 +120,7 @@ describe("HttpGateway", LIMIT, () => {
     assert.equal(response.headers["cross-origin-resource-policy"], "same-origin");
   });
 
-  test("serves files that never change, and answers 304 to who has them", async () => {
+  test("serves immutable files, and answers 304 to a matching etag", async () => {
     await using site = await Site.open();
     const { response } = await site.request("/assets/a.js");
     assert.match(response.headers["cache-control"] as string, /immutable/);
@@ -130,7 +130,7 @@ describe("HttpGateway", LIMIT, () => {
     assert.equal(other.response.statusCode, 200);
   });
 
-  test("sends a file compressed to whoever takes it, under an etag of its own", async () => {
+  test("sends the compressed file to clients that accept it, under its own etag", async () => {
     await using site = await Site.open();
     for (const [headers, body, encoding, etag] of [
       [{}, "0", undefined, '"a"'],
@@ -151,7 +151,7 @@ describe("HttpGateway", LIMIT, () => {
     assert.equal(page.response.headers["content-encoding"], undefined);
   });
 
-  test("answers /healthz, and 404 to what is not there", async () => {
+  test("answers /healthz, and 404 to an unknown path", async () => {
     await using site = await Site.open();
     const { response, body } = await site.request("/healthz");
     assert.deepEqual([response.statusCode, body], [200, '{"status":"ok"}\n']);
@@ -171,7 +171,7 @@ describe("HttpGateway", LIMIT, () => {
     await client.close();
   });
 
-  test("refuses other methods and goes on with the connection, unless a body may follow", async () => {
+  test("refuses other methods and keeps the connection, unless a body may follow", async () => {
     await using site = await Site.open();
     const client = await site.raw(
       `DELETE /healthz HTTP/1.1\r\n${HEAD}Content-Length: 0\r\n\r\n`,
@@ -190,7 +190,7 @@ describe("HttpGateway", LIMIT, () => {
     }
   });
 
-  test("answers to its own host names only", async () => {
+  test("answers 421 to foreign host names", async () => {
     await using site = await Site.open();
     const statusOf = async (host: string) =>
       (await site.request("/healthz", { headers: { host } })).response.statusCode;
@@ -205,7 +205,7 @@ describe("HttpGateway", LIMIT, () => {
     await strange.close();
   });
 
-  test("answers 400 to what does not name exactly one host, also to a handshake", async () => {
+  test("answers 400 to a request or handshake that does not name exactly one host", async () => {
     await using site = await Site.open();
     const requests = [
       "GET / HTTP/1.0\r\n",
@@ -224,14 +224,14 @@ describe("HttpGateway", LIMIT, () => {
         const client = await site.raw(`${text}${rest}`);
         assert.match(
           await client.restText(),
-          /^HTTP\/1\.1 400 Bad Request\r\n[\s\S]*A request names one host\n$/,
+          /^HTTP\/1\.1 400 Bad Request\r\n[\s\S]*A request must name exactly one host\n$/,
           text,
         );
         await client.close();
       }
     }
     assert.deepEqual(site.upgraded, []);
-    // However many fields stand before it.
+    // However many header fields come before it.
     for (const count of [100, 2_000, 3_500]) {
       const many = await site.raw(
         `GET / HTTP/1.1\r\n${HEAD}${"a:\r\n".repeat(count)}Host: evil.example\r\nConnection: close\r\n\r\n`,
@@ -244,7 +244,7 @@ describe("HttpGateway", LIMIT, () => {
     await absolute.close();
   });
 
-  test("gives the same security headers with every answer", async () => {
+  test("sends the same security headers with every answer", async () => {
     await using site = await Site.open();
     const close = "Connection: close\r\n";
     const handshake = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
@@ -286,7 +286,7 @@ describe("HttpGateway", LIMIT, () => {
     );
   });
 
-  test("answers what is no HTTP with 400 or 431, and ends the connection", async () => {
+  test("answers 400 or 431 to invalid HTTP, and closes the connection", async () => {
     await using site = await Site.open();
     const cases: Readonly<Record<string, string>> = {
       "GET / HTTP/9.9\r\n\r\n": "400",
@@ -301,7 +301,7 @@ describe("HttpGateway", LIMIT, () => {
     }
   });
 
-  test("hands a WebSocket handshake over on / and /ws, from its own pages and from programs", async () => {
+  test("accepts WebSocket handshakes on / and /ws, from its own pages and from programs", async () => {
     await using site = await Site.open();
     const upgrade = "Connection: Upgrade\r\nUpgrade: WebSocket\r\n";
     const statusOf = async (path: string, headers: string) => {
@@ -324,11 +324,11 @@ describe("HttpGateway", LIMIT, () => {
     assert.deepEqual(site.upgraded, ["/", "/ws?x", "/ws"]);
   });
 
-  test("says to a handshake that is refused why, and what would let it in", async () => {
+  test("tells a refused handshake the reason and the setting that would allow it", async () => {
     await using site = await Site.open();
     const cases = {
-      [`403 Forbidden: ${HEAD}Origin: http://evil.example\r\n`]: "Pages from that address may not speak",
-      "421 Misdirected Request: Host: evil.example\r\n": "This server does not answer to that host name",
+      [`403 Forbidden: ${HEAD}Origin: http://evil.example\r\n`]: "Pages from that address may not connect",
+      "421 Misdirected Request: Host: evil.example\r\n": "This server does not serve that host name",
     };
     for (const [asked, text] of Object.entries(cases)) {
       const [, status = "", headers = ""] = /^(.*?): (.*)$/s.exec(asked) ?? [];
@@ -340,7 +340,7 @@ describe("HttpGateway", LIMIT, () => {
     }
   });
 
-  test("answers a request that offers another protocol as if it did not", async () => {
+  test("ignores an offer to upgrade to another protocol", async () => {
     await using site = await Site.open();
     const client = await site.raw(
       `GET /healthz HTTP/1.1\r\n${HEAD}Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n`,
@@ -349,7 +349,7 @@ describe("HttpGateway", LIMIT, () => {
     await client.close();
   });
 
-  test("a refused handshake does not keep its connection, and survives a reset", async (context) => {
+  test("closes the connection of a refused handshake, also after a reset", async (context) => {
     await using site = await Site.open();
     const refused = `GET / HTTP/1.1\r\n${HEAD}Origin: http://evil.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
     const polite = await site.raw(refused);
@@ -373,7 +373,7 @@ describe("HttpGateway", LIMIT, () => {
     await stubborn.close();
   });
 
-  test("a client that does not end the head of its request is cut off, also on a connection used before", async () => {
+  test("answers 408 to a client that does not finish a request head, also on a reused connection", async () => {
     await using site = await Site.open(40);
     const slow = await site.raw("GET / HTTP/1.1\r\n");
     const second = await site.raw(`GET /healthz HTTP/1.1\r\n${HEAD}\r\n`);
@@ -384,7 +384,7 @@ describe("HttpGateway", LIMIT, () => {
     await Promise.all([slow.close(), second.close()]);
   });
 
-  test("an idle connection outlives a slow check, and is closed with the gateway", async () => {
+  test("keeps an idle connection past the check interval, and closes it with the gateway", async () => {
     await using site = await Site.open();
     const client = await site.raw(`GET /healthz HTTP/1.1\r\n${HEAD}\r\n`);
     await client.textUntil('"}\n');
@@ -393,7 +393,7 @@ describe("HttpGateway", LIMIT, () => {
   });
 });
 
-test("HttpGateway serves connections of any server, with bytes put back in front", LIMIT, async () => {
+test("HttpGateway serves connections of any server, with first bytes put back", LIMIT, async () => {
   const gateway = new HttpGateway({
     assets: new Map(),
     hosts: [],

@@ -10,21 +10,21 @@ import { Turns } from "./turns.ts";
 
 export interface HttpGatewayOptions {
   readonly assets: ReadonlyMap<string, Asset>;
-  /** Names under which the server is reached, beside addresses and localhost. */
+  /** Host names of the server, besides addresses and localhost. */
   readonly hosts: readonly string[];
-  /** How long a client may take for the head of a request, in milliseconds. */
+  /** How long a client may take to send the head of a request, in milliseconds. */
   readonly headersTimeoutMs: number;
-  /** How often clients may ask. @default as often as they like */
+  /** The clients' rate limits. @default none */
   readonly rates?: RateLimits | undefined;
-  /** Answers `/healthz`. */
+  /** Returns the body of `/healthz`. */
   readonly health: () => unknown;
-  /** Whether new clients are welcome: `/readyz` says so. If not, nothing but `/healthz` is answered with what was asked. */
+  /** Whether the server accepts new clients; `/readyz` reports it. If not, all paths except `/healthz` answer 503. */
   readonly isReady: () => boolean;
-  /** Takes a WebSocket handshake over. */
+  /** Takes over a WebSocket handshake. */
   readonly upgrade: (request: IncomingMessage, stream: ConnectionStream) => void;
 }
 
-/** Nothing from elsewhere, nothing inline, nothing framed: a message can never become code. */
+/** Nothing from other sites, nothing inline, no framing: a chat message can never run as code. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -38,7 +38,7 @@ const CONTENT_SECURITY_POLICY = [
   "require-trusted-types-for 'script'",
 ].join("; ");
 
-/** Of every answer, refusals too. */
+/** Headers of every response, errors included. */
 const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "content-security-policy": CONTENT_SECURITY_POLICY,
   "cross-origin-opener-policy": "same-origin",
@@ -47,21 +47,28 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
 };
 
-const NO_HOST = "A request names one host";
-const STRANGE_HOST = "This server does not answer to that host name; to let it, start it with --hosts and the name";
+const NO_HOST = "A request must name exactly one host";
+const STRANGE_HOST =
+  "This server does not serve that host name. To allow it, start the server with --hosts and the name";
 const STRANGE_ORIGIN =
-  "Pages from that address may not speak to this server; to let them, start it with --hosts and their host name";
+  "Pages from that address may not connect to this server. To allow them, start the server with --hosts and their host name";
 
 const HEADER_BYTES_MAX = 16_384;
-/** Requests on one connection; it ends with the answer to the last one. */
+/** Most requests on one connection. The connection closes after the answer to the last one. */
 const REQUESTS_PER_CONNECTION_MAX = 1_000;
-/** Requests that are answered in one turn of the event loop, of all connections together. */
+/** Requests answered in one turn of the event loop, on all connections together. */
 const REQUESTS_PER_TURN = 16;
-/** Questions for `/healthz` and `/readyz` from one address: counted apart, so that nobody who shares it uses them up. */
+/**
+ * Rate of `/healthz` and `/readyz` per address. Counted separately, so that other requests from a shared address
+ * cannot exhaust it.
+ */
 const PROBE_RATE: Rate = { perSecond: 20, burst: 100 };
 const PROBES: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
 
-/** Browsers: the page, `/healthz`, `/readyz`, and the way to WebSocket. It has no port of its own; the door hands it connections. */
+/**
+ * Serves browsers: the page, `/healthz`, `/readyz` and the WebSocket handshake. It does not listen; the door passes
+ * it connections.
+ */
 export class HttpGateway {
   readonly #options: HttpGatewayOptions;
   readonly #server: Server;
@@ -74,31 +81,32 @@ export class HttpGateway {
     this.#server = createServer(
       {
         headersTimeout: options.headersTimeoutMs,
-        // No body is waited for.
+        // Bodies are not read.
         requestTimeout: options.headersTimeoutMs,
         keepAliveTimeout: 5_000,
         connectionsCheckingInterval: Math.ceil(options.headersTimeoutMs / 2),
         maxHeaderSize: HEADER_BYTES_MAX,
-        // Refused here, as every request that does not name one host.
+        // `targetOf` rejects these requests, like all that do not name exactly one host.
         requireHostHeader: false,
-        // Any other offer, such as HTTP/2's of `curl`, is declined by answering as if it were not there.
+        // Other upgrades, such as HTTP/2 of `curl`, are declined by ignoring them (RFC 9110, section 7.8).
         shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
       },
       (request, response) => this.#answer(request, response),
     );
-    // No limit but that of their bytes: fields beyond a count would be dropped unread, a second `Host` or an `Origin` too.
+    // No limit on the count of header fields, only on their bytes: past a count, Node drops fields silently, possibly
+    // a second `Host` or an `Origin`.
     this.#server.maxHeadersCount = 0;
-    // A body is not wanted: nobody is told to go on and send it, nor that what is expected is not understood.
+    // Answer at once, without `100 Continue`: bodies are not read.
     for (const event of ["checkContinue", "checkExpectation"] as const) {
       this.#server.on(event, (request, response) => this.#answer(request, response));
     }
     this.#server.on("upgrade", (request, stream) => this.#upgrade(request, stream as HttpStream));
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseBadRequest(error, socket));
-    // Its timeouts are armed by this event, and it never listens itself.
+    // This event arms the server's timeouts. The server itself never listens.
     this.#server.emit("listening");
   }
 
-  /** Serves a connection whose first bytes have shown what it speaks. */
+  /** Serves a connection that was detected as HTTP. */
   accept(connection: Connection, firstBytes: Uint8Array): void {
     const rates = this.#options.rates?.of(connection.remote?.host ?? "", performance.now());
     const stream = new HttpStream(connection, this.#turns, rates);
@@ -108,7 +116,7 @@ export class HttpGateway {
     stream.attach(firstBytes);
   }
 
-  /** Ends idle connections now, and the others when they are done or after this long. */
+  /** Closes idle connections now, and the others after their answer or after `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
     this.#server.close();
     this.#server.closeIdleConnections();
@@ -122,7 +130,7 @@ export class HttpGateway {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const stream = request.socket as unknown as HttpStream;
     stream.answering(response);
-    // A body is never read as anything: the connection ends with the answer.
+    // Close after a request with a body: the body must not be read as the next request.
     const isLast = hasBody(request) || stream.requests === REQUESTS_PER_CONNECTION_MAX;
     if (isLast) response.setHeader("connection", "close");
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
@@ -130,7 +138,7 @@ export class HttpGateway {
     const target = targetOf(request);
     const seconds = this.#waitSeconds(stream, target?.path);
     if (seconds > 0) {
-      // Who asks too often does so no more on this connection.
+      // A client over its rate loses the connection.
       response.setHeader("connection", "close");
       response.setHeader("retry-after", seconds);
       sendText(response, 429, tooMany(seconds));
@@ -148,7 +156,7 @@ export class HttpGateway {
 
   #get(path: string, request: IncomingMessage, response: ServerResponse): void {
     const isReady = this.#options.isReady();
-    // Nothing more is answered on this connection.
+    // Close the connection: it gets no further answers.
     if (!isReady) response.setHeader("connection", "close");
     if (path === "/healthz") {
       sendState(response, 200, this.#options.health());
@@ -179,7 +187,7 @@ export class HttpGateway {
     else send(response, 200, asset.type, content.bytes);
   }
 
-  /** How many seconds the client has to wait before it may ask this; 0, and it is counted, if it may now. */
+  /** Counts a request against the client's rate and returns 0, or returns how many seconds the client must wait. */
   #waitSeconds({ rates, remoteAddress }: HttpStream, path: string | undefined): number {
     if (rates === undefined) return 0;
     const nowMs = performance.now();
@@ -200,7 +208,7 @@ export class HttpGateway {
     else if (target === undefined) refuse(stream, 400, NO_HOST);
     else if (target.path !== "/" && target.path !== "/ws") refuse(stream, 404);
     else if (!isOwnHost(target.authority, hosts)) refuse(stream, 421, STRANGE_HOST);
-    // No Origin: a program, not a page.
+    // Without `Origin` the client is a program, not a page.
     else if (origin !== undefined && !isOwnOrigin(origin, target.authority, hosts)) refuse(stream, 403, STRANGE_ORIGIN);
     else {
       upgrade(request, stream);
@@ -210,7 +218,7 @@ export class HttpGateway {
 }
 
 function tooMany(seconds: number): string {
-  return `Too many requests in a short time; go on in ${seconds} s`;
+  return `Too many requests in a short time; try again in ${seconds} s`;
 }
 
 function sendState(response: ServerResponse, status: number, state: unknown): void {
@@ -224,7 +232,7 @@ function sendText(response: ServerResponse, status: number, text: string): void 
 
 function send(response: ServerResponse, status: number, type: string, bytes: Buffer): void {
   response.writeHead(status, { "content-type": type, "content-length": bytes.length });
-  // Node leaves the body of an answer to HEAD out.
+  // Node omits the body of an answer to HEAD.
   response.end(bytes);
 }
 
@@ -233,7 +241,7 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
 }
 
-/** Answers where `node:http` does not, and ends the connection. */
+/** Writes an error response outside of `node:http`, and closes the connection. */
 export function refuse(
   socket: Duplex,
   status: number,

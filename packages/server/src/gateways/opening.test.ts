@@ -8,7 +8,7 @@ const BYTES_MAX = 64;
 const lines = beginning(jsonOpening, json({ bytesMax: BYTES_MAX, invalid: "skip" }));
 const prefixed = beginning(prefixOpening, lengthPrefixed({ bytesMax: BYTES_MAX }));
 
-/** Frames, and the error behind them: of those that are passed over only that there was one. */
+/** Returns the decoded frames and the error after them. A skipped frame gives "invalid". */
 function decoded<T>(decoder: Decoder<T>, chunks: readonly Uint8Array[], framesMax?: number): readonly unknown[] {
   const seen: unknown[] = [];
   const take = (call: () => readonly T[]): number => {
@@ -36,7 +36,7 @@ function cuts(bytes: Uint8Array): readonly (readonly Uint8Array[])[] {
   return [[bytes], ...pairs, Array.from(bytes, (byte) => Uint8Array.of(byte))];
 }
 
-/** What each comes to, however it is cut and however few frames are taken at a time. */
+/** The frames of each text, for every split and every `framesMax`. */
 const LINES: readonly (readonly [text: string, seen: readonly unknown[]])[] = [
   ['{"a":1}[2]7\nGET / HTTP/1.1\n{"a":2}', [{ a: 1 }, [2], 7, "invalid", { a: 2 }]],
   [' \t\r\n[1]POST / {"a":2}', [[1], "invalid", { a: 2 }]],
@@ -74,7 +74,7 @@ const PREFIXED: readonly (readonly [text: string, seen: readonly unknown[]])[] =
 
 describe("beginning()", () => {
   for (const [text, seen] of LINES) {
-    test(`reads ${JSON.stringify(text)} as ${JSON.stringify(seen)}, however it is cut`, () => {
+    test(`decodes ${JSON.stringify(text)} to ${JSON.stringify(seen)} at every split`, () => {
       for (const chunks of cuts(Buffer.from(text, "latin1"))) {
         for (const framesMax of [undefined, 1]) assert.deepEqual(decoded(lines.decoder(), chunks, framesMax), seen);
       }
@@ -82,7 +82,7 @@ describe("beginning()", () => {
   }
 
   for (const [text, seen] of PREFIXED) {
-    test(`reads ${JSON.stringify(text)} with lengths as ${JSON.stringify(seen)}, however it is cut`, () => {
+    test(`decodes length-prefixed ${JSON.stringify(text)} to ${JSON.stringify(seen)} at every split`, () => {
       for (const chunks of cuts(Buffer.from(text, "latin1"))) {
         for (const framesMax of [undefined, 1]) {
           const frames = decoded(prefixed.decoder(), chunks, framesMax);
@@ -95,7 +95,7 @@ describe("beginning()", () => {
     });
   }
 
-  test("gives an object of no stream whose first line is a token and a space, whatever stands in it", () => {
+  test("yields no object from a stream whose first line starts with a token and a space", () => {
     const token = fc.stringMatching(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/);
     const piece = fc.oneof(fc.constantFrom('{"a":1}', "\n", "\r\n", "{", " HTTP/1.1\r\n"), fc.string({ maxLength: 8 }));
     fc.assert(
@@ -116,7 +116,7 @@ describe("beginning()", () => {
     );
   });
 
-  test("hands over what was not decoded, and encodes as the codec does", () => {
+  test("rest() returns the undecoded bytes, and encode() is the codec's", () => {
     const decoder = lines.decoder();
     assert.deepEqual(decoder.decode(Buffer.from('{"a":1}{"b"')), [{ a: 1 }]);
     assert.equal(Buffer.from(decoder.rest()).toString(), '{"b"');

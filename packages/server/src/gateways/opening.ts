@@ -1,6 +1,6 @@
 import { type Codec, type Decoder, SocketError } from "@landline/sockets";
 
-/** Takes the first bytes of a stream one by one: whether it has shown that it is what it should be, or that it is not. */
+/** Checks the first bytes of a stream, one by one, until they are known to be right or wrong. */
 export type Opening = (byte: number) => "undecided" | "right" | "wrong";
 
 const NO_BYTES = new Uint8Array(0);
@@ -13,8 +13,8 @@ const BRACKET = 0x5b;
 const BRACE = 0x7b;
 
 /**
- * JSON text: white space and words of letters, then `{` or `[`. A word is answered as what is not JSON, and may be what
- * somebody types first. It ends with its line or at a bracket: no method of HTTP does (RFC 9112, section 3).
+ * Opening of JSON text: white space and words of letters, then `{` or `[`. A word is what a person may type first; it
+ * is answered as invalid JSON. It ends at its line or at a bracket. An HTTP method never does (RFC 9112, section 3).
  */
 export function jsonOpening(): Opening {
   let isInWord = false;
@@ -27,7 +27,7 @@ export function jsonOpening(): Opening {
   };
 }
 
-/** A length that is not 0, and behind it an object. Whether the length is allowed is for the codec to say. */
+/** Opening of length-prefixed JSON: a length other than 0, then `{`. The codec checks the length's limit. */
 export function prefixOpening(): Opening {
   let bytes = 0;
   let length = 0;
@@ -40,8 +40,8 @@ export function prefixOpening(): Opening {
 }
 
 /**
- * A codec for streams that begin as they should. The decoder throws `malformed` at the first byte that is wrong, however
- * the bytes are cut and however late they come, and reads nothing from there on.
+ * Wraps a codec with a check of the stream's opening. The decoder throws `malformed` at the first wrong byte, however
+ * the bytes are split or delayed, and decodes nothing after it.
  */
 export function beginning<In, Out>(opening: () => Opening, codec: Codec<In, Out>): Codec<In, Out> {
   return { ...codec, decoder: () => new OpeningDecoder(opening(), codec.decoder()) };
@@ -79,7 +79,7 @@ class OpeningDecoder<T> implements Decoder<T> {
     return this.#decoder.rest();
   }
 
-  /** The bytes before the first wrong one. */
+  /** Returns the bytes before the first wrong one. */
   #admitted(chunk: Uint8Array): Uint8Array {
     for (let i = 0; i < chunk.length && this.#state === "undecided"; i += 1) {
       this.#state = this.#opening(chunk[i] as number);

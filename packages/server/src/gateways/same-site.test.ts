@@ -19,7 +19,7 @@ describe("isOwnHost()", () => {
     "Chat.Example:443",
   ];
   for (const authority of own) {
-    test(`takes ${authority}`, () => assert.equal(isOwnHost(authority, HOSTS), true));
+    test(`accepts ${authority}`, () => assert.equal(isOwnHost(authority, HOSTS), true));
   }
 
   const strange = [
@@ -61,10 +61,10 @@ describe("isOwnOrigin()", () => {
     ["http://[::1]:8083", "[::1]:8083", true],
     ["http://192.168.1.5:8083", "192.168.1.5:8083", true],
     ["https://chat.example", "chat.example", true, true],
-    // A proxy may ask the server by another host than the page was loaded from; only names that are configured pass.
+    // A proxy may ask for another host than the page came from. Only configured names pass.
     ["HTTPS://CHAT.EXAMPLE:8443", "127.0.0.1:8083", true, false],
     ["http://10.9.8.7", "localhost:8083", true, false],
-    // Pages of this machine: of the server's own, but no further.
+    // Any page of this machine may use a server on this machine, and no other.
     ["http://localhost:5173", "127.0.0.1:8083", false, true],
     ["http://127.0.0.1:8083", "localhost:8083", false, true],
     ["http://[::1]:8083", "landline.localhost:8083", false, true],
@@ -72,7 +72,7 @@ describe("isOwnOrigin()", () => {
     ["http://127.0.0.1:8083", "chat.example", false],
     ["http://localhost:8083", "192.168.1.5:8083", false],
     ["http://localhost", "10.9.8.7", false],
-    // A page can be served from any address, and beside the server.
+    // A page can be served from any address, also from another port of this host.
     ["http://203.0.113.6", "localhost:8083", false],
     ["http://203.0.113.6", "127.0.0.1:8083", false],
     ["http://192.168.1.6:8083", "192.168.1.5:8083", false],
@@ -95,10 +95,10 @@ describe("isOwnOrigin()", () => {
   ];
   for (const [origin, authority, withHosts, without = withHosts] of cases) {
     const name = `${origin || "nothing"} at ${authority}`;
-    test(`${withHosts ? "takes" : "refuses"} ${name} where names are configured`, () => {
+    test(`${withHosts ? "accepts" : "refuses"} ${name} with configured names`, () => {
       assert.equal(isOwnOrigin(origin, authority, HOSTS), withHosts);
     });
-    test(`${without ? "takes" : "refuses"} ${name} where none are`, () => {
+    test(`${without ? "accepts" : "refuses"} ${name} without configured names`, () => {
       assert.equal(isOwnOrigin(origin, authority, []), without);
     });
   }

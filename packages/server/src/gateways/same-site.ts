@@ -1,18 +1,20 @@
 import type { IncomingMessage } from "node:http";
 import { isIPv4, isIPv6 } from "node:net";
 
-/** What a request asks for, and of whom. */
+/** The host and path that a request asks for. */
 export interface RequestTarget {
-  /** Host, and port if one is given, in lower case. */
+  /** The host, and the port if given, in lower case. */
   readonly authority: string;
   readonly path: string;
 }
 
-/** `host`, `host:port` or `[address]:port` (RFC 3986, section 3.2); no user, and no comma, so that it is one. */
+/**
+ * `host`, `host:port` or `[address]:port` (RFC 3986, section 3.2). Without user and comma, so that it names one host.
+ */
 const AUTHORITY = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._~%!$&'()*+;=-]+))(?::\d*)?$/;
 const ABSOLUTE_TARGET = /^https?:\/\/([^/?#]*)([^?#]*)/i;
 
-/** Reads the target of a request; `undefined` where it does not name exactly one host (RFC 9112, section 3.2). */
+/** Returns the target of a request, or `undefined` if it does not name exactly one host (RFC 9112, section 3.2). */
 export function targetOf(request: Pick<IncomingMessage, "url" | "headersDistinct">): RequestTarget | undefined {
   const { url = "", headersDistinct } = request;
   const [, absolute, path] = ABSOLUTE_TARGET.exec(url) ?? [];
@@ -24,8 +26,8 @@ export function targetOf(request: Pick<IncomingMessage, "url" | "headersDistinct
 }
 
 /**
- * Whether the host that a request asks for is this server. A page of a stranger's whose name was made to point here (DNS
- * rebinding) still shows that name, so only addresses, localhost and the configured names pass.
+ * Whether a request's host is this server. In a DNS rebinding attack, a foreign page's name resolves to this server,
+ * but the request still carries that name. So only addresses, localhost and the configured names pass.
  */
 export function isOwnHost(authority: string, hosts: readonly string[]): boolean {
   const host = hostOf(authority);
@@ -33,9 +35,9 @@ export function isOwnHost(authority: string, hosts: readonly string[]): boolean 
 }
 
 /**
- * Whether a page of this origin (`http://host:port`) may speak to the server: a page of a configured name, or a page of
- * the very host and port that it asks. Without configured names any page of this machine may speak to the server on the
- * same machine, as while a page is developed. An address proves nothing: a stranger's page can be served from one, too.
+ * Whether a page of this origin (`http://host:port`) may use the server. Pages of configured names may, and pages
+ * from the same host and port as the server. Without configured names, any page of this machine may use a server on
+ * this machine, for development. Other addresses do not pass: a foreign page can be served from an address, too.
  */
 export function isOwnOrigin(origin: string, authority: string, hosts: readonly string[]): boolean {
   const [, page = ""] = /^https?:\/\/(.+)$/.exec(origin.toLowerCase()) ?? [];
@@ -53,7 +55,7 @@ function isLocalName(host: string): boolean {
   return host === "localhost" || host.endsWith(".localhost");
 }
 
-/** The host of an authority; `undefined` where that is none. */
+/** Returns the host of an authority, or `undefined` if the authority is invalid. */
 function hostOf(authority: string): string | undefined {
   const [, address, name] = AUTHORITY.exec(authority.toLowerCase()) ?? [];
   return address === undefined ? name : isIPv6(address) ? address : undefined;

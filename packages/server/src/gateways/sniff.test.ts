@@ -31,7 +31,7 @@ const SAMPLES: readonly (readonly [string, Speech])[] = [
 
 describe("sniff()", () => {
   for (const [text, speech] of SAMPLES) {
-    test(`takes ${JSON.stringify(text)} for ${speech}, and no beginning of it for anything else`, () => {
+    test(`detects ${JSON.stringify(text)} as ${speech}, and no prefix of it as anything else`, () => {
       const bytes = Buffer.from(text, "latin1");
       assert.equal(sniff(bytes), speech);
       let decided: Speech | undefined;
@@ -43,11 +43,11 @@ describe("sniff()", () => {
     });
   }
 
-  test("knows nothing of nothing", () => {
+  test("returns undefined without bytes", () => {
     assert.equal(sniff(new Uint8Array(0)), undefined);
   });
 
-  test("sees HTTP at the first byte of its target, and JSON at its first byte", () => {
+  test("detects HTTP at the first byte of its target, and JSON at its first byte", () => {
     assert.equal(sniff(Buffer.from("GET ")), undefined);
     assert.equal(sniff(Buffer.from("GET /")), "http");
     assert.equal(sniff(Buffer.from("GET ht")), undefined);
@@ -55,7 +55,7 @@ describe("sniff()", () => {
     assert.equal(sniff(Buffer.from("{")), "json");
   });
 
-  test("decides after 1024 bytes, and looks at no more", () => {
+  test("decides after 1,024 bytes, and reads no more", () => {
     for (const text of ["a", "\r\n"]) {
       const long = Buffer.alloc(SNIFF_BYTES_MAX, text);
       assert.equal(sniff(long.subarray(0, SNIFF_BYTES_MAX - 1)), undefined, text);
@@ -65,12 +65,12 @@ describe("sniff()", () => {
     assert.equal(sniff(late), "json");
   });
 
-  test("looks at the bytes it is given, wherever they lie in their memory", () => {
+  test("reads a view into a larger buffer", () => {
     const shared = Buffer.from("{{{{GET / HTTP/1.1");
     assert.equal(sniff(shared.subarray(4)), "http");
   });
 
-  test("never changes its mind, whatever comes", () => {
+  test("never changes its result as more bytes arrive", () => {
     const byte = fc.oneof(fc.constantFrom(...Buffer.from("GET /h:.\r\n {\0")), fc.nat(255));
     fc.assert(
       fc.property(fc.array(byte, { maxLength: 40 }), (values) => {

@@ -1,19 +1,19 @@
-/** What the first bytes of a connection say about its client. */
+/** The protocol that a connection's first bytes show. */
 export type Speech = "json" | "json-prefixed" | "http";
 
-/** As many first bytes are looked at for HTTP. */
+/** Most bytes examined for HTTP. */
 export const SNIFF_BYTES_MAX = 1_024;
 
 /**
- * A request of HTTP: a token, one space, a target (RFC 9112, section 3). Empty lines in front are to be ignored (section
- * 2.2); `node:http` is lenient about their form.
+ * The start of an HTTP request: a token, one space, a target (RFC 9112, section 3). Empty lines before it are ignored
+ * (section 2.2); `node:http` is lenient about their form.
  */
 const REQUEST = /^[\r\n]*(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: (.*))?)?$/s;
 const TARGETS = ["/", "*", "http://", "https://"];
 
 /**
- * Tells clients apart by the first bytes; `undefined`: not yet. What is not HTTP is given to the chat, whose codecs refuse
- * what is no chat either: see `opening.ts`.
+ * Detects the protocol by the first bytes. Returns `undefined` if it needs more. Everything except HTTP is chat; the
+ * chat's codecs reject invalid openings (`opening.ts`).
  */
 export function sniff(bytes: Uint8Array): Speech | undefined {
   const [first] = bytes;

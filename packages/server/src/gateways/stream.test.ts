@@ -10,13 +10,13 @@ const LIMIT = { timeout: 300_000 };
 const JOIN = { type: "join", room: "lobby", username: "Ada" } as const;
 const ECHO = '{"type":"notification","message":"Ada joined lobby"}\n';
 
-describe("requests over TCP", LIMIT, () => {
+describe("StreamGateway: requests", LIMIT, () => {
   const bytes = Buffer.from('{"type":"join","room":"küche","username":"Zoë 😀"}'.replace(" ", ""));
   const expected = { type: "notification", message: "Zoë😀 joined küche" };
 
   const ways: Readonly<Record<string, readonly (string | Uint8Array)[]>> = {
     "as a line": [bytes, "\n"],
-    "without a line's end": [bytes],
+    "without a line end": [bytes],
     "with CRLF and blank lines": ["\r\n\r\n", bytes, "\r\n"],
     "cut in three": [bytes.subarray(0, 9), bytes.subarray(9, 30), bytes.subarray(30)],
     "cut in a character of two bytes": [
@@ -30,7 +30,7 @@ describe("requests over TCP", LIMIT, () => {
     "byte by byte": Array.from(bytes, (byte) => Uint8Array.of(byte)),
   };
   for (const [way, parts] of Object.entries(ways)) {
-    test(`are read ${way}`, async () => {
+    test(`reads a request ${way}`, async () => {
       await using server = await TestServer.start();
       const client = await server.connect();
       await client.sendApart(parts);
@@ -39,7 +39,7 @@ describe("requests over TCP", LIMIT, () => {
     });
   }
 
-  test("are read back to back in one segment, without anything between", async () => {
+  test("reads requests back to back in one segment, without separators", async () => {
     await using server = await TestServer.start();
     const reader = await server.seedMember("Bob", "lobby");
     const client = await server.connect();
@@ -49,7 +49,7 @@ describe("requests over TCP", LIMIT, () => {
     assert.deepEqual(await reader.next(), { type: "chat", username: "Ada", room: "lobby", message: "two" });
   });
 
-  test("go on after what is not JSON, nor an object, nor UTF-8", async () => {
+  test("answers invalid JSON, a non-object and invalid UTF-8 with errors, and reads on", async () => {
     await using server = await TestServer.start();
     const client = await server.connect();
     client.send(JOIN);
@@ -64,7 +64,7 @@ describe("requests over TCP", LIMIT, () => {
     assert.deepEqual(await client.next(), { type: "pong", id: "p" });
   });
 
-  test("are answered when the client finishes its side right after them", async () => {
+  test("answers requests when the client ends its side right after them", async () => {
     await using server = await TestServer.start();
     const client = await server.connect();
     client.send({ type: "hello", version: 2, username: "Ada" }, { type: "join", room: "lobby", id: "j" });
@@ -78,7 +78,7 @@ describe("requests over TCP", LIMIT, () => {
     );
   });
 
-  test("that are cut off by the end are not guessed at", async () => {
+  test("ignores a request that the end of the stream cuts off", async () => {
     await using server = await TestServer.start();
     const client = await server.connect();
     client.send(JOIN, '{"type":"chat","mess').finish();
@@ -88,7 +88,7 @@ describe("requests over TCP", LIMIT, () => {
     );
   });
 
-  test("one byte over the limit ends the connection with its reason; the limit itself does not", async () => {
+  test("ends the connection one byte over frameBytesMax, and accepts a request of exactly that size", async () => {
     const max = 1_200;
     const limits = { frameBytesMax: max, messageBytesMax: 100, topicBytesMax: 100 };
     await using server = await TestServer.start({ limits });
@@ -112,7 +112,7 @@ describe("requests over TCP", LIMIT, () => {
     }
   });
 
-  test("a message over its limit is an error, and the connection goes on", async () => {
+  test("answers a message over its limit with an error, and reads on", async () => {
     await using server = await TestServer.start();
     const client = await server.member("Ada", "lobby");
     client.send(
@@ -124,8 +124,8 @@ describe("requests over TCP", LIMIT, () => {
   });
 });
 
-describe("length-prefixed requests", LIMIT, () => {
-  test("are answered in kind", async () => {
+describe("StreamGateway: length-prefixed requests", LIMIT, () => {
+  test("are answered with length-prefixed frames", async () => {
     await using server = await TestServer.start();
     const lines = await server.seedMember("Bob", "lobby");
     const client = await server.connect();
@@ -147,7 +147,7 @@ describe("length-prefixed requests", LIMIT, () => {
     assert.equal((await client.nextWith("type", "notification", "prefixed")).message, "Ada joined lobby");
   });
 
-  test("go on after what is not JSON or not UTF-8, and after nothing", async () => {
+  test("with invalid JSON, invalid UTF-8 or length 0 are answered with errors", async () => {
     await using server = await TestServer.start();
     const client = await server.connect();
     const notUtf8 = Buffer.from('{"type":"ping","x":"\xff"}', "latin1");
@@ -159,7 +159,7 @@ describe("length-prefixed requests", LIMIT, () => {
     assert.deepEqual(await client.next("prefixed"), { type: "pong" });
   });
 
-  test("end the connection when a length is over the limit, before its bytes come", async () => {
+  test("end the connection when a length is over the limit, before the bytes arrive", async () => {
     await using server = await TestServer.start();
     const client = await server.connect();
     client.sendPrefixed({ type: "ping" }).send(Buffer.from([0, 1, 0, 1]));
@@ -171,7 +171,7 @@ describe("length-prefixed requests", LIMIT, () => {
   });
 });
 
-describe("a chat connection", LIMIT, () => {
+describe("StreamGateway: the opening of a connection", LIMIT, () => {
   const attack = `POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n\r\n${JSON.stringify({ ...JOIN, username: "Mallory" })}\n`;
 
   const starts: Readonly<Record<string, readonly string[]>> = {
@@ -194,7 +194,7 @@ describe("a chat connection", LIMIT, () => {
   };
   for (const [when, start] of Object.entries(starts)) {
     for (const [how, cut] of Object.entries(cuts)) {
-      test(`ends at HTTP ${when}, ${how}, and no body is read as chat`, async () => {
+      test(`ends at HTTP ${when}, ${how}, and reads no body as chat`, async () => {
         await using server = await TestServer.start({ silentMs: 1, sniffMs: 1 });
         const witness = await server.member("Bob", "lobby");
         const client = await server.connect();
@@ -212,7 +212,7 @@ describe("a chat connection", LIMIT, () => {
     }
   }
 
-  test("goes on after words: each is answered as what is not JSON", async () => {
+  test("answers each word with an invalid-JSON error, and reads on", async () => {
     await using server = await TestServer.start({ sniffMs: 1 });
     const client = await server.connect();
     for (const word of ["hello", "\n", "there\r\n", "what"]) {
@@ -224,7 +224,7 @@ describe("a chat connection", LIMIT, () => {
     assert.equal((await client.next()).message, "Ada joined lobby");
   });
 
-  test("that began with JSON takes whatever comes later for what it is", async () => {
+  test("after JSON, answers any invalid text with an error and stays open", async () => {
     await using server = await TestServer.start();
     const client = await server.connect();
     client.send("{nonsense}\n");
@@ -237,7 +237,7 @@ describe("a chat connection", LIMIT, () => {
     }
   });
 
-  test("with lengths in front ends where the first is not followed by an object", async () => {
+  test("ends a length-prefixed connection whose first frame is not an object", async () => {
     await using server = await TestServer.start();
     for (const text of ["", "7", "nonsense", ' {"type":"ping"}', '[{"type":"ping"}]']) {
       const client = await server.connect();
@@ -246,7 +246,7 @@ describe("a chat connection", LIMIT, () => {
     }
   });
 
-  test("with lengths in front may be slow to send its first", async () => {
+  test("waits for a slow first length-prefixed frame", async () => {
     await using server = await TestServer.start({ sniffMs: 1 });
     const client = await server.connect();
     const body = Buffer.from(JSON.stringify(JOIN));
@@ -257,8 +257,8 @@ describe("a chat connection", LIMIT, () => {
   });
 });
 
-describe("a client that sends without end", LIMIT, () => {
-  test("what it may not send is answered as fast as it reads, and it is not let go for it", async () => {
+describe("StreamGateway: a client that sends without a pause", LIMIT, () => {
+  test("gets an error for each invalid text as fast as it reads, and is not disconnected", async () => {
     await using server = await TestServer.start();
     const witness = await server.member("Bob", "lobby");
     const client = await server.connect();
@@ -281,13 +281,13 @@ describe("a client that sends without end", LIMIT, () => {
     assert.deepEqual(await client.next(), { type: "pong" });
   });
 
-  test("gets all that it asked for, however late it reads", async () => {
+  test("gets all its answers, however late it reads", async () => {
     await using server = await TestServer.start();
     const client = await server.member("Ada", "lobby");
     for (let i = 0; i < 20; i += 1) client.send({ type: "chat", id: `c${i}`, message: "x".repeat(10_000) });
     await client.nextWith("id", "c19");
     client.socket.pause();
-    // More than the kernel's buffers and the outbox hold together.
+    // More than the kernel's buffers and the outbox hold.
     const requests = 150;
     for (let i = 0; i < requests; i += 1) client.send({ type: "history", id: `${i}`, room: "lobby" });
     await turns(2_000);
@@ -298,7 +298,7 @@ describe("a client that sends without end", LIMIT, () => {
   });
 });
 
-test("a client that vanishes in the middle of a message has left", LIMIT, async () => {
+test("StreamGateway removes a client that disconnects in the middle of a message", LIMIT, async () => {
   await using server = await TestServer.start();
   const witness = await server.seedMember("Bob", "lobby");
   for (const end of ["reset", "close"] as const) {
@@ -310,7 +310,7 @@ test("a client that vanishes in the middle of a message has left", LIMIT, async 
   }
 });
 
-test("what the seed's client reads is the seed's, byte for byte", LIMIT, async () => {
+test("StreamGateway sends a tutorial client exactly the tutorial's bytes", LIMIT, async () => {
   await using server = await TestServer.start();
   const client = await server.connect();
   client.send(JOIN, "x\n", { type: "join" }, { type: "leave" });

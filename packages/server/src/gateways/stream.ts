@@ -2,21 +2,21 @@ import { type Codec, type Connection, type ConnectionHandlers, type Decoder, Soc
 import type { Command, Refusal } from "../core/mod.ts";
 import type { Client, Hub, Link, WireFormats } from "../hub/mod.ts";
 
-/** A dialect over a byte stream: how requests are found in the bytes and read, and how answers are written. */
+/** A dialect over a byte stream: it finds and reads requests, and writes answers. */
 export interface StreamDialect {
-  /** Frames may be errors: what was not of the codec, passed over. */
+  /** Yields frames. A frame may be an error, for invalid bytes that were skipped. */
   readonly codec: Codec<unknown, unknown>;
   readonly formats: WireFormats;
-  /** Makes what reads one connection's frames, in their order: what each asks. */
+  /** Creates the reader of one connection. It maps frames, in order, to requests. */
   reader(): (frame: unknown) => Command | Refusal;
 }
 
 const NO_BYTES = new Uint8Array(0);
 
-/** Requests that are read at once: a client that is made to wait in between is not read on. */
+/** Requests decoded at once. When the client is paused in between, the rest stays in the decoder. */
 const FRAMES_PER_STEP = 64;
 
-/** Chat clients over TCP. */
+/** The gateway of chat clients over TCP. */
 export class StreamGateway {
   readonly #hub: Hub;
 
@@ -24,14 +24,14 @@ export class StreamGateway {
     this.#hub = hub;
   }
 
-  /** Serves a connection whose first bytes have shown what it speaks. */
+  /** Serves a connection whose protocol was detected. */
   accept(connection: Connection, dialect: StreamDialect, firstBytes: Uint8Array): void {
     const visitor = new StreamVisitor(this.#hub, connection, dialect);
     visitor.data(connection, firstBytes);
     visitor.attach(connection);
   }
 
-  /** Serves a connection that is silent: it is welcomed. */
+  /** Serves a connection that has sent nothing: it gets the welcome. */
   acceptSilent(connection: Connection, dialect: StreamDialect): void {
     new StreamVisitor(this.#hub, connection, dialect).attach(connection);
   }
@@ -62,7 +62,7 @@ class StreamVisitor implements ConnectionHandlers {
     this.#take(chunk);
   }
 
-  /** The client keeps up again. */
+  /** The connection has room again. */
   drain(): void {
     this.#client.drained();
   }
@@ -71,7 +71,7 @@ class StreamVisitor implements ConnectionHandlers {
     this.#isPaused = true;
   }
 
-  /** Reads what was left when it was paused; true if it can be read on from the connection. */
+  /** Decodes what was left at the pause. Returns whether the connection can be read again. */
   resume(): boolean {
     this.#isPaused = false;
     this.#take(NO_BYTES);
@@ -98,7 +98,7 @@ class StreamVisitor implements ConnectionHandlers {
   }
 
   end(): void {
-    // Nothing comes that could pause it again.
+    // No more bytes will come, so each step drains the decoder.
     while (this.#isPaused && !this.#client.isGone) this.resume();
     this.#client.finish();
   }

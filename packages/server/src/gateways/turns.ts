@@ -1,4 +1,4 @@
-/** Lets a bounded number of works through in each turn of the event loop, in their order; the loop then serves the others. */
+/** Runs at most a fixed number of tasks per turn of the event loop, in order. */
 export class Turns {
   readonly #perTurn: number;
   readonly #waiting: (() => void)[] = [];
@@ -7,7 +7,7 @@ export class Turns {
     this.#perTurn = perTurn;
   }
 
-  /** Calls `work` in one of the next turns. */
+  /** Queues `work` for one of the next turns. */
   take(work: () => void): void {
     this.#waiting.push(work);
     if (this.#waiting.length === 1) setImmediate(() => this.#next());

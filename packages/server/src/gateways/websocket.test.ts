@@ -12,7 +12,7 @@ failOnLeaks();
 
 const LIMIT = { timeout: 300_000 };
 
-/** A WebSocket client that keeps what it hears. */
+/** A WebSocket client that queues the messages it receives. */
 class WebClient {
   readonly socket: WebSocket;
   readonly closed: Promise<readonly [number, string]>;
@@ -59,8 +59,8 @@ class WebClient {
   }
 }
 
-describe("WebSocket clients", LIMIT, () => {
-  test("speak both versions, with clients over TCP in the same room", async () => {
+describe("WebSocketGateway", LIMIT, () => {
+  test("serves both versions in a room shared with TCP clients", async () => {
     await using server = await TestServer.start();
     const seed = await server.seedMember("Ada", "lobby");
     const web = new WebClient(server.port);
@@ -80,7 +80,7 @@ describe("WebSocket clients", LIMIT, () => {
     assert.deepEqual(await seed.next(), { type: "notification", message: "Bob left lobby" });
   });
 
-  test("answers of every length arrive whole", async () => {
+  test("sends answers of every length as whole frames", async () => {
     await using server = await TestServer.start();
     const web = new WebClient(server.port);
     await once(web.socket, "open");
@@ -96,7 +96,7 @@ describe("WebSocket clients", LIMIT, () => {
     await web.close();
   });
 
-  test("go on after what is not JSON", async () => {
+  test("answers invalid JSON with an error, and reads on", async () => {
     await using server = await TestServer.start();
     const web = new WebClient(server.port);
     await once(web.socket, "open");
@@ -107,12 +107,12 @@ describe("WebSocket clients", LIMIT, () => {
     await web.close();
   });
 
-  test("are let in from the server's own pages and without an Origin, and from nowhere else", async () => {
+  test("accepts its own pages and clients without Origin, and no others", async () => {
     const strange = ["http://evil.example", "null", "http://203.0.113.6", "http://localhost.evil.example"];
     for (const hosts of [[], ["chat.example"]]) {
       await using server = await TestServer.start({ hosts });
       const own = [undefined, `http://127.0.0.1:${server.port}`];
-      // Another page of this machine, only while no name is configured.
+      // Another page of this machine, only if no host name is configured.
       const local = ["http://localhost:5173", `http://localhost:${server.port}`];
       const [open, closed] =
         hosts.length === 0
@@ -135,7 +135,7 @@ describe("WebSocket clients", LIMIT, () => {
     }
   });
 
-  test("whose handshake is wrong are answered 400 with the headers of every answer", async () => {
+  test("answers 400 to an invalid handshake, with the usual headers", async () => {
     await using server = await TestServer.start();
     const good = ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"];
     for (const fields of [
@@ -154,13 +154,13 @@ describe("WebSocket clients", LIMIT, () => {
     }
   });
 
-  test("binary frames, frames over the limit and broken ones end the connection with the right code", async () => {
+  test("ends the connection at binary, oversized and invalid frames, with the right close code", async () => {
     await using server = await TestServer.start();
     const witness = await server.member("Ada", "lobby");
     const cases: readonly (readonly [number, (web: WebClient) => void])[] = [
       [1003, (web) => web.socket.send(Buffer.from('{"type":"ping"}'))],
       [1009, (web) => web.send("x".repeat(65_537))],
-      // A client must mask, no reserved bit may be set, and text must be UTF-8.
+      // A client must mask, reserved bits must be 0, and text must be UTF-8.
       [1002, (web) => tcpOf(web).write(Buffer.from([0x81, 0x00]))],
       [1002, (web) => tcpOf(web).write(Buffer.from([0xf1, 0x80, 0, 0, 0, 0]))],
       [1007, (web) => tcpOf(web).write(Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0xff]))],
@@ -176,7 +176,7 @@ describe("WebSocket clients", LIMIT, () => {
       assert.equal((await web.closed)[0], code);
       assert.equal((await witness.next()).state, "left");
     }
-    // The limit itself is none.
+    // A frame of exactly the limit is accepted.
     const web = new WebClient(server.port);
     await once(web.socket, "open");
     web.send(`{"type":"ping","x":"${"x".repeat(65_536 - 22)}"}`);
@@ -184,7 +184,7 @@ describe("WebSocket clients", LIMIT, () => {
     await web.close();
   });
 
-  test("that vanish have left", async () => {
+  test("removes a client that disconnects", async () => {
     await using server = await TestServer.start();
     const witness = await server.seedMember("Ada", "lobby");
     const web = new WebClient(server.port);
@@ -197,7 +197,7 @@ describe("WebSocket clients", LIMIT, () => {
     await web.closed;
   });
 
-  test("get all that they asked for, however late they read", async () => {
+  test("sends all answers, however late the client reads", async () => {
     await using server = await TestServer.start();
     const web = new WebClient(server.port);
     await once(web.socket, "open");
@@ -213,7 +213,7 @@ describe("WebSocket clients", LIMIT, () => {
     await web.close();
   });
 
-  test("that ping without reading the pongs are cut off", async () => {
+  test("disconnects a client that pings without reading the pongs", async () => {
     await using server = await TestServer.start();
     const witness = await server.seedMember("Ada", "lobby");
     const web = new WebClient(server.port);
@@ -234,7 +234,7 @@ describe("WebSocket clients", LIMIT, () => {
   });
 });
 
-/** A frame as clients send it, with a mask of zeros. */
+/** A client's frame, with a mask of zeros. */
 function frame(firstByte: number, payload: string | Uint8Array = ""): Buffer {
   const bytes = Buffer.from(payload as string);
   const length =
@@ -250,7 +250,7 @@ const CLOSE = 0x88;
 const PING = 0x89;
 const PONG = 0x8a;
 
-/** A WebSocket client of its own, which answers nothing by itself, in a room. */
+/** A raw WebSocket client in a room. It answers nothing by itself. */
 async function rawMember(server: TestServer, username: string): Promise<RawClient> {
   const client = await server.connect();
   client.send(
@@ -261,7 +261,7 @@ async function rawMember(server: TestServer, username: string): Promise<RawClien
   return client;
 }
 
-describe("a WebSocket client that is half gone", LIMIT, () => {
+describe("WebSocketGateway: a half-closed client", LIMIT, () => {
   const ways: Readonly<Record<string, (client: RawClient) => unknown>> = {
     "after its close frame": (client) => client.send(frame(CLOSE, Buffer.from([0x03, 0xe8]))),
     "after a close frame without a code": (client) => client.send(frame(CLOSE)),
@@ -271,11 +271,11 @@ describe("a WebSocket client that is half gone", LIMIT, () => {
       client.sendApart([frame(CLOSE).subarray(0, 3), frame(CLOSE).subarray(3)]),
     "after a binary frame (1003)": (client) => client.send(frame(0x82, "x")),
     "after a frame without a mask (1002)": (client) => client.send(Buffer.from([0x81, 0x00])),
-    "after a close frame with a code that is none (1002)": (client) => client.send(frame(CLOSE, Buffer.from([0, 1]))),
+    "after a close frame with an invalid code (1002)": (client) => client.send(frame(CLOSE, Buffer.from([0, 1]))),
     "after text that is not UTF-8 (1007)": (client) => client.send(frame(TEXT, Buffer.from([0xff]))),
     "after a frame over the limit (1009)": (client) =>
       client.send(Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0])),
-    "after a length that is none (1009)": (client) => client.send(Buffer.from([0x81, 0xff, ...Array(12).fill(0xff)])),
+    "after an invalid length (1009)": (client) => client.send(Buffer.from([0x81, 0xff, ...Array(12).fill(0xff)])),
     "after too many fragments (1008)": (client) =>
       client.send(Buffer.concat([frame(TEXT_BEGIN, "x"), ...Array(64).fill(frame(CONTINUATION))])),
     "after too many pings": (client) => client.send(Buffer.concat(Array(1_000).fill(frame(PING, "x")))),
@@ -284,13 +284,13 @@ describe("a WebSocket client that is half gone", LIMIT, () => {
     "after the end of its side in a frame": (client) => client.send(frame(TEXT, "{}").subarray(0, 5)).finish(),
   };
   for (const [when, act] of Object.entries(ways)) {
-    test(`has left ${when}, and its connection ends`, async (t) => {
+    test(`leaves its rooms ${when}, and its connection ends`, async (t) => {
       await using server = await TestServer.start();
       const witness = await server.seedMember("Ada", "lobby");
       const client = await rawMember(server, "Bob");
       assert.equal((await witness.next()).message, "Bob joined lobby");
       t.mock.timers.enable({ apis: ["setTimeout"] });
-      // It never ends its side, nor answers a close frame.
+      // The client never ends its side and never answers a close frame.
       await act(client);
       assert.equal((await witness.next()).message, "Bob left lobby");
       const next = await server.seedMember("Bob", "lobby");
@@ -306,8 +306,8 @@ describe("a WebSocket client that is half gone", LIMIT, () => {
   }
 });
 
-describe("messages over WebSocket", LIMIT, () => {
-  test("may come in 64 frames, with others between them", async () => {
+describe("WebSocketGateway: fragmented messages", LIMIT, () => {
+  test("are accepted in 64 frames, with control frames between them", async () => {
     await using server = await TestServer.start();
     const client = await rawMember(server, "Bob");
     const request = `{"type":"ping"${" ".repeat(47)}}`;
@@ -320,7 +320,7 @@ describe("messages over WebSocket", LIMIT, () => {
     await client.textUntil('{"type":"pong"}');
   });
 
-  test("may not come in a piece per byte", async () => {
+  test("are rejected one byte per chunk", async () => {
     await using server = await TestServer.start();
     const witness = await server.seedMember("Ada", "lobby");
     const client = await rawMember(server, "Bob");
@@ -339,7 +339,7 @@ describe("messages over WebSocket", LIMIT, () => {
   });
 });
 
-/** The TCP connection below. */
+/** The TCP connection under a WebSocket client. */
 function tcpOf(web: WebClient): import("node:net").Socket {
   return (web.socket as unknown as { _socket: import("node:net").Socket })._socket;
 }

@@ -8,31 +8,37 @@ import { refuse } from "./http.ts";
 /** A dialect over WebSocket: one request per text frame. */
 export interface WebSocketDialect {
   readonly formats: WireFormats;
-  /** Makes what reads one connection's texts, in their order: what each asks. */
+  /** Creates the reader of one connection. It maps texts, in order, to requests. */
   reader(): (text: string) => Command | Refusal;
 }
 
-/** Close codes (RFC 6455, section 7.4.1, and the registry): try again later; policy violation. */
+/** Close codes of RFC 6455, section 7.4.1, and of the IANA registry (1013). */
 const TRY_AGAIN_LATER = 1013;
 const POLICY_VIOLATION = 1008;
 const UNSUPPORTED_DATA = 1003;
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** How long a peer has to end the connection after the first close frame, in milliseconds. */
+/** How long the peer may take to end the connection after the first close frame, in milliseconds. */
 const CLOSE_MS = 5_000;
 /** Pings and pongs of one connection. */
 const CONTROL_FRAME_RATE: Rate = { perSecond: 10, burst: 100 };
-/** Frames that one message may come in. Each may keep {@link PIECE_BYTES_MAX} bytes of what came with it. */
+/** Most frames of one message. Each may hold {@link PIECE_BYTES_MAX} bytes of memory. */
 const FRAGMENTS_MAX = 64;
-/** Pieces that one frame may come in: this many, or as many as have this many bytes each. */
+/**
+ * Most chunks in which one frame may arrive: this many, or more if they have at least `PIECE_BYTES_MIN` bytes on
+ * average.
+ */
 const PIECES_MAX = 256;
 const PIECE_BYTES_MIN = 256;
 
-/** Of `ws` 8.23, which its types do not know yet. */
+/** Options of `ws` 8.23 that its types lack. */
 type WebSocketOptions = ServerOptions & { readonly closeTimeout: number; readonly maxBufferedChunks: number };
 
-/** Chat clients over WebSocket. `ws` does the handshake and reads; what is written is framed here, once for all. */
+/**
+ * The gateway of chat clients over WebSocket. `ws` does the handshake and reads. Output is framed here, once for all
+ * members.
+ */
 export class WebSocketGateway {
   readonly #hub: Hub;
   readonly #dialect: WebSocketDialect;
@@ -52,13 +58,13 @@ export class WebSocketGateway {
     this.#hub = hub;
     this.#dialect = dialect;
     this.#server = new WebSocketServer(options);
-    // A handshake that is wrong in itself (RFC 6455, section 4.2.2).
+    // An invalid handshake (RFC 6455, section 4.2.2).
     this.#server.on("wsClientError", ({ message }, socket) => {
       refuse(socket, 400, message, { "sec-websocket-version": "13" });
     });
   }
 
-  /** Answers an upgrade request that was judged already. */
+  /** Completes an upgrade that the HTTP gateway accepted. */
   accept(request: IncomingMessage, stream: ConnectionStream): void {
     this.#server.handleUpgrade(request, stream, NO_BYTES, (webSocket) => this.#serve(webSocket, stream));
   }
@@ -78,15 +84,15 @@ export class WebSocketGateway {
     });
     webSocket.on("ping", countControlFrame);
     webSocket.on("pong", countControlFrame);
-    // After `ws` has read the same bytes. With the first close frame, whoever sent it, the client has left; what becomes of
-    // the connection is between `ws` and its peer.
+    // This listener runs after the one of `ws`, which has read the same bytes. The client leaves its rooms at the
+    // first close frame of either side; `ws` then ends the connection.
     stream.on("data", () => {
       this.#hub.heard(client);
       if (webSocket.readyState !== webSocket.OPEN) client.gone();
     });
     stream.once("end", () => client.gone());
     stream.onDrain = () => client.drained();
-    // Frames that break the protocol or a limit: `ws` has sent the close frame already.
+    // The client broke the protocol or a limit. `ws` has sent the close frame already.
     webSocket.on("error", () => client.gone());
     webSocket.on("close", () => client.gone());
   }
@@ -112,7 +118,8 @@ class WebSocketLink implements Link {
   };
 
   send(bytes: Uint8Array): void {
-    // Whole frames, written below `ws`: as it compresses nothing, it writes whole frames too, and none is torn.
+    // Written below `ws`, as whole frames. Without compression `ws` also writes whole frames at once, so no frame is
+    // split.
     if (this.#webSocket.readyState === this.#webSocket.OPEN) this.#stream.connection.send(bytes);
   }
 

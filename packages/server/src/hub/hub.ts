@@ -209,7 +209,7 @@ export class Hub implements ClientOwner {
   }
 
   outboxFull(client: Client): void {
-    const message = "You read more slowly than your rooms talk";
+    const message = "You read more slowly than your rooms send";
     this.dismiss(client, { code: "slow-consumer", message, reconnect: true });
   }
 

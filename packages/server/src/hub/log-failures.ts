@@ -19,7 +19,7 @@ export class LogFailures {
   /** Returns the refusal for a failure. Reports it, a repeated one once a minute: a full disk fails every message. */
   refusal(error: unknown): Refusal {
     const code = error instanceof RoomLogError ? error.code : undefined;
-    if (code === "busy" || code === "timeout") return refuse("busy", "The server has too much to do; try again later");
+    if (code === "busy" || code === "timeout") return refuse("busy", "The server is overloaded; try again later");
     if (code === undefined || this.#isNews(code)) this.#report(error);
     if (code === "storage-full" || code === "read-only" || code === "io") {
       return refuse("unavailable", "The server cannot store messages at the moment; nothing was stored");

@@ -24,7 +24,7 @@ describe("checkRate()", () => {
       ["pong", "p", undefined, undefined],
       ["error", "4", "rate-limited", 1_000],
     ]);
-    assert.match(String(told[2]?.message), /^Too many messages .* go on in 1 s$/);
+    assert.match(String(told[2]?.message), /^Too many messages .* try again in 1 s$/);
     assert.deepEqual(pick(bob.take(), "message"), [["1"], ["2"]]);
     fixture.now += 1_000;
     assert.deepEqual(pick(await ada.hear(chat("3"), chat("4"), chat("5")), "type", "id"), [
@@ -46,7 +46,7 @@ describe("checkRate()", () => {
       {
         type: "error",
         code: "rate-limited",
-        message: "Too many joins in a short time; go on in 1 s",
+        message: "Too many joins in a short time; try again in 1 s",
         retryAfterMs: 1_000,
       },
     ]);
@@ -97,7 +97,7 @@ describe("checkRate()", () => {
       ["rooms", undefined, undefined],
       ["error", "rate-limited", 1_000],
     ]);
-    assert.match(String(told[2]?.message), /^Too many requests .* go on in 1 s$/);
+    assert.match(String(told[2]?.message), /^Too many requests .* try again in 1 s$/);
     await nobody.hear(join("lobby"));
     const ada = await fixture.member("Ada", "lobby");
     const asked = await ada.hear(chat("1"), rooms("1"), rooms("2"), { type: "typing", room: "lobby" });

@@ -11,7 +11,7 @@ export function checkRate(client: Client, decision: Decision, nowMs: number): Re
   // Use the claimed name, not a requested one: nobody can exhaust another person's rate.
   const retryAfterMs = client.rates.take(kind, client.session.person?.key, nowMs);
   if (retryAfterMs === 0) return undefined;
-  const message = `Too many ${WORDS[kind]} in a short time; go on in ${Math.ceil(retryAfterMs / 1_000)} s`;
+  const message = `Too many ${WORDS[kind]} in a short time; try again in ${Math.ceil(retryAfterMs / 1_000)} s`;
   return { ...refuse("rate-limited", message), retryAfterMs };
 }
 
