@@ -1,5 +1,10 @@
-/** @throws {RangeError} when a limit is not a whole number of bytes or levels: as NaN it would hold nothing back. */
-export function checkLimit(name: string, value: number): void {
-  if (Number.isSafeInteger(value) && value >= 0) return;
-  throw new RangeError(`${name} must be a whole number that is not negative: ${value}`);
+/** @throws {RangeError} when a limit is not a whole number of `min` or more: as NaN it would hold nothing back. */
+export function checkLimit(name: string, value: number, min = 0): void {
+  if (Number.isSafeInteger(value) && value >= min) return;
+  throw new RangeError(`${name} must be a whole number of ${min} or more: ${value}`);
+}
+
+/** @throws {TypeError} when a setting is none of those that there are: it would be taken for another one. */
+export function checkChoice<T extends string>(name: string, value: T, ...choices: readonly T[]): void {
+  if (!choices.includes(value)) throw new TypeError(`${name} must be ${choices.join(" or ")}: ${value}`);
 }

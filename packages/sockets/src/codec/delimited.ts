@@ -1,12 +1,12 @@
 import { SocketError } from "../errors.ts";
-import { checkLimit } from "./check-limit.ts";
+import { checkChoice, checkLimit } from "./check-limit.ts";
 import type { Codec } from "./codec.ts";
 import { type CopyOption, copiedIf } from "./copied.ts";
 import { QueueDecoder } from "./queue-decoder.ts";
 
 /** Options for {@link delimited}. */
 export interface DelimitedOptions extends CopyOption {
-  /** Longest frame accepted, in bytes, without its delimiter. @default 65536 */
+  /** Longest frame accepted, in bytes, without its delimiter; 0 takes empty frames only. @default 65536 */
   readonly bytesMax?: number | undefined;
   /** A longer frame is an error that ends the stream, or it is left out. @default "fail" */
   readonly tooLong?: "fail" | "skip" | undefined;
@@ -21,6 +21,7 @@ export interface DelimitedOptions extends CopyOption {
  * The decoder throws `frame-too-long` when a frame exceeds `bytesMax`, and nothing past the limit is stored.
  *
  * @throws {TypeError} without a delimiter, or with an empty one.
+ * @throws {RangeError} when `bytesMax` is not a whole number of 0 or more.
  *
  * @example
  * ```ts
@@ -38,6 +39,7 @@ export function delimited(
 ): Codec<Uint8Array> {
   const { bytesMax = 65_536, tooLong = "fail" } = options;
   checkLimit("bytesMax", bytesMax);
+  checkChoice("tooLong", tooLong, "fail", "skip");
   const list = typeof delimiters === "string" || delimiters instanceof Uint8Array ? [delimiters] : delimiters;
   const bytes = list.map((delimiter) => (typeof delimiter === "string" ? Buffer.from(delimiter) : delimiter));
   const [first] = bytes;

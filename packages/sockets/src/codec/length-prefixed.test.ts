@@ -279,14 +279,47 @@ test("lengthPrefixed() makes the same of any bytes however they are cut, and thr
   ) as fc.Arbitrary<LengthPrefixedOptions>;
   const noise = fc.array(fc.oneof(fc.nat(6), fc.nat(255)), { maxLength: 60 });
   fc.assert(
-    fc.property(layouts, noise, fc.array(fc.nat(60), { maxLength: 6 }), (options, noiseBytes, places) => {
-      const codec = lengthPrefixed(options);
-      const all = Buffer.from(noiseBytes);
-      assert.deepEqual(decodeAll(codec, cutAt(all, places)), decodeAll(codec, [all]));
-      assert.deepEqual(decodeAll(codec, cutAt(all, places), 1), decodeAll(codec, [all]));
-    }),
+    fc.property(
+      layouts.filter(isPossible),
+      noise,
+      fc.array(fc.nat(60), { maxLength: 6 }),
+      (options, noiseBytes, places) => {
+        const codec = lengthPrefixed(options);
+        const all = Buffer.from(noiseBytes);
+        assert.deepEqual(decodeAll(codec, cutAt(all, places)), decodeAll(codec, [all]));
+        assert.deepEqual(decodeAll(codec, cutAt(all, places), 1), decodeAll(codec, [all]));
+      },
+    ),
     { numRuns: 500 },
   );
+});
+
+/** Whether any frame can have the layout: the others are refused. */
+function isPossible(options: LengthPrefixedOptions): boolean {
+  const { lengthBytes = 4, offset = 0, adjustment = 0, skip = 0, bytesMax = 1_000 } = options;
+  return (
+    adjustment <= bytesMax && skip <= offset + lengthBytes + Math.min(bytesMax, 256 ** lengthBytes - 1 + adjustment)
+  );
+}
+
+test("lengthPrefixed() refuses a layout that no frame can have, and takes one that a single frame can", () => {
+  for (const [works, wrong] of [
+    [
+      { skip: 5, bytesMax: 1 },
+      { skip: 6, bytesMax: 1 },
+    ],
+    [
+      { adjustment: 3, bytesMax: 3 },
+      { adjustment: 4, bytesMax: 3 },
+    ],
+    [
+      { lengthBytes: 1, adjustment: -255 },
+      { lengthBytes: 1, adjustment: -256 },
+    ],
+  ] as const) {
+    lengthPrefixed(works);
+    assert.throws(() => lengthPrefixed(wrong), RangeError, JSON.stringify(wrong));
+  }
 });
 
 test("lengthPrefixed() never asks for memory that a peer only announces", () => {

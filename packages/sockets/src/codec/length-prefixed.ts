@@ -1,9 +1,9 @@
 import { SocketError } from "../errors.ts";
 import { JOINED_BYTES_MAX } from "../joined-parts.ts";
-import { checkLimit } from "./check-limit.ts";
+import { checkChoice, checkLimit } from "./check-limit.ts";
 import type { Codec } from "./codec.ts";
 import { copiedIf } from "./copied.ts";
-import { frameTooLong, SizedDecoder, type SizedLimits, type SizedOptions } from "./sized-decoder.ts";
+import { frameTooLong, offsetNotSayable, SizedDecoder, type SizedLimits, type SizedOptions } from "./sized-decoder.ts";
 
 /**
  * The layout of a frame: `offset` bytes of a header of its own, a length of `lengthBytes`, then length + `adjustment`
@@ -44,7 +44,8 @@ const UINT32_BYTES = 4;
  * The decoder throws `frame-too-long` at the header, before anything of the frame is stored; `malformed` for a length
  * below its own header; `frame-truncated` with `partial` when the stream ends inside a frame.
  *
- * @throws {RangeError} for a limit that is no whole number of bytes.
+ * @throws {RangeError} when a number is not whole or out of its range, or when no frame can have the layout: none is short
+ * enough for `bytesMax`, or long enough for `skip`.
  *
  * @example
  * ```ts
@@ -169,9 +170,7 @@ function lengthOf({ offset, adjustment, bytesMax }: Layout, frame: Uint8Array): 
 }
 
 function notSayable(offset: number, adjustment: number, bytesMax: number, { length }: Uint8Array): Error {
-  if (offset > 0) {
-    return new TypeError("Cannot encode frames with an offset: the header before the length is not known");
-  }
+  if (offset > 0) return offsetNotSayable();
   if (length > bytesMax) return frameTooLong("write", length, bytesMax);
   const text = `Cannot write frame: length ${length} is below its adjustment ${adjustment}`;
   return new SocketError("malformed", text, { operation: "encode" });
@@ -196,8 +195,16 @@ function toLayout(options: LengthPrefixedOptions): Layout {
   if (!Number.isSafeInteger(adjustment)) throw new RangeError(`adjustment must be a whole number: ${adjustment}`);
   // A frame of more than the field can say cannot be written.
   const sayable = Math.min(256 ** lengthBytes - 1, Number.MAX_SAFE_INTEGER) + adjustment;
+  const limits = { bytesMax: Math.min(bytesMax, sayable), tooLong };
+  if (limits.bytesMax < Math.max(0, adjustment)) {
+    throw new RangeError(`adjustment must leave frames of 0 to ${bytesMax} bytes: ${adjustment}`);
+  }
+  if (skip > offset + lengthBytes + limits.bytesMax) {
+    throw new RangeError(`skip must not be more than the longest frame with its header: ${skip}`);
+  }
+  checkChoice("endian", endian, "big", "little");
+  checkChoice("tooLong", tooLong, "fail", "skip");
   const isUInt32BE = lengthBytes === UINT32_BYTES && endian === "big";
   const isPlain = isUInt32BE && offset === 0 && adjustment === 0 && skip === UINT32_BYTES;
-  const limits = { bytesMax: Math.min(bytesMax, sayable), tooLong };
   return { lengthBytes, endian, offset, adjustment, skip, isUInt32BE, isPlain, ...limits };
 }

@@ -1,13 +1,13 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import { asBuffer } from "../byte-queue.ts";
 import { SocketError } from "../errors.ts";
-import { checkLimit } from "./check-limit.ts";
+import { checkChoice, checkLimit } from "./check-limit.ts";
 import type { Codec } from "./codec.ts";
 import { QueueDecoder } from "./queue-decoder.ts";
 
 /** Options for {@link lines}. */
 export interface LinesOptions {
-  /** Longest line accepted, in bytes, without its ending. @default 65536 */
+  /** Longest line accepted, in bytes, without its ending; 0 takes empty lines only. @default 65536 */
   readonly bytesMax?: number | undefined;
   /** A longer line is an error that ends the stream, or it is left out. @default "fail" */
   readonly tooLong?: "fail" | "skip" | undefined;
@@ -30,7 +30,8 @@ const BLOCK_LINES_MIN = 16;
  * The decoder throws `frame-too-long` when a line exceeds `bytesMax`, and nothing past the limit is stored; `malformed`
  * when a line is not UTF-8.
  *
- * @throws {RangeError} for a limit that is no whole number of bytes.
+ * @throws {RangeError} when `bytesMax` is not a whole number of 0 or more.
+ * @throws {TypeError} when another option is none of those that it may be.
  *
  * @example
  * ```ts
@@ -45,6 +46,8 @@ const BLOCK_LINES_MIN = 16;
 export function lines(options: LinesOptions = {}): Codec<string> {
   const { bytesMax = 65_536, tooLong = "fail", ending = "\n" } = options;
   checkLimit("bytesMax", bytesMax);
+  checkChoice("tooLong", tooLong, "fail", "skip");
+  if (ending !== "\n" && ending !== "\r\n") throw new TypeError("ending must be a line feed, or a CR before it");
   return {
     decoder: () => new LinesDecoder(bytesMax, tooLong),
     encode: (line) => {

@@ -8,4 +8,4 @@ export { type LinesOptions, lines } from "./lines.ts";
 export { type Mapping, mapped } from "./mapped.ts";
 export { netstrings } from "./netstrings.ts";
 export type { SizedOptions } from "./sized-decoder.ts";
-export { varintPrefixed } from "./varint-prefixed.ts";
+export { type VarintPrefixedOptions, varintPrefixed } from "./varint-prefixed.ts";

@@ -14,7 +14,7 @@ const COMMA = Buffer.from(",");
  * that is none or begins with a zero, and for a missing comma; `frame-truncated` with `partial` when the stream ends
  * inside a frame.
  *
- * @throws {RangeError} for a limit that is no whole number of bytes.
+ * @throws {RangeError} when `bytesMax` is not a whole number of 0 or more.
  *
  * @example
  * ```ts

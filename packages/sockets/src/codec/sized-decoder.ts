@@ -1,12 +1,12 @@
 import { asBuffer } from "../byte-queue.ts";
 import { SocketError } from "../errors.ts";
-import { checkLimit } from "./check-limit.ts";
+import { checkChoice, checkLimit } from "./check-limit.ts";
 import type { CopyOption } from "./copied.ts";
 import { QueueDecoder } from "./queue-decoder.ts";
 
 /** Options of the codecs whose frames tell their length. */
 export interface SizedOptions extends CopyOption {
-  /** Longest frame accepted, in bytes, without its header. @default 8388608 */
+  /** Longest frame accepted, in bytes, without its header; 0 takes empty frames only. @default 8388608 */
   readonly bytesMax?: number | undefined;
   /** A longer frame is an error that ends the stream, or it is left out. @default "fail" */
   readonly tooLong?: "fail" | "skip" | undefined;
@@ -18,9 +18,10 @@ export interface SizedLimits {
   readonly tooLong: "fail" | "skip";
 }
 
-/** @throws {RangeError} when the limit is none. */
+/** @throws {RangeError | TypeError} when one of them is none. */
 export function sizedOptions({ bytesMax = 8 * 1024 * 1024, tooLong = "fail" }: SizedOptions): SizedLimits {
   checkLimit("bytesMax", bytesMax);
+  checkChoice("tooLong", tooLong, "fail", "skip");
   return { bytesMax, tooLong };
 }
 
@@ -132,4 +133,8 @@ export function frameTooLong(verb: "read" | "write", bytes: number, bytesMax: nu
     `Cannot ${verb} frame: length ${bytes} exceeds limit ${bytesMax} bytes (option bytesMax)`,
     { operation: verb === "read" ? "decode" : "encode" },
   );
+}
+
+export function offsetNotSayable(): TypeError {
+  return new TypeError("Cannot encode frames with an offset: the header before the length is not known");
 }

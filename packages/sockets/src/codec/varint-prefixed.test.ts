@@ -8,12 +8,64 @@ const fromHex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), 
 
 test("varintPrefixed() decodes lengths of one and of several bytes", () => {
   assertDecodes(varintPrefixed(), fromHex("03 616263 00 01 ff"), ["616263", "", "ff"] as never[]);
-  // 5 in two bytes: longer than needed, and allowed.
-  assertDecodes(varintPrefixed(), fromHex("8500 6162636465"), ["6162636465"] as never[]);
   const long = Buffer.alloc(300, 0x61);
   const decoder = varintPrefixed().decoder();
   const [frame] = decoder.decode(Buffer.concat([fromHex("ac02"), long]));
   assert.deepEqual(frame, long);
+});
+
+test("varintPrefixed() refuses a length in more bytes than it needs, unless it is told to accept it", () => {
+  for (const overlong of ["8000", "8500", "858000", "ffff8000", "80808080808000"]) {
+    const bytes = fromHex(`01 61 ${overlong}`);
+    assertDecodes(varintPrefixed(), bytes, ["61", { error: "malformed" }] as never[]);
+    assertDecodes(varintPrefixed({ offset: 1 }), fromHex(`7f 01 61 7f ${overlong}`), [
+      "61",
+      { error: "malformed" },
+    ] as never[]);
+  }
+  const accepting = varintPrefixed({ overlong: "accept" });
+  assertDecodes(accepting, fromHex("8500 6162636465 8000 81808000 61"), ["6162636465", "", "61"] as never[]);
+  // A zero byte alone is a length of its own.
+  assertDecodes(varintPrefixed(), fromHex("00 00"), ["", ""] as never[]);
+  assert.throws(() => varintPrefixed().decoder().decode(fromHex("8000")), {
+    message: "Cannot read frame: its length has more bytes than it needs (option overlong)",
+  });
+});
+
+/** Packets as MQTT 5.0 has them: a byte of type and flags, the length of the rest, the rest. */
+const MQTT = {
+  connect: `10 10 0004 4d515454 05 02 003c 00 0003 ${Buffer.from("abc").toString("hex")}`,
+  publish: `31 8b01 0003 612f62 00 ${"78".repeat(133)}`,
+  pingreq: "c0 00",
+  disconnect: "e0 00",
+};
+
+test("varintPrefixed() with an offset frames MQTT", () => {
+  const packets = Object.values(MQTT).map(fromHex);
+  assertDecodes(varintPrefixed({ offset: 1, skip: 0 }), Buffer.concat(packets), packets as never[]);
+  // Without the header, as lengthPrefixed() does it.
+  assertDecodes(varintPrefixed({ offset: 1 }), Buffer.concat(packets), [
+    packets[0]?.subarray(2),
+    packets[1]?.subarray(3),
+    "",
+    "",
+  ] as never[]);
+  // The largest packet of MQTT, in four bytes; one more is refused at its length.
+  const largest = varintPrefixed({ offset: 1, bytesMax: 268_435_455 }).decoder();
+  assert.deepEqual(largest.decode(fromHex("30 ffffff7f")), []);
+  const over = varintPrefixed({ offset: 1, bytesMax: 268_435_455 }).decoder();
+  assert.throws(() => over.decode(fromHex("30 8080808001")), { code: "frame-too-long" });
+});
+
+test("varintPrefixed() refuses a frame shorter than what is to be skipped, and to write one with an offset", () => {
+  assertDecodes(varintPrefixed({ offset: 1, skip: 4 }), fromHex("30 03 616263 30 01 61"), [
+    "63",
+    { error: "malformed" },
+  ] as never[]);
+  assert.throws(() => varintPrefixed({ offset: 1 }).encode(Buffer.from("a")), {
+    name: "TypeError",
+    message: /with an offset/,
+  });
 });
 
 test("varintPrefixed() refuses a length of more than 53 bits or 8 bytes", () => {
