@@ -53,7 +53,10 @@ export interface SocketErrorFields {
   readonly expected?: number;
   /** `end-of-stream`, `frame-truncated`: what there was instead. */
   readonly partial?: Uint8Array;
-  /** `malformed`: where, in bytes from the start of the message or stream. */
+  /**
+   * `malformed`: where, in bytes from the start of the message or stream; of `json`, for other errors, where the value
+   * begins.
+   */
   readonly offset?: number;
   readonly cause?: unknown;
 }

@@ -3,7 +3,20 @@ import { readFileSync } from "node:fs";
 import { glob } from "node:fs/promises";
 import { test } from "node:test";
 import { failOnLeaks } from "../../../test/leaks.ts";
-import { type JsonOptions, json, type LengthPrefixedOptions, lengthPrefixed, lines, netstrings } from "./codec/mod.ts";
+import {
+  type DelimitedOptions,
+  delimited,
+  type JsonOptions,
+  json,
+  type LengthPrefixedOptions,
+  type LinesOptions,
+  lengthPrefixed,
+  lines,
+  netstrings,
+  type SizedOptions,
+  type VarintPrefixedOptions,
+  varintPrefixed,
+} from "./codec/mod.ts";
 import { get, type RequestOptions, ResponseDecoder, type ResponseDecoderOptions, request } from "./http/mod.ts";
 import { type ConnectOptions, connect, type ListenOptions, listen, serve } from "./tcp/mod.ts";
 import { memoryPair } from "./testing/mod.ts";
@@ -100,18 +113,34 @@ const DECODER: Wrong<ResponseDecoderOptions> = {
   method: [],
 };
 
+const WORDS = ["", "no such word", null, 0, true];
+const SIZED: Wrong<SizedOptions> = { bytesMax: [...SIZES, Number.POSITIVE_INFINITY], tooLong: WORDS, copy: [] };
+
 const LENGTH_PREFIXED: Wrong<LengthPrefixedOptions> = {
-  bytesMax: SIZES,
+  ...SIZED,
   lengthBytes: [0, 5],
   offset: SIZES,
-  skip: SIZES,
-  adjustment: [0.5],
-  endian: [],
-  tooLong: [],
-  copy: [],
+  // Of the longest frame, 8 MiB and its header, nothing would be left.
+  skip: [...SIZES, 8_388_613],
+  // No frame would have a length of 0 or more, or one within the limit.
+  adjustment: [0.5, -(2 ** 32), 8_388_609],
+  endian: WORDS,
 };
 
-const JSON_CODEC: Wrong<Pick<JsonOptions, "bytesMax" | "depthMax">> = { bytesMax: SIZES, depthMax: SIZES };
+const VARINT_PREFIXED: Wrong<VarintPrefixedOptions> = { ...SIZED, offset: SIZES, skip: SIZES, overlong: WORDS };
+
+const LINES: Wrong<LinesOptions> = { bytesMax: SIZES, tooLong: WORDS, ending: [...WORDS, "\r", "\n\n"] };
+
+const DELIMITED: Wrong<DelimitedOptions> = SIZED;
+
+const JSON_CODEC: Wrong<JsonOptions> = {
+  // No value has 0 bytes.
+  bytesMax: [...SIZES, 0],
+  depthMax: SIZES,
+  framing: WORDS,
+  invalid: WORDS,
+  parse: [],
+};
 
 /** A request of a UDP socket, which is closed again. */
 async function udpRequest(options: object): Promise<void> {
@@ -143,8 +172,10 @@ const CASES: readonly [name: string, call: (options: object) => unknown, wrong: 
   ["serve()", (options) => serve(options, () => undefined), LISTEN],
   ["bind()", (options) => bind(options), BIND],
   ["lengthPrefixed()", (options) => lengthPrefixed(options), LENGTH_PREFIXED],
-  ["lines()", (options) => lines(options), { bytesMax: SIZES }],
-  ["netstrings()", (options) => netstrings(options), { bytesMax: SIZES }],
+  ["varintPrefixed()", (options) => varintPrefixed(options), VARINT_PREFIXED],
+  ["lines()", (options) => lines(options), LINES],
+  ["delimited()", (options) => delimited(";", options), DELIMITED],
+  ["netstrings()", (options) => netstrings(options), SIZED],
   ["json()", (options) => json(options), JSON_CODEC],
   ["UdpSocket.request()", udpRequest, UDP_REQUEST],
   ["Connection.read()", readWith, { timeoutMs: TIMES }],

@@ -20,8 +20,26 @@ const ESCAPE = 8;
 const NUMBER = 9;
 const LITERAL = 10;
 
+const BRACKET = 0x5b;
+const BRACE = 0x7b;
+const BOM_FIRST = 0xef;
+const RECORD_SEPARATOR = 0x1e;
+
 const OBJECT = 1;
 const ARRAY = 2;
+
+/** What to say of a byte that cannot be there, by the state it was met in. */
+const WANTED: Readonly<Record<number, string>> = {
+  [START]: "expected a value",
+  [FIRST_ITEM]: "expected a value or ]",
+  [ITEM]: "expected a value",
+  [FIRST_KEY]: "expected a string or }",
+  [KEY]: "expected a string",
+  [COLON]: "expected :",
+  [STRING]: "a string has a control character",
+  [ESCAPE]: "a string has a control character",
+  [LITERAL]: "expected true, false or null",
+};
 
 const LITERALS: Readonly<Record<number, string>> = {
   116: "true",
@@ -39,6 +57,8 @@ const LITERALS: Readonly<Record<number, string>> = {
 export class JsonScanner {
   /** After {@link scan}: the first byte that does not belong to the value. */
   position = 0;
+  /** After {@link scan} has said `invalid`: why, in words of this side. */
+  reason = "";
   /** Whether the value has bytes beyond ASCII. */
   hasHighBytes = false;
   #state: number = START;
@@ -82,7 +102,7 @@ export class JsonScanner {
         }
         case ESCAPE:
           // Which escapes there are is for JSON.parse; here it matters that the next byte ends nothing.
-          if (byte < 0x20) return this.#stop(i, "invalid");
+          if (byte < 0x20) return this.#refuse(i, ESCAPE, byte);
           this.#state = STRING;
           i += 1;
           break;
@@ -100,24 +120,23 @@ export class JsonScanner {
           }
           break;
         case LITERAL:
-          if (byte !== this.#literal.charCodeAt(this.#literalIndex)) return this.#stop(i, "invalid");
+          if (byte !== this.#literal.charCodeAt(this.#literalIndex)) return this.#refuse(i, LITERAL, byte);
           this.#literalIndex += 1;
           i += 1;
           if (this.#literalIndex === this.#literal.length && this.#endItem()) return this.#stop(i, "value");
           break;
-        default:
-          if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) {
+        default: {
+          if (isWhiteSpace(byte)) {
             i += 1;
             break;
           }
-          if (!this.#structure(byte)) return this.#stop(i, "invalid");
+          const state = this.#state;
+          if (!this.#structure(byte)) return this.#refuse(i, state, byte);
           i += 1;
           if (this.#depth === 0 && this.#state === COMMA) return this.#stop(i, "value");
+        }
       }
-      if (this.#state < 0) {
-        this.#state = STRING;
-        return this.#stop(i, "invalid");
-      }
+      if (this.#state < 0) return this.#refuse(i, STRING, bytes[i] as number);
       if (this.#depth === 0 && this.#state === COMMA) return this.#stop(i, "value");
     }
     this.position = i;
@@ -231,12 +250,33 @@ export class JsonScanner {
     return length;
   }
 
+  /** The byte at `position`, met in this state, cannot be there. */
+  #refuse(position: number, state: number, byte: number): ScanResult {
+    this.reason = this.#reasonFor(state, byte);
+    return this.#stop(position, "invalid");
+  }
+
+  #reasonFor(state: number, byte: number): string {
+    if (state === COMMA) return this.#stack[this.#depth - 1] === OBJECT ? "expected , or }" : "expected , or ]";
+    const wanted = WANTED[state] as string;
+    if (state !== START && state !== FIRST_ITEM && state !== ITEM) return wanted;
+    if (byte === BRACE || byte === BRACKET) return `nesting exceeds limit ${this.#stack.length} (option depthMax)`;
+    if (state !== START) return wanted;
+    if (byte === BOM_FIRST) return `${wanted}, not 0xEF, with which a byte order mark begins`;
+    return byte === RECORD_SEPARATOR ? `${wanted}, not 0x1E, the record separator of RFC 7464` : wanted;
+  }
+
   #stop(position: number, result: ScanResult): ScanResult {
     this.position = position;
     this.#state = START;
     this.#depth = 0;
     return result;
   }
+}
+
+/** Between values and inside of them (RFC 8259, section 2). */
+export function isWhiteSpace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
 function isNumberByte(byte: number): boolean {

@@ -156,7 +156,7 @@ test("json() refuses a value past the limit before it ends, and stores nothing o
   decoder.decode(Buffer.from(`"${"x".repeat(99)}`));
   assert.throws(() => decoder.decode(Buffer.from("x")), {
     code: "frame-too-long",
-    message: "Cannot read JSON: a value exceeds limit 100 bytes (option bytesMax)",
+    message: "Cannot read JSON: the value at byte 0 exceeds limit 100 bytes (option bytesMax)",
   });
 });
 
@@ -402,7 +402,7 @@ test("json({ parse }) gives what parse returns, and calls what it refuses malfor
   assertDecodes(names, '{"name":"Ann"}{"name":"Bob"}\n', ["Ann", "Bob"]);
   assertDecodes(names, '{"name":"Ann"}[]{"name":"Bob"}', ["Ann", { error: "malformed" }]);
   assert.throws(() => names.decoder().decode(Buffer.from("[]")), {
-    message: "Cannot read JSON: the value was refused (see cause)",
+    message: "Cannot read JSON: at byte 0, the value was refused (see cause)",
     cause: new TypeError("no name"),
   });
 });
@@ -415,6 +415,152 @@ test("json({ parse, invalid: skip }) gives an error frame for a value that parse
 test("json({ parse, invalid: skip }) goes on at the next LF or { after a SyntaxError of parse's", () => {
   const names: Codec<string | SocketError, unknown> = json({ parse: nameOf, invalid: "skip" });
   assertDecodes(names, '"\\q" 01 02\n{"name":"Ann"} [1.] 3 {"name":"Bob"}', [INVALID, "Ann", INVALID, "Bob"]);
+});
+
+/** The errors of a stream, thrown or as frames, however it is cut: their texts without the beginning, and their offsets. */
+function errorsOf(
+  codec: Codec<unknown, unknown>,
+  sample: Uint8Array | string,
+): readonly [string, number | undefined][] {
+  const bytes = Buffer.from(sample);
+  const [whole, ...cut] = [[], ...bytes.keys(), Array.from(bytes.keys())].map((places) => {
+    const decoder = codec.decoder();
+    const errors: [string, number | undefined][] = [];
+    const collect = (decode: () => readonly unknown[]): void => {
+      let frames: readonly unknown[] = [];
+      try {
+        frames = decode();
+      } catch (error) {
+        frames = [error];
+      }
+      for (const frame of frames) {
+        if (!(frame instanceof SocketError)) continue;
+        errors.push([frame.message.replace(/^Cannot read JSON: /, ""), frame.offset]);
+      }
+    };
+    for (const chunk of cutAt(bytes, [places].flat())) collect(() => decoder.decode(chunk));
+    for (let times = 0; times < 2; times += 1) collect(() => decoder.end());
+    return errors;
+  });
+  for (const errors of cut) assert.deepEqual(errors, whole);
+  return whole ?? [];
+}
+
+test("json() says what is wrong and at which byte of the stream, thrown or as a frame, by values or by lines", () => {
+  const before = '{"é":1}\n';
+  const at = Buffer.byteLength(before);
+  const cases: readonly [text: string | Buffer, reason: string, offset: number][] = [
+    ["x", "expected a value", 0],
+    ["}", "expected a value", 0],
+    ['{"a" 1}', "expected :", 5],
+    ["{1:2}", "expected a string or }", 1],
+    ['{"a":1,}', "expected a string", 7],
+    ['{"a":1]', "expected , or }", 6],
+    ["[1 2]", "expected , or ]", 3],
+    ["[,1]", "expected a value or ]", 1],
+    ["[1,]", "expected a value", 3],
+    ["nul ", "expected true, false or null", 3],
+    ['"a\tb"', "a string has a control character", 2],
+    ['["\\\t"]', "a string has a control character", 3],
+    ["[[[[1]]]]", "nesting exceeds limit 3 (option depthMax)", 3],
+    ['{"a":{"b":{"c":{}}}}', "nesting exceeds limit 3 (option depthMax)", 15],
+    ["\u{feff}{}", "expected a value, not 0xEF, with which a byte order mark begins", 0],
+    ["\x1e{}", "expected a value, not 0x1E, the record separator of RFC 7464", 0],
+    ["[\x1e]", "expected a value or ]", 1],
+    ['["é", "\\q"]', "a string has an escape that JSON does not have", 8],
+    ['"\\u12g4" ', "a string has an escape that JSON does not have", 1],
+    ['{"\\"":"1", "\\u00e9":[01]} ', "a number is not written as JSON writes it", 21],
+    ["[-1, 1.2.3]", "a number is not written as JSON writes it", 5],
+    ["[1, NaN]", "a number is not written as JSON writes it", 4],
+    ["-Infinity ", "a number is not written as JSON writes it", 0],
+    [Buffer.from('["\xe9"]', "latin1"), "the value is not UTF-8", 0],
+  ];
+  for (const [text, reason, offset] of cases) {
+    const stream = Buffer.concat([Buffer.from(before), Buffer.from(text)]);
+    for (const framing of ["values", "lines"] as const) {
+      for (const invalid of ["fail", "skip"] as const) {
+        const codec: Codec<unknown, unknown> = json({ framing, invalid, depthMax: 3 });
+        const [first] = errorsOf(codec, stream);
+        assert.deepEqual(first, [`at byte ${at + offset}, ${reason}`, at + offset], `${framing} ${invalid} ${text}`);
+      }
+    }
+  }
+});
+
+test("json() says where the value begins that is too long, refused or cut off", () => {
+  const texts: readonly [codec: Codec<unknown, unknown>, stream: string, text: string, offset: number][] = [
+    [json({ bytesMax: 4 }), '"é" [1, 2]', "the value at byte 5 exceeds limit 4 bytes (option bytesMax)", 5],
+    [
+      json({ bytesMax: 4, framing: "lines" }),
+      '"é"\n 12345',
+      "the value at byte 6 exceeds limit 4 bytes (option bytesMax)",
+      6,
+    ],
+    [json(), '"é" [1, ', "the stream ended at byte 9, inside the value at byte 5", 5],
+    [json({ framing: "lines" }), '"é"\n[1, ', "at byte 9, the line ends inside its value", 9],
+    [json({ framing: "lines" }), '"é"\n[1,\n2]', "at byte 8, the line ends inside its value", 8],
+    [json({ framing: "lines" }), "1\n 2 3\n", "at byte 5, expected the end of the line", 5],
+    [json({ parse: nameOf }), ' {"name":"é"} 5\n', "at byte 15, the value was refused (see cause)", 15],
+  ];
+  for (const [codec, stream, text, offset] of texts)
+    assert.deepEqual(errorsOf(codec, stream), [[text, offset]], stream);
+});
+
+test("json() counts bytes from the first one that it was given, also behind errors that are frames", () => {
+  assert.deepEqual(errorsOf(skipping, '{"é":1}x\n  y {"b":]\n'), [
+    ["at byte 8, expected a value", 8],
+    ["at byte 12, expected a value", 12],
+    ["at byte 19, expected a value", 19],
+  ]);
+});
+
+test("json() goes on after a bad byte whatever its limits are: each step takes a byte", () => {
+  const scalars = json({ depthMax: 0, invalid: "skip" });
+  assertDecodes(scalars, '1 "a" true\n', [1, "a", true]);
+  assertDecodes(scalars, "{", [INVALID] as never);
+  assertDecodes(scalars, "{{{[{\n7\n", [INVALID, INVALID, INVALID, INVALID, 7] as never);
+  assertDecodes(json({ depthMax: 0 }), "1 {", [1, { error: "malformed" }] as never);
+});
+
+test('json({ framing: "lines" }) takes a line for right or wrong as a whole', () => {
+  const ndjson = json({ framing: "lines" });
+  assertDecodes(ndjson, '{"a":1}\n [2] \r\n\n \t\r\n"é"\nnull', [{ a: 1 }, [2], "é", null]);
+  const wrong = [
+    'bad {"x":1} tail',
+    '{"x":1} tail',
+    '{"x":1}{"y":2}',
+    '{"x":1',
+    '{"x":"\\q"}',
+    "1 2",
+    "[1] ,",
+    "\u{feff}1",
+    "\x1e1",
+  ];
+  for (const line of wrong) {
+    assertDecodes(ndjson, `[1]\n${line}\n[2]\n`, [[1], { error: "malformed" }] as never);
+    const going = json({ framing: "lines", invalid: "skip" });
+    for (const ending of ["\n", "\r\n"]) {
+      assertDecodes(going, `[1]${ending}${line}${ending}[2]${ending}`, [[1], INVALID, [2]] as never);
+    }
+    assertDecodes(going, `[1]\n${line}`, [[1], INVALID] as never);
+  }
+  // A value over several lines is no line of any.
+  assertDecodes(json({ framing: "lines", invalid: "skip" }), "[1,\n2]\n3\n", [INVALID, INVALID, 3] as never);
+  assertDecodes(json({ framing: "lines", invalid: "skip", parse: nameOf }), '5\n{"name":"Ann"}\n', [
+    INVALID,
+    "Ann",
+  ] as never);
+});
+
+test('json({ framing: "lines" }) takes a line at the limit and refuses one byte more, before it ends', () => {
+  const ndjson = json({ framing: "lines", bytesMax: 5, invalid: "skip" });
+  assertDecodes(ndjson, "[1,2]\r\n12345\n", [[1, 2], 12_345]);
+  assertDecodes(ndjson, "1\n[1,23]\n", [1, { error: "frame-too-long" }] as never);
+  assertDecodes(ndjson, "1\n12345", [1, 12_345] as never);
+  assertDecodes(ndjson, "1\n123456", [1, { error: "frame-too-long" }] as never);
+  const decoder = json({ framing: "lines", bytesMax: 100 }).decoder();
+  decoder.decode(Buffer.from(`"${"x".repeat(99)}`));
+  assert.throws(() => decoder.decode(Buffer.from("x")), { code: "frame-too-long" });
 });
 
 const WORDS = ["NaN", "Infinity", "-Infinity"];

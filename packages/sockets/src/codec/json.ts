@@ -1,23 +1,31 @@
 import { isUtf8 } from "node:buffer";
 import { asBuffer, ByteQueue } from "../byte-queue.ts";
-import { SocketError } from "../errors.ts";
-import { checkLimit } from "./check-limit.ts";
+import type { SocketError } from "../errors.ts";
+import { checkChoice, checkLimit } from "./check-limit.ts";
 import type { Codec, Decoder } from "./codec.ts";
-import { JsonScanner } from "./json-scanner.ts";
-import { asMalformed } from "./mapped.ts";
+import { asFrame, jsonError, jsonTooLong, jsonTruncated, parseJson } from "./json-error.ts";
+import { JsonLinesDecoder } from "./json-lines-decoder.ts";
+import { isWhiteSpace, JsonScanner } from "./json-scanner.ts";
 
 /** What JSON can say. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 /** Options for {@link json}. */
 export interface JsonOptions<T = JsonValue> {
-  /** Longest value accepted, in bytes. @default 1048576 */
+  /** Longest value accepted, in bytes: at least 1. With `framing: "lines"` of the line from there on. @default 1048576 */
   readonly bytesMax?: number | undefined;
-  /** Deepest nesting accepted. @default 128 */
+  /** Deepest nesting accepted: 0 takes neither objects nor arrays. @default 128 */
   readonly depthMax?: number | undefined;
   /**
+   * Where values end: each by itself, with or without white space between them (`values`), or one a line, as NDJSON and
+   * JSON Lines have it (`lines`). Then a line is right or wrong as a whole: `bad {"x":1} tail` gives no value, and neither
+   * does one that is written over several lines. Blank lines are left out. @default "values"
+   */
+  readonly framing?: "values" | "lines" | undefined;
+  /**
    * What is not JSON is an error that ends the stream (`fail`), or it gives one {@link SocketError} frame and reading
-   * resumes at the next LF or `{`, whichever comes first (`skip`). @default "fail"
+   * goes on (`skip`): with `framing: "lines"` behind the line, else at the next LF or `{`, whichever comes first. So a
+   * value inside of what is wrong may come out as one of its own. @default "fail"
    */
   readonly invalid?: "fail" | "skip" | undefined;
   /**
@@ -42,10 +50,13 @@ const BRACE = 0x7b;
  *
  * The decoder throws `frame-too-long` when a value exceeds `bytesMax`, and nothing past the limit is stored;
  * `malformed` for what is not JSON, not UTF-8 or nested too deeply; `frame-truncated` when the stream ends in a value.
+ * The text says why, and it and `offset` where: in bytes from the first one that the decoder was given. A byte order mark
+ * and the record separators of RFC 7464 are not JSON. A lone surrogate that is written as an escape is passed on.
  *
  * Frames are of the type that `parse` returns. A type argument without a `parse` is not checked.
  *
- * @throws {RangeError} for a limit that is no whole number of bytes.
+ * @throws {RangeError} when a limit is not a whole number, or `bytesMax` is below 1, which holds no value.
+ * @throws {TypeError} when `framing` or `invalid` is none of those that there are.
  *
  * @example
  * ```ts
@@ -65,6 +76,10 @@ const BRACE = 0x7b;
  * });
  * assert.deepEqual(names.decoder().decode(Buffer.from('"Ann" "Bob"\n')), ["Ann", "Bob"]);
  * assert.throws(() => names.decoder().decode(Buffer.from("5\n")), { code: "malformed" });
+ *
+ * const [one, wrong, two] = json({ framing: "lines", invalid: "skip" }).decoder().decode(Buffer.from("1\nbad {}\n2\n"));
+ * assert.deepEqual([one, two], [1, 2]);
+ * assert.equal(String(wrong), "SocketError: Cannot read JSON: at byte 2, expected a value");
  * ```
  */
 export function json<T = JsonValue>(
@@ -72,11 +87,14 @@ export function json<T = JsonValue>(
 ): Codec<T | SocketError, unknown>;
 export function json<T = JsonValue>(options?: JsonOptions<T>): Codec<T, unknown>;
 export function json<T>(options: JsonOptions<T> = {}): Codec<T | SocketError, unknown> {
-  const { bytesMax = 1024 * 1024, depthMax = 128, invalid = "fail", parse = JSON.parse } = options;
-  checkLimit("bytesMax", bytesMax);
+  const { bytesMax = 1024 * 1024, depthMax = 128, framing = "values", invalid = "fail", parse = JSON.parse } = options;
+  checkLimit("bytesMax", bytesMax, 1);
   checkLimit("depthMax", depthMax);
+  checkChoice("framing", framing, "values", "lines");
+  checkChoice("invalid", invalid, "fail", "skip");
+  const setting = { bytesMax, depthMax, skipsInvalid: invalid === "skip", parse };
   return {
-    decoder: () => new JsonDecoder({ bytesMax, depthMax, skipsInvalid: invalid === "skip", parse }),
+    decoder: () => (framing === "lines" ? new JsonLinesDecoder(setting) : new JsonDecoder(setting)),
     encode: (value) => {
       const text = JSON.stringify(value);
       if (text === undefined) throw new TypeError("value must be one that JSON can say");
@@ -85,7 +103,8 @@ export function json<T>(options: JsonOptions<T> = {}): Codec<T | SocketError, un
   };
 }
 
-interface JsonSetting<T> {
+/** @internal What a decoder needs of the options. */
+export interface JsonSetting<T> {
   readonly bytesMax: number;
   readonly depthMax: number;
   readonly skipsInvalid: boolean;
@@ -100,6 +119,8 @@ class JsonDecoder<T> implements Decoder<T | SocketError> {
   /** The chunk in work and where it goes on. */
   #chunk: Buffer = NO_BYTES;
   #position = 0;
+  /** Where the chunk begins, in bytes of the stream. */
+  #chunkOffset = 0;
   /** The chunk as text, a character a byte, once a value of ASCII is found in it: cheaper than a text per value. */
   #text: string | undefined;
   /** What the chunks before had of the value in work. */
@@ -108,8 +129,6 @@ class JsonDecoder<T> implements Decoder<T | SocketError> {
   #later: Buffer[] = [];
   #isSkipping = false;
   #error: SocketError | undefined;
-  /** The frame for what is not JSON: one for all of them, as making an error costs far more than the byte that asks for it. */
-  #invalid: SocketError | undefined;
   #isOver = false;
 
   constructor({ bytesMax, depthMax, skipsInvalid, parse }: JsonSetting<T>) {
@@ -156,12 +175,7 @@ class JsonDecoder<T> implements Decoder<T | SocketError> {
     if (this.#isOver) return frames;
     try {
       if (this.#scanner.isWholeAtEnd) this.#value(frames, this.#chunk.length);
-      else if (this.#scanner.isInside) {
-        throw new SocketError("frame-truncated", "Cannot read JSON: the stream ended inside a value", {
-          operation: "decode",
-          partial: this.rest(),
-        });
-      }
+      else if (this.#scanner.isInside) throw jsonTruncated(this.#valueOffset, this.rest());
     } catch (error) {
       if (frames.length === 0) throw error;
       this.#error = error as SocketError;
@@ -178,7 +192,13 @@ class JsonDecoder<T> implements Decoder<T | SocketError> {
     return rest;
   }
 
+  /** Where the value in work begins, in bytes of the stream. */
+  get #valueOffset(): number {
+    return this.#chunkOffset + this.#position - this.#begun.length;
+  }
+
   #begin(chunk: Buffer): void {
+    this.#chunkOffset += this.#chunk.length;
     this.#chunk = chunk;
     this.#position = 0;
     this.#text = undefined;
@@ -196,13 +216,15 @@ class JsonDecoder<T> implements Decoder<T | SocketError> {
     }
     const result = this.#scanner.scan(this.#chunk, this.#position);
     const end = this.#scanner.position;
-    this.#checkLength(this.#begun.length + end - this.#position);
+    const bytes = this.#begun.length + end - this.#position;
+    this.#checkLength(bytes);
     if (result === "value") {
       this.#value(frames, end);
     } else if (result === "invalid") {
-      this.#position = end;
-      this.#invalid ??= malformed("Cannot read JSON: what arrived is not JSON");
-      this.#refuse(frames, this.#invalid);
+      const error = (): SocketError => jsonError(this.#scanner.reason, this.#chunkOffset + end);
+      // What cannot begin a value is passed by, also a `{`, at which reading would resume: each step takes a byte.
+      this.#position = bytes === 0 ? end + 1 : end;
+      this.#refuse(frames, this.#skipsInvalid ? asFrame(error) : error());
     } else {
       this.#begun.push(this.#chunk.subarray(this.#position));
       this.#begun.compact();
@@ -212,22 +234,23 @@ class JsonDecoder<T> implements Decoder<T | SocketError> {
 
   /** The value in work ends before `end`. */
   #value(frames: (T | SocketError)[], end: number): void {
+    const offset = this.#valueOffset;
     const text = this.#textTo(end);
     this.#position = end;
     this.#scanner.reset();
     if (text === undefined) {
-      this.#refuse(frames, malformed("Cannot read JSON: it is not UTF-8"));
+      this.#refuse(frames, jsonError("the value is not UTF-8", offset));
       return;
     }
     let frame: T;
     try {
-      frame = this.#parse(text);
+      frame = parseJson(this.#parse, text, offset);
     } catch (thrown) {
-      if (thrown instanceof SyntaxError) {
-        this.#refuse(frames, malformed("Cannot read JSON: what arrived is not JSON", thrown));
+      const error = thrown as SocketError;
+      if (error.cause instanceof SyntaxError) {
+        this.#refuse(frames, error);
         return;
       }
-      const error = asMalformed(thrown, "Cannot read JSON: the value was refused (see cause)");
       if (!this.#skipsInvalid) throw error;
       frames.push(error);
       return;
@@ -271,25 +294,14 @@ class JsonDecoder<T> implements Decoder<T | SocketError> {
   #skipWhiteSpace(): void {
     const chunk = this.#chunk;
     let i = this.#position;
-    while (i < chunk.length) {
-      const byte = chunk[i] as number;
-      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) break;
-      i += 1;
-    }
+    while (i < chunk.length && isWhiteSpace(chunk[i] as number)) i += 1;
     this.#position = i;
   }
 
   #checkLength(bytes: number): void {
     if (bytes <= this.#bytesMax) return;
+    const offset = this.#valueOffset;
     this.#begun.clear();
-    throw new SocketError(
-      "frame-too-long",
-      `Cannot read JSON: a value exceeds limit ${this.#bytesMax} bytes (option bytesMax)`,
-      { operation: "decode" },
-    );
+    throw jsonTooLong(offset, this.#bytesMax);
   }
-}
-
-function malformed(text: string, cause?: unknown): SocketError {
-  return new SocketError("malformed", text, { operation: "decode", ...(cause === undefined ? {} : { cause }) });
 }

@@ -85,7 +85,7 @@ class MappedDecoder<In, ToIn> implements Decoder<ToIn> {
       for (const frame of frames) all.push(this.#map(frame));
     } catch (error) {
       this.#isOver = true;
-      this.#error = asMalformed(error, "Cannot read frame: it was refused (see cause)");
+      this.#error = asMalformed(error);
       if (all.length === 0) return this.#throwOnce();
     }
     return all;
@@ -100,6 +100,8 @@ class MappedDecoder<In, ToIn> implements Decoder<ToIn> {
 }
 
 /** What a function of the caller's threw. Its text stays with the cause, as it may quote the peer's bytes. */
-export function asMalformed(cause: unknown, text: string): SocketError {
-  return cause instanceof SocketError ? cause : new SocketError("malformed", text, { operation: "decode", cause });
+function asMalformed(cause: unknown): SocketError {
+  if (cause instanceof SocketError) return cause;
+  const text = "Cannot read frame: it was refused (see cause)";
+  return new SocketError("malformed", text, { operation: "decode", cause });
 }
