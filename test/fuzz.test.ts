@@ -23,7 +23,11 @@ test("fuzz() says which input failed and how to repeat it", () => {
       restMax: 5,
       decoder: () => {
         const decoder = () => lines().decoder();
-        return { decode: (chunk: Uint8Array) => decoder().decode(chunk), end: () => [], rest: () => new Uint8Array(0) };
+        return {
+          decode: (chunk: Uint8Array, framesMax?: number) => decoder().decode(chunk, framesMax),
+          end: () => [],
+          rest: () => new Uint8Array(0),
+        };
       },
     }),
   };

@@ -22,6 +22,8 @@ export const targets: readonly FuzzTarget[] = [
       const skip = random.oneIn(2) ? offset + lengthBytes : random.below(8);
       const endian = random.pick(["big", "little"] as const);
       const setting = { lengthBytes, offset, adjustment, skip, endian, ...sized(random) };
+      // A layout that no frame can have is refused.
+      setting.bytesMax = Math.max(setting.bytesMax, adjustment, skip - offset - lengthBytes);
       const header = (length: number): Buffer => {
         const value = Math.max(0, length - adjustment);
         const digits = Array.from({ length: lengthBytes }, (_, place) => Math.floor(value / 256 ** place) % 256);
@@ -41,14 +43,17 @@ export const targets: readonly FuzzTarget[] = [
   {
     name: "varintPrefixed",
     makeCase(random) {
-      const setting = sized(random);
+      const offset = random.oneIn(2) ? 0 : random.below(4);
+      const skip = random.oneIn(2) ? undefined : random.below(6);
+      const setting = { offset, skip, overlong: random.pick(["fail", "accept"] as const), ...sized(random) };
+      const header = (length: number): Buffer[] => [random.bytes(offset), varint(random, length)];
       return {
         setting,
         bytes: roughly(
           random,
-          sizedStream(random, setting.bytesMax, (body) => [varint(random, body.length), body]),
+          sizedStream(random, setting.bytesMax, (body) => [...header(body.length), body]),
         ),
-        restMax: 8 + setting.bytesMax,
+        restMax: offset + 8 + setting.bytesMax,
         decoder: () => varintPrefixed(setting).decoder(),
       };
     },
@@ -100,13 +105,15 @@ export const targets: readonly FuzzTarget[] = [
     makeCase(random) {
       const setting = {
         bytesMax: random.pick([3, 10, 40, 1_000]),
-        depthMax: random.pick([1, 3, 128]),
+        depthMax: random.pick([0, 1, 3, 128]),
+        framing: random.pick(["values", "lines"] as const),
         invalid: random.pick(["fail", "skip"] as const),
       };
       return {
         setting,
         bytes: roughly(random, jsonText(random), jsonTokens),
-        restMax: setting.bytesMax,
+        // With lines, one byte more may be the CR of an ending.
+        restMax: setting.bytesMax + (setting.framing === "lines" ? 1 : 0),
         decoder: () => json(setting).decoder(),
       };
     },

@@ -112,7 +112,11 @@ export class ByteQueue {
     if (first === undefined) return EMPTY;
     const end = this.#offset + length;
     if (end <= first.length || this.#first === this.#chunks.length - 1) return first.subarray(this.#offset, end);
-    return Buffer.from(Array.from({ length: Math.min(length, this.#length) }, (_, index) => this.at(index) as number));
+    const bytes = Buffer.allocUnsafe(Math.min(length, this.#length));
+    let filled = first.copy(bytes, 0, this.#offset);
+    for (let i = this.#first + 1; filled < bytes.length; i += 1)
+      filled += (this.#chunks[i] as Buffer).copy(bytes, filled);
+    return bytes;
   }
 
   /** The byte at this index, without taking it. */

@@ -1,14 +1,21 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
 import {
+  type Codec,
   delimited,
   type JsonValue,
   json,
   type LengthPrefixedOptions,
   lengthPrefixed,
   lines,
+  mapped,
   netstrings,
   varintPrefixed,
 } from "../codec/mod.ts";
 import { codecSuite } from "./codec-suite.ts";
+import { cutAt } from "./cuts.ts";
+import { decodeAll } from "./decode-all.ts";
+import { SeededRandom } from "./seeded-random.ts";
 
 const bytes = (...texts: string[]): Buffer[] => texts.map((text) => Buffer.from(text));
 const fromHex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex");
@@ -75,7 +82,8 @@ codecSuite(
   "varintPrefixed()",
   varintPrefixed({ bytesMax: 300 }),
   [
-    { bytes: fromHex("02 6869 00 8300 616263"), frames: bytes("hi", "", "abc") },
+    { bytes: fromHex("02 6869 00 03 616263"), frames: bytes("hi", "", "abc") },
+    { bytes: fromHex("02 6869 8300"), frames: bytes("hi"), error: "malformed" },
     { bytes: fromHex("01 61 02 62"), frames: bytes("a"), error: "frame-truncated" },
     { bytes: fromHex("01 61 80"), frames: bytes("a"), error: "frame-truncated" },
     { bytes: fromHex("01 61 ffffffffffffffff"), frames: bytes("a"), error: "malformed" },
@@ -84,6 +92,26 @@ codecSuite(
     roundTrip: [...bytes("", "hi"), Buffer.alloc(127), Buffer.alloc(128), Buffer.alloc(300)],
     tooLong: [fromHex("ad02")],
   },
+);
+
+codecSuite(
+  "varintPrefixed() behind a header of its own",
+  varintPrefixed({ offset: 1, skip: 0, bytesMax: 300 }),
+  [
+    {
+      bytes: fromHex("c000 3003 0001 61 30 8001".concat("00".repeat(128))),
+      frames: [fromHex("c000"), fromHex("3003000161"), fromHex("308001".concat("00".repeat(128)))],
+    },
+    { bytes: fromHex("c000 30"), frames: [fromHex("c000")], error: "frame-truncated" },
+    { bytes: fromHex("c000 308000"), frames: [fromHex("c000")], error: "malformed" },
+  ],
+  { roundTrip: [], tooLong: [fromHex("30ad02")] },
+);
+
+codecSuite(
+  "varintPrefixed() that accepts lengths in more bytes than they need",
+  varintPrefixed({ overlong: "accept" }),
+  [{ bytes: fromHex("02 6869 8000 838000 616263"), frames: bytes("hi", "", "abc") }],
 );
 
 codecSuite(
@@ -164,3 +192,148 @@ codecSuite<unknown>(
   [{ bytes: '[1]\nnonsense\n{"a":1}', frames: [[1], "error: malformed", { a: 1 }] }],
   { roundTrip: [[1], { a: 1 }], unfinished: "frame", skips: true },
 );
+
+codecSuite<unknown>(
+  "json() by lines",
+  json({ framing: "lines", bytesMax: 24 }),
+  [
+    { bytes: '{"a":[1]}\r\n\n [ 2 ] \n"é"\n3', frames: [{ a: [1] }, [2], "é", 3] },
+    { bytes: "[1]\n[1] 2\n", frames: [[1]], error: "malformed" },
+    { bytes: "[1]\n[1\n]\n", frames: [[1]], error: "malformed" },
+    { bytes: `1\n"${"x".repeat(23)}"\n`, frames: [1], error: "frame-too-long" },
+  ],
+  { tooLong: [`"${"x".repeat(24)}`], unfinished: "frame" },
+);
+
+codecSuite<unknown>(
+  "json() by lines that goes on after what is none",
+  json({ framing: "lines", invalid: "skip" }),
+  [{ bytes: '[1]\nbad {"x":1} tail\n{"a":1}', frames: [[1], "error: malformed", { a: 1 }] }],
+  { roundTrip: [[1], { a: 1 }], unfinished: "frame", skips: true },
+);
+
+/** Every combination of these values. */
+function combinations(values: Readonly<Record<string, readonly unknown[]>>): readonly Record<string, unknown>[] {
+  return Object.entries(values).reduce<readonly Record<string, unknown>[]>(
+    (all, [name, choices]) => all.flatMap((one) => choices.map((choice) => ({ ...one, [name]: choice }))),
+    [{}],
+  );
+}
+
+const SIZED = { bytesMax: [0, 1, 5, Number.MAX_SAFE_INTEGER], tooLong: ["fail", "skip"] };
+const COPIED = { ...SIZED, copy: [false, true] };
+/** What the streams are made of: little of it is right. */
+const TEXTS = [
+  "{",
+  "}",
+  "[",
+  "]",
+  '"',
+  "\\",
+  "\n",
+  "\r\n",
+  " ",
+  "1",
+  "a",
+  ":",
+  ",",
+  "--",
+  "-",
+  "é",
+  "true",
+  "3:",
+  "0:,",
+];
+const BYTES = ["\0", "\x01", "\x02", "\x03", "\x05", "\x80", "\xff"];
+
+/** Every codec with its options at their edges, and the pieces of its streams. */
+const EDGES: readonly [
+  name: string,
+  make: (options: never) => Codec<unknown, never>,
+  options: Readonly<Record<string, readonly unknown[]>>,
+  pieces: readonly string[],
+][] = [
+  ["lines()", lines, { ...SIZED, ending: ["\n", "\r\n"] }, TEXTS],
+  ["delimited() with one byte", (options) => delimited("\n", options), COPIED, TEXTS],
+  ["delimited() with several", (options) => delimited(["-", "--", "\r\n"], options), COPIED, TEXTS],
+  ["netstrings()", netstrings, COPIED, TEXTS],
+  [
+    "lengthPrefixed()",
+    lengthPrefixed,
+    {
+      ...SIZED,
+      lengthBytes: [1, 2, 3, 4, 8],
+      endian: ["big", "little"],
+      offset: [0, 1, 6],
+      adjustment: [0, 1, -1, -255],
+      skip: [undefined, 0, 1, 9],
+    },
+    BYTES,
+  ],
+  [
+    "varintPrefixed()",
+    varintPrefixed,
+    { ...COPIED, offset: [0, 1, 6], skip: [undefined, 0, 1, 9], overlong: ["fail", "accept"] },
+    BYTES,
+  ],
+  [
+    "json()",
+    json,
+    {
+      bytesMax: [1, 2, 5, Number.MAX_SAFE_INTEGER],
+      depthMax: [0, 1, 2, 128],
+      framing: ["values", "lines"],
+      invalid: ["fail", "skip"],
+      parse: [
+        JSON.parse,
+        (text: string) => text,
+        () => {
+          throw new Error("refused");
+        },
+      ],
+    },
+    TEXTS,
+  ],
+  [
+    "mapped()",
+    (options) => mapped(lines(options), { decode: Number, encode: String }) as Codec<unknown, never>,
+    SIZED,
+    TEXTS,
+  ],
+];
+/** Streams for each combination. */
+const STREAMS = 24;
+
+for (const [name, make, options, pieces] of EDGES) {
+  test(`${name} gives at most a frame a byte and an error, with every combination of its options at their edges`, () => {
+    let made = 0;
+    for (const [index, combination] of combinations(options).entries()) {
+      let codec: Codec<unknown, never>;
+      try {
+        codec = make(combination as never);
+      } catch (error) {
+        // No frame can have this layout.
+        assert.ok(error instanceof RangeError, String(error));
+        continue;
+      }
+      made += 1;
+      for (let seed = index * STREAMS; seed < (index + 1) * STREAMS; seed += 1) {
+        const random = new SeededRandom(seed);
+        const text = Array.from({ length: random.below(12) }, () => random.pick(pieces)).join("");
+        const stream = Buffer.from(text, pieces === BYTES ? "latin1" : "utf8");
+        const cuts = cutAt(stream, [random.below(stream.length + 1), random.below(stream.length + 1)]);
+        try {
+          // One by one first: of a decoder that stays where it is, the others never come back.
+          const whole = decodeAll(codec, [stream], 1);
+          for (const framesMax of [1, 2, Number.POSITIVE_INFINITY]) {
+            assert.deepEqual(decodeAll(codec, cuts, framesMax), whole, `${framesMax} frames at a time`);
+          }
+        } catch (error) {
+          const how = `${JSON.stringify(combination)}, bytes ${stream.toString("hex")}, seed ${seed}`;
+          throw new Error(`${name} with ${how}`, { cause: error });
+        }
+      }
+    }
+    assert.ok(made >= 8, `${made} combinations`);
+  });
+}

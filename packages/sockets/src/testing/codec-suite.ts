@@ -51,8 +51,8 @@ const MORE = Buffer.alloc(4_096, 0x78);
 /**
  * Registers the tests that every codec has to pass (`node:test`): the samples come out the same however they are cut and
  * however few frames are taken at a time; what is encoded comes back; a frame over the limit is refused before it is
- * stored; a stream that ends inside a frame says so; garbage gives nothing worse than one `SocketError`; and what was not
- * decoded is handed over to the next codec.
+ * stored; a stream that ends inside a frame says so; garbage gives nothing worse than one `SocketError`, and no more frames
+ * than it has bytes; and what was not decoded is handed over to the next codec.
  *
  * @example
  * ```ts
@@ -77,6 +77,19 @@ export function codecSuite<In, Out = In>(
   const roundTrip = options.roundTrip ?? (good.flatMap(({ frames }) => frames) as unknown as readonly Out[]);
 
   describe(`${name} as a codec`, () => {
+    test("makes the same of garbage however it is cut, at most a frame a byte and one SocketError", () => {
+      for (let input = 0; input < garbageInputs; input += 1) {
+        const random = new SeededRandom(seed + input);
+        const bytes = garbage(random, samples);
+        const where = `bytes ${bytes.toString("hex")}, seed ${random.seed}`;
+        try {
+          assertProgresses(codec, bytes, randomCut(random, bytes));
+        } catch (error) {
+          throw new Error(`Cannot decode garbage (${where})`, { cause: error });
+        }
+      }
+    });
+
     for (const { bytes, frames, error } of samples) {
       test(`decodes ${shown(bytes)} in the same way however it is cut`, () => {
         assertDecodes(codec, bytes, error === undefined ? frames : [...frames, { error }]);
@@ -105,20 +118,6 @@ export function codecSuite<In, Out = In>(
           assertEnds(codec, Buffer.from(bytes), end, { unfinished, skips });
       });
     }
-
-    test("makes the same of garbage however it is cut, and never more than one SocketError", () => {
-      for (let input = 0; input < garbageInputs; input += 1) {
-        const random = new SeededRandom(seed + input);
-        const bytes = garbage(random, samples);
-        const where = `bytes ${bytes.toString("hex")}, seed ${random.seed}`;
-        try {
-          const whole = decodeAll(codec, [bytes]);
-          assert.deepEqual(decodeAll(codec, randomCut(random, bytes), 1 + random.below(3)), whole);
-        } catch (error) {
-          throw new Error(`Cannot decode garbage (${where})`, { cause: error });
-        }
-      }
-    });
 
     for (const { bytes } of skips ? [] : good) {
       test(`hands over what it did not decode of ${shown(bytes)}`, () => {
@@ -181,6 +180,19 @@ function assertEnds(
     }
   }
   if (last.length === 0 && !skips) assert.equal(decoder.rest().length, 0, `bytes were lost without a word, at ${end}`);
+}
+
+/** The same comes out at any pace. First one by one: of a decoder that makes no progress the others never come back. */
+function assertProgresses(
+  codec: Pick<Codec<unknown, never>, "decoder">,
+  bytes: Buffer,
+  chunks: readonly Uint8Array[],
+): void {
+  const whole = decodeAll(codec, [bytes], 1);
+  for (const framesMax of [1, 2, Number.POSITIVE_INFINITY]) {
+    assert.deepEqual(decodeAll(codec, chunks, framesMax), whole, `${framesMax} frames at a time`);
+  }
+  assert.deepEqual(decodeAll(codec, [bytes]), whole, "all at once");
 }
 
 function garbage(random: SeededRandom, samples: readonly CodecSample<unknown>[]): Buffer {

@@ -35,6 +35,9 @@ test("decodeAll() refuses a decoder that does not keep the contract, and says wh
       /decode\(\) must throw nothing after end\(\), and threw Error: too late/,
     ],
     [(right) => ({ decode: (chunk) => right.decode(chunk) }), /more frames than asked for/],
+    // It stays where it is.
+    [() => ({ decode: () => ["one"] }), /10 frames and errors came of 8 bytes/],
+    [(right) => ({ decode: (chunk) => right.decode(chunk, chunk.length > 0 ? 0 : 1) }), /fewer frames than were there/],
     [
       () => ({
         end() {

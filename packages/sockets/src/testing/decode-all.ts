@@ -19,7 +19,9 @@ export interface ExpectedError {
 
 /**
  * Decodes the chunks and the end after them with a new decoder of the codec, and holds it to its contract: only
- * `SocketError`s, an error once, nothing after it or after the end, and no more than `framesMax` frames in one call.
+ * `SocketError`s, an error once, nothing after it or after the end, no more than `framesMax` frames in one call, and fewer
+ * only when no more are there. Every frame and the error must have taken a byte at least: there are at most as many as
+ * bytes, and one more for the end.
  *
  * @throws {assert.AssertionError} where the decoder does not keep to it.
  *
@@ -41,6 +43,7 @@ export function decodeAll(
   const decoder = codec.decoder();
   const outcomes: DecodeOutcome[] = [];
   let isOver = false;
+  let bytes = 0;
   const step = (decode: () => readonly unknown[], max: number): number => {
     let frames: readonly unknown[] = [];
     try {
@@ -50,17 +53,25 @@ export function decodeAll(
       assert.ok(!isOver, "a second error");
       isOver = true;
       outcomes.push({ error: error.code, text: error.message, partial: hex(error.partial) });
+      checkProgress();
       return 0;
     }
     assert.ok(frames.length <= max, "more frames than asked for");
     assert.ok(frames.length === 0 || !isOver, "a frame after the error");
     for (const frame of frames) outcomes.push({ frame: comparable(frame) });
+    checkProgress();
     return frames.length;
   };
+  const checkProgress = (): void => {
+    assert.ok(outcomes.length <= bytes + 1, `${outcomes.length} frames and errors came of ${bytes} bytes`);
+  };
+  const decodeMore = (): number => step(() => decoder.decode(new Uint8Array(0), framesMax), framesMax);
   for (const chunk of chunks) {
+    bytes += chunk.length;
     // A chunk of its own memory, so that a decoder that reads beyond the chunk is found out.
     let count = step(() => decoder.decode(Buffer.from(chunk), framesMax), framesMax);
-    while (count === framesMax) count = step(() => decoder.decode(new Uint8Array(0), framesMax), framesMax);
+    while (count === framesMax) count = decodeMore();
+    if (framesMax < Number.POSITIVE_INFINITY) assert.equal(decodeMore(), 0, "fewer frames than were there");
   }
   for (let call = 0; call < 3; call += 1) step(() => decoder.end(), Number.POSITIVE_INFINITY);
   assertIsOver(decoder);
@@ -99,7 +110,9 @@ export function assertDecodes(
   expected: readonly unknown[],
 ): void {
   const bytes = Buffer.from(sample);
-  const whole = decodeAll(codec, [bytes]);
+  // First one by one: so a decoder that makes no progress is found out, which otherwise never comes back.
+  const whole = decodeAll(codec, [bytes], 1);
+  assert.deepEqual(decodeAll(codec, [bytes]), whole, "all frames at once");
   assert.deepEqual(
     whole.map((outcome) => ("frame" in outcome ? outcome.frame : summary(outcome, expected.at(-1)))),
     expected.map(comparable),
@@ -107,7 +120,7 @@ export function assertDecodes(
   for (const chunks of cutsOf(bytes)) {
     assert.deepEqual(decodeAll(codec, chunks), whole, `cut into ${chunks.map((chunk) => chunk.length)}`);
   }
-  assert.deepEqual(decodeAll(codec, [bytes], 1), whole, "one frame at a time");
+  assert.deepEqual(decodeAll(codec, [bytes], 2), whole, "two frames at a time");
   assert.deepEqual(decodeAll(codec, byteByByte(bytes), 1), whole, "one frame at a time, byte by byte");
 }
 
