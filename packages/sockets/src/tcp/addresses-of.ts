@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Address } from "../address.ts";
 
-/** Both ends of a connection, those that are known. */
+/** The addresses of both ends, without those that are not known. */
 export function addressesOf({ local, remote }: { local: Address | undefined; remote: Address | undefined }): {
   local?: Address;
   remote?: Address;
@@ -10,13 +10,13 @@ export function addressesOf({ local, remote }: { local: Address | undefined; rem
   return { ...(local === undefined ? {} : { local }), ...(remote === undefined ? {} : { remote }) };
 }
 
-/** Where a Node socket is bound. A Unix socket does not know, nor one that was closed before it was asked. */
+/** The local address of a Node socket. Unix sockets have none, and a socket that is closed has lost it. */
 export function localAddressOf(stream: Duplex): Address | undefined {
   const { localAddress: host, localPort: port } = stream as Partial<Socket>;
   return host === undefined || port === undefined ? undefined : { host, port };
 }
 
-/** Whom a Node socket is connected to, as {@link localAddressOf}. */
+/** The peer's address of a Node socket; see {@link localAddressOf}. */
 export function remoteAddressOf(stream: Duplex): Address | undefined {
   const { remoteAddress: host, remotePort: port } = stream as Partial<Socket>;
   return host === undefined || port === undefined ? undefined : { host, port };

@@ -13,7 +13,7 @@ interface FakeAttempt extends PromiseWithResolvers<void> {
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** A race over so many addresses whose attempts the test decides. */
+/** A race over `count` addresses; the test settles its attempts. */
 function raceOf(t: TestContext, count: number): { race: ConnectRace; attempts: FakeAttempt[] } {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const attempts: FakeAttempt[] = [];
@@ -32,7 +32,7 @@ function refusal(attempt: FakeAttempt | undefined): SocketError {
   return new SocketError("refused", "Cannot connect to name:7: connection refused", { remote });
 }
 
-test("ConnectRace gives an address 250 ms before it tries the next one too", (t) => {
+test("ConnectRace starts the next attempt after 250 ms", (t) => {
   const { race, attempts } = raceOf(t, 3);
   void race.run();
   assert.equal(attempts.length, 1);
@@ -44,7 +44,7 @@ test("ConnectRace gives an address 250 ms before it tries the next one too", (t)
   assert.equal(attempts.length, 3);
 });
 
-test("ConnectRace tries the next address at once when one fails, and gives it its own 250 ms", async (t) => {
+test("ConnectRace starts the next attempt at once when one fails, and restarts the 250 ms", async (t) => {
   const { race, attempts } = raceOf(t, 3);
   void race.run();
   t.mock.timers.tick(200);
@@ -57,14 +57,14 @@ test("ConnectRace tries the next address at once when one fails, and gives it it
   assert.equal(attempts.length, 3);
 });
 
-test("ConnectRace takes the first to connect and breaks the others off", async (t) => {
+test("ConnectRace returns the first connection and resets the other attempts", async (t) => {
   const { race, attempts } = raceOf(t, 3);
   const winner = race.run();
   t.mock.timers.tick(250);
   attempts[1]?.resolve();
   assert.equal(await winner, attempts[1]?.connection);
   await attempts[0]?.connection.closed;
-  // Too late, and nobody's.
+  // A late success changes nothing.
   attempts[0]?.resolve();
   t.mock.timers.tick(1_000);
   await nextTurn();
@@ -72,7 +72,7 @@ test("ConnectRace takes the first to connect and breaks the others off", async (
   assert.notEqual(attempts[1]?.connection.state, "closed");
 });
 
-test("ConnectRace waits for a slow attempt while others fail", async (t) => {
+test("ConnectRace waits for a slow attempt after the others failed", async (t) => {
   const { race, attempts } = raceOf(t, 2);
   const winner = race.run();
   t.mock.timers.tick(250);
@@ -82,7 +82,7 @@ test("ConnectRace waits for a slow attempt while others fail", async (t) => {
   assert.equal(await winner, attempts[0]?.connection);
 });
 
-test("ConnectRace fails with one error per address when all failed", async (t) => {
+test("ConnectRace rejects with one error per address when all attempts fail", async (t) => {
   const { race, attempts } = raceOf(t, 2);
   const winner = race.run();
   attempts[0]?.reject(refusal(attempts[0]));
@@ -100,7 +100,7 @@ test("ConnectRace fails with one error per address when all failed", async (t) =
   });
 });
 
-test("ConnectRace gives the error of an only address as it is", async (t) => {
+test("ConnectRace rejects with the plain error of a single address", async (t) => {
   const { race, attempts } = raceOf(t, 1);
   const winner = race.run();
   const error = refusal(attempts[0]);
@@ -108,7 +108,7 @@ test("ConnectRace gives the error of an only address as it is", async (t) => {
   await assert.rejects(winner, error);
 });
 
-test("ConnectRace stops at a wrong argument", async (t) => {
+test("ConnectRace stops at the first error that is not a SocketError", async (t) => {
   const { race, attempts } = raceOf(t, 2);
   const winner = race.run();
   attempts[0]?.reject(new TypeError("no such thing"));
@@ -116,7 +116,7 @@ test("ConnectRace stops at a wrong argument", async (t) => {
   assert.equal(attempts.length, 1);
 });
 
-test("ConnectRace.cancel() breaks off what runs and begins nothing more", async (t) => {
+test("ConnectRace.cancel() resets running attempts and starts no more", async (t) => {
   const { race, attempts } = raceOf(t, 3);
   void race.run();
   t.mock.timers.tick(250);

@@ -2,15 +2,15 @@ import type { Address } from "../address.ts";
 import { SocketError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 
-/** An address gets this much of a start before the next one is tried too (RFC 8305, section 5), in milliseconds. */
+/** Delay before the next attempt starts in parallel (RFC 8305, section 5), in milliseconds. */
 const ATTEMPT_DELAY_MS = 250;
 
-/** Begins one attempt; the connection is still connecting. */
+/** Starts one attempt. The connection is still connecting. */
 export type Attempt = (address: Address) => { connection: Connection; connected: Promise<void> };
 
 /**
- * Tries the addresses of one host, the next one when the last one failed or has not succeeded for 250 ms, and takes the
- * first connection that is established ("Happy Eyeballs"). The others are broken off.
+ * Tries the addresses of one host and takes the first connection that is established ("Happy Eyeballs"). The next
+ * attempt starts when the previous one failed or after 250 ms. The losing attempts are reset.
  */
 export class ConnectRace {
   readonly #action: string;
@@ -29,16 +29,16 @@ export class ConnectRace {
   }
 
   /**
-   * Resolves to the connection that won.
+   * Resolves to the first established connection.
    *
-   * @throws {SocketError} when all attempts failed; its cause has one error per address.
+   * @throws {SocketError} when all attempts failed. With several addresses `cause` has one error per address.
    */
   run(): Promise<Connection> {
     this.#next();
     return this.#winner.promise;
   }
 
-  /** Breaks all attempts off; {@link run} then never settles. */
+  /** Resets all attempts. {@link run} then never settles. */
   cancel(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
@@ -70,7 +70,7 @@ export class ConnectRace {
     if (this.#isOver) return;
     this.#running.delete(connection);
     if (!(error instanceof SocketError)) {
-      // A wrong argument is wrong for every address.
+      // Wrong arguments fail for every address.
       this.cancel();
       this.#winner.reject(error);
       return;
@@ -80,7 +80,7 @@ export class ConnectRace {
     else if (this.#running.size === 0) this.#winner.reject(this.#allFailed());
   }
 
-  /** One address's error is the whole story; of several the first one's code and text, and all of them as the cause. */
+  /** A single error is returned as it is. Several are combined: code and text of the first, and all as the cause. */
   #allFailed(): SocketError {
     const [first] = this.#errors as [SocketError, ...SocketError[]];
     if (this.#errors.length === 1) return first;

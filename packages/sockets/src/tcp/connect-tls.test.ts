@@ -16,7 +16,7 @@ const fixture = (name: string): Buffer => readFileSync(new URL(`../../../../test
 const cert = fixture("localhost-cert.pem");
 const key = fixture("localhost-key.pem");
 
-/** A TLS server of Node's own, and what connects to it. */
+/** A Node TLS server and a function that connects to it. */
 async function withServer(
   options: TlsOptions,
   serve: (socket: TLSSocket) => void,
@@ -51,7 +51,7 @@ async function gone(connection: Connection): Promise<void> {
   await connection.closed;
 }
 
-test("connect() speaks TLS, both ways and to the end", async () => {
+test("connect({ tls }) carries bytes both ways and the end of both sides", async () => {
   await withServer({}, echo, async (address) => {
     const connection = await connect({ ...address, ...trusting() });
     assert.deepEqual(connection.remote, address);
@@ -67,7 +67,7 @@ test("connect() speaks TLS, both ways and to the end", async () => {
   });
 });
 
-test("connect() agrees on a protocol and asks for a name", async () => {
+test("connect({ tls }) negotiates ALPN and sends SNI", async () => {
   const names: (string | false | null)[] = [];
   const serve = (socket: TLSSocket): void => {
     names.push(socket.servername);
@@ -77,7 +77,7 @@ test("connect() agrees on a protocol and asks for a name", async () => {
     const tls = { ca: cert, alpn: ["chat/1", "chat/2"], servername: "localhost" };
     const connection = await connect({ ...address, tls });
     assert.equal(connection.alpn, "chat/2");
-    // The server is done with the handshake after the client is.
+    // The server completes the handshake after the client.
     await connection.write("x");
     await connection.readExactly(1);
     await gone(connection);
@@ -85,7 +85,7 @@ test("connect() agrees on a protocol and asks for a name", async () => {
   assert.deepEqual(names, ["localhost"]);
 });
 
-test("connect() refuses a certificate that nobody it trusts has signed, or that is another host's", async () => {
+test("connect({ tls }) refuses an untrusted certificate and one of another host", async () => {
   await withServer({}, echo, async (address) => {
     const untrusted = connect({ ...address, tls: true });
     await assert.rejects(untrusted, (error: SocketError) => {
@@ -100,8 +100,8 @@ test("connect() refuses a certificate that nobody it trusts has signed, or that 
   });
 });
 
-test("connect() counts the handshake in timeoutMs and ends it with the signal", async () => {
-  // A server that says nothing: the handshake never ends.
+test("connect({ tls }) applies timeoutMs and signal to the handshake", async () => {
+  // A server that never answers: the handshake does not end.
   await using listener = await listen({ host: "127.0.0.1", lingerMs: 0 });
   await assert.rejects(connect({ ...listener.address, tls: true, timeoutMs: 50 }), { code: "timeout" });
   const controller = new AbortController();
@@ -112,7 +112,7 @@ test("connect() counts the handshake in timeoutMs and ends it with the signal", 
   for (const connection of accepted) await gone(connection);
 });
 
-test("connect() tells a peer that speaks no TLS, or breaks the handshake off", async () => {
+test("connect({ tls }) rejects when the peer does not use TLS or breaks off the handshake", async () => {
   await using listener = await listen({ host: "127.0.0.1", lingerMs: 0 });
   const talking = connect({ ...listener.address, tls: true });
   const talker = await listener.accept();
@@ -124,7 +124,7 @@ test("connect() tells a peer that speaks no TLS, or breaks the handshake off", a
   await broken;
 });
 
-test("Connection.reset() over TLS resets the TCP connection below", async () => {
+test("Connection.reset() over TLS resets the TCP connection", async () => {
   const { promise, resolve } = Promise.withResolvers<Error>();
   const serve = (socket: TLSSocket): void => {
     socket.on("error", resolve);
@@ -139,7 +139,7 @@ test("Connection.reset() over TLS resets the TCP connection below", async () => 
   });
 });
 
-test("connect() contains a checkServerIdentity that throws, and options that Node throws at", async () => {
+test("connect({ tls }) rejects when checkServerIdentity throws or Node refuses an option", async () => {
   await withServer({}, echo, async (address) => {
     const checkServerIdentity = (): never => {
       throw new Error("my bug");

@@ -15,7 +15,7 @@ import { listen } from "./listen.ts";
 
 failOnLeaks();
 
-/** A port on which nobody listens. */
+/** A port without a listener. */
 async function freePort(): Promise<number> {
   await using listener = await listen({ host: "127.0.0.1" });
   return listener.address.port as number;
@@ -34,7 +34,7 @@ function answers(...addresses: readonly string[]): LookupFunction {
   };
 }
 
-test("connect() is refused where nobody listens", async () => {
+test("connect() rejects with refused when nothing listens", async () => {
   const port = await freePort();
   await assert.rejects(connect({ host: "127.0.0.1", port }), (error: SocketError) => {
     assert.equal(error.code, "refused");
@@ -45,13 +45,13 @@ test("connect() is refused where nobody listens", async () => {
   });
 });
 
-test("connect() is refused by all addresses of a name", async () => {
+test("connect() rejects with refused when all addresses of a name refuse", async () => {
   const port = await freePort();
   const lookup = answers("127.0.0.1", "::1");
   await assert.rejects(connect({ host: "both.test", port, lookup }), { code: "refused" });
 });
 
-test("connect() goes on to a name's next address", async () => {
+test("connect() tries the next address of a name", async () => {
   await using listener = await listen({ host: "127.0.0.1" });
   const { port } = listener.address;
   const lookup = answers("::1", "127.0.0.1");
@@ -60,7 +60,7 @@ test("connect() goes on to a name's next address", async () => {
   assert.equal(connection.state, "established");
 });
 
-test("connect() tells a name that is not there from a lookup that failed", async () => {
+test("connect() distinguishes an unknown name from a failed lookup", async () => {
   const options = { host: "nowhere.test", port: 1 };
   await assert.rejects(connect({ ...options, lookup: failsWith("ENOTFOUND") }), {
     code: "name-not-found",
@@ -69,7 +69,7 @@ test("connect() tells a name that is not there from a lookup that failed", async
   await assert.rejects(connect({ ...options, lookup: failsWith("EAI_AGAIN") }), { code: "name-lookup-failed" });
 });
 
-test("connect() survives a lookup that throws or answers nonsense", async () => {
+test("connect() rejects when lookup throws or returns garbage", async () => {
   const throws: LookupFunction = () => {
     throw new Error("my bug");
   };
@@ -77,7 +77,7 @@ test("connect() survives a lookup that throws or answers nonsense", async () => 
   await assert.rejects(connect({ host: "odd.test", port: 1, lookup: answers("nonsense") }), Error);
 });
 
-test("connect() rejects at once with the reason of a signal that is aborted", async () => {
+test("connect() rejects at once with the reason of an aborted signal", async () => {
   const reason = new Error("too late");
   let lookups = 0;
   const lookup: LookupFunction = () => {
@@ -89,7 +89,7 @@ test("connect() rejects at once with the reason of a signal that is aborted", as
   assert.equal(lookups, 0);
 });
 
-test("connect() rejects at once when it is aborted during the lookup", async () => {
+test("connect() rejects at once when aborted during the lookup", async () => {
   const controller = new AbortController();
   const { signal } = controller;
   const reason = new Error("changed my mind");
@@ -100,7 +100,7 @@ test("connect() rejects at once when it is aborted during the lookup", async () 
   assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
-test("connect() ignores a lookup's answer that comes after the abort", async () => {
+test("connect() ignores a lookup result that arrives after the abort", async () => {
   await using listener = await listen({ host: "127.0.0.1" });
   const controller = new AbortController();
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -122,7 +122,7 @@ test("connect() ignores a lookup's answer that comes after the abort", async () 
   await accepted;
 });
 
-test("connect() counts the lookup in timeoutMs", async (t) => {
+test("connect() applies timeoutMs to the lookup", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const attempt = assert.rejects(connect({ host: "slow.test", port: 1, lookup: neverAnswers, timeoutMs: 250 }), {
     code: "timeout",
@@ -132,7 +132,7 @@ test("connect() counts the lookup in timeoutMs", async (t) => {
   await attempt;
 });
 
-test("connect() leaves the connection alone when its signal aborts after it is there", async () => {
+test("connect() keeps an established connection when its signal aborts later", async () => {
   await using listener = await listen({ host: "127.0.0.1" });
   const controller = new AbortController();
   await using connection = await connect({
@@ -147,39 +147,39 @@ test("connect() leaves the connection alone when its signal aborts after it is t
   assert.equal(connection.state, "established");
 });
 
-test("connect() takes ports of 1 to 65535 and refuses others before anything is looked up", async () => {
+test("connect() refuses ports outside 1 to 65535 before the lookup", async () => {
   const ports: unknown[] = [undefined, 0, -1, 65_536, 1.5, Number.NaN, "80"];
   for (const port of ports) {
     await assert.rejects(connect({ host: "127.0.0.1", port } as ConnectOptions), RangeError);
   }
 });
 
-test("connect() refuses times that are none", async () => {
+test("connect() refuses invalid times", async () => {
   for (const timeoutMs of [-1, Number.NaN, 2 ** 31]) {
     await assert.rejects(connect({ host: "127.0.0.1", port: 1, timeoutMs }), RangeError);
   }
 });
 
-test("connect() refuses a local address that is none, or not this machine's", async () => {
+test("connect() refuses a local address that is invalid or not of this machine", async () => {
   const options = { host: "127.0.0.1", port: await freePort() };
   await assert.rejects(connect({ ...options, localAddress: "nonsense" }), TypeError);
   await assert.rejects(connect({ ...options, localAddress: "192.0.2.254" }), { code: "address-not-available" });
 });
 
-test("connect() comes from the local address that it is given", async () => {
+test("connect() binds to localAddress", async () => {
   await using listener = await listen({ host: "127.0.0.1" });
   await using connection = await connect({ ...listener.address, localAddress: "127.0.0.1", lingerMs: 0 });
   assert.equal(connection.local?.host, "127.0.0.1");
 });
 
-test("connect() goes to the path of a Unix socket", async (t) => {
+test("connect() connects to the path of a Unix socket", async (t) => {
   if (process.platform === "win32") return t.skip("Windows has named pipes instead");
   const folder = await mkdtemp(join(tmpdir(), "landline-"));
   const path = join(folder, "test.sock");
   try {
     await assert.rejects(connect({ path }), {
       code: "refused",
-      message: `Cannot connect to ${path}: there is no such socket (is the server running?)`,
+      message: `Cannot connect to ${path}: no such socket (is the server running?)`,
     });
     await using listener = await listen({ path });
     assert.deepEqual(listener.address, { path });
@@ -194,7 +194,7 @@ test("connect() goes to the path of a Unix socket", async (t) => {
   }
 });
 
-test("connect() reaches localhost whichever loopback address is asked for", async (t) => {
+test("connect() reaches localhost over both loopback addresses", async (t) => {
   await using listener = await listen();
   const { port } = listener.address;
   await using four = await connect({ port, family: 4, lingerMs: 0 });
@@ -209,8 +209,8 @@ test("connect() reaches localhost whichever loopback address is asked for", asyn
   }
 });
 
-test("connect() makes 10,000 failing attempts on one signal without a leak", async () => {
-  // Each fails at its lookup, so that no port is used up.
+test("connect() leaks no listener over 10,000 failing attempts on one signal", async () => {
+  // Each attempt fails at the lookup, so that no port is used up.
   const { signal } = new AbortController();
   const lookup: LookupFunction = (_host, _options, done) =>
     process.nextTick(() => done(Object.assign(new Error("no"), { code: "ENOTFOUND" }), ""));
@@ -222,8 +222,8 @@ test("connect() makes 10,000 failing attempts on one signal without a leak", asy
   assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
-test("connect() counts the connecting itself in timeoutMs, and closes what did not connect", async (t) => {
-  // As with a peer that drops what it is sent: nothing happens.
+test("connect() applies timeoutMs to the attempt and closes its socket", async (t) => {
+  // Like a peer that drops all packets: no event comes.
   const sockets: net.Socket[] = [];
   t.mock.method(net.Socket.prototype, "connect", function (this: net.Socket) {
     sockets.push(this);
@@ -241,10 +241,10 @@ test("connect() counts the connecting itself in timeoutMs, and closes what did n
 });
 
 const notLinux = process.platform !== "linux" && "only Linux leaves those waiting that find the queue full";
-test("connect() lets go of its socket when it is aborted or times out while connecting", {
+test("connect() closes its socket when aborted or timed out while connecting", {
   skip: notLinux,
 }, async () => {
-  // It listens and never accepts, so that its queue of two is soon full.
+  // It listens and never accepts, so its backlog of two fills up.
   const program = `require("node:net").createServer().listen(0, "127.0.0.1", 1, function () {
     require("node:fs").writeSync(1, String(this.address().port));
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);

@@ -10,51 +10,64 @@ import { lookupAddresses } from "./lookup-addresses.ts";
 import { clientHandshake, type TlsClientOptions } from "./tls-client.ts";
 import { checkPath, unixPathError } from "./unix-path.ts";
 
-/** Where {@link connect} goes, and how. */
+/** Options for {@link connect}. */
 export interface ConnectOptions extends ConnectionOptions, WaitOptions {
-  /** A name or an IP address. @default "localhost" */
+  /** A host name or an IP address. @default "localhost" */
   readonly host?: string | undefined;
-  /** 1 to 65535; needed unless there is a `path`. */
+  /** The port, 1 to 65535. Required without `path`. */
   readonly port?: number | undefined;
   /**
-   * The path of a Unix socket, instead of `host` and `port`: at most 108 bytes on Linux and 104 on macOS. On Linux a path that
-   * begins with NUL is an abstract socket.
+   * The path of a Unix socket, instead of `host` and `port`: at most 108 bytes on Linux and 104 on macOS. On Linux a
+   * path that begins with NUL names an abstract socket.
    */
   readonly path?: string | undefined;
-  /** Which family of addresses to use; 0: both. @default 0 */
+  /** The address family to use; 0 for both. @default 0 */
   readonly family?: 0 | 4 | 6 | undefined;
   /** The local address to connect from. */
   readonly localAddress?: string | undefined;
-  /** Looks names up, instead of `dns.lookup`. */
+  /** Looks names up instead of `dns.lookup`. */
   readonly lookup?: net.LookupFunction | undefined;
   /**
-   * Called with each IP address of the host before any is connected to; only those for which it returns `true` are. A
-   * host that is an address itself is checked too, in any spelling. When somebody else chooses the host, give
-   * `isPublicAddress`. Cannot be given with a `path`.
+   * Called with each IP address of the host before any connection attempt. Only addresses for which it returns `true`
+   * are used. An IP address given as `host` is checked too, in any spelling. Pass `isPublicAddress` when someone else
+   * chooses the host. Cannot be combined with `path`.
    *
-   * @default all are
+   * @default all addresses
    */
   readonly allowAddress?: ((address: string) => boolean) | undefined;
-  /** Send small writes at once (TCP_NODELAY). @default true */
+  /** Sends small writes at once (TCP_NODELAY). @default true */
   readonly noDelay?: boolean | undefined;
-  /** Probe an idle peer after so many milliseconds (TCP keep-alive), in whole seconds and at least one. @default off */
+  /**
+   * Sends TCP keep-alive probes after this many idle milliseconds, rounded down to whole seconds, at least one.
+   *
+   * @default off
+   */
   readonly keepAliveMs?: number | undefined;
-  /** Speak TLS; `true` with the defaults. @default off */
+  /** Uses TLS; `true` for the default options. @default off */
   readonly tls?: true | TlsClientOptions | undefined;
 }
 
 /**
- * Connects to a TCP or Unix socket, with `tls` over TLS. `timeoutMs` is one budget for the name lookup, all attempts and
- * the TLS handshake; an abort rejects at once, during the lookup too.
+ * Connects to a TCP or Unix socket, with `tls` over TLS. `timeoutMs` covers the name lookup, all attempts and the TLS
+ * handshake. An abort rejects at once, also during the lookup.
  *
- * The addresses of a name race (RFC 8305): its families take turns, each address gets a start of 250 ms before the next
- * one is tried too, and the first to connect wins. If all fail, the error's `cause` has one error per address.
+ * The addresses of a host race (Happy Eyeballs, RFC 8305). IPv6 and IPv4 addresses alternate. The next attempt starts
+ * when the previous one failed or after 250 ms. The first connection wins and the others are closed. If all fail,
+ * `cause` is an `AggregateError` with one error per address.
  *
- * @throws {SocketError} `refused`, `unreachable`, `name-not-found`, `name-lookup-failed`, `timeout`, `permission`, `tls`
- * and `reset` in the TLS handshake, `address-not-available` for a `localAddress` that this machine does not have, and
- * `permission` when `allowAddress` refuses all addresses of the host.
- * @throws {TypeError} when the path is empty or contains NUL.
- * @throws {RangeError} when an option is no port, no time, or a mark that would let nothing through, or the path is too long.
+ * @throws {SocketError} `refused` when nothing listens there.
+ * @throws {SocketError} `unreachable` when there is no route to the host.
+ * @throws {SocketError} `name-not-found` when the host has no address of the family.
+ * @throws {SocketError} `name-lookup-failed` when the lookup failed for now.
+ * @throws {SocketError} `timeout` when `timeoutMs` has passed, or the kernel gave up.
+ * @throws {SocketError} `permission` when `allowAddress` refuses all addresses, or the system refuses the connection.
+ * @throws {SocketError} `address-not-available` when this machine does not have `localAddress`.
+ * @throws {SocketError} `tls` when the handshake fails or the certificate is refused.
+ * @throws {SocketError} `reset` when the peer breaks the connection during the TLS handshake.
+ * @throws {TypeError} when the path is empty or contains NUL, or is combined with `allowAddress`.
+ * @throws {TypeError} when `tls.servername` is not a host name.
+ * @throws {RangeError} when the path is too long, `port` is not 1 to 65535, a time is not 0 to 2^31 - 1 or `Infinity`,
+ * or a mark is out of range.
  *
  * @example
  * ```ts
@@ -77,7 +90,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   if (path !== undefined && allowAddress !== undefined) throw new TypeError("allowAddress cannot be given with a path");
   signal?.throwIfAborted();
   const tls = options.tls === true ? {} : options.tls;
-  // Before anything is opened, as it may throw.
+  // It may throw, so create it before anything is opened.
   const handshake = tls === undefined ? undefined : clientHandshake(path === undefined ? host : undefined, tls);
 
   let cancel = (): void => undefined;
@@ -89,7 +102,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   );
   const run = async (): Promise<Connection> => {
     const found = path === undefined ? await lookupAddresses(host, family, lookup, action) : [];
-    // Aborted during the lookup: its late answer is nobody's any more.
+    // The wait ended during the lookup: do not connect.
     if (wait.isSettled) return wait.promise;
     const addresses = found.map(({ address }) => ({ host: address, port: port as number }));
     const targets = path === undefined ? allowedOf(addresses, action, allowAddress) : [target];
@@ -104,7 +117,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   };
   run().then(
     (connection) => {
-      // Aborted when it was just ready: it is nobody's.
+      // The wait ended just before: nobody will use this connection.
       if (wait.isSettled) connection.reset();
       else wait.resolve(connection);
     },
@@ -113,17 +126,17 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   return await wait.promise;
 }
 
-/** @throws {SocketError} `permission` when none is allowed; what `allowAddress` throws. */
+/** @throws {SocketError} `permission` when no address is allowed. @throws what `allowAddress` throws. */
 function allowedOf(
   addresses: readonly { readonly host: string; readonly port: number }[],
   action: string,
   allowAddress: ConnectOptions["allowAddress"],
 ): readonly Address[] {
   if (allowAddress === undefined) return addresses;
-  // The promise of an async function is not `true`.
+  // An async `allowAddress` returns a promise, which must not count as `true`.
   const allowed = addresses.filter(({ host }) => allowAddress(host) === true);
   if (allowed.length > 0) return allowed;
-  const text = `${action}: none of its addresses is allowed (option allowAddress)`;
+  const text = `${action}: allowAddress refused every address of the host`;
   const [remote] = addresses;
   throw new SocketError("permission", text, { operation: "connect", ...(remote === undefined ? {} : { remote }) });
 }
@@ -162,7 +175,7 @@ function attempt(
   try {
     socket.connect({ ...address, ...(localAddress === undefined ? {} : { localAddress }) } as net.TcpSocketConnectOpts);
   } catch (error) {
-    // Wrong arguments are the caller's, and no matter of this address.
+    // Node throws for wrong arguments. They do not depend on this address.
     connected.catch(() => undefined);
     socket.destroy();
     return { connection, connected: Promise.reject(error) };

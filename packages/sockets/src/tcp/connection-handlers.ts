@@ -2,30 +2,37 @@ import type { SocketError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 
 /**
- * What a connection that is read by events calls. One object can serve many connections.
+ * Event handlers of a connection. One object can serve many connections.
  *
- * A handler that throws, or whose promise rejects, breaks its own connection with that error; the process goes on.
+ * A handler that throws, or whose promise rejects, breaks its own connection with that error. The process continues.
  */
 export interface ConnectionHandlers {
-  /** The connection is established ({@link serve} only). */
+  /** The connection is established. Only {@link serve} calls it. */
   open?(connection: Connection): void;
-  /** Bytes arrived. They are valid as long as they are referenced. */
+  /** Bytes arrived. The memory is not reused: `chunk` stays valid as long as you keep it. */
   data?(connection: Connection, chunk: Uint8Array): void;
-  /** There is room again after {@link Connection.send} returned false. */
+  /** There is room for writing again after {@link Connection.send} returned false. */
   drain?(connection: Connection): void;
-  /** The peer finished. Without this handler our side finishes too, once all is flushed. */
+  /** The peer finished its side. Without this handler our side finishes too, after everything is flushed. */
   end?(connection: Connection): void;
-  /** The connection is gone; `error` is why, where it did not end in peace. */
+  /** The connection is closed. `error` is the reason, or `undefined` after a normal end. */
   close?(connection: Connection, error: SocketError | undefined): void;
-  /** How many of the bytes that arrived are not used yet; {@link Connection.startTls} is refused then. @default 0 */
+  /**
+   * Number of received bytes that the handlers have not consumed. Above 0, {@link Connection.startTls} is refused.
+   *
+   * @default 0
+   */
   unreadBytes?(connection: Connection): number;
-  /** @internal This side closes or resets the connection: reads of the handlers reject with this error from now on. */
+  /**
+   * @internal This side closes or resets the connection. Pending and later reads of the handlers reject with this
+   * error.
+   */
   closing?(error: () => SocketError): void;
   /**
-   * @internal Others read the connection from now on: returns the bytes that are not used yet. A read that waits rejects
-   * with `closed`, or is `busy` where that is not given.
+   * @internal Another reader takes over: returns the bytes that are not consumed yet. A pending read rejects with
+   * `closed`; without `closed` it makes this throw `busy`.
    *
-   * @throws {SocketError} `busy`: nothing has changed then.
+   * @throws {SocketError} `busy`. Nothing has changed then.
    */
   leave?(action: string, closed: (() => SocketError) | undefined): Uint8Array;
 }

@@ -3,33 +3,43 @@ import type { Address } from "../address.ts";
 import { checkTimeout } from "../wait.ts";
 import type { Connection } from "./connection.ts";
 
-/** How much a connection stores, in bytes, and how long it takes to close, in milliseconds. */
+/** Limits of a connection: how many bytes it buffers, and how long it waits to send and to close, in milliseconds. */
 export interface ConnectionOptions {
-  /** Stop reading from the socket while this many bytes are stored and nobody reads them. @default 65536 */
+  /**
+   * Stops reading from the socket while at least this many bytes are buffered and no read is waiting.
+   *
+   * @default 65536
+   */
   readonly readHighWaterMark?: number | undefined;
-  /** Writing waits above this many buffered bytes. @default 65536 */
+  /** `write` waits while at least this many bytes are buffered. At least 1. @default 65536 */
   readonly writeHighWaterMark?: number | undefined;
-  /** Writing goes on at this many. @default 32768 */
+  /** A waiting `write` continues when no more than this many bytes are buffered. @default 32768 */
   readonly writeLowWaterMark?: number | undefined;
-  /** How long `close()` waits without progress: for its own bytes to leave, then for the peer's end. @default 2000 */
+  /**
+   * How long `close()` waits without progress: first for its own bytes to be sent, then for the peer's FIN.
+   *
+   * @default 2000
+   */
   readonly lingerMs?: number | undefined;
   /**
-   * Break the connection with a `timeout` error when bytes wait to be sent and none has left for this long, or up to a
-   * quarter longer; 0 is never. What the kernel has taken counts as sent: how long it tries on is the kernel's setting
-   * (`tcp_retries2` on Linux). A socket that was given away by `detach` is held to it too, and reset. @default never
+   * Breaks the connection with a `timeout` error when bytes are buffered and none was sent for this long, or up to a
+   * quarter longer; 0 for never. Bytes that the kernel has taken count as sent; how long the kernel retries is its own
+   * setting (`tcp_retries2` on Linux). The limit still applies to a socket after `detach`, and then resets it.
+   *
+   * @default never
    */
   readonly sendTimeoutMs?: number | undefined;
 }
 
-/** What is known of a stream that becomes a connection. */
+/** What is known about a stream that becomes a connection. */
 export interface ConnectionOrigin {
   readonly local?: Address | undefined;
   readonly remote?: Address | undefined;
-  /** The name that was connected to, for {@link Connection.startTls}. */
+  /** The host name that {@link connect} was given, for {@link Connection.startTls}. */
   readonly host?: string;
-  /** The TCP socket below, where the stream is TLS. */
+  /** The TCP socket below a TLS stream. */
   readonly below?: Socket;
-  /** Who has accepted it. */
+  /** The server that accepted the connection. */
   readonly keeper?: ConnectionKeeper;
 }
 
@@ -41,7 +51,7 @@ export interface ConnectionKeeper {
   gone(connection: Connection): void;
 }
 
-/** @throws {RangeError} when an option is no time, or a mark that would hold nothing back or let nothing through. */
+/** @throws {RangeError} when a time is not 0 to 2^31 - 1 or `Infinity`, or a mark is out of range. */
 export function checkConnectionOptions(options: ConnectionOptions): void {
   const { readHighWaterMark = 0, writeHighWaterMark = 1, writeLowWaterMark = 0 } = options;
   checkTimeout(options.lingerMs ?? 0, "lingerMs");

@@ -23,14 +23,14 @@ failOnLeaks();
 const text = (bytes: Uint8Array | null): string => (bytes === null ? "(end)" : Buffer.from(bytes).toString());
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** More than the kernel's buffers of both ends hold. */
+/** More than the kernel buffers of both ends hold. */
 const FLOOD_BYTES = 48 * 1024 * 1024;
 
-/** A stream whose peer takes what is written only when told to, and which ends when told to. */
+/** A stream whose peer reads and ends only when the test says so. */
 class HeldStream extends Duplex {
-  /** What was taken. */
+  /** Bytes that the peer read. */
   taken = "";
-  /** How often the kernel would have been asked. */
+  /** Number of writes to the kernel. */
   calls = 0;
   hasFinished = false;
   #pending: (() => void)[] = [];
@@ -39,7 +39,7 @@ class HeldStream extends Duplex {
     super({ allowHalfOpen: true, writableHighWaterMark: 1 });
   }
 
-  /** Takes what is pending, and what comes until nothing is pending any more. */
+  /** Completes pending writes until none is left. */
   async takeAll(): Promise<void> {
     await nextTurn();
     while (this.#pending.length > 0) {
@@ -48,7 +48,7 @@ class HeldStream extends Duplex {
     }
   }
 
-  /** Takes what the kernel was asked for last. */
+  /** Completes the pending write. */
   async takeOne(): Promise<void> {
     await nextTurn();
     this.#pending.shift()?.();
@@ -94,7 +94,7 @@ function heldConnection(
 
 // Reading by pulling
 
-test("Connection.read() gives what is there and null when the peer finished", async () => {
+test("Connection.read() returns arrived bytes, and null after the peer finished", async () => {
   await using pair = await connectionPair();
   await pair.client.write("hello");
   assert.equal(text(await pair.server.read()), "hello");
@@ -103,7 +103,7 @@ test("Connection.read() gives what is there and null when the peer finished", as
   assert.equal(await pair.server.read(), null);
 });
 
-test("Connection.readExactly() waits for all and leaves what is more", async () => {
+test("Connection.readExactly() waits for all bytes and leaves the rest unread", async () => {
   await using pair = await connectionPair();
   const read = pair.server.readExactly(5);
   await pair.client.write("he");
@@ -123,14 +123,14 @@ test("Connection.readExactly() reads more than the high-water mark", async () =>
   await written;
 });
 
-test("Connection.readExactly() rejects lengths that are none", async () => {
+test("Connection.readExactly() rejects invalid lengths", async () => {
   await using pair = await connectionPair();
   for (const length of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
     await assert.rejects(pair.server.readExactly(length), RangeError);
   }
 });
 
-test("Connection.readExactly() says what was wanted and what there was when the peer finishes", async () => {
+test("Connection.readExactly() rejects with expected and partial when the peer finishes early", async () => {
   await using pair = await connectionPair();
   await pair.client.write("ab");
   pair.client.closeWrite();
@@ -145,7 +145,7 @@ test("Connection.readExactly() says what was wanted and what there was when the 
   assert.equal(text(await pair.server.readExactly(0)), "");
 });
 
-test("Connection.readUntil() includes the delimiter, wherever it was cut", async () => {
+test("Connection.readUntil() includes the delimiter at every split of it", async () => {
   await using pair = await connectionPair();
   const read = pair.server.readUntil("\r\n\r\n");
   for (const piece of ["head\r", "\n\r", "\n", "body"]) {
@@ -158,7 +158,7 @@ test("Connection.readUntil() includes the delimiter, wherever it was cut", async
   await assert.rejects(pair.server.readUntil(""), RangeError);
 });
 
-test("Connection.readUntil() takes the delimiter at the limit, and past it leaves the bytes", async () => {
+test("Connection.readUntil() accepts a delimiter at the limit, and leaves the bytes unread one past it", async () => {
   await using pair = await connectionPair();
   await pair.client.write("abcd\nabcde\n");
   assert.equal(text(await pair.server.readUntil("\n", { bytesMax: 5 })), "abcd\n");
@@ -173,7 +173,7 @@ test("Connection.readUntil() reads beyond the high-water mark when its limit is 
   assert.equal((await pair.server.readUntil("\n")).length, 10_001);
 });
 
-test("Connection.readUntil() carries what there was when the peer finishes", async () => {
+test("Connection.readUntil() rejects with partial when the peer finishes early", async () => {
   await using pair = await connectionPair();
   await pair.client.write("no end");
   pair.client.closeWrite();
@@ -185,7 +185,7 @@ test("Connection.readUntil() carries what there was when the peer finishes", asy
   });
 });
 
-test("Connection loses no byte when reads time out or are aborted", async (t) => {
+test("Connection reads lose no byte when they time out or are aborted", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   await using pair = await connectionPair();
   const controller = new AbortController();
@@ -210,7 +210,7 @@ test("Connection loses no byte when reads time out or are aborted", async (t) =>
   assert.equal(text(await pair.server.readExactly(7)), "abcdef\n");
 });
 
-test("Connection.read() times out where nothing comes, and works afterwards", async (t) => {
+test("Connection.read() times out without data, and works afterwards", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   await using pair = await connectionPair();
   const read = assert.rejects(pair.server.read({ timeoutMs: 1_000 }), { code: "timeout" });
@@ -220,7 +220,7 @@ test("Connection.read() times out where nothing comes, and works afterwards", as
   assert.equal(text(await pair.server.read()), "x");
 });
 
-test("Connection lets one reader wait at a time", async () => {
+test("Connection.read() rejects with busy while another read waits", async () => {
   await using pair = await connectionPair();
   const first = pair.server.read();
   await assert.rejects(pair.server.read(), { code: "busy" });
@@ -231,7 +231,7 @@ test("Connection lets one reader wait at a time", async () => {
   assert.equal(text(await first), "x");
 });
 
-test("Connection iterates by chunk, and leaving the loop leaves it open", async () => {
+test("Connection yields chunks in for await, and stays open when the loop is left", async () => {
   await using pair = await connectionPair();
   await pair.client.write("one");
   for await (const chunk of pair.server) {
@@ -244,7 +244,7 @@ test("Connection iterates by chunk, and leaving the loop leaves it open", async 
   assert.deepEqual((await Array.fromAsync(pair.server)).map(text), ["two"]);
 });
 
-test("Connection.unread() puts bytes in front of what comes, and settles a read that waits", async () => {
+test("Connection.unread() puts bytes in front and settles a waiting read", async () => {
   await using pair = await connectionPair();
   await pair.client.write("cd");
   const chunk = await pair.server.read();
@@ -268,14 +268,14 @@ test("Connection stops reading from the socket above its high-water mark", async
   for (let i = 0; i < 50; i += 1) stream.push(Buffer.alloc(10, "x"));
   assert.equal(text(await first), "x");
   for (let turn = 0; turn < 5; turn += 1) await nextTurn();
-  assert.ok(connection.unreadBytes < 200, `${connection.unreadBytes} bytes are stored`);
+  assert.ok(connection.unreadBytes < 200, `${connection.unreadBytes} bytes are buffered`);
   assert.equal((await connection.readExactly(499)).length, 499);
   connection.reset();
 });
 
 // Writing
 
-test("Connection.write() takes bytes, text and lists of them", async () => {
+test("Connection.write() accepts bytes, text and lists of them", async () => {
   await using pair = await connectionPair();
   await pair.client.write(Uint8Array.of(0x61));
   await pair.client.write("é");
@@ -328,7 +328,7 @@ test("Connection.write() is accepted at once below the high-water mark and waits
   connection.reset();
 });
 
-test("Connection.write() withdraws what is aborted or times out while it waits", async (t) => {
+test("Connection.write() withdraws its data when it is aborted or times out", async (t) => {
   const { stream, connection } = heldConnection({ writeHighWaterMark: 2 });
   const controller = new AbortController();
   connection.send("xx");
@@ -349,7 +349,7 @@ test("Connection.write() withdraws what is aborted or times out while it waits",
   connection.reset();
 });
 
-test("Connection.write() waits for a peer that does not read, and all arrives in the end", async () => {
+test("Connection.write() waits for a slow peer, and all bytes arrive", async () => {
   await using pair = await connectionPair();
   assert.equal(pair.client.send(Buffer.alloc(FLOOD_BYTES)), false);
   assert.equal(pair.client.canWrite, false);
@@ -366,7 +366,7 @@ test("Connection.write() waits for a peer that does not read, and all arrives in
   assert.deepEqual((await Array.fromAsync(pair.server)).map(text).join(""), "kept");
 });
 
-test("Connection.send() says no above the mark, queues all the same, and tells when to go on", async () => {
+test("Connection.send() returns false above the mark, still queues, and drain follows", async () => {
   const { stream, connection } = heldConnection({ writeHighWaterMark: 10, writeLowWaterMark: 5 });
   let drains = 0;
   connection.handle({
@@ -386,7 +386,7 @@ test("Connection.send() says no above the mark, queues all the same, and tells w
   connection.reset();
 });
 
-test("Connection goes on writing at the low-water mark, not before it and not after", async () => {
+test("Connection accepts waiting writes exactly at the low-water mark", async () => {
   for (const [waiting, isAtOnce] of [
     ["12345", true],
     ["123456", false],
@@ -410,7 +410,7 @@ test("Connection goes on writing at the low-water mark, not before it and not af
   }
 });
 
-test("Connection counts the bytes of text, not its characters", async () => {
+test("Connection.write() counts text in bytes, not in characters", async () => {
   const { stream, connection } = heldConnection({ writeHighWaterMark: 100, writeLowWaterMark: 50 });
   let drains = 0;
   connection.handle({
@@ -430,7 +430,7 @@ test("Connection counts the bytes of text, not its characters", async () => {
   assert.equal(pair.client.bufferedBytes, 30);
 });
 
-test("Connection sends what is small and of one tick in one write", async () => {
+test("Connection.send() joins the small data of one tick into one write", async () => {
   const { stream, connection } = heldConnection();
   for (let i = 0; i < 10; i += 1) connection.send(String(i));
   await connection.write(["a", "b"]);
@@ -440,7 +440,7 @@ test("Connection sends what is small and of one tick in one write", async () => 
   connection.reset();
 });
 
-test("Connection answers at once where the answer before was one small write, and gathers the others", async () => {
+test("Connection.send() sends at once when the previous answer was one small write, else gathers", async () => {
   const { stream, connection } = heldConnection();
   const answers = ["a", "b", "cde", "fg", "h"];
   const calls: number[] = [];
@@ -455,13 +455,13 @@ test("Connection answers at once where the answer before was one small write, an
     await stream.takeAll();
   }
   assert.equal(stream.taken, answers.join(""));
-  // Seen at the end of each event: "b" and "c" had left; "de" left by itself.
+  // Recorded at the end of each event: "b" and "c" were sent; "de" was sent alone.
   assert.deepEqual(calls, [0, 2, 3, 4, 5]);
   assert.equal(stream.calls, 6);
   connection.reset();
 });
 
-test("Connection.send() never throws: false once it cannot be written", async () => {
+test("Connection.send() returns false when the connection can no longer be written", async () => {
   await using pair = await connectionPair();
   pair.client.closeWrite();
   assert.equal(pair.client.send("x"), false);
@@ -471,7 +471,7 @@ test("Connection.send() never throws: false once it cannot be written", async ()
   assert.equal(pair.server.canWrite, false);
 });
 
-test("Connection.flush() resolves when all is with the kernel", async () => {
+test("Connection.flush() resolves when the kernel has taken all bytes", async () => {
   const { stream, connection } = heldConnection();
   await connection.flush();
   connection.send("abc");
@@ -487,7 +487,7 @@ test("Connection.flush() resolves when all is with the kernel", async () => {
   connection.reset();
 });
 
-test("Connection rejects writes and flushes that wait when it breaks", async () => {
+test("Connection rejects waiting writes and flushes when it breaks", async () => {
   await using pair = await connectionPair();
   pair.client.send(Buffer.alloc(FLOOD_BYTES));
   const write = assert.rejects(pair.client.write("x"), { code: "reset" });
@@ -499,7 +499,7 @@ test("Connection rejects writes and flushes that wait when it breaks", async () 
   await assert.rejects(pair.client.flush(), { code: "reset" });
 });
 
-test("Connection rejects, rather than throws, a timeout that is none", async () => {
+test("Connection methods reject, and do not throw, on an invalid timeoutMs", async () => {
   const { connection } = heldConnection({ writeHighWaterMark: 1 });
   connection.send("xx");
   for (const timeoutMs of [-1, Number.NaN]) {
@@ -512,7 +512,7 @@ test("Connection rejects, rather than throws, a timeout that is none", async () 
 
 // Half-close and close
 
-test("Connection.closeWrite() half-closes: the peer sees the end and can still answer", async () => {
+test("Connection.closeWrite() half-closes: the peer reads the end and can still answer", async () => {
   await using pair = await connectionPair();
   await pair.client.write("question");
   pair.client.closeWrite();
@@ -533,7 +533,7 @@ test("Connection.closeWrite() half-closes: the peer sees the end and can still a
   assert.equal(await pair.client.read(), null);
 });
 
-test("Connection.close() flushes, finishes and is gone when the peer finishes too", async () => {
+test("Connection.close() flushes, finishes, and resolves when the peer finishes too", async () => {
   await using pair = await connectionPair();
   const bytes = Buffer.alloc(4 * 1024 * 1024, "x");
   pair.client.send(bytes);
@@ -548,7 +548,7 @@ test("Connection.close() flushes, finishes and is gone when the peer finishes to
   await pair.client.close();
 });
 
-test("Connection.close() rejects what waits, and what comes, with closed", async () => {
+test("Connection.close() rejects waiting and later reads and writes with closed", async () => {
   await using pair = await connectionPair();
   pair.client.send(Buffer.alloc(FLOOD_BYTES));
   const waiting = [
@@ -565,7 +565,7 @@ test("Connection.close() rejects what waits, and what comes, with closed", async
   assert.throws(() => pair.client.detach(), { code: "closed" });
 });
 
-test("Connection.read() rejects with closed after close(), also when the peer finished", async () => {
+test("Connection.read() rejects with closed after close(), also after the peer finished", async () => {
   await using pair = await connectionPair();
   await pair.server.write("unread");
   const closed = pair.client.close();
@@ -591,7 +591,7 @@ test("Connection.read() rejects with closed after close(), also when the peer fi
   await connection.closed;
 });
 
-test("Connection.close() reads and discards what the peer still sends", async () => {
+test("Connection.close() discards what the peer still sends", async () => {
   await using pair = await connectionPair();
   const closed = pair.client.close();
   await pair.server.write(Buffer.alloc(500_000));
@@ -600,7 +600,7 @@ test("Connection.close() reads and discards what the peer still sends", async ()
   assert.equal(pair.client.unreadBytes, 0);
 });
 
-test("Connection.close() cuts off a peer that sends on and on", async () => {
+test("Connection.close() cuts off a peer that keeps sending", async () => {
   await using pair = await connectionPair();
   const closed = pair.client.close();
   pair.server.send(Buffer.alloc(FLOOD_BYTES));
@@ -608,7 +608,7 @@ test("Connection.close() cuts off a peer that sends on and on", async () => {
   await assert.rejects(pair.server.flush(), { code: "reset" });
 });
 
-test("Connection.close() does not wait longer than lingerMs for the peer", async (t) => {
+test("Connection.close() waits at most lingerMs for the peer's end", async (t) => {
   await using pair = await connectionPair({ client: { lingerMs: 2_000 } });
   t.mock.timers.enable({ apis: ["setTimeout"] });
   let isClosed = false;
@@ -623,7 +623,7 @@ test("Connection.close() does not wait longer than lingerMs for the peer", async
   await closed;
 });
 
-test("Connection.close() lingers on while its own bytes still leave", async (t) => {
+test("Connection.close() keeps waiting while its own bytes are being sent", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const { stream, connection } = heldConnection({ lingerMs: 100 });
   connection.send("x".repeat(5_000));
@@ -639,7 +639,7 @@ test("Connection.close() lingers on while its own bytes still leave", async (t) 
   await connection.closed;
 });
 
-test("Connection.close() gives up on a peer that takes nothing", async (t) => {
+test("Connection.close() resets after lingerMs when the peer reads nothing", async (t) => {
   await using pair = await connectionPair();
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const errors: (SocketError | undefined)[] = [];
@@ -653,11 +653,11 @@ test("Connection.close() gives up on a peer that takes nothing", async (t) => {
   await closed;
   assert.equal(errors[0]?.code, "timeout");
   assert.match(errors[0].message, /^Connection with 127\.0\.0\.1:\d+ closed: \d+ bytes could not be sent$/);
-  // What was cut off does not look like an end.
+  // The cut must not look like a normal end.
   await assert.rejects(Array.fromAsync(pair.server), { code: "reset" });
 });
 
-test("Connection.close() waits for a peer that takes a large write slowly", async (t) => {
+test("Connection.close() waits for a peer that reads a large write slowly", async (t) => {
   await using pair = await connectionPair();
   t.mock.timers.enable({ apis: ["setTimeout"] });
   pair.client.send(Buffer.alloc(FLOOD_BYTES));
@@ -666,7 +666,7 @@ test("Connection.close() waits for a peer that takes a large write slowly", asyn
   for await (const chunk of pair.server) {
     received += chunk.length;
     sinceTick += chunk.length;
-    // More than the kernel's buffers have taken in meanwhile, so that some of the rest has left.
+    // More than the kernel buffers took meanwhile, so part of the rest has been sent.
     if (sinceTick < FLOOD_BYTES / 4) continue;
     sinceTick = 0;
     t.mock.timers.tick(2_000);
@@ -676,7 +676,7 @@ test("Connection.close() waits for a peer that takes a large write slowly", asyn
   await closed;
 });
 
-test("Connection.reset() reaches the peer as reset, and this side as closed", async () => {
+test("Connection.reset() gives reset at the peer and closed at this side", async () => {
   await using pair = await connectionPair();
   const theirs = assert.rejects(pair.server.read(), { code: "reset" });
   const ours = assert.rejects(pair.client.read(), { code: "closed" });
@@ -688,7 +688,7 @@ test("Connection.reset() reaches the peer as reset, and this side as closed", as
   await assert.rejects(pair.server.write("x"), { code: "reset" });
 });
 
-test("Connection.reset() and close() after the other are harmless", async () => {
+test("Connection.reset() and close() can follow each other", async () => {
   await using pair = await connectionPair();
   const closed = pair.client.close();
   pair.client.reset();
@@ -698,10 +698,10 @@ test("Connection.reset() and close() after the other are harmless", async () => 
   pair.client.closeWrite();
 });
 
-test("Connection.reset() right after closeWrite() is a reset all the same", async (t) => {
+test("Connection.reset() right after closeWrite() still resets", async (t) => {
   if (process.platform !== "linux") return t.skip("how much the kernel buffers is known of Linux alone");
   await using pair = await connectionPair();
-  // The kernel takes it all, but cannot deliver it all to a peer that does not read.
+  // The kernel takes all bytes but cannot deliver them: the peer does not read.
   await pair.client.write(Buffer.alloc(1024 * 1024));
   await pair.client.flush();
   pair.client.closeWrite();
@@ -710,7 +710,7 @@ test("Connection.reset() right after closeWrite() is a reset all the same", asyn
   await assert.rejects(Array.fromAsync(pair.server), { code: "reset" });
 });
 
-test("Connection gives what had arrived before the peer broke it, then the error", async () => {
+test("Connection.read() returns bytes that arrived before a reset, then rejects", async () => {
   await using pair = await connectionPair();
   await pair.client.write("abc");
   const first = await pair.server.readExactly(1);
@@ -723,7 +723,7 @@ test("Connection gives what had arrived before the peer broke it, then the error
   await assert.rejects(pair.server.read(), { code: "reset" });
 });
 
-test("Connection.readExactly() rejects when the peer vanishes in mid-message", async () => {
+test("Connection.readExactly() rejects when the peer resets in the middle of a message", async () => {
   await using pair = await connectionPair();
   await pair.client.write("half");
   await pair.client.flush();
@@ -733,7 +733,7 @@ test("Connection.readExactly() rejects when the peer vanishes in mid-message", a
   await read;
 });
 
-test("Connection carries the facts of a broken connection in its error", async () => {
+test("Connection errors carry addresses and byte counts", async () => {
   await using pair = await connectionPair();
   await pair.client.write("12345");
   await pair.server.readExactly(5);
@@ -748,7 +748,7 @@ test("Connection carries the facts of a broken connection in its error", async (
   });
 });
 
-test("Connection is closed when its scope is left", async () => {
+test("Connection closes at the end of an await using scope", async () => {
   await using pair = await connectionPair();
   pair.server.handle({});
   {
@@ -766,7 +766,7 @@ interface Log {
   readonly closed: Promise<SocketError | undefined>;
 }
 
-/** Handlers that write down what they are called with. */
+/** Handlers that record their calls. */
 function logging(more: ConnectionHandlers = {}): Log {
   const events: string[] = [];
   const { promise, resolve } = Promise.withResolvers<SocketError | undefined>();
@@ -782,7 +782,7 @@ function logging(more: ConnectionHandlers = {}): Log {
   return { events, handlers, closed: promise };
 }
 
-test("Connection.handle() delivers what is stored at once, then data, end and close", async () => {
+test("Connection.handle() delivers buffered bytes at once, then data, end and close", async () => {
   await using pair = await connectionPair();
   await pair.client.write("abcdef");
   await pair.server.readExactly(2);
@@ -800,7 +800,7 @@ test("Connection.handle() delivers what is stored at once, then data, end and cl
   assert.deepEqual(log.events, ["cdef", "again", "more", "end", "close"]);
 });
 
-test("Connection.handle() answers the peer's end with ours once all is flushed, without an end handler", async () => {
+test("Connection.handle() without an end handler flushes and finishes after the peer's end", async () => {
   await using pair = await connectionPair();
   pair.server.handle({ data: (connection, chunk) => void connection.send([chunk, chunk]) });
   await pair.client.write("ab");
@@ -809,7 +809,7 @@ test("Connection.handle() answers the peer's end with ours once all is flushed, 
   await Promise.all([pair.client.closed, pair.server.closed]);
 });
 
-test("Connection.handle() lets our side write on after the peer's end, with an end handler", async () => {
+test("Connection.handle() with an end handler can write after the peer's end", async () => {
   await using pair = await connectionPair();
   const log = logging();
   pair.server.handle(log.handlers);
@@ -820,7 +820,7 @@ test("Connection.handle() lets our side write on after the peer's end, with an e
   assert.equal(text(await pair.client.readExactly(10)), "still here");
 });
 
-test("Connection.handle() tells of an end that came before it", async () => {
+test("Connection.handle() calls end when the peer finished before", async () => {
   await using pair = await connectionPair();
   pair.client.closeWrite();
   assert.equal(await pair.server.read(), null);
@@ -829,7 +829,7 @@ test("Connection.handle() tells of an end that came before it", async () => {
   assert.deepEqual(log.events, ["end"]);
 });
 
-test("Connection.handle() on a connection that is gone delivers what there was, and why it went", async () => {
+test("Connection.handle() on a broken connection delivers the buffered bytes and the error", async () => {
   await using pair = await connectionPair();
   await pair.client.write("abc");
   await pair.server.readExactly(1);
@@ -851,7 +851,7 @@ test("Connection.handle() on a connection that is gone delivers what there was, 
   assert.deepEqual(late.events, ["end", "close"]);
 });
 
-test("Connection.handle() works on a connection from connect() too, and again with other handlers", async () => {
+test("Connection.handle() works after connect(), and a second call replaces the handlers", async () => {
   await using pair = await connectionPair();
   const first = logging();
   const second = logging();
@@ -867,7 +867,7 @@ test("Connection.handle() works on a connection from connect() too, and again wi
   assert.deepEqual(second.events, ["two", "end", "close"]);
 });
 
-test("Connection.handle() gives data synchronously, chunk by chunk, and close has no error after our close()", async () => {
+test("Connection.handle() calls data synchronously, and close without an error after close()", async () => {
   await using pair = await connectionPair();
   const log = logging({
     data: (connection, chunk) => {
@@ -883,7 +883,7 @@ test("Connection.handle() gives data synchronously, chunk by chunk, and close ha
   assert.deepEqual(log.events, ["bye", "close"]);
 });
 
-test("Connection.handle() tells close why the connection broke", async () => {
+test("Connection.handle() passes the reason of a break to close", async () => {
   await using pair = await connectionPair();
   const log = logging();
   pair.server.handle(log.handlers);
@@ -892,7 +892,7 @@ test("Connection.handle() tells close why the connection broke", async () => {
   assert.deepEqual(log.events, ["close: reset"]);
 });
 
-test("Connection.pause() stops the data, resume() lets it go on", async () => {
+test("Connection.pause() stops the data events and resume() continues them", async () => {
   await using pair = await connectionPair();
   const log = logging();
   pair.server.handle(log.handlers);
@@ -907,7 +907,7 @@ test("Connection.pause() stops the data, resume() lets it go on", async () => {
   assert.deepEqual(log.events, ["held back", "end"]);
 });
 
-test("Connection.pause() in the handler of stored data holds", async () => {
+test("Connection.pause() works inside the data handler of buffered bytes", async () => {
   await using pair = await connectionPair();
   await pair.client.write("ab");
   await pair.server.readExactly(1);
@@ -924,7 +924,7 @@ test("Connection.pause() in the handler of stored data holds", async () => {
   assert.deepEqual(log.events, ["b"]);
 });
 
-test("Connection.pause() and resume() do not disturb who reads by pulling", async () => {
+test("Connection.pause() and resume() do not affect pulling reads", async () => {
   const { stream, connection } = heldConnection({ readHighWaterMark: 100 });
   connection.pause();
   const read = connection.readExactly(2);
@@ -934,11 +934,11 @@ test("Connection.pause() and resume() do not disturb who reads by pulling", asyn
   connection.resume();
   for (let i = 0; i < 100; i += 1) stream.push(Buffer.alloc(10));
   for (let turn = 0; turn < 5; turn += 1) await nextTurn();
-  assert.ok(connection.unreadBytes < 200, `${connection.unreadBytes} bytes are stored`);
+  assert.ok(connection.unreadBytes < 200, `${connection.unreadBytes} bytes are buffered`);
   connection.reset();
 });
 
-test("Connection.handle() breaks only the connection of a handler that fails, and says so", async () => {
+test("Connection.handle() breaks only the connection of a failing handler, and reports it", async () => {
   await using healthy = await connectionPair();
   const other = logging();
   healthy.server.handle(other.handlers);
@@ -948,7 +948,7 @@ test("Connection.handle() breaks only the connection of a handler that fails, an
         throw new Error("my bug");
       },
     },
-    // A handler that is an async function: its type allows it, and its rejection must not end the process.
+    // The type allows async handlers. Their rejection must not end the process.
     { data: async () => Promise.reject(new Error("my bug")) },
     {
       end: () => {
@@ -979,7 +979,7 @@ test("Connection.handle() breaks only the connection of a handler that fails, an
   assert.deepEqual(other.events, ["fine"]);
 });
 
-test("Connection survives a close handler and a drain handler that fail", async () => {
+test("Connection contains close and drain handlers that throw", async () => {
   const failing: readonly ConnectionHandlers[] = [
     {
       close: () => {
@@ -1009,7 +1009,7 @@ test("Connection survives a close handler and a drain handler that fail", async 
 
 // The socket underneath
 
-test("Connection.detach() gives the socket away with what was not read, and nothing of ours on it", async () => {
+test("Connection.detach() returns the socket without our listeners, and the unread bytes", async () => {
   await using listener = await listen({ host: "127.0.0.1", idleTimeoutMs: 60_000 });
   const client = await connect(listener.address);
   const server = await listener.accept();
@@ -1043,7 +1043,7 @@ test("Connection.detach() gives the socket away with what was not read, and noth
   await waiting;
 });
 
-test("Connection.detach() loses nothing that its socket still holds", async () => {
+test("Connection.detach() keeps the bytes that the socket has buffered", async () => {
   await using pair = await connectionPair({ server: { readHighWaterMark: 4 } });
   await pair.client.write("abcdefgh");
   await pair.server.readExactly(1);
@@ -1058,7 +1058,7 @@ test("Connection.detach() loses nothing that its socket still holds", async () =
   await pair.client.close();
 });
 
-test("Connection survives any error of its stream", async () => {
+test("Connection contains every error of its stream", async () => {
   const { stream, connection } = heldConnection();
   const read = assert.rejects(connection.read(), { code: "system", message: /broke: odd$/ });
   stream.destroy(new Error("odd"));
@@ -1067,7 +1067,7 @@ test("Connection survives any error of its stream", async () => {
   await connection.closed;
 });
 
-test("Connection works over a Unix socket, and reset() breaks it too", async (t) => {
+test("Connection works over a Unix socket, where reset() destroys it", async (t) => {
   if (process.platform === "win32") return t.skip("Windows has named pipes instead");
   const folder = await mkdtemp(join(tmpdir(), "landline-"));
   try {
@@ -1084,7 +1084,7 @@ test("Connection works over a Unix socket, and reset() breaks it too", async (t)
   }
 });
 
-test("Connection.ref() and unref() go to the socket", async () => {
+test("Connection.ref() and unref() reach the socket", async () => {
   await using pair = await connectionPair();
   const count = (): number => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
   const before = count();
@@ -1100,7 +1100,7 @@ test("Connection.ref() and unref() go to the socket", async () => {
 
 // States
 
-test("Connection publishes each change of its state", async () => {
+test("Connection publishes every state change", async () => {
   const changes: StateChange[] = [];
   const collect = (change: unknown): void => void changes.push(change as StateChange);
   diagnostics.subscribe("landline:connection", collect);
@@ -1146,7 +1146,7 @@ test("Connection knows both addresses", async () => {
 
 // Leaks
 
-test("Connection carries 10,000 operations on one signal without a leak warning", async () => {
+test("Connection leaks no listener over 10,000 operations on one signal", async () => {
   const { signal } = new AbortController();
   const { stream, connection } = heldConnection({ writeHighWaterMark: 1, writeLowWaterMark: 0 });
   for (let i = 0; i < 5_000; i += 1) {
@@ -1172,7 +1172,7 @@ test("Connection carries 10,000 operations on one signal without a leak warning"
   assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
-test("Connection says what cannot be done when it is closed", async () => {
+test("Connection errors after close name the operation", async () => {
   await using pair = await connectionPair();
   const closed = pair.client.close();
   const where = String.raw`127\.0\.0\.1:\d+: the connection is closed$`;
@@ -1188,7 +1188,7 @@ test("Connection says what cannot be done when it is closed", async () => {
   await closed;
 });
 
-test("Connection.send() and write() name what cannot be written", async () => {
+test("Connection.send() and write() name invalid data in their TypeError", async () => {
   await using pair = await connectionPair();
   assert.throws(() => pair.client.send(5 as never), {
     name: "TypeError",
@@ -1196,7 +1196,7 @@ test("Connection.send() and write() name what cannot be written", async () => {
   });
 });
 
-test("Connection.chunks() waits as long as it is told, and loses nothing", async () => {
+test("Connection.chunks() applies timeoutMs to each chunk and loses nothing", async () => {
   await using pair = await connectionPair();
   await pair.server.write("one");
   const seen: string[] = [];

@@ -22,39 +22,40 @@ import { TlsAcceptor, type TlsServerOptions } from "./tls-server.ts";
 import type { WriteData } from "./write-data.ts";
 import { WriteSide } from "./write-side.ts";
 
-/** What {@link Connection.detach} gives away. */
+/** The result of {@link Connection.detach}. */
 export interface DetachedSocket {
   readonly socket: Duplex;
-  /** What had arrived and was not read. */
+  /** Bytes that arrived and were not read. */
   readonly unread: Uint8Array;
 }
 
-/** How {@link Connection.startTls} speaks TLS: as the client, or with `isServer` as the server. */
+/** Options for {@link Connection.startTls}: those of a TLS client, or with `isServer: true` those of a TLS server. */
 export type StartTlsOptions =
   | (TlsClientOptions & WaitOptions & { readonly isServer?: false | undefined })
   | (TlsServerOptions & WaitOptions & { readonly isServer: true });
 
-/** For texts: `Cannot read from 127.0.0.1:8080`. */
+/** For error texts such as `Cannot read from 127.0.0.1:8080`. */
 const PREPOSITIONS: ReadonlyMap<string, string> = new Map([
   ["read", "from"],
   ["write", "to"],
   ["flush", "to"],
 ]);
 
-/** How errors of a handshake begin, and what they call it. */
+/** The start of the error text of a handshake, and the `operation` of its errors. */
 interface SecureText {
   readonly action: string;
   readonly operation: string;
 }
 
 /**
- * One end of a byte stream: TCP, a Unix socket, TLS.
+ * One end of a byte stream: TCP, a Unix socket or TLS.
  *
- * It is read in one of two ways: by pulling (`read`, `readExactly`, `readUntil`, `for await`), one reader at a time; or
- * by events (`handle`). Until either is begun nothing is read from the socket and the peer is slowed down by the kernel.
+ * Read it in one of two ways. Pull with `read`, `readExactly`, `readUntil` or `for await`, one read at a time; or
+ * receive events with `handle`. Before the first read or `handle` nothing is read from the socket, so the kernel slows
+ * the peer down.
  *
- * Every waiting method takes `signal` and `timeoutMs`. A read that is aborted or times out loses no byte and leaves the
- * connection open. A write that is aborted had not begun and is withdrawn.
+ * Every method that waits takes `signal` and `timeoutMs`. A read that is aborted or times out loses no bytes and leaves
+ * the connection open. A write that is aborted or times out while it waits is withdrawn: none of its bytes is sent.
  *
  * No event of the underlying socket can end the process.
  *
@@ -75,27 +76,27 @@ export class Connection implements AsyncDisposable {
   readonly #id: number = nextSocketId();
   #stream: Duplex;
   readonly #options: ConnectionOptions;
-  /** Made when something is read by pulling. */
+  /** Created by the first pulling read. */
   #pulled: ReadSide | undefined;
   readonly #writeSide: WriteSide;
-  /** Made when the connection is closed. */
+  /** Created when the connection is closed. */
   #linger: Linger | undefined;
-  /** Made when somebody asks. */
+  /** Created by the first use of `closed`. */
   #closed: PromiseWithResolvers<void> | undefined;
   #state: ConnectionState = "created";
   #handlers: ConnectionHandlers | undefined;
-  /** One object for all connections of a server; addresses that it does not have are the stream's to tell. */
+  /** Shared by all connections of a server. Addresses that it lacks are read from the stream. */
   #origin: ConnectionOrigin;
   #error: SocketError | undefined;
   #isClosing = false;
   #isDetached = false;
-  /** Whether chunks are wanted from the stream. */
+  /** Whether the stream shall deliver chunks. */
   #isFlowing = false;
-  /** Set while a TLS handshake has the stream. `ends` says whether our side finishes after it. */
+  /** Set during a TLS handshake. `ends`: finish our side after it. */
   #securing: { readonly wait: Wait<void>; ends: boolean } | undefined;
   #idleTimeoutMs = 0;
 
-  /** For the toolkit and its tests; others call {@link connect}, {@link listen} or {@link serve}. */
+  /** For the toolkit and its tests. Applications call {@link connect}, {@link listen} or {@link serve}. */
   constructor(stream: Duplex, options: ConnectionOptions = {}, origin: ConnectionOrigin = {}) {
     checkConnectionOptions(options);
     this.#stream = stream;
@@ -107,8 +108,8 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the connection is gone, in peace or not. Never rejects. That the peer has left is noticed by reading or
-   * writing: where nobody does either, a connection stays.
+   * Resolves when the connection is closed, normally or by an error. Never rejects. Only reading or writing detects
+   * that a peer has left: an unused connection stays open.
    */
   get closed(): Promise<void> {
     if (this.#closed === undefined) {
@@ -118,12 +119,12 @@ export class Connection implements AsyncDisposable {
     return this.#closed.promise;
   }
 
-  /** Where it is in its life. Each change is published too; see {@link STATE_CHANNELS}. */
+  /** The current state. Each change is also published on a diagnostics channel: see {@link STATE_CHANNELS}. */
   get state(): ConnectionState {
     return this.#state;
   }
 
-  /** This end's address, once there is one. */
+  /** This end's address. `undefined` before it is connected, and for Unix sockets that connected. */
   get local(): Address | undefined {
     return this.#origin.local ?? localAddressOf(this.#stream);
   }
@@ -133,45 +134,51 @@ export class Connection implements AsyncDisposable {
     return this.#origin.remote ?? remoteAddressOf(this.#stream);
   }
 
-  /** The peer's certificate, over TLS and where it showed one. */
+  /** The peer's certificate. `undefined` without TLS, or when the peer sent none. */
   get peerCertificate(): X509Certificate | undefined {
     return (this.#stream as Partial<TLSSocket>).getPeerX509Certificate?.();
   }
 
-  /** The protocol agreed on (ALPN), over TLS and where there is one. */
+  /** The negotiated protocol (ALPN). `undefined` without TLS, or when none was negotiated. */
   get alpn(): string | undefined {
     return (this.#stream as Partial<TLSSocket>).alpnProtocol || undefined;
   }
 
-  /** Bytes accepted and not yet given to the kernel. */
+  /** Bytes accepted for sending that the kernel has not taken yet. */
   get bufferedBytes(): number {
     return this.#writeSide.bufferedBytes;
   }
 
-  /** Whether a write would be accepted at once. */
+  /** Whether a write would be accepted without waiting. */
   get canWrite(): boolean {
     return this.#writeSide.canWrite;
   }
 
-  /** Bytes that arrived and were not read yet. */
+  /** Bytes that arrived and are not read yet. */
   get unreadBytes(): number {
     return this.#pulled?.bufferedBytes ?? 0;
   }
 
   /**
-   * Reads what is there, or waits for some: at least one byte, or `null` when the peer finished.
+   * Returns the bytes that have arrived, or waits for some. Resolves to at least one byte, or to `null` when the peer
+   * has finished.
    *
-   * @throws {SocketError} `busy` while another read waits; `timeout`; `closed` after `close()`; `reset` and others when
-   * the connection broke.
+   * @throws {SocketError} `busy` while another read waits, or while handlers read the connection.
+   * @throws {SocketError} `timeout` when `timeoutMs` or the read deadline has passed.
+   * @throws {SocketError} `closed` after `close()`.
+   * @throws {SocketError} `reset` or another code when the connection broke. Bytes that arrived before are returned
+   * first.
    */
   read(options?: WaitOptions): Promise<Uint8Array | null> {
     return this.#pull() ?? this.#readSide.read(options);
   }
 
   /**
-   * Reads exactly `length` bytes, however many that are: check a length that a peer sent before waiting for it.
+   * Reads exactly `length` bytes. There is no upper limit: check a length that the peer sent before you pass it.
    *
-   * @throws {SocketError} `end-of-stream` with `expected` and `partial` when the peer finished before; as {@link read}.
+   * @throws {SocketError} `end-of-stream` with `expected` and `partial` when the peer finished earlier.
+   * @throws {SocketError} as {@link read}.
+   * @throws {RangeError} when `length` is negative or not a whole number.
    */
   readExactly(length: number, options?: WaitOptions): Promise<Uint8Array> {
     return this.#pull() ?? this.#readSide.readExactly(length, options);
@@ -180,8 +187,11 @@ export class Connection implements AsyncDisposable {
   /**
    * Reads up to and including a delimiter: bytes, or text as UTF-8.
    *
-   * @throws {SocketError} `limit` when it does not end within `bytesMax` bytes (default 65536): the bytes stay, to be
-   * read in another way; `end-of-stream` with `partial`; as {@link read}.
+   * @throws {SocketError} `limit` when the delimiter does not end within `bytesMax` bytes (default 65536). The bytes
+   * stay unread and can be read in another way.
+   * @throws {SocketError} `end-of-stream` with `partial` when the peer finished earlier.
+   * @throws {SocketError} as {@link read}.
+   * @throws {RangeError} when the delimiter is empty.
    */
   readUntil(
     delimiter: Uint8Array | string,
@@ -192,8 +202,8 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Reads chunk by chunk until the peer finishes, each wait with these options. Leaving the loop early leaves the
-   * connection open; so does a wait that times out or is aborted, which loses nothing.
+   * Yields chunks until the peer finishes. `options` apply to the wait for each chunk. Leaving the loop leaves the
+   * connection open. A wait that times out or is aborted also leaves it open and loses no bytes.
    */
   chunks(options?: WaitOptions): AsyncGenerator<Uint8Array, void, void> {
     return new PullIterator(() => this.#pull() ?? this.#readSide.next(options));
@@ -204,18 +214,21 @@ export class Connection implements AsyncDisposable {
     return this.chunks();
   }
 
-  /** Puts bytes in front of what is read next; with handlers, `data` gets them at once. They are not copied. */
+  /**
+   * Puts bytes back in front of the unread bytes. With handlers, `data` receives them at once. The bytes are not
+   * copied.
+   */
   unread(bytes: Uint8Array): void {
     if (this.#handlers === undefined) this.#readSide.unread(bytes);
     else this.received(bytes);
   }
 
   /**
-   * Reads by events from now on; what is stored is delivered first, and an end or a break that has passed.
-   * Calling it again changes the handlers.
+   * Switches to reading by events. Bytes that are already buffered are delivered first; an end or a close that already
+   * happened is delivered too. A later call replaces the handlers.
    *
-   * @throws {SocketError} `busy` while a read waits, or frames that a {@link Framed} has decoded wait to be read; `closed`
-   * after `close()`.
+   * @throws {SocketError} `busy` while a read waits, or while a {@link Framed} holds decoded frames that were not read.
+   * @throws {SocketError} `closed` after `close()` or `detach()`.
    */
   handle(handlers: ConnectionHandlers): void {
     if (this.#isClosing || this.#isDetached) throw this.#closedError("handle");
@@ -227,7 +240,7 @@ export class Connection implements AsyncDisposable {
     }
     const left = this.#handlers?.leave?.("handle the connection", undefined);
     const stored = left ?? this.#pulled?.takeAll();
-    // Before what is stored, so that its handler can pause.
+    // Resume before the buffered bytes are delivered, so that the handler can pause.
     if (this.#handlers === undefined || left !== undefined) this.flow(true);
     this.#handlers = handlers;
     if (stored !== undefined && stored.length > 0) this.received(stored);
@@ -235,72 +248,85 @@ export class Connection implements AsyncDisposable {
     if (this.#state === "closed") this.#tellClosed();
   }
 
-  /** Whether the connection is read by handlers. */
+  /** Whether handlers read the connection. */
   get isHandled(): boolean {
     return this.#handlers !== undefined;
   }
 
-  /** Stops the `data` events; the kernel then slows the peer down. Who reads by pulling has no need of it. */
+  /** Stops the `data` events, so that the kernel slows the peer down. Does nothing for pulling reads. */
   pause(): void {
     if (this.#isPushing) this.flow(false);
   }
 
-  /** Lets the `data` events go on. */
+  /** Continues the `data` events. */
   resume(): void {
     if (this.#isPushing) this.flow(true);
   }
 
   /**
-   * Writes in order; resolves when the data is accepted, which is at once below the high-water mark. Accepted is not
-   * received: the kernel, the network and the peer come after. Bytes are not copied: leave them as they are until
-   * {@link flush} has resolved.
+   * Queues data in order and resolves when it is accepted: at once below the high-water mark, otherwise when there is
+   * room. Accepted does not mean received: the bytes still pass the kernel, the network and the peer. Bytes are not
+   * copied: do not change them before {@link flush} resolves.
    *
-   * @throws {SocketError} `timeout`, with the data withdrawn; `closed` after `closeWrite()` or `close()`; `reset`.
-   * @throws {TypeError} as {@link send}.
+   * @throws {SocketError} `timeout` when `timeoutMs` or the write deadline has passed; nothing of the data is sent.
+   * @throws {SocketError} `closed` after `closeWrite()` or `close()`.
+   * @throws {SocketError} `reset` or another code when the connection broke.
+   * @throws {TypeError} when the data is not bytes, text or a list of them; nothing of it is queued.
    */
   write(data: WriteData, options?: WaitOptions): Promise<void> {
     return this.#writeSide.write(data, options);
   }
 
   /**
-   * Queues at once, whatever the state of the connection. False when the buffer is above its mark (`drain` tells when to go
-   * on; what is sent all the same is stored all the same) or when the connection cannot be written any more (`close` tells
-   * why). What is queued in one tick leaves in one write; only where the chunk before was answered by one small write, the
-   * first one of the next answer leaves by itself, at once.
+   * Queues data at once, even above the high-water mark, and never waits. Returns false when the buffer is above the
+   * mark: stop sending until the `drain` handler is called. Also returns false, and drops the data, when the connection
+   * can no longer be written: the `close` handler gets the reason.
    *
-   * @throws {TypeError} when the data is neither bytes nor text, nor a list of them; nothing of it is queued then.
+   * Data of one tick leaves in one write. Exception: when the previous chunk was answered with one small write, the
+   * first write of the next answer leaves at once.
+   *
+   * @throws {TypeError} when the data is not bytes, text or a list of them; nothing of it is queued.
    */
   send(data: WriteData): boolean {
     return this.#writeSide.send(data);
   }
 
   /**
-   * Waits until the kernel has everything written so far, also after `closeWrite()` or `close()`; only an answer of the
-   * peer says that it arrived.
+   * Waits until the kernel has taken everything written so far. Also works after `closeWrite()` and `close()`. Only an
+   * answer from the peer proves that the data arrived.
    *
-   * @throws {SocketError} `timeout`; `closed` when the connection is gone; `reset` and others when it broke before.
+   * @throws {SocketError} `timeout` when `timeoutMs` or the write deadline has passed.
+   * @throws {SocketError} `closed` when the connection is closed.
+   * @throws {SocketError} `reset` or another code when the connection broke.
    */
   flush(options?: WaitOptions): Promise<void> {
     return this.#writeSide.flush(options);
   }
 
   /**
-   * Ends waiting for reads so many milliseconds from now: of the read that waits then, and of all that come until the
-   * deadline is set again. They reject with `timeout` and lose nothing. 0 is past already, and wins over stored data;
-   * `null` (the default) is never. For reads by pulling; one timer, however many reads.
+   * Sets a deadline for pulling reads, in milliseconds from now. The pending read and every later read reject with
+   * `timeout` once it has passed, until it is set again. They lose no bytes. 0 is already past, even when bytes are
+   * buffered; `null` (the default) is never. One timer serves any number of reads.
    *
-   * @throws {RangeError} when the time is none.
+   * @throws {RangeError} when the time is not 0 to 2^31 - 1, `Infinity` or `null`.
    */
   setReadDeadline(ms: number | null): void {
     this.#readSide.setDeadline(ms);
   }
 
-  /** As {@link setReadDeadline}, for `write` and `flush`: writes that wait are withdrawn. {@link send} never waits. */
+  /**
+   * As {@link setReadDeadline}, for `write` and `flush`. Waiting writes are withdrawn. {@link send} is not affected.
+   *
+   * @throws {RangeError} when the time is not 0 to 2^31 - 1, `Infinity` or `null`.
+   */
   setWriteDeadline(ms: number | null): void {
     this.#writeSide.setDeadline(ms);
   }
 
-  /** Finishes our side once all is flushed (a FIN); the peer may still send. Idempotent. */
+  /**
+   * Finishes our side (FIN) after everything accepted is flushed. Waiting writes reject with `closed`. The peer may
+   * still send. Idempotent.
+   */
   closeWrite(): void {
     if (this.#stream.writableEnded || this.#isDetached) return;
     const error = (operation: string): SocketError => this.#closedError(operation, "this side has finished");
@@ -316,11 +342,12 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Flushes, finishes our side, reads and discards at most 1 MiB until the peer finishes too, and is gone after
-   * `lingerMs` without progress at the latest. Reads and writes that wait reject with `closed`. Idempotent.
+   * Closes the connection. It flushes, finishes our side (FIN), and discards what the peer sends (at most 1 MiB) until
+   * the peer finishes too. Without progress for `lingerMs`, the connection is destroyed. Pending reads and writes
+   * reject with `closed`. Idempotent.
    *
-   * It never rejects. Where the peer takes too long the connection is reset and what was not sent is lost: the `close`
-   * handler gets a `timeout` error then. Who must know that all has left awaits {@link flush} with a `timeoutMs` first.
+   * Never rejects. If some bytes could not be sent, the connection is reset, they are lost, and the `close` handler
+   * gets a `timeout` error. To be sure that all bytes left, await {@link flush} with a `timeoutMs` first.
    */
   close(): Promise<void> {
     if (!this.#isClosing && this.#state !== "closed" && !this.#isDetached) {
@@ -341,7 +368,7 @@ export class Connection implements AsyncDisposable {
     return this.closed;
   }
 
-  /** Breaks the connection at once: TCP sends RST, and what was not sent is lost. Idempotent. */
+  /** Breaks the connection at once: TCP sends RST. Bytes that are not sent are lost. Idempotent. */
   reset(): void {
     if (this.#state === "closed" || this.#isDetached) return;
     this.#isClosing = true;
@@ -351,11 +378,11 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Gives the Node socket away, paused, with what was not read; the connection counts as closed from then on. Of its
-   * options only `sendTimeoutMs` goes on to hold for the socket.
+   * Gives the Node socket to the caller, paused, together with the unread bytes. The connection then counts as closed.
+   * Of its options only `sendTimeoutMs` still applies to the socket. Pending reads and writes reject with `closed`.
    *
-   * @throws {SocketError} `closed` when there is nothing to give any more; `busy` when a {@link Framed} has decoded frames
-   * that were not read.
+   * @throws {SocketError} `closed` when the connection is closed or detached, or a TLS handshake is running.
+   * @throws {SocketError} `busy` while a {@link Framed} holds decoded frames that were not read.
    */
   detach(): DetachedSocket {
     if (this.#isClosing || this.#isDetached || this.#securing !== undefined || this.#stream.destroyed) {
@@ -371,20 +398,25 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Goes on in TLS on the same connection, as STARTTLS and its like do: as the client, or with `isServer` as the server.
-   * What was written before leaves in plain text; what is written from now on waits for the handshake and leaves
-   * encrypted. Resolves when the handshake is done; `alpn` and `peerCertificate` then tell about it.
+   * Upgrades the connection to TLS, as STARTTLS does: as the client, or with `isServer` as the server. Data written
+   * before the call leaves as plain text. Data written after it waits for the handshake and leaves encrypted. Resolves
+   * when the handshake is complete; `alpn` and `peerCertificate` then describe it.
    *
-   * Call it in the turn in which the last plain bytes were written or read, so that nothing of the handshake is read as
-   * plain text. The client asks for the name that {@link connect} was given, unless `servername` says otherwise.
+   * Call it in the same turn in which you read or wrote the last plain bytes. Otherwise bytes of the handshake may be
+   * read as plain text. The client verifies the name that {@link connect} was given, unless `servername` is set.
    *
    * A handshake that fails, times out or is aborted breaks the connection: there is no way back to plain text. Without
-   * `timeoutMs` it may take the server's `idleTimeoutMs`, or for ever where there is none.
+   * `timeoutMs` the server's `idleTimeoutMs` limits the handshake. Without both there is no limit.
    *
-   * @throws {TypeError} as the client, when neither the host nor a `servername` is known.
-   * @throws {SocketError} `malformed` when there are unread bytes, which nothing protected (the connection stays as it
-   * is: read them, or reset it), also those that a {@link Framed} holds, which is to be opened with `framesMax: 1` then;
-   * `busy` while a read or another handshake waits; `tls`, `reset`, `timeout`; `closed`.
+   * @throws {TypeError} when the client knows neither a host nor a `servername`.
+   * @throws {SocketError} `malformed` when there are unread bytes, which were received without protection. The
+   * connection does not change: read the bytes, or reset it. Bytes inside a {@link Framed} count too: open it with
+   * `framesMax: 1` before STARTTLS.
+   * @throws {SocketError} `busy` while a read or another handshake is running.
+   * @throws {SocketError} `tls` when the handshake fails, a certificate is refused, or the connection already uses TLS.
+   * @throws {SocketError} `reset` when the peer breaks the connection.
+   * @throws {SocketError} `timeout` when `timeoutMs` has passed.
+   * @throws {SocketError} `closed` when either side has finished or the connection is closed.
    *
    * @example
    * ```ts
@@ -410,12 +442,12 @@ export class Connection implements AsyncDisposable {
     await this.secure(handshake, text, { signal, timeoutMs });
   }
 
-  /** Keeps the process alive while the connection is read or has something to send (the default). */
+  /** Keeps the process alive while the connection is open (the default). */
   ref(): void {
     (this.#stream as Partial<Socket>).ref?.();
   }
 
-  /** Lets the process end although the connection is open. */
+  /** Lets the process exit while the connection is open. */
   unref(): void {
     (this.#stream as Partial<Socket>).unref?.();
   }
@@ -424,13 +456,13 @@ export class Connection implements AsyncDisposable {
     return this.close();
   }
 
-  /** @internal The next step of the connection's life, as {@link connect} and the listeners see it. */
+  /** @internal Moves to the next state, for {@link connect} and the listeners. */
   opened(state: "connecting" | "established", local?: Address): void {
     if (local !== undefined) this.#origin = { ...this.#origin, local };
     this.#moveTo(state, undefined);
   }
 
-  /** @internal Hands the stream to a handshake and goes on with what that makes of it. */
+  /** @internal Runs a TLS handshake over the stream and continues with the TLS stream. */
   async secure(handshake: Handshake, { action, operation }: SecureText, options: WaitOptions): Promise<void> {
     const refusal = refusalOf(options);
     if (refusal !== undefined) return refusal;
@@ -455,7 +487,7 @@ export class Connection implements AsyncDisposable {
         adoptStream(secured, this);
         if (this.#idleTimeoutMs > 0) watchIdleTime(secured, this.#idleTimeoutMs);
         watchSendTime(secured, this.#sendTimeoutMs);
-        // Before the handlers are told of room for writing: they may give the stream away.
+        // Before `release` calls the `drain` handler, which may detach the stream.
         this.flow(this.#isFlowing);
         this.#writeSide.release(secured);
         if (securing.ends) this.closeWrite();
@@ -469,16 +501,17 @@ export class Connection implements AsyncDisposable {
     }
   }
 
-  /** @internal {@link handle} for a connection that was just accepted: calls `open` too. */
+  /** @internal {@link handle} for an accepted connection: also calls `open`. */
   handleOpen(handlers: ConnectionHandlers): void {
     this.handle(handlers);
     this.#run("open", handlers, undefined);
   }
 
   /**
-   * @internal Undoes {@link handle}: reads by pulling again, first the bytes that `take` gives.
+   * @internal Undoes {@link handle}: back to pulling reads, which begin with the bytes that `take` returns.
    *
-   * @throws {SocketError} `closed` after `close()`, `reset()` or `detach()`; what `take` throws.
+   * @throws {SocketError} `closed` after `close()`, `reset()` or `detach()`.
+   * @throws what `take` throws.
    */
   handBack(take: () => Uint8Array): void {
     if (this.#isClosing || this.#isDetached) throw this.#closedError("release");
@@ -489,19 +522,19 @@ export class Connection implements AsyncDisposable {
     if (unread.length > 0) this.#readSide.unread(unread);
   }
 
-  /** @internal Closes the connection with a `timeout` error when nothing moved for this long; 0 is never. */
+  /** @internal Closes the connection with a `timeout` error after this many idle milliseconds; 0 for never. */
   closeWhenIdle(idleTimeoutMs: number): void {
     this.#idleTimeoutMs = idleTimeoutMs;
     watchIdleTime(this.#stream, idleTimeoutMs);
   }
 
-  /** @internal Waits no longer than this for the peer's end, now or when it is closed. */
+  /** @internal Lowers the wait for the peer's FIN, before or after `close()`. */
   shortenLinger(lingerMs: number): void {
     this.#linger ??= this.#newLinger();
     this.#linger.shorten(lingerMs);
   }
 
-  /** @internal Whether the stream gives chunks, now or when a handshake has given it back. */
+  /** @internal Starts or stops the stream's chunks. During a handshake the setting applies after it. */
   flow(isFlowing: boolean): void {
     this.#isFlowing = isFlowing;
     if (this.#securing !== undefined) return;
@@ -514,7 +547,7 @@ export class Connection implements AsyncDisposable {
     if (this.#handlers !== undefined && !this.#isClosing) this.#run("drain", this.#handlers, undefined);
   }
 
-  /** @internal The addresses and byte counts, for errors. */
+  /** @internal Addresses and byte counts, for errors. */
   facts(): SocketErrorFields {
     const { bytesRead = 0, bytesWritten = 0 } = this.#stream as Partial<Socket>;
     return {
@@ -524,17 +557,20 @@ export class Connection implements AsyncDisposable {
     };
   }
 
-  /** @internal Rises with every byte that leaves. */
+  /** @internal Number of bytes sent so far. */
   get sentBytes(): number {
     return sentBytes(this.#stream);
   }
 
-  /** @internal Whether everything was written, our end too; or somebody else has the stream. */
+  /** @internal Whether everything was written, FIN included, or the stream was detached. */
   get hasFinished(): boolean {
     return this.#stream.writableFinished || this.#isDetached;
   }
 
-  /** @internal Ends it now; what is cut off must not look like an end to the peer. */
+  /**
+   * @internal Closes the connection now. Resets it when bytes are unsent, so that the peer does not take the cut for a
+   * normal end.
+   */
   destroy(): void {
     const unsentBytes = this.bufferedBytes;
     if (unsentBytes > 0) {
@@ -551,7 +587,7 @@ export class Connection implements AsyncDisposable {
     this.destroy();
   }
 
-  /** @internal Bytes came. */
+  /** @internal Bytes arrived. */
   received(chunk: Uint8Array): void {
     if (this.#isClosing) {
       this.#linger?.discard(chunk);
@@ -576,7 +612,9 @@ export class Connection implements AsyncDisposable {
     else this.#run("end", this.#handlers, undefined);
   }
 
-  /** @internal It broke. TLS tells of an alert and then ends as if in peace; nobody must take that for an end. */
+  /**
+   * @internal The stream broke. After a TLS alert Node also emits a normal end, which must not reach the application.
+   */
   failed(cause: Error): void {
     const error = fromNodeError(cause, `Connection${toOrFrom("with", this.remote)} broke`, this.facts());
     this.#error ??= error;
@@ -585,48 +623,49 @@ export class Connection implements AsyncDisposable {
     this.#stream.destroy();
   }
 
-  /** @internal The stream is gone. */
+  /** @internal The stream is closed. */
   gone(): void {
     this.#finish(this.#error?.message);
   }
 
-  /** @internal Nothing moved for the idle time. */
+  /** @internal No byte was read or written for the idle time. */
   idled(): void {
     if (this.#isClosing) {
       this.destroy();
       return;
     }
-    const text = `Connection${toOrFrom("with", this.remote)} timed out: nothing moved for ${this.#idleTimeoutMs} ms`;
+    const text = `Connection${toOrFrom("with", this.remote)} timed out: idle for ${this.#idleTimeoutMs} ms`;
     this.fail(new SocketError("timeout", text, { operation: "idle", ...this.facts() }));
   }
 
-  /** @internal Bytes wait, and none has left for the send timeout. */
+  /** @internal Bytes are buffered, and none was sent for the send timeout. */
   stalled(): void {
-    const text = `Connection${toOrFrom("with", this.remote)} timed out: none of ${this.bufferedBytes} waiting bytes left for ${this.#sendTimeoutMs} ms`;
+    const text = `Connection${toOrFrom("with", this.remote)} timed out: none of ${this.bufferedBytes} buffered bytes was sent for ${this.#sendTimeoutMs} ms`;
     this.fail(new SocketError("timeout", text, { operation: "send", ...this.facts() }));
   }
 
-  /** @throws {SocketError} when a handshake cannot begin here and now. */
+  /** @throws {SocketError} when a handshake cannot start now. */
   #checkPlain(action: string): void {
     if (this.#isClosing || this.#isDetached || this.#stream.readableEnded || this.#stream.writableEnded) {
       throw this.#closedError("secure");
     }
     const facts = { operation: "secure", ...this.facts() };
-    // Node can do that, but not safely: what comes at the wrong moment ends the process.
-    if (this.#origin.below !== undefined) throw new SocketError("tls", `${action}: it speaks TLS already`, facts);
-    if (this.#securing !== undefined) throw new SocketError("busy", `${action}: another handshake is under way`, facts);
+    // Node allows TLS inside TLS, but data at the wrong moment crashes the process.
+    if (this.#origin.below !== undefined)
+      throw new SocketError("tls", `${action}: the connection already uses TLS`, facts);
+    if (this.#securing !== undefined) throw new SocketError("busy", `${action}: another handshake is running`, facts);
     if (this.#pulled?.isReading) throw new SocketError("busy", `${action}: a read is waiting`, facts);
     const unreadBytes = this.unreadBytes + (this.#handlers?.unreadBytes?.(this) ?? 0);
-    if (unreadBytes > 0) throw new SocketError("malformed", `${action}: ${unreadBytes} unread bytes before it`, facts);
+    if (unreadBytes > 0) throw new SocketError("malformed", `${action}: ${unreadBytes} bytes are unread`, facts);
   }
 
-  /** Reads that wait, and all that come, reject with `closed`. */
+  /** Rejects the pending read and all later ones with `closed`. */
   #failReads(): void {
     this.#pulled?.fail((operation) => this.#closedError(operation), false);
     this.#handlers?.closing?.(() => this.#closedError("read"));
   }
 
-  /** Breaks the stream, or the handshake that has it. */
+  /** Breaks the stream, or the handshake that owns it. */
   #break(): void {
     if (this.#securing === undefined) resetStream(this.#stream, this.#origin.below);
     else this.#securing.wait.reject(this.#closedError("secure"));
@@ -635,7 +674,7 @@ export class Connection implements AsyncDisposable {
   get #readSide(): ReadSide {
     if (this.#pulled === undefined) {
       this.#pulled = new ReadSide(this, this.#options.readHighWaterMark ?? 65_536);
-      // What has happened before.
+      // Apply what happened before the first pulling read.
       if (this.#stream.readableEnded) this.#pulled.end();
       if (this.#isClosing || this.#state === "closed") {
         this.#pulled.fail(
@@ -669,7 +708,7 @@ export class Connection implements AsyncDisposable {
     );
   }
 
-  /** Calls a handler; what it throws, now or later, breaks this connection alone. */
+  /** Calls a handler. An error, now or from its promise, breaks only this connection. */
   #run(name: "open" | "data" | "end" | "drain", handlers: ConnectionHandlers, chunk: Uint8Array | undefined): void {
     try {
       this.#watch(name, handlers[name]?.(this, chunk as Uint8Array));
@@ -678,7 +717,7 @@ export class Connection implements AsyncDisposable {
     }
   }
 
-  /** A handler may be an async function, although nobody waits for it. */
+  /** A handler may be an async function. Nobody awaits its promise, so its rejection is handled here. */
   #watch(name: string, result: unknown): void {
     if (result instanceof Promise) result.catch((error: unknown) => this.#handlerFailed(name, error));
   }
@@ -698,7 +737,7 @@ export class Connection implements AsyncDisposable {
     this.#linger?.stop();
     this.#moveTo("closed", reason);
     const error = (operation: string): SocketError => this.#error ?? this.#closedError(operation);
-    // After a peer's reset, what had arrived can still be read.
+    // After a reset by the peer, bytes that arrived before can still be read.
     this.#pulled?.fail(error, !this.#isClosing);
     this.#writeSide.fail(error);
     this.#origin.keeper?.gone(this);
@@ -707,7 +746,7 @@ export class Connection implements AsyncDisposable {
   }
 
   #tellClosed(): void {
-    // What else goes wrong after our close is of no interest any more.
+    // After our own `close()` only a failure of the close itself is reported.
     const error = this.#isClosing && this.#error?.operation !== "close" ? undefined : this.#error;
     try {
       this.#watch("close", this.#handlers?.close?.(this, error));

@@ -8,7 +8,7 @@ failOnLeaks();
 
 const FLOOD_BYTES = 32 * 1024 * 1024;
 
-test("Connection.setReadDeadline() ends the read that waits, loses nothing, and can be set again", async (t) => {
+test("Connection.setReadDeadline() ends the waiting read, loses nothing, and can be set again", async (t) => {
   await using pair = await connectionPair();
   t.mock.timers.enable({ apis: ["setTimeout"] });
   pair.client.setReadDeadline(100);
@@ -28,7 +28,7 @@ test("Connection.setReadDeadline() ends the read that waits, loses nothing, and 
   assert.equal(Buffer.from(await pair.client.readExactly(4)).toString(), "abcd");
 });
 
-test("Connection.setReadDeadline() of 0 is past at once and wins over stored data", async () => {
+test("Connection.setReadDeadline(0) is past at once, even with buffered bytes", async () => {
   await using pair = await connectionPair();
   await pair.server.write("stored");
   assert.equal((await pair.client.readExactly(1)).length, 1);
@@ -39,7 +39,7 @@ test("Connection.setReadDeadline() of 0 is past at once and wins over stored dat
   pair.client.setReadDeadline(null);
 });
 
-test("Connection.setReadDeadline() is put off by setting it again", async (t) => {
+test("Connection.setReadDeadline() replaces the previous deadline", async (t) => {
   await using pair = await connectionPair();
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const waiting = pair.client.read();
@@ -55,7 +55,7 @@ test("Connection.setReadDeadline() is put off by setting it again", async (t) =>
   await assert.rejects(next, { code: "timeout" });
 });
 
-test("Connection.setWriteDeadline() withdraws what waits, and can be set again", async (t) => {
+test("Connection.setWriteDeadline() withdraws waiting writes, and can be set again", async (t) => {
   await using pair = await connectionPair();
   t.mock.timers.enable({ apis: ["setTimeout"] });
   pair.client.send(Buffer.alloc(FLOOD_BYTES));
@@ -74,7 +74,7 @@ test("Connection.setWriteDeadline() withdraws what waits, and can be set again",
   assert.equal(bytes, FLOOD_BYTES + 3);
 });
 
-test("Connection deadlines refuse times that are none, and stop with the connection", async () => {
+test("Connection deadlines refuse invalid times and stop with the connection", async () => {
   await using pair = await connectionPair();
   assert.throws(() => pair.client.setReadDeadline(-1), RangeError);
   assert.throws(() => pair.client.setWriteDeadline(Number.NaN), RangeError);
@@ -85,7 +85,7 @@ test("Connection deadlines refuse times that are none, and stop with the connect
   await assert.rejects(pair.client.read(), { code: "closed" });
 });
 
-test("Connection.flush() after closeWrite() waits for what was written before", async () => {
+test("Connection.flush() after closeWrite() waits for the bytes written before", async () => {
   await using pair = await connectionPair();
   pair.client.send(Buffer.alloc(FLOOD_BYTES));
   pair.client.closeWrite();
@@ -97,7 +97,7 @@ test("Connection.flush() after closeWrite() waits for what was written before", 
   await pair.client.flush();
 });
 
-test("Connection.setReadDeadline() takes one timer, however many reads", async (t) => {
+test("Connection.setReadDeadline() uses one timer for many reads", async (t) => {
   await using pair = await connectionPair();
   const timers = t.mock.method(globalThis, "setTimeout");
   pair.client.setReadDeadline(60_000);

@@ -1,8 +1,8 @@
 import { checkTimeout } from "../wait.ts";
 
 /**
- * When waiting in one direction of a connection ends, whatever waits then or later (Go's semantics). One timer, however
- * many operations it covers and however often it is put off.
+ * A deadline for one direction of a connection, with Go's semantics: it ends the current wait and every later one until
+ * it is set again. One timer serves any number of operations.
  */
 export class Deadline {
   readonly #onPast: () => void;
@@ -17,7 +17,7 @@ export class Deadline {
     return this.#isPast;
   }
 
-  /** So many milliseconds from now; 0 is past already, `null` is never. */
+  /** Sets the deadline to `ms` milliseconds from now; 0 is already past, `null` is never. */
   set(ms: number | null): void {
     if (ms !== null) checkTimeout(ms, "ms");
     this.#isPast = false;
@@ -26,7 +26,7 @@ export class Deadline {
     else if (ms !== null && ms !== Number.POSITIVE_INFINITY) this.#timer = setTimeout(() => this.#pass(), ms);
   }
 
-  /** Stops the timer; a deadline that is past stays so. */
+  /** Stops the timer. A deadline that is past stays past. */
   clear(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 
-/** Descriptors that accepted connections leave to everything else: files, name lookups, connections of our own. */
+/** File descriptors that accepted connections leave free for files, name lookups and outgoing connections. */
 const DESCRIPTORS_RESERVED = 16;
 
-/** What the types do not know yet. */
+/** Parts of `process.report` that `@types/node` does not declare. */
 interface Report {
   excludeNetwork: boolean;
   getReport(): { readonly userLimits?: { readonly open_files?: { readonly soft?: number | string } } };
@@ -12,11 +12,11 @@ interface Report {
 let limit: number | undefined;
 
 /**
- * The error for an accepted socket that got one of the last descriptors of this process; `undefined` where there are
- * enough. The kernel gives the lowest number that is free, so a high one says that nearly all are taken.
+ * Returns an error when the accepted socket has one of the last file descriptors of this process, else `undefined`. The
+ * kernel assigns the lowest free number, so a high number means that nearly all are taken.
  *
- * It must be noticed while some are left. With none libuv closes the connections that wait and tells nobody, neither by
- * an error nor by Node's `drop` event. Windows has no such numbers, and no such limit.
+ * The check must come before the last one is used. Without a free descriptor libuv closes waiting connections silently:
+ * no error, and no `drop` event. Windows has neither these numbers nor this limit.
  */
 export function descriptorShortage(socket: Socket): Error | undefined {
   const { _handle: handle } = socket as { _handle?: { fd?: number } | null };
@@ -29,11 +29,11 @@ export function descriptorShortage(socket: Socket): Error | undefined {
   });
 }
 
-/** The soft limit, which Node raises as far as it may when it starts. */
+/** The soft limit. Node raises it to the hard limit at startup. */
 function descriptorLimit(): number {
   const report = process.report as unknown as Report;
   const { excludeNetwork } = report;
-  // Otherwise the report looks up the name of every peer, and waits for it.
+  // Without this the report does a blocking reverse lookup of every peer.
   report.excludeNetwork = true;
   try {
     const soft = Number(report.getReport().userLimits?.open_files?.soft);

@@ -9,7 +9,7 @@ import type { ConnectionOptions } from "./connection-options.ts";
 
 failOnLeaks();
 
-/** Remembers what it is given, write by write, and takes it at once. */
+/** Records every write and completes it at once. */
 class WatchedStream extends Duplex {
   readonly writes: (readonly Uint8Array[])[] = [];
 
@@ -39,7 +39,7 @@ function watched(options?: ConnectionOptions): { stream: WatchedStream; connecti
 
 const tick = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 
-test("Connection copies the small parts of a tick together, and leaves large ones where they are", async () => {
+test("Connection joins the small parts of a tick and does not copy large ones", async () => {
   const { stream, connection } = watched();
   for (const part of ["one", "two", "three"]) connection.send(part);
   assert.equal(stream.writes.length, 0);
@@ -63,7 +63,7 @@ test("Connection copies the small parts of a tick together, and leaves large one
   connection.reset();
 });
 
-test("Connection keeps the order of parts that wait for the end of the tick and those that do not", async () => {
+test("Connection keeps the order of gathered parts and parts written at once", async () => {
   const { stream, connection } = watched();
   const [large, small] = [Buffer.alloc(5_000, "l"), Buffer.from("s")];
   connection.send(large);
@@ -77,7 +77,7 @@ test("Connection keeps the order of parts that wait for the end of the tick and 
   connection.reset();
 });
 
-test("Connection counts what waits for the end of the tick as buffered, and against its mark", () => {
+test("Connection counts gathered bytes in bufferedBytes and against the mark", () => {
   const { connection } = watched();
   assert.equal(connection.send("x".repeat(2_000)), true);
   assert.equal(connection.bufferedBytes, 2_000);
@@ -88,7 +88,7 @@ test("Connection counts what waits for the end of the tick as buffered, and agai
   connection.reset();
 });
 
-test("Connection tells when there is room again for what filled it in one tick", async () => {
+test("Connection calls drain after one tick filled the buffer", async () => {
   const { stream, connection } = watched();
   const { promise: drained, resolve } = Promise.withResolvers<void>();
   connection.handle({ drain: () => resolve() });
@@ -105,7 +105,7 @@ for (const [name, leave] of [
   ["close()", ({ client }) => void client.close()],
   ["flush()", ({ client }) => void client.flush().then(() => client.closeWrite())],
 ] satisfies readonly (readonly [string, (pair: Awaited<ReturnType<typeof connectionPair>>) => unknown])[]) {
-  test(`Connection.${name} takes what was sent in the same tick along`, async () => {
+  test(`Connection.${name} includes data sent in the same tick`, async () => {
     await using pair = await connectionPair();
     pair.client.send("last ");
     pair.client.send("words");
@@ -115,7 +115,7 @@ for (const [name, leave] of [
   });
 }
 
-test("Connection.detach() takes what was sent in the same tick along", async () => {
+test("Connection.detach() includes data sent in the same tick", async () => {
   await using pair = await connectionPair();
   pair.client.send("last words");
   const { socket } = pair.client.detach();
@@ -126,7 +126,7 @@ test("Connection.detach() takes what was sent in the same tick along", async () 
   await closed;
 });
 
-test("Connection.reset() drops what was sent in the same tick", async () => {
+test("Connection.reset() drops data sent in the same tick", async () => {
   const { stream, connection } = watched();
   connection.send("never");
   connection.reset();
@@ -135,7 +135,7 @@ test("Connection.reset() drops what was sent in the same tick", async () => {
   assert.equal(connection.bufferedBytes, 0);
 });
 
-test("Connection refuses what is neither bytes nor text, a list as a whole", async () => {
+test("Connection refuses data that is not bytes or text, and the whole list around it", async () => {
   const { stream, connection } = watched();
   for (const wrong of [5, null, undefined, {}, new ArrayBuffer(1), [Buffer.from("x"), 5], ["x", undefined], [["x"]]]) {
     const expected = { name: "TypeError", message: /^data must be bytes, text or a list of them: / };
@@ -149,7 +149,7 @@ test("Connection refuses what is neither bytes nor text, a list as a whole", asy
   connection.reset();
 });
 
-test("Connection tells of room where both marks are the same and exactly reached", async () => {
+test("Connection calls drain when both marks are equal and exactly reached", async () => {
   const { connection } = watched({ writeHighWaterMark: 4_096 });
   const { promise: drained, resolve } = Promise.withResolvers<void>();
   connection.handle({ drain: () => resolve() });
@@ -160,7 +160,7 @@ test("Connection tells of room where both marks are the same and exactly reached
   connection.reset();
 });
 
-test("Connection gathers answers of several parts once it has seen one", async () => {
+test("Connection gathers answers of several parts after the first such answer", async () => {
   const { stream, connection } = watched();
   let parts = 1;
   connection.handle({
@@ -176,12 +176,12 @@ test("Connection gathers answers of several parts once it has seen one", async (
     await new Promise((resolve) => setImmediate(resolve));
     sizes.push(stream.writes.length);
   }
-  // Only the first of them leaves in two writes.
+  // Only the first answer needs two writes.
   assert.deepEqual(sizes, [1, 1, 2, 1, 1, 1, 1]);
   connection.reset();
 });
 
-test("Connection breaks by itself when its bytes were given away, and flush() after reset() tells that they are lost", async () => {
+test("Connection breaks alone when a sent buffer is transferred, and flush() after reset() rejects", async () => {
   const [one, other] = [watched(), watched()];
   const bytes = new Uint8Array(10);
   one.connection.send(bytes);

@@ -2,19 +2,22 @@ import type { Socket } from "node:net";
 import { createSecureContext, type SecureContext, type SecureContextOptions, type TLSSocket } from "node:tls";
 import { fromNodeError } from "../errors.ts";
 
-/** What a handshake came to. It is told in the event itself: what follows on the TLS socket must find its listeners. */
+/**
+ * Receives the result of a handshake, called inside the event itself: the listeners of the TLS socket must be there
+ * before its next event.
+ */
 export interface HandshakeOutcome {
   secured(socket: TLSSocket): void;
   failed(error: Error): void;
 }
 
-/** Makes a TLS handshake over a connected socket, on either side; tells its outcome once. */
+/** Runs a TLS handshake over a connected socket, as client or server. Reports one result, once. */
 export type Handshake = (socket: Socket, outcome: HandshakeOutcome) => void;
 
 /**
- * Reads certificates and keys once, for many handshakes.
+ * Parses certificates and keys once, for many handshakes.
  *
- * @throws {SocketError} `tls` when they are none.
+ * @throws {SocketError} `tls` when the certificate or key is invalid.
  */
 export function secureContext(secrets: SecureContextOptions): SecureContext {
   try {

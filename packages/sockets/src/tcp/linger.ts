@@ -1,23 +1,23 @@
-/** At most this much is read and thrown away while closing; a peer that sends more is cut off. */
+/** Maximum number of bytes that are read and discarded while closing. A peer that sends more is cut off. */
 const DISCARD_BYTES_MAX = 1024 * 1024;
 
-/** What the end of a connection has to know of it. */
+/** What {@link Linger} needs from its connection. */
 export interface LingerOwner {
-  /** Bytes that have not left. */
+  /** Bytes that are not sent yet. */
   readonly bufferedBytes: number;
-  /** Rises with every byte that leaves. */
+  /** Number of bytes sent so far. */
   readonly sentBytes: number;
   destroy(): void;
 }
 
 /**
- * How long a connection that was closed waits, in milliseconds: for its own bytes as long as some of them leave, then for
- * the peer's end. What the peer still sends is thrown away.
+ * Ends a closed connection. It waits as long as its own bytes are being sent, then for the peer's FIN, and destroys the
+ * connection after `lingerMs` milliseconds without progress. What the peer still sends is discarded.
  */
 export class Linger {
   readonly #owner: LingerOwner;
   readonly #lingerMs: number;
-  /** How long the peer's end is waited for when all of ours has left. */
+  /** How long to wait for the peer's FIN after all our bytes are sent. */
   #endLingerMs: number;
   #discardedBytes = 0;
   #hasStarted = false;
@@ -35,7 +35,7 @@ export class Linger {
     if (this.#endLingerMs !== Number.POSITIVE_INFINITY) this.#wait(this.#owner.sentBytes, 0);
   }
 
-  /** Waits no longer than this for the peer's end, now or when it is started. */
+  /** Lowers the wait for the peer's FIN, before or after the start. */
   shorten(lingerMs: number): void {
     this.#endLingerMs = Math.min(this.#endLingerMs, lingerMs);
     if (this.#hasStarted) this.start();
@@ -51,12 +51,12 @@ export class Linger {
     if (this.#discardedBytes > DISCARD_BYTES_MAX) this.#owner.destroy();
   }
 
-  /** `stalledMs` have passed without a byte leaving. */
+  /** `stalledMs` is how long no byte was sent. */
   #wait(sentBefore: number, stalledMs: number): void {
     const waitMs = this.#endLingerMs;
     this.#timer = setTimeout(() => {
       const { bufferedBytes, sentBytes } = this.#owner;
-      // Only the wait for the peer's end can be shortened, not the time that our own bytes have to leave.
+      // `shorten` applies only to the wait for the peer's FIN, not to the sending of our own bytes.
       const stallMs = bufferedBytes > 0 ? this.#lingerMs : waitMs;
       if (sentBytes > sentBefore) this.#wait(sentBytes, 0);
       else if (stalledMs + waitMs < stallMs) this.#wait(sentBytes, stalledMs + waitMs);

@@ -2,12 +2,17 @@ import { Listener } from "./listener.ts";
 import type { ListenOptions } from "./server-sockets.ts";
 
 /**
- * Listens for connections, to be taken one by one: `accept()`, or `for await (const connection of listener)`.
- * For a function per connection, see {@link serve}.
+ * Listens for connections and returns a listener that hands them out one by one, through `accept()` or `for await
+ * (const connection of listener)`. {@link serve} calls a function for each connection instead.
  *
- * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`; `tls` when certificate and key are none.
+ * @throws {SocketError} `address-in-use` when another socket has the address.
+ * @throws {SocketError} `address-not-available` when this machine does not have the address.
+ * @throws {SocketError} `name-not-found` or `name-lookup-failed` when `host` is a name that cannot be looked up.
+ * @throws {SocketError} `permission` when the system refuses the address.
+ * @throws {SocketError} `tls` when the certificate or key is missing or invalid.
  * @throws {TypeError} when the path is empty or contains NUL.
- * @throws {RangeError} when an option is no port, no time, or a number that would hold nothing back, or the path is too long.
+ * @throws {RangeError} when the path is too long, `port` is not 0 to 65535, a time is not 0 to 2^31 - 1 or `Infinity`,
+ * or a limit is out of range.
  *
  * @example
  * ```ts

@@ -20,7 +20,7 @@ failOnLeaks();
 const text = (bytes: Uint8Array | null): string => (bytes === null ? "(end)" : Buffer.from(bytes).toString());
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Breaks connections, so that none lingers, and waits until they are gone. */
+/** Resets connections, so that none lingers, and waits until they are closed. */
 async function discard(...connections: readonly Connection[]): Promise<void> {
   for (const connection of connections) connection.reset();
   await Promise.all(connections.map(({ closed }) => closed));
@@ -33,7 +33,7 @@ async function hasIpv6(): Promise<boolean> {
   );
 }
 
-test("listen() takes a free port and hands connections out", async () => {
+test("listen() opens a free port and hands out connections", async () => {
   await using listener = await listen({ host: "127.0.0.1" });
   assert.equal(listener.state, "listening");
   assert.equal(listener.address.host, "127.0.0.1");
@@ -60,7 +60,7 @@ test("listen() on localhost opens both loopback addresses with one port", async 
   }
 });
 
-test("listen() on IPv6 alone gives an IPv6 address", async (t) => {
+test("listen() on ::1 has an IPv6 address", async (t) => {
   if (!(await hasIpv6())) return t.skip("this machine has no IPv6 loopback address ::1");
   await using listener = await listen({ host: "::1" });
   assert.equal(listener.address.host, "::1");
@@ -69,11 +69,11 @@ test("listen() on IPv6 alone gives an IPv6 address", async (t) => {
   await discard(client, await listener.accept());
 });
 
-test("listen() looks for another port when one of the two loopback addresses is taken", async (t) => {
+test("listen() on localhost tries another port when one loopback address is in use", async (t) => {
   if (!(await hasIpv6())) return t.skip("this machine has no IPv6 loopback address ::1");
   let refusals = 0;
   const { listen: original } = net.Server.prototype;
-  // The first two ports are in use on ::1, as far as this test can be believed.
+  // Simulates that the first two ports are in use on ::1.
   t.mock.method(net.Server.prototype, "listen", function (this: net.Server, options: net.ListenOptions) {
     if (options.host !== "::1" || refusals === 2) return original.call(this, options);
     refusals += 1;
@@ -87,7 +87,7 @@ test("listen() looks for another port when one of the two loopback addresses is 
   await discard(client, await listener.accept());
 });
 
-test("listen() on localhost is content with one loopback address where there is no IPv6", async (t) => {
+test("listen() on localhost opens one address without IPv6", async (t) => {
   const { listen: original } = net.Server.prototype;
   let code = "EAFNOSUPPORT";
   t.mock.method(net.Server.prototype, "listen", function (this: net.Server, options: net.ListenOptions) {
@@ -103,7 +103,7 @@ test("listen() on localhost is content with one loopback address where there is 
   await assert.rejects(listen(), { code: "system" });
 });
 
-test("listen() rejects an address in use, and leaves nothing open", async () => {
+test("listen() rejects an address in use and leaves nothing open", async () => {
   await using listener = await listen({ host: "127.0.0.1" });
   const { port } = listener.address;
   for (const host of ["127.0.0.1", "localhost"]) {
@@ -114,21 +114,21 @@ test("listen() rejects an address in use, and leaves nothing open", async () => 
   }
 });
 
-test("listen() rejects a localhost whose port is in use on ::1 alone", async (t) => {
+test("listen() on localhost rejects a port that is in use on ::1 only", async (t) => {
   if (!(await hasIpv6())) return t.skip("this machine has no IPv6 loopback address ::1");
   await using listener = await listen({ host: "::1" });
   const { port } = listener.address;
   await assert.rejects(listen({ port }), { code: "address-in-use" });
-  // The IPv4 half was closed again.
+  // The IPv4 socket was closed again.
   await using other = await listen({ host: "127.0.0.1", port });
   assert.equal(other.address.port, port);
 });
 
-test("listen() rejects an address that is not this machine's", async () => {
+test("listen() rejects an address of another machine", async () => {
   await assert.rejects(listen({ host: "192.0.2.254" }), { code: "address-not-available" });
 });
 
-test("listen() refuses what is no port, no time and no limit", async () => {
+test("listen() refuses an invalid port, time or limit", async () => {
   for (const port of [-1, 65_536, Number.NaN]) await assert.rejects(listen({ host: "127.0.0.1", port }), RangeError);
   const wrong: ListenOptions[] = [
     { idleTimeoutMs: -1 },
@@ -142,7 +142,7 @@ test("listen() refuses what is no port, no time and no limit", async () => {
   for (const options of wrong) await assert.rejects(listen(options), RangeError, JSON.stringify(options));
 });
 
-test("listen() frees its port when it is closed", async () => {
+test("Listener.close() frees the port", async () => {
   const first = await listen({ host: "127.0.0.1" });
   const { address } = first;
   await first.close();
@@ -151,7 +151,7 @@ test("listen() frees its port when it is closed", async () => {
   assert.deepEqual(second.address, address);
 });
 
-test("listen() takes the path of a Unix socket and leaves no file", async (t) => {
+test("listen() opens the path of a Unix socket and leaves no file behind", async (t) => {
   if (process.platform === "win32") return t.skip("Windows has named pipes instead");
   const folder = await mkdtemp(join(tmpdir(), "landline-"));
   const path = join(folder, "test.sock");
@@ -168,7 +168,7 @@ test("listen() takes the path of a Unix socket and leaves no file", async (t) =>
   }
 });
 
-test("Listener.accept() times out and is aborted without losing a connection", async (t) => {
+test("Listener.accept() loses no connection when it times out or is aborted", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   await using listener = await listen({ host: "127.0.0.1" });
   const controller = new AbortController();
@@ -185,7 +185,7 @@ test("Listener.accept() times out and is aborted without losing a connection", a
   assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
-test("Listener.accept() serves several that wait, in order", async () => {
+test("Listener.accept() serves concurrent calls in order", async () => {
   await using listener = await listen({ host: "127.0.0.1" });
   const accepts = [listener.accept(), listener.accept()];
   const clients = [await connect(listener.address), await connect(listener.address)];
@@ -197,7 +197,7 @@ test("Listener.accept() serves several that wait, in order", async () => {
   await discard(...clients, ...connections);
 });
 
-test("Listener.accept() rejects with closed, waiting or later, and close() is idempotent", async () => {
+test("Listener.accept() rejects with closed during and after close(), which is idempotent", async () => {
   const listener = await listen({ host: "127.0.0.1" });
   const waiting = assert.rejects(listener.accept(), {
     code: "closed",
@@ -210,7 +210,7 @@ test("Listener.accept() rejects with closed, waiting or later, and close() is id
   assert.equal(listener.state, "closed");
 });
 
-test("Listener iterates until it is closed", async () => {
+test("Listener yields connections in for await until it is closed", async () => {
   const listener = await listen({ host: "127.0.0.1" });
   const seen: Connection[] = [];
   const loop = (async () => {
@@ -221,13 +221,13 @@ test("Listener iterates until it is closed", async () => {
   await listener.close();
   await loop;
   for await (const connection of listener) assert.fail(`accepted ${connection} after close()`);
-  // What was taken outlives the listener.
+  // Accepted connections outlive the listener.
   await seen[0]?.write("still here");
   assert.equal(text((await clients[0]?.readExactly(10)) ?? null), "still here");
   await discard(...clients, ...seen);
 });
 
-test("Listener closes when its loop is left", async () => {
+test("Listener closes when the for await loop is left", async () => {
   const listener = await listen({ host: "127.0.0.1" });
   const client = await connect(listener.address);
   for await (const connection of listener) {
@@ -238,7 +238,7 @@ test("Listener closes when its loop is left", async () => {
   await discard(client);
 });
 
-test("Listener.close() resets connections that nobody took", async () => {
+test("Listener.close() resets connections that were not accepted", async () => {
   const listener = await listen({ host: "127.0.0.1" });
   const client = await connect(listener.address);
   const read = assert.rejects(client.read(), { code: "reset" });
@@ -248,7 +248,7 @@ test("Listener.close() resets connections that nobody took", async () => {
   await client.closed;
 });
 
-test("Listener skips connections that are gone before they are taken", async (t) => {
+test("Listener.accept() skips connections that are already closed", async (t) => {
   await using listener = await listen({ host: "127.0.0.1", idleTimeoutMs: 50 });
   const closed: unknown[] = [];
   const watch = (message: unknown) => {
@@ -259,11 +259,11 @@ test("Listener skips connections that are gone before they are taken", async (t)
   t.after(() => diagnostics.unsubscribe(STATE_CHANNELS[0], watch));
   const gone = await connect(listener.address);
   const { local } = gone;
-  // The idle time closes it while it waits to be taken.
+  // The idle timeout closes it before it is accepted.
   await gone.read().catch(() => undefined);
   await gone.close();
   await until(() => closed.some((remote) => isDeepStrictEqual(remote, local)), "the listener's end of it is closed");
-  // The next one is waited for, so its idle time does not matter.
+  // `accept()` already waits for the next one, so its idle timeout does not matter.
   const accepted = listener.accept();
   const client = await connect(listener.address);
   const connection = await accepted;
@@ -275,7 +275,7 @@ test("Listener drops connections above connectionsMax and counts them", async ()
   await using listener = await listen({ host: "127.0.0.1", connectionsMax: 1 });
   const first = await connect(listener.address);
   const taken = await listener.accept();
-  // The reset comes while it still connects, or right after.
+  // The reset arrives during or right after connecting.
   await assert.rejects(
     connect(listener.address).then((second) => second.read()),
     { code: "reset" },
@@ -301,7 +301,7 @@ test("Listener drops connections above connectionsMax on a Unix socket too", asy
   }
 });
 
-test("Listener bounds the connections that wait to be taken", async () => {
+test("Listener drops connections above 511 that wait for accept()", async () => {
   await using listener = await listen({ host: "127.0.0.1" });
   const clients = await Promise.all(Array.from({ length: 515 }, () => connect(listener.address)));
   await until(() => listener.dropped >= 4, "four connections were dropped");
@@ -309,7 +309,7 @@ test("Listener bounds the connections that wait to be taken", async () => {
   await discard(...clients);
 });
 
-test("Listener lives on when accepting fails, counts it and reports it once a second at most", async (t) => {
+test("Listener survives failed accepts, counts them, and reports at most one per second", async (t) => {
   const servers: net.Server[] = [];
   const { createServer } = net;
   t.mock.method(net, "createServer", (options: net.ServerOpts) => {
@@ -331,7 +331,7 @@ test("Listener lives on when accepting fails, counts it and reports it once a se
   await discard(client, await listener.accept());
 });
 
-test("Listener warns of failed accepts where nobody is told", async (t) => {
+test("Listener emits a process warning for failed accepts without onError", async (t) => {
   const servers: net.Server[] = [];
   const { createServer } = net;
   t.mock.method(net, "createServer", (options: net.ServerOpts) => {
@@ -346,16 +346,16 @@ test("Listener warns of failed accepts where nobody is told", async (t) => {
   assert.equal(listener.acceptErrors, 1);
 });
 
-test("Listener closes a connection on which nothing moves", async () => {
+test("Listener closes an idle connection after idleTimeoutMs", async () => {
   await using listener = await listen({ host: "127.0.0.1", idleTimeoutMs: 5 });
   const client = await connect(listener.address);
   const connection = await listener.accept();
-  await assert.rejects(connection.read(), { code: "timeout", message: /nothing moved for 5 ms$/ });
+  await assert.rejects(connection.read(), { code: "timeout", message: /idle for 5 ms$/ });
   await connection.closed;
   await discard(client);
 });
 
-test("Listener never closes an idle connection where the time is infinite or 0", async () => {
+test("Listener never closes an idle connection with idleTimeoutMs Infinity or 0", async () => {
   for (const idleTimeoutMs of [Number.POSITIVE_INFINITY, 0]) {
     await using listener = await listen({ host: "127.0.0.1", idleTimeoutMs });
     const client = await connect(listener.address);
@@ -366,7 +366,7 @@ test("Listener never closes an idle connection where the time is infinite or 0",
   }
 });
 
-test("Listener publishes its states", async () => {
+test("Listener publishes its state changes", async () => {
   const changes: StateChange[] = [];
   const collect = (change: unknown): void => void changes.push(change as StateChange);
   diagnostics.subscribe("landline:listener", collect);
@@ -384,7 +384,7 @@ test("Listener publishes its states", async () => {
   }
 });
 
-test("Listener.unref() lets the process end, ref() does not", async () => {
+test("Listener.unref() lets the process exit, ref() does not", async () => {
   await using listener = await listen();
   const count = (): number => process.getActiveResourcesInfo().filter((name) => name === "TCPServerWrap").length;
   const before = count();

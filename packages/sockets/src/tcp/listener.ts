@@ -6,12 +6,12 @@ import type { Connection } from "./connection.ts";
 import { type ListenOptions, ServerSockets } from "./server-sockets.ts";
 import type { TlsSecrets } from "./tls-server.ts";
 
-/** Accepted connections that wait to be taken; those above are dropped and counted. */
+/** Maximum number of accepted connections that wait for `accept()`. Further ones are dropped and counted. */
 const ACCEPTED_MAX = 511;
 
 /**
- * Listens for connections and hands them out one by one. Connections that were taken outlive the listener; at most 511
- * wait to be taken.
+ * Listens for connections and hands them out one by one. At most 511 accepted connections wait for `accept()`; further
+ * ones are dropped. Closing the listener does not close connections that were handed out.
  *
  * @example
  * ```ts
@@ -43,46 +43,49 @@ export class Listener implements AsyncDisposable {
     return listener;
   }
 
-  /** Where it listens: the address, or for `localhost` that name, and the port. */
+  /** The address and port it listens on. `host` is `"localhost"` when it listens on both loopback addresses. */
   get address(): Address {
     return this.#sockets.address;
   }
 
-  /** Where it is in its life. Each change is published too; see {@link STATE_CHANNELS}. */
+  /** The current state. Each change is also published on a diagnostics channel: see {@link STATE_CHANNELS}. */
   get state(): ListenerState {
     return this.#sockets.state;
   }
 
-  /** Connections dropped because there were too many. */
+  /** Number of connections dropped because too many were open or waiting. */
   get dropped(): number {
     return this.#sockets.dropped;
   }
 
-  /** Accepts that failed; the listener goes on. */
+  /** Number of failed accepts. The listener continues. */
   get acceptErrors(): number {
     return this.#sockets.acceptErrors;
   }
 
-  /** TLS handshakes that failed or took too long; the listener goes on. */
+  /** Number of TLS handshakes that failed or timed out. The listener continues. */
   get handshakeErrors(): number {
     return this.#sockets.handshakeErrors;
   }
 
   /**
-   * Takes another certificate and key, for handshakes that begin from now on. What is not given stays as it was: `ca` and
-   * `crl`, `names`, `ciphers` and the versions; `names` and `crl` can be emptied with `{}` and `[]`. A certificate and its key
-   * (`cert`, `key`, `passphrase`, `pfx`) are replaced together. All stays where the new secrets are invalid.
+   * Replaces the certificate and key for handshakes that begin from now on. An option that is not given keeps its
+   * value: `ca`, `crl`, `names`, `ciphers` and the TLS versions. `{}` empties `names` and `[]` empties `crl`. `cert`,
+   * `key`, `passphrase` and `pfx` are replaced together. Nothing changes when the new options are invalid.
    *
-   * @throws {SocketError} `tls` when they are none, or when it speaks no TLS.
+   * @throws {SocketError} `tls` when the certificate or key is invalid or nothing is given.
+   * @throws {SocketError} `tls` when the listener does not use TLS.
+   * @throws {TypeError} when a key of `names` is not a host name.
    */
   setSecureContext(secrets: TlsSecrets): void {
     this.#sockets.setSecureContext(secrets);
   }
 
   /**
-   * Waits for a connection. A wait that is aborted or times out takes none.
+   * Waits for a connection and returns it. A call that is aborted or times out takes no connection.
    *
-   * @throws {SocketError} `timeout`; `closed` when the listener is closed.
+   * @throws {SocketError} `timeout` when `timeoutMs` has passed.
+   * @throws {SocketError} `closed` when the listener is closed.
    */
   async accept(options?: WaitOptions): Promise<Connection> {
     const connection = await this.#next(options);
@@ -90,7 +93,7 @@ export class Listener implements AsyncDisposable {
     return connection;
   }
 
-  /** Connection after connection until the listener is closed. Leaving the loop closes it. */
+  /** Yields connections until the listener is closed. Leaving the loop closes the listener. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Connection, void, void> {
     try {
       for (let next = await this.#next(); next !== undefined; next = await this.#next()) yield next;
@@ -99,7 +102,10 @@ export class Listener implements AsyncDisposable {
     }
   }
 
-  /** Stops listening and resets connections that nobody took. Idempotent. */
+  /**
+   * Stops listening and resets the connections that wait for `accept()`. Pending calls of `accept()` reject with
+   * `closed`. Idempotent.
+   */
   async close(): Promise<void> {
     for (const connection of this.#accepted.splice(0)) connection.reset();
     const closed = this.#sockets.close();
@@ -107,12 +113,12 @@ export class Listener implements AsyncDisposable {
     await closed;
   }
 
-  /** Keeps the process alive while it listens (the default). */
+  /** Keeps the process alive while the listener is open (the default). */
   ref(): void {
     this.#sockets.ref();
   }
 
-  /** Lets the process end although it listens. */
+  /** Lets the process exit while the listener is open. */
   unref(): void {
     this.#sockets.unref();
   }

@@ -15,7 +15,7 @@ async function found(lookup: LookupFunction, family: 0 | 4 | 6 = 0): Promise<rea
   return (await lookupAddresses("name", family, lookup, "Cannot connect")).map(({ address }) => address);
 }
 
-test("lookupAddresses() lets the families take turns, beginning with the first one's", async () => {
+test("lookupAddresses() alternates the families, beginning with that of the first address", async () => {
   assert.deepEqual(await found(answering("::1", "::2", "::3", "1.1.1.1", "2.2.2.2")), [
     "::1",
     "1.1.1.1",
@@ -26,19 +26,19 @@ test("lookupAddresses() lets the families take turns, beginning with the first o
   assert.deepEqual(await found(answering("1.1.1.1", "2.2.2.2", "::1")), ["1.1.1.1", "::1", "2.2.2.2"]);
 });
 
-test("lookupAddresses() gives addresses of the wanted family only", async () => {
+test("lookupAddresses() returns only addresses of the given family", async () => {
   assert.deepEqual(await found(answering("::1", "1.1.1.1"), 4), ["1.1.1.1"]);
   await assert.rejects(found(answering("1.1.1.1"), 6), { code: "name-not-found", message: /family IPv6/ });
 });
 
-test("lookupAddresses() does not look an address up", async () => {
+test("lookupAddresses() returns an IP address without a lookup", async () => {
   const refuse: LookupFunction = () => assert.fail("looked up");
   assert.deepEqual(await lookupAddresses("127.0.0.1", 0, refuse, "x"), [{ address: "127.0.0.1", family: 4 }]);
   assert.deepEqual(await lookupAddresses("::1", 6, refuse, "x"), [{ address: "::1", family: 6 }]);
   await assert.rejects(lookupAddresses("::1", 4, refuse, "x"), { code: "name-not-found" });
 });
 
-test("lookupAddresses() takes the answer of a lookup that gives one address, and survives nonsense", async () => {
+test("lookupAddresses() accepts a lookup with a single address, and rejects garbage", async () => {
   assert.deepEqual(await found((_name, _options, callback) => callback(null, "1.1.1.1", 4)), ["1.1.1.1"]);
   await assert.rejects(found(answering()), { code: "name-not-found" });
   await assert.rejects(found(answering("nonsense")), { code: "name-not-found" });

@@ -9,10 +9,11 @@ export interface IpAddress {
 }
 
 /**
- * The addresses of a host, in the order in which they are to be tried: the families take turns, beginning with that of
- * the first address (RFC 8305, section 4). An IP address is its own only one.
+ * Returns the addresses of a host in the order to try them: IPv6 and IPv4 alternate, beginning with the family of the
+ * first address (RFC 8305, section 4). An IP address returns itself.
  *
- * @throws {SocketError} `name-not-found`, also when no address is of the family; `name-lookup-failed`.
+ * @throws {SocketError} `name-not-found` when the host has no address of the family.
+ * @throws {SocketError} `name-lookup-failed` when the lookup failed for now.
  */
 export async function lookupAddresses(
   host: string,
@@ -41,7 +42,7 @@ function lookUp(
   try {
     lookup(host, { all: true, family }, (error, answer, answeredFamily) => {
       if (error !== null && error !== undefined) fail(error);
-      // A lookup of the caller's own may know nothing of `all`.
+      // A custom `lookup` may ignore `all` and return one address.
       else if (Array.isArray(answer)) resolve(answer.filter((each) => typeof each?.address === "string"));
       else resolve(typeof answer === "string" ? [{ address: answer, family: answeredFamily ?? isIP(answer) }] : []);
     });

@@ -11,7 +11,7 @@ failOnLeaks();
 
 const program = fileURLToPath(new URL("../../../../test/fixtures/orders-process.ts", import.meta.url));
 
-/** The orders that began and did not end. */
+/** The orders that started and did not end. */
 function unfinished(output: string): string[] {
   const left = new Set<string>();
   for (const line of output.split("\n")) {
@@ -22,9 +22,9 @@ function unfinished(output: string): string[] {
 }
 
 describe("Connection", () => {
-  // In processes of their own: in some orders, Node's TLS ends the process that it runs in.
+  // Runs in child processes: Node's TLS crashes the process in some orders.
   for (const transport of ["tcp", "tls", "startTls"]) {
-    test(`lives through every order of sending, ending, aborting and throwing, over ${transport}`, async () => {
+    test(`survives every order of send, end, abort and throw over ${transport}`, async () => {
       const args = ["--conditions=@landline/source", program, transport, String(seed())];
       const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
       const exited = once(child, "exit");
@@ -33,7 +33,7 @@ describe("Connection", () => {
       const failure = output.slice(output.indexOf("FAILED"));
       const killers = unfinished(output).join("\n");
       assert.equal(signal ?? code, 0, code === 1 ? failure : `died of one of these:\n${killers}`);
-      assert.match(output, /^end /m, "no order was made");
+      assert.match(output, /^end /m, "no order was run");
     });
   }
 });

@@ -5,35 +5,35 @@ import { PullIterator } from "../pull-iterator.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import { Deadline } from "./deadline.ts";
 
-/** What a read waits for; it is asked again whenever bytes arrive. `undefined`: not yet. */
+/** Takes the result of a read from the queue. Called again when bytes arrive; `undefined` means not yet. */
 type Take<T> = (side: ReadSide) => T | undefined;
 
-// One function for all reads, not one for each.
+// Shared functions avoid one closure per read.
 const takeChunk: Take<Uint8Array | null> = (side) => side.takeChunk();
 const takeNext: Take<IteratorResult<Uint8Array, void>> = (side) => {
   const chunk = side.takeChunk();
   return chunk === undefined ? undefined : PullIterator.result(chunk);
 };
 
-/** What the reading half asks of the connection that it belongs to. */
+/** What {@link ReadSide} needs from its connection. */
 export interface ReadSideOwner {
   readonly remote: Address | undefined;
-  /** Whether chunks are wanted. */
+  /** Starts or stops the chunks of the stream. */
   flow(isFlowing: boolean): void;
   /** The connection's addresses and byte counts, for errors. */
   facts(): SocketErrorFields;
 }
 
 /**
- * The reading half of a connection that is read by pulling: the bytes that arrived and the one read that waits for more.
- * Reading from the socket stops while more than the high-water mark is stored.
+ * The reading half of a connection that is read by pulling: the unread bytes and the one pending read. It stops reading
+ * from the socket while the high-water mark is reached and no read is pending.
  */
 export class ReadSide {
   readonly #owner: ReadSideOwner;
   readonly #highWaterMark: number;
   readonly #queue = new ByteQueue();
   #take: Take<unknown> | undefined;
-  /** How far `readUntil` has looked for its delimiter. */
+  /** Number of bytes that `readUntil` has already searched. */
   #searched = 0;
   #wait: PromiseWithResolvers<unknown> | undefined;
   #hasEnded = false;
@@ -59,7 +59,7 @@ export class ReadSide {
     this.#deadline.set(ms);
   }
 
-  /** Until somebody reads. */
+  /** Stops the chunks until the next read. */
   pause(): void {
     if (this.#isPaused) return;
     this.#isPaused = true;
@@ -79,14 +79,14 @@ export class ReadSide {
     this.#settle();
   }
 
-  /** The peer finished; what is stored can still be read. */
+  /** The peer finished. Buffered bytes can still be read. */
   end(): void {
-    // An end that comes while we close is not news: reads go on to say that it is closed.
+    // After `fail`, reads keep rejecting with its error instead of reporting the end.
     if (this.#ending === undefined) this.#hasEnded = true;
     this.#settle();
   }
 
-  /** Nothing more will come; what is stored can still be read if `keep`. */
+  /** No more bytes will arrive. With `keep`, buffered bytes can still be read. */
   fail(ending: (operation: string) => SocketError, keep: boolean): void {
     this.#ending ??= ending;
     this.#deadline?.clear();
@@ -97,7 +97,7 @@ export class ReadSide {
     this.#settle();
   }
 
-  /** Hands over all that is stored, for whoever reads from now on. */
+  /** Removes and returns all buffered bytes, for the next reader. */
   takeAll(): Uint8Array {
     return this.#queue.take(this.#queue.length);
   }
@@ -111,7 +111,7 @@ export class ReadSide {
     return this.#read(options, takeNext);
   }
 
-  /** A chunk if there is one, `null` at the end. */
+  /** The next chunk, `null` at the end, or `undefined` when there is none yet. */
   takeChunk(): Uint8Array | null | undefined {
     if (this.#queue.length > 0) return this.#queue.takeChunk();
     return this.#hasEnded ? null : undefined;
@@ -148,7 +148,7 @@ export class ReadSide {
     const refusal = refusalOf(options);
     if (refusal !== undefined) return refusal;
     try {
-      // A deadline that is past wins, even where data is stored; but not over the end of the connection.
+      // A past deadline takes precedence over buffered bytes, but not over the end of the connection.
       if (this.#deadline?.isPast && this.#ending === undefined) throw this.#pastDeadline();
       const taken = take(this);
       if (taken !== undefined) {
@@ -175,7 +175,7 @@ export class ReadSide {
     );
   }
 
-  /** Gives the chunk to a read that takes any, past the queue: that is the usual read. */
+  /** Passes a chunk directly to a pending read of any length, without the queue. This is the common case. */
   #hand(chunk: Uint8Array): boolean {
     const take = this.#take;
     if ((take !== takeChunk && take !== takeNext) || this.#queue.length > 0 || chunk.length === 0) return false;
@@ -215,7 +215,7 @@ export class ReadSide {
     return new SocketError("end-of-stream", text, expected === undefined ? fields : { ...fields, expected });
   }
 
-  /** The deadline passed: what waits rejects, and loses nothing. */
+  /** The deadline has passed: the pending read rejects and loses no bytes. */
   #expire(): void {
     const wait = this.#wait;
     if (wait === undefined) return;

@@ -2,13 +2,13 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
 /**
- * Breaks a stream at once, without waiting for anything: TCP sends RST; what cannot reset is destroyed. TLS has no reset
- * of its own, but the TCP socket `below` it has.
+ * Breaks a stream at once: TCP sends RST, other streams are destroyed. TLS has no reset of its own, so the TCP socket
+ * `below` it is reset.
  */
 export function resetStream(stream: Duplex, below: Duplex = stream): void {
   if (stream.destroyed) return;
-  // While a FIN is on its way libuv refuses to reset, and Node then loses the socket: it never closes. The FIN is gone
-  // with the next turn of the event loop, unless the peer has no room for the last word of TLS.
+  // libuv refuses to reset while a FIN is being sent, and Node then never closes the socket. The FIN is sent by the
+  // next turn of the event loop, unless the peer has no room for the `close_notify` of TLS.
   if (stream.writableEnded && !stream.writableFinished && stream.writableLength === 0) {
     setImmediate(() => {
       if (stream.writableFinished) resetStream(stream, below);
@@ -20,8 +20,9 @@ export function resetStream(stream: Duplex, below: Duplex = stream): void {
     resetSocket(stream);
     return;
   }
-  // TLS goes first. Where the socket below it is gone already, Node frees OpenSSL's state at once when the TLS socket is
-  // written to or destroyed, and the process dies if OpenSSL is using it, as in all code that runs when a handshake is done.
+  // Destroy the TLS socket first. If the socket below is already gone, Node frees OpenSSL's state as soon as the TLS
+  // socket is written to or destroyed. The process crashes if OpenSSL is still on the call stack, as it is in all code
+  // that runs at the end of a handshake.
   below.destroy = () => {
     Reflect.deleteProperty(below, "destroy");
     return resetSocket(below);
@@ -30,12 +31,12 @@ export function resetStream(stream: Duplex, below: Duplex = stream): void {
 }
 
 function resetSocket(stream: Duplex): Duplex {
-  // Node would wait until it is connected, which may take minutes.
+  // Node would wait until the socket is connected, which may take minutes.
   if ((stream as Partial<Socket>).connecting) return stream.destroy();
   try {
     return (stream as Socket).resetAndDestroy();
   } catch {
-    // A Unix socket, or no socket at all.
+    // `resetAndDestroy` throws for Unix sockets; other streams do not have it.
     return stream.destroy();
   }
 }

@@ -4,7 +4,7 @@ import { fromNodeError, SocketError, type SocketErrorFields } from "../errors.ts
 import type { Wait } from "../wait.ts";
 import type { Handshake, HandshakeOutcome } from "./handshake.ts";
 
-/** The action and the facts that the errors of a handshake have. */
+/** The start of an error text and the fields of the errors of a handshake. */
 export interface HandshakeContext {
   /** `Cannot start TLS with 127.0.0.1:25`. */
   readonly action: string;
@@ -12,11 +12,11 @@ export interface HandshakeContext {
 }
 
 /**
- * Makes a handshake over a paused socket that has no listeners, unless `wait` is settled before. `take` gets the TLS socket
- * in the event itself, so that nothing that follows finds it without its listeners; then `wait` resolves.
+ * Runs a handshake over a paused socket that has no listeners, unless `wait` is already settled. Calls `take` with the
+ * TLS socket inside the event itself, so that its listeners are there before its next event, and then resolves `wait`.
  *
- * Otherwise `wait` rejects with a {@link SocketError} or with what Node threw at the options. The socket must not be used
- * any more then. Destroy it in another turn of the event loop: the code that runs now may have been called by OpenSSL.
+ * On failure `wait` rejects with a {@link SocketError}, or with the error that Node threw for the options. Do not use
+ * the socket after that. Destroy it in another turn of the event loop: OpenSSL may be on the current call stack.
  */
 export function runHandshake(
   below: Socket,
@@ -25,9 +25,10 @@ export function runHandshake(
   wait: Wait<void>,
   take: (secured: TLSSocket) => void,
 ): void {
-  // What goes wrong below is told by the TLS socket; and a peer that left before is noticed by nobody else.
+  // The TLS socket reports errors of the socket below it. A peer that left before the handshake shows only as a `close`
+  // of the socket below.
   below.on("error", () => undefined);
-  // A peer that finishes in a handshake has given it up; Node notices that only where it may answer with an end.
+  // A FIN during the handshake means that the peer gave up. Node notices it only when `allowHalfOpen` is false.
   below.allowHalfOpen = false;
   below.once("close", () => wait.reject(new SocketError("closed", `${action}: the connection is closed`, facts())));
   const outcome: HandshakeOutcome = {
@@ -43,14 +44,14 @@ export function runHandshake(
     if (wait.isSettled) return;
     try {
       if (!error) handshake(below, outcome);
-      // Otherwise the close that follows says more.
+      // A destroyed socket emits `close` next, which gives the better error.
       else if (!below.destroyed) outcome.failed(error);
     } catch (failure) {
-      // Options that Node looks at only now.
+      // Node checks some options only here.
       wait.reject(failure);
     }
   };
-  // Node would wait for that too, and then not survive that the stream is gone.
+  // Wait until written bytes have left. Node would wait for them too, but crashes if the stream is gone by then.
   if (below.writableLength > 0) below.write("", begin);
   else begin();
 }

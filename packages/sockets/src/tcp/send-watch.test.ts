@@ -20,20 +20,20 @@ failOnLeaks();
 const fixture = (name: string): Buffer => readFileSync(new URL(`../../../../test/fixtures/${name}`, import.meta.url));
 const tls = { cert: fixture("localhost-cert.pem"), key: fixture("localhost-key.pem") };
 const HOST = "127.0.0.1";
-/** More than the kernel takes of a peer that reads nothing. */
+/** More than the kernel buffers for a peer that reads nothing. */
 const FLOOD_BYTES = 16 * 1024 * 1024;
 const SEND_MS = 4_000;
 const SWEEP_MS = SEND_MS / 4;
-/** The first sweep sees bytes wait, four more see none leave. */
+/** The first sweep finds waiting bytes; four more find none sent. */
 const SWEEPS = 5;
 
-/** Sweeps come when the test says so; the last one sees that all is gone. */
+/** Runs sweeps on demand; the last one removes the closed streams. */
 function mockSweeps(t: TestContext): void {
   t.mock.timers.enable({ apis: ["setInterval"] });
   t.after(() => t.mock.timers.tick(SWEEP_MS));
 }
 
-/** Waits until the kernel takes nothing more of what the connection holds. */
+/** Waits until the kernel takes no more of the connection's bytes. */
 async function full(connection: Connection): Promise<void> {
   await until(async () => {
     const before = connection.sentBytes;
@@ -42,7 +42,7 @@ async function full(connection: Connection): Promise<void> {
   }, "the kernel's buffers are full");
 }
 
-/** A client of Node's that reads nothing. */
+/** A Node client that reads nothing. */
 async function silentReader(address: Address, isTls: boolean): Promise<net.Socket> {
   const { path, port = 0 } = address;
   const where = path === undefined ? { host: HOST, port } : { path };
@@ -64,7 +64,7 @@ describe("sendTimeoutMs", { timeout: 300_000 }, () => {
     "a Unix socket": { path: `/tmp/landline-send-${process.pid}.sock` },
   };
   for (const [kind, options] of Object.entries(kinds)) {
-    test(`ends a connection over ${kind} whose bytes do not leave`, async (t) => {
+    test(`breaks a connection over ${kind} when no buffered byte is sent`, async (t) => {
       mockSweeps(t);
       const opened = Promise.withResolvers<Connection>();
       const closed = Promise.withResolvers<SocketError | undefined>();
@@ -78,7 +78,7 @@ describe("sendTimeoutMs", { timeout: 300_000 }, () => {
       await full(connection);
       for (let sweep = 1; sweep < SWEEPS; sweep += 1) {
         t.mock.timers.tick(SWEEP_MS);
-        // What is added does not count as having left.
+        // Newly queued bytes do not count as sent.
         connection.send("more");
         await turn();
         assert.equal(connection.state, "established", `sweep ${sweep}`);
@@ -86,12 +86,12 @@ describe("sendTimeoutMs", { timeout: 300_000 }, () => {
       t.mock.timers.tick(SWEEP_MS);
       const error = await closed.promise;
       assert.deepEqual([error?.code, error?.operation], ["timeout", "send"]);
-      assert.match(error?.message ?? "", /timed out: none of \d+ waiting bytes left for 4000 ms$/);
+      assert.match(error?.message ?? "", /timed out: none of \d+ buffered bytes was sent for 4000 ms$/);
       await discard(client);
     });
   }
 
-  test("leaves a peer alone that reads slowly, and one that is idle", async (t) => {
+  test("keeps a connection with a slow reader and an idle connection", async (t) => {
     mockSweeps(t);
     const opened: Connection[] = [];
     await using server = await serve(
@@ -107,7 +107,7 @@ describe("sendTimeoutMs", { timeout: 300_000 }, () => {
     for (let round = 0; round < 4; round += 1) {
       await full(connection);
       for (let sweep = 1; sweep < SWEEPS; sweep += 1) t.mock.timers.tick(SWEEP_MS);
-      // One write, of which a part leaves.
+      // One write that is sent in parts.
       const before = connection.sentBytes;
       await until(() => {
         slow.read();
@@ -121,7 +121,7 @@ describe("sendTimeoutMs", { timeout: 300_000 }, () => {
     await Promise.all([discard(idle), discard(slow)]);
   });
 
-  test("ends a function's write and a close() that would linger, and is reported to nobody", async (t) => {
+  test("ends a waiting write and a lingering close(), and is not reported to onError", async (t) => {
     mockSweeps(t);
     const reported: unknown[] = [];
     const connections: Connection[] = [];
@@ -143,7 +143,7 @@ describe("sendTimeoutMs", { timeout: 300_000 }, () => {
     await Promise.all(clients.map(discard));
   });
 
-  test("holds for a socket that was given away: it is reset", async (t) => {
+  test("resets a detached socket", async (t) => {
     mockSweeps(t);
     const opened = Promise.withResolvers<Connection>();
     await using server = await serve({ host: HOST, sendTimeoutMs: SEND_MS }, { open: (c) => opened.resolve(c) });
@@ -160,7 +160,7 @@ describe("sendTimeoutMs", { timeout: 300_000 }, () => {
     await discard(client);
   });
 
-  test("holds for connect() and listen(), and is never where it is 0 or Infinity", async (t) => {
+  test("works for connect() and listen(), and is off with 0 or Infinity", async (t) => {
     mockSweeps(t);
     for (const never of [0, Number.POSITIVE_INFINITY]) {
       await using listener = await listen({ host: HOST, sendTimeoutMs: never });
@@ -179,7 +179,7 @@ describe("sendTimeoutMs", { timeout: 300_000 }, () => {
     }
   });
 
-  test("holds for streams that are no sockets", async (t) => {
+  test("works for streams that are not sockets", async (t) => {
     mockSweeps(t);
     await using pair = await memoryPair({ client: { sendTimeoutMs: SEND_MS } });
     pair.client.send(Buffer.alloc(FLOOD_BYTES));
@@ -189,7 +189,7 @@ describe("sendTimeoutMs", { timeout: 300_000 }, () => {
     await assert.rejects(waiting, { code: "timeout", operation: "send" });
   });
 
-  test("is checked", async () => {
+  test("is validated by connect() and listen()", async () => {
     for (const sendTimeoutMs of [-1, Number.NaN, 2 ** 31]) {
       await assert.rejects(listen({ host: HOST, sendTimeoutMs }), RangeError);
       await assert.rejects(connect({ port: 1, sendTimeoutMs }), RangeError);

@@ -1,25 +1,26 @@
 import type { Duplex } from "node:stream";
 import { sentBytes } from "./sent-bytes.ts";
 
-/** A stream is looked at this often within its time. */
+/** Checks per send timeout. */
 const SWEEPS = 4;
 
-/** What was seen of a stream at the last sweep. */
+/** State of a stream at the last sweep. */
 interface Progress {
   readonly onStalled: (stream: Duplex) => void;
   sentBytes: number;
-  /** Sweeps in a row that found bytes waiting and none sent. */
+  /** Consecutive sweeps that found bytes waiting and none sent. */
   stalledSweeps: number;
 }
 
-/** By their time in milliseconds; each lives as long as it has streams. */
+/** Watches by timeout in milliseconds. A watch without streams is removed. */
 const watches = new Map<number, SendWatch>();
 
 /**
- * Calls `onStalled` once when bytes wait in the stream and none of them has left for `sendTimeoutMs`, or up to a quarter
- * longer; 0 and `Infinity` are never. Ends by itself with the stream.
+ * Calls `onStalled` once when the stream has buffered bytes and none was sent for `sendTimeoutMs`, or up to a quarter
+ * longer. 0 and `Infinity` are never. The watch ends with the stream.
  *
- * Node has no such timer: its own is put off by everything that arrives, and the kernel knows nothing of what Node holds.
+ * Node has no such timer: every received byte restarts its `setTimeout`, and TCP_USER_TIMEOUT does not see bytes that
+ * Node buffers.
  */
 export function watchSending(stream: Duplex, sendTimeoutMs: number, onStalled: (stream: Duplex) => void): void {
   if (sendTimeoutMs === 0 || sendTimeoutMs === Number.POSITIVE_INFINITY) return;
@@ -31,7 +32,7 @@ export function watchSending(stream: Duplex, sendTimeoutMs: number, onStalled: (
   watch.add(stream, onStalled);
 }
 
-/** One timer for all streams that have the same time: neither a write nor an idle connection costs anything for it. */
+/** One timer for all streams with the same timeout. Writes and idle connections need no timer work. */
 class SendWatch {
   readonly #streams = new Map<Duplex, Progress>();
   readonly #timer: NodeJS.Timeout;
@@ -45,7 +46,7 @@ class SendWatch {
     this.#streams.set(stream, { onStalled, sentBytes: 0, stalledSweeps: 0 });
   }
 
-  /** Counts sweeps, not time: while the process could not run, nothing could leave. */
+  /** Counts sweeps instead of time: while the process is blocked it cannot send. */
   #sweep(sendTimeoutMs: number): void {
     for (const [stream, progress] of this.#streams) {
       if (stream.destroyed) this.#streams.delete(stream);
@@ -66,7 +67,7 @@ class SendWatch {
       return false;
     }
     progress.sentBytes = sentBytes(stream);
-    // The first sweep that sees bytes wait does not know for how long they have waited.
+    // The first sweep that finds bytes does not know how long they have waited.
     if (progress.sentBytes !== before || progress.stalledSweeps === 0) progress.stalledSweeps = 1;
     else progress.stalledSweeps += 1;
     return progress.stalledSweeps > SWEEPS;

@@ -3,15 +3,20 @@ import { type ConnectionHandler, Server } from "./server.ts";
 import type { ListenOptions } from "./server-sockets.ts";
 
 /**
- * Serves every connection with one asynchronous function (simple to write: read, answer, return), or with one set of
- * event handlers (no promise per read; for servers where speed counts).
+ * Accepts connections and serves each one with a function or with event handlers. A function reads, answers and
+ * returns: it is simple to write. Event handlers need no promise per read: use them where speed counts.
  *
- * A function that throws, or a handler that throws, ends its own connection and is reported to `onError`; never the
- * process. A peer that resets its connection is no failure of the handler and is not reported.
+ * A function or handler that throws ends its own connection and is reported to `onError`. It never ends the process. A
+ * peer that resets its connection is not a failure of the function and is not reported.
  *
- * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`; `tls` when certificate and key are none.
+ * @throws {SocketError} `address-in-use` when another socket has the address.
+ * @throws {SocketError} `address-not-available` when this machine does not have the address.
+ * @throws {SocketError} `name-not-found` or `name-lookup-failed` when `host` is a name that cannot be looked up.
+ * @throws {SocketError} `permission` when the system refuses the address.
+ * @throws {SocketError} `tls` when the certificate or key is missing or invalid.
  * @throws {TypeError} when the path is empty or contains NUL.
- * @throws {RangeError} when an option is no port, no time, or a number that would hold nothing back, or the path is too long.
+ * @throws {RangeError} when the path is too long, `port` is not 0 to 65535, a time is not 0 to 2^31 - 1 or `Infinity`,
+ * or a limit is out of range.
  *
  * @example
  * ```ts

@@ -15,9 +15,9 @@ const cert = fixture("localhost-cert.pem");
 const key = fixture("localhost-key.pem");
 const other = { cert: fixture("other-cert.pem"), key: fixture("other-key.pem") };
 
-/** What a ClientHello asks for: RFC 8446, section 4.1.2, and RFC 6066, section 3. */
+/** Reads the server name of a ClientHello: RFC 8446, section 4.1.2, and RFC 6066, section 3. */
 function serverNameIn(hello: Buffer): string | undefined {
-  // The record's header, the handshake's, version and random.
+  // Skip the record header, handshake header, version and random.
   let at = 5 + 4 + 2 + 32;
   at += 1 + hello.readUInt8(at);
   at += 2 + hello.readUInt16BE(at);
@@ -28,7 +28,7 @@ function serverNameIn(hello: Buffer): string | undefined {
   return undefined;
 }
 
-/** Host names, and what is asked for when they are connected to. */
+/** Host names and the SNI that connecting to them sends. */
 const NAMES: readonly (readonly [host: string, name: string | undefined])[] = [
   ["localhost", "localhost"],
   ["LOCALHOST", "localhost"],
@@ -46,8 +46,8 @@ const NAMES: readonly (readonly [host: string, name: string | undefined])[] = [
 const lookup = (_host: string, _options: object, done: (error: null, address: string, family: number) => void): void =>
   done(null, "127.0.0.1", 4);
 
-describe("the name that a server is asked for", { timeout: 300_000 }, () => {
-  /** The name in the first bytes of what begins TLS to the port. */
+describe("SNI of a TLS client", { timeout: 300_000 }, () => {
+  /** The SNI in the first bytes that TLS sends to the port. */
   async function asked(begin: (port: number) => Promise<unknown>): Promise<string | undefined> {
     await using listener = await listen({ host: "127.0.0.1", lingerMs: 0 });
     const { promise: refused, resolve } = Promise.withResolvers<void>();
@@ -64,7 +64,7 @@ describe("the name that a server is asked for", { timeout: 300_000 }, () => {
   }
 
   for (const [host, name] of NAMES) {
-    test(`is ${name} at ${host}`, async () => {
+    test(`is ${name} for host ${host}`, async () => {
       assert.equal(await asked((port) => connect({ host, port, lookup, tls: true })), name, "connect()");
       assert.equal(await asked((port) => get(`https://${host}:${port}/`, { lookup })), name, "get()");
       const startTls = async (port: number): Promise<void> => {
@@ -78,14 +78,14 @@ describe("the name that a server is asked for", { timeout: 300_000 }, () => {
     });
   }
 
-  test("is none where servername is empty, or an address", async () => {
+  test("is absent when servername is empty or an IP address", async () => {
     for (const servername of ["", "127.0.0.1", "::1"]) {
       const tls = { servername };
       assert.equal(await asked((port) => connect({ host: "localhost", port, tls, lookup })), undefined, servername);
     }
   });
 
-  test("must be one that there can be", async () => {
+  test("must be a valid host name", async () => {
     for (const servername of ["a b", "a/b", "ü:80", "a%", ".", "a..", "a..b", ".a", "ü..b", "a。。"]) {
       await assert.rejects(connect({ port: 1, tls: { servername } }), TypeError, servername);
     }
@@ -95,7 +95,7 @@ describe("the name that a server is asked for", { timeout: 300_000 }, () => {
     );
   });
 
-  test("is proven by the certificate without its dot", async () => {
+  test("is verified against the certificate without the trailing dot", async () => {
     await using server = await serve({ host: "127.0.0.1", tls: { cert, key } }, () => undefined);
     const { port } = server.address;
     for (const host of ["localhost.", "LOCALHOST", "127.0.0.1"]) {
@@ -104,7 +104,7 @@ describe("the name that a server is asked for", { timeout: 300_000 }, () => {
     await assert.rejects(connect({ host: "other.test.", port, lookup, tls: { ca: cert } }), { code: "tls" });
   });
 
-  test("finds its certificate at a server in every spelling", async () => {
+  test("selects the server's certificate in every spelling", async () => {
     const names = { "bücher.example.": other };
     await using server = await serve({ host: "127.0.0.1", tls: { cert, key, names } }, () => undefined);
     for (const servername of ["xn--bcher-kva.example", "XN--BCHER-KVA.example", "xn--bcher-kva.example."]) {

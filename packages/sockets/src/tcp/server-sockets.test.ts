@@ -12,7 +12,7 @@ failOnLeaks();
 const HOST = { host: "127.0.0.1" };
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Collects Node's servers as they are made. */
+/** Collects the servers that Node creates. */
 function nodeServers(t: TestContext): readonly net.Server[] {
   const servers: net.Server[] = [];
   const { createServer } = net;
@@ -24,7 +24,7 @@ function nodeServers(t: TestContext): readonly net.Server[] {
   return servers;
 }
 
-test("listen() and serve() skip a connection whose peer is gone before it is accepted", async (t) => {
+test("listen() and serve() skip a connection that the peer reset before it was accepted", async (t) => {
   const servers = nodeServers(t);
   let served = 0;
   await using listener = await listen(HOST);
@@ -32,7 +32,7 @@ test("listen() and serve() skip a connection whose peer is gone before it is acc
     served += 1;
   });
   for (const each of servers) {
-    // Without a peer the kernel has no address of one.
+    // Without a peer the kernel has no peer address.
     const gone = new net.Socket();
     each.emit("connection", gone);
     assert.equal(gone.destroyed, true);
@@ -49,13 +49,13 @@ test("listen() and serve() skip a connection whose peer is gone before it is acc
   await Promise.all([client.closed, accepted.closed]);
 });
 
-test("Server is given 1 second by close() and by its scope, then what is left is reset", async (t) => {
+test("Server.close() and an await using scope wait 1 second, then reset open connections", async (t) => {
   for (const end of [
     (server: AsyncDisposable & { close(): Promise<void> }) => server.close(),
     (server: AsyncDisposable) => server[Symbol.asyncDispose](),
   ]) {
     const server = await serve(HOST, async (connection) => {
-      // It does not listen to its signal.
+      // This function ignores its signal.
       await connection.readExactly(1);
     });
     const client = await connect(server.address);

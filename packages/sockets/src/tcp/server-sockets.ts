@@ -17,53 +17,72 @@ import { resetStream } from "./reset-stream.ts";
 import { TlsAcceptor, type TlsSecrets, type TlsServerOptions } from "./tls-server.ts";
 import { checkPath, unixPathError } from "./unix-path.ts";
 
-/** Where a listener or server listens, and what it takes. */
+/** Options for {@link listen} and {@link serve}. */
 export interface ListenOptions extends ConnectionOptions {
-  /** A name or an address; `localhost` is both loopback addresses under one port number. @default "localhost" */
+  /**
+   * A host name or an IP address. `"localhost"` is both loopback addresses with one port number.
+   *
+   * @default "localhost"
+   */
   readonly host?: string | undefined;
-  /** 0 takes a free port. @default 0 */
+  /** The port; 0 for a free one. @default 0 */
   readonly port?: number | undefined;
-  /** The path of a Unix socket, instead of `host` and `port`; see {@link ConnectOptions.path}. */
+  /** The path of a Unix socket, instead of `host` and `port`. See {@link ConnectOptions.path}. */
   readonly path?: string | undefined;
-  /** Connections that the kernel keeps until they are accepted. @default 511 */
+  /** Maximum number of connections that the kernel queues until they are accepted. @default 511 */
   readonly backlog?: number | undefined;
-  /** Several processes share the port (SO_REUSEPORT). @default false */
+  /** Lets several processes listen on the same port (SO_REUSEPORT). @default false */
   readonly reusePort?: boolean | undefined;
-  /** Connections open at once; those above are dropped and counted. @default no limit */
+  /** Maximum number of open connections. Further ones are dropped and counted. @default no limit */
   readonly connectionsMax?: number | undefined;
-  /** A connection on which nothing moved for this long is closed with a `timeout` error; 0 is never. @default never */
+  /**
+   * Closes a connection with a `timeout` error when no byte was read or written for this long; 0 for never.
+   *
+   * @default never
+   */
   readonly idleTimeoutMs?: number | undefined;
-  /** Send small writes at once (TCP_NODELAY). @default true */
+  /** Sends small writes at once (TCP_NODELAY). @default true */
   readonly noDelay?: boolean | undefined;
-  /** Probe an idle peer after so many milliseconds (TCP keep-alive), in whole seconds and at least one. @default off */
+  /**
+   * Sends TCP keep-alive probes after this many idle milliseconds, rounded down to whole seconds, at least one.
+   *
+   * @default off
+   */
   readonly keepAliveMs?: number | undefined;
-  /** Speak TLS. Connections are handed out when their handshake is done; those that fail are counted. @default off */
+  /**
+   * Uses TLS. A connection is handed out after its handshake. Failed handshakes are counted. `handshakeTimeoutMs`
+   * limits the whole handshake (default 10000).
+   *
+   * @default off
+   */
   readonly tls?: (TlsServerOptions & { readonly handshakeTimeoutMs?: number | undefined }) | undefined;
   /**
-   * Told of what goes wrong beside any one call: a failed accept or TLS handshake (at most one a second), a handler that
-   * threw. @default a process warning, at most one a second
+   * Receives errors that belong to no call: failed accepts and TLS handshakes (at most one per second), and what a
+   * function or handler threw.
+   *
+   * @default a process warning, at most one per second
    */
   readonly onError?: ((error: Error) => void) | undefined;
 }
 
 type OnConnection = (connection: Connection, sockets: ServerSockets) => void;
 
-/** How often a free port for both loopback addresses is looked for. */
+/** How often to look for a port that is free on both loopback addresses. */
 const PORT_ATTEMPTS = 16;
-/** Addresses that stand for all of this machine's. */
+/** Addresses that mean every address of this machine. */
 const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
-/** How long the whole of a TLS handshake may take. */
+/** Default time limit of a whole TLS handshake. */
 const HANDSHAKE_MS = 10_000;
 
 /**
- * The listening sockets of one listener or server: one, or for `localhost` one per loopback address. It owns the limit
- * on connections, and it survives whatever goes wrong while accepting.
+ * The listening sockets of one listener or server: one, or for `localhost` one per loopback address. Enforces
+ * `connectionsMax` and survives every error while accepting.
  */
 export class ServerSockets implements ConnectionKeeper {
   readonly #options: ListenOptions;
   readonly #onConnection: OnConnection;
   readonly #servers: net.Server[] = [];
-  /** Those that shake hands too. */
+  /** Open connections, including those in a TLS handshake. */
   readonly #connections = new Set<Connection>();
   readonly #acceptor: TlsAcceptor | undefined;
   readonly #reporter: ErrorReporter;
@@ -82,8 +101,11 @@ export class ServerSockets implements ConnectionKeeper {
   }
 
   /**
-   * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`; `tls` when certificate and key are none.
-   * @throws {RangeError} when an option is no port, no time, or a number that would hold nothing back.
+   * @throws {SocketError} `address-in-use`, `address-not-available`, `name-not-found`, `name-lookup-failed`,
+   * `permission`.
+   * @throws {SocketError} `tls` when the certificate or key is missing or invalid.
+   * @throws {TypeError} when the path is empty or contains NUL.
+   * @throws {RangeError} when the path is too long, or a port, time or limit is out of range.
    */
   static async open(options: ListenOptions, onConnection: OnConnection): Promise<ServerSockets> {
     checkOptions(options);
@@ -105,27 +127,27 @@ export class ServerSockets implements ConnectionKeeper {
     return this.#connections;
   }
 
-  /** Connections dropped because there were too many. */
+  /** Connections dropped because too many were open or waiting. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** Accepts that failed, by running out of descriptors for example. */
+  /** Failed accepts, for example without free file descriptors. */
   get acceptErrors(): number {
     return this.#acceptErrors;
   }
 
-  /** TLS handshakes that failed or took too long. */
+  /** TLS handshakes that failed or timed out. */
   get handshakeErrors(): number {
     return this.#handshakeErrors;
   }
 
-  /** @throws {SocketError} `tls` when they are no secrets, or it speaks no TLS. */
+  /** @throws {SocketError} `tls` when the certificate or key is invalid, or when this does not use TLS. */
   setSecureContext(secrets: TlsSecrets): void {
     if (this.#acceptor === undefined) {
       throw new SocketError(
         "tls",
-        `Cannot set the secure context of ${formatAddress(this.#address)}: it speaks no TLS`,
+        `Cannot set the secure context of ${formatAddress(this.#address)}: it does not use TLS`,
       );
     }
     this.#acceptor.setSecureContext(secrets);
@@ -139,23 +161,23 @@ export class ServerSockets implements ConnectionKeeper {
     this.#reporter.report(error);
   }
 
-  /** Counts a connection that its taker had no room for. */
+  /** Counts and resets a connection that the listener has no room for. */
   drop(connection: Connection): void {
     this.#dropped += 1;
     connection.reset();
   }
 
-  /** Stops accepting; the connections go on. */
+  /** Stops accepting. Open connections stay open; those in a TLS handshake are reset. */
   async close(): Promise<void> {
     if (this.#state === "listening") this.#moveTo("closing");
-    // Nobody has been given these.
+    // Connections in a handshake were not handed out yet, so they have no owner.
     for (const connection of this.#connections) {
       if (connection.state !== "connecting") continue;
       this.#connections.delete(connection);
       connection.reset();
     }
     await Promise.all(
-      // Node's own close waits for the connections, so only the end of listening is awaited here.
+      // The callback of Node's `close` waits for the connections too. Wait only until the sockets no longer listen.
       this.#servers.splice(0).map((server) => {
         server.close();
         return new Promise<void>((resolve) => setImmediate(resolve));
@@ -191,7 +213,7 @@ export class ServerSockets implements ConnectionKeeper {
         await this.#listen({ host: "::1", port: bound.port });
         return;
       } catch (error) {
-        // A machine without IPv6 has one loopback address.
+        // Without IPv6 there is only one loopback address.
         if (isWithoutIpv6(error as SocketError)) return;
         if ((error as SocketError).code !== "address-in-use" || port !== 0 || attempt === PORT_ATTEMPTS) {
           await this.close();
@@ -225,7 +247,7 @@ export class ServerSockets implements ConnectionKeeper {
       server.on("error", (error) => this.#acceptFailed(error));
       this.#servers.push(server);
       const bound = server.address() as net.AddressInfo;
-      // Every connection to one address has that address, and shares what says so.
+      // All connections to one address share one object with their local address.
       const local = WILDCARDS.has(bound.address) ? {} : { local: { host: bound.address, port: bound.port } };
       const origin = "path" in address ? { keeper: this } : { keeper: this, ...local };
       server.on("connection", (socket) => this.#accept(socket, origin));
@@ -243,7 +265,7 @@ export class ServerSockets implements ConnectionKeeper {
       resetStream(socket);
       return;
     }
-    // Gone before it was accepted: a connection without a peer is of no use to anyone.
+    // The peer reset the connection before it was accepted.
     if (socket.remoteAddress === undefined && this.#options.path === undefined) {
       socket.on("error", () => undefined);
       socket.destroy();
@@ -256,7 +278,7 @@ export class ServerSockets implements ConnectionKeeper {
       resetStream(socket);
       return;
     }
-    // What it does not know when it is closed it must be asked before.
+    // Node forgets the local address when the socket closes, so read it now.
     const local = shared.local ?? localAddressOf(socket);
     const origin = local === shared.local ? shared : { ...shared, local };
     const connection = new Connection(socket, this.#options, origin);
@@ -278,7 +300,7 @@ export class ServerSockets implements ConnectionKeeper {
       if (code !== "reset" && code !== "closed") this.#reporter.reportSeldom(() => error as Error);
       return;
     }
-    // Closed meanwhile.
+    // The connection was closed during the handshake.
     if (!this.#connections.has(connection)) return;
     this.#opened(connection);
   }
@@ -311,7 +333,7 @@ export class ServerSockets implements ConnectionKeeper {
   }
 }
 
-/** What Node would only notice in an event, when a connection comes: too late to tell the caller. */
+/** Checks what Node would report only when a connection arrives, too late for the caller. */
 function checkOptions(options: ListenOptions): void {
   const { connectionsMax = 0, idleTimeoutMs = 0, tls } = options;
   checkConnectionOptions(options);

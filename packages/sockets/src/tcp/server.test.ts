@@ -56,13 +56,13 @@ test("serve() closes the connection when its function returns", async () => {
   assert.equal((await Array.fromAsync(connection)).map(text).join(""), "bye");
 });
 
-test("serve() takes a function that is not async", async () => {
+test("serve() accepts a function that is not async", async () => {
   await using server = await serve(HOST, (connection) => void connection.send("bye"));
   await using connection = await connect(server.address);
   assert.equal(text(await connection.readExactly(3)), "bye");
 });
 
-test("serve() calls open, data, end and close of one set of handlers for each connection", async () => {
+test("serve() calls open, data, end and close of shared handlers for each connection", async () => {
   const events: string[] = [];
   const { promise, resolve } = Promise.withResolvers<void>();
   await using server = await serve(HOST, {
@@ -84,7 +84,7 @@ test("serve() calls open, data, end and close of one set of handlers for each co
   assert.deepEqual(events, ["open established true", "x", "end", "close undefined"]);
 });
 
-test("serve() contains a function that throws: its connection ends, it is reported, the others go on", async () => {
+test("serve() ends and reports only the connection of a function that rejects", async () => {
   const reports: Error[] = [];
   await using server = await serve({ ...HOST, onError: (error) => reports.push(error) }, async (connection) => {
     const first = text(await connection.readExactly(1));
@@ -107,7 +107,7 @@ test("serve() contains a function that throws: its connection ends, it is report
   assert.equal(text(await healthy.readExactly(4)), "fine");
 });
 
-test("serve() contains a function that throws before it waits", async () => {
+test("serve() contains a function that throws synchronously", async () => {
   const reports: Error[] = [];
   await using server = await serve({ ...HOST, onError: (error) => reports.push(error) }, () => {
     throw new Error("my bug");
@@ -117,7 +117,7 @@ test("serve() contains a function that throws before it waits", async () => {
   assert.equal(reports.length, 1);
 });
 
-test("serve() closes the connection of a failed function even if its reporter fails too", async (t) => {
+test("serve() closes the connection of a failed function even when onError throws", async (t) => {
   const warn = t.mock.method(process, "emitWarning", () => undefined);
   const onError = (): never => {
     throw new Error("the reporter's bug");
@@ -128,7 +128,7 @@ test("serve() closes the connection of a failed function even if its reporter fa
   assert.equal(warn.mock.callCount(), 1);
 });
 
-test("serve() warns of a failed function where nobody is told", async (t) => {
+test("serve() emits a process warning for a failed function without onError", async (t) => {
   const warn = t.mock.method(process, "emitWarning", () => undefined);
   await using server = await serve(HOST, () => Promise.reject(new Error("my bug")));
   await using connection = await connect(server.address);
@@ -136,7 +136,7 @@ test("serve() warns of a failed function where nobody is told", async (t) => {
   assert.equal(warn.mock.callCount(), 1);
 });
 
-test("serve() contains handlers that fail, each in its own connection", async () => {
+test("serve() breaks only the connection of a failing handler", async () => {
   const failing: readonly [name: string, ConnectionHandlers][] = [
     [
       "open",
@@ -187,7 +187,7 @@ test("serve() contains handlers that fail, each in its own connection", async ()
   }
 });
 
-test("serve() does not report a peer that resets, nor our own shutdown", async () => {
+test("serve() does not report a reset by the peer or our own shutdown", async () => {
   const reports: Error[] = [];
   const server = await serve({ ...HOST, onError: (error) => reports.push(error) }, async (connection, signal) => {
     await connection.read({ signal });
@@ -204,7 +204,7 @@ test("serve() does not report a peer that resets, nor our own shutdown", async (
   assert.deepEqual(reports, []);
 });
 
-test("serve() drops connections above connectionsMax, counts them, and takes others later", async () => {
+test("serve() drops and counts connections above connectionsMax, and accepts again later", async () => {
   await using server = await serve({ ...HOST, connectionsMax: 2 }, echo);
   const clients = [await connect(server.address), await connect(server.address)];
   await assert.rejects(
@@ -221,7 +221,7 @@ test("serve() drops connections above connectionsMax, counts them, and takes oth
   assert.equal(server.dropped, 1);
 });
 
-test("serve() closes a connection on which nothing moves and tells its handlers", async () => {
+test("serve() closes an idle connection after idleTimeoutMs and calls close with the error", async () => {
   const { promise, resolve } = Promise.withResolvers<SocketError | undefined>();
   await using server = await serve({ ...HOST, idleTimeoutMs: 5 }, { close: (_, error) => resolve(error) });
   const connection = await connect(server.address);
@@ -234,7 +234,7 @@ test("serve() rejects an address in use", async () => {
   await assert.rejects(serve(server.address, echo), { code: "address-in-use" });
 });
 
-test("Server.shutdown() refuses new connections and lets the functions finish", async () => {
+test("Server.shutdown() refuses new connections and waits for the functions", async () => {
   const server = await serve(HOST, async (connection, signal) => {
     await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     assert.equal((signal.reason as SocketError).code, "closed");
@@ -253,7 +253,7 @@ test("Server.shutdown() refuses new connections and lets the functions finish", 
   assert.equal(server.connections, 0);
 });
 
-test("Server.shutdown() lets a function finish that reads by frames or by events", async () => {
+test("Server.shutdown() waits for a function that reads frames or events", async () => {
   const server = await serve(HOST, async (connection, signal) => {
     const channel = framed(connection, lines());
     await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
@@ -279,11 +279,11 @@ test("Server.shutdown() flushes and closes the connections of event handlers", a
   assert.deepEqual(await shutdown, { graceful: 1, forced: 0 });
 });
 
-test("Server.shutdown() resets what is left after its time, and counts it", async (t) => {
+test("Server.shutdown() resets and counts connections left after timeoutMs", async (t) => {
   const server = await serve(HOST, async (connection, signal) => {
     const kind = text(await connection.readExactly(1));
     connection.send("k");
-    // Stubborn: it does not listen to the signal. The polite one returns.
+    // This function ignores its signal; the polite one returns.
     if (kind === "s") await connection.readExactly(1);
     else await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
   });
@@ -297,7 +297,7 @@ test("Server.shutdown() resets what is left after its time, and counts it", asyn
   const shutdown = server.shutdown({ timeoutMs: 100 });
   const reset = assert.rejects(stubborn.read(), { code: "reset" });
   assert.equal(await polite.read(), null);
-  // It sees our end and does not answer with its own: flushed and finished is graceful all the same.
+  // The peer sees our end and never finishes. Our side flushed and finished, so it counts as graceful.
   assert.equal(await silent.read(), null);
   await polite.close();
   t.mock.timers.tick(99);
@@ -309,7 +309,7 @@ test("Server.shutdown() resets what is left after its time, and counts it", asyn
   await discard(silent);
 });
 
-test("Server.shutdown() waits only briefly for a peer that was told all and stays", async (t) => {
+test("Server.shutdown() waits only briefly for a peer that does not finish", async (t) => {
   const server = await serve(HOST, pushEcho);
   await using connection = await connect({ ...server.address, lingerMs: 0 });
   await connection.write("x");
@@ -321,7 +321,7 @@ test("Server.shutdown() waits only briefly for a peer that was told all and stay
   assert.deepEqual(await counts, { graceful: 1, forced: 0 });
 });
 
-test("Server.shutdown() counts what lingerMs cut off as forced", async () => {
+test("Server.shutdown() counts connections cut off by lingerMs as forced", async () => {
   const server = await serve({ ...HOST, lingerMs: 20 }, { open: (c) => void c.send(Buffer.alloc(32 * 1024 * 1024)) });
   const deaf = await connect(server.address);
   await until(() => server.connections > 0, "the server has a connection");
@@ -329,7 +329,7 @@ test("Server.shutdown() counts what lingerMs cut off as forced", async () => {
   await discard(deaf);
 });
 
-test("Server.shutdown() counts what could not be flushed as forced", async (t) => {
+test("Server.shutdown() counts connections that could not flush as forced", async (t) => {
   const server = await serve(HOST, { open: (connection) => void connection.send(Buffer.alloc(48 * 1024 * 1024)) });
   const client = await connect(server.address);
   await until(() => server.connections > 0, "the server has a connection");
@@ -341,7 +341,7 @@ test("Server.shutdown() counts what could not be flushed as forced", async (t) =
   await discard(client);
 });
 
-test("Server.shutdown() with no time left resets connections that were just told to finish", async () => {
+test("Server.shutdown({ timeoutMs: 0 }) resets connections that have just begun to finish", async () => {
   const server = await serve(HOST, pushEcho);
   const client = await connect(server.address);
   await until(() => server.connections > 0, "the server has a connection");
@@ -350,7 +350,7 @@ test("Server.shutdown() with no time left resets connections that were just told
   await discard(client);
 });
 
-test("Server.shutdown() resets a Unix socket's connections too", async (t) => {
+test("Server.shutdown() resets connections of a Unix socket", async (t) => {
   if (process.platform === "win32") return t.skip("Windows has named pipes instead");
   const folder = await mkdtemp(join(tmpdir(), "landline-"));
   try {
@@ -366,7 +366,7 @@ test("Server.shutdown() resets a Unix socket's connections too", async (t) => {
   }
 });
 
-test("Server.shutdown() of nobody is done at once, also without a limit of time", async () => {
+test("Server.shutdown() without connections resolves at once, also with timeoutMs Infinity", async () => {
   const server = await serve(HOST, echo);
   assert.throws(() => server.shutdown({ timeoutMs: Number.NaN }), RangeError);
   assert.deepEqual(await server.shutdown({ timeoutMs: Number.POSITIVE_INFINITY }), { graceful: 0, forced: 0 });
@@ -375,7 +375,7 @@ test("Server.shutdown() of nobody is done at once, also without a limit of time"
   assert.deepEqual(await other.shutdown(), { graceful: 0, forced: 0 });
 });
 
-test("Server is shut down when its scope is left", async () => {
+test("Server shuts down at the end of an await using scope", async () => {
   let left: { readonly state: string } | undefined;
   {
     await using server = await serve(HOST, async (connection, signal) => {
@@ -389,7 +389,7 @@ test("Server is shut down when its scope is left", async () => {
   assert.equal(left.state, "closed");
 });
 
-test("Server serves many connections at once, each its own bytes", async () => {
+test("Server keeps the bytes of concurrent connections apart", async () => {
   await using server = await serve(HOST, pushEcho);
   await Promise.all(
     Array.from({ length: 100 }, async (_, index) => {
@@ -401,7 +401,7 @@ test("Server serves many connections at once, each its own bytes", async () => {
   );
 });
 
-test("Server.shutdown() gives a slow peer's bytes the time that they need", async (t) => {
+test("Server.shutdown() keeps sending to a slow peer", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const bytes = 48 * 1024 * 1024;
   const server = await serve(HOST, (connection) => void connection.send(Buffer.alloc(bytes)));

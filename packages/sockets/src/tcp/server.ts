@@ -7,10 +7,13 @@ import type { ConnectionHandlers } from "./connection-handlers.ts";
 import { type ListenOptions, ServerSockets } from "./server-sockets.ts";
 import type { TlsSecrets } from "./tls-server.ts";
 
-/** Serves one connection; `signal` aborts when the server shuts down. The connection is closed when it returns. */
+/**
+ * Serves one connection. `signal` aborts when the server shuts down. The server closes the connection when the function
+ * has returned and its promise has settled.
+ */
 export type ConnectionHandler = (connection: Connection, signal: AbortSignal) => Promise<void> | void;
 
-/** How a shutdown went: connections that were flushed and finished, and those that had to be reset. */
+/** The result of a shutdown: connections that flushed and finished their side, and connections that did not. */
 export interface ShutdownCounts {
   readonly graceful: number;
   readonly forced: number;
@@ -19,11 +22,11 @@ export interface ShutdownCounts {
 /** How long `await using` and `close()` wait for the handlers, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
-/** How long a connection that said its last waits for the peer's end while the server shuts down, in milliseconds. */
+/** How long a closed connection waits for the peer's FIN during a shutdown, in milliseconds. */
 const SHUTDOWN_LINGER_MS = 250;
 
 /**
- * A listening server with one function, or one set of event handlers, for every connection.
+ * A listening server that serves every connection with one function or one set of event handlers. See {@link serve}.
  *
  * @example
  * ```ts
@@ -47,7 +50,7 @@ const SHUTDOWN_LINGER_MS = 250;
 export class Server implements AsyncDisposable {
   readonly #sockets: ServerSockets;
   readonly #controller: AbortController;
-  /** Whether a function serves each connection: it is told by its signal, and closes its connection by returning. */
+  /** Whether a function serves each connection. A shutdown aborts its signal; the connection closes when it returns. */
   readonly #hasFunction: boolean;
   #shutdown: Promise<ShutdownCounts> | undefined;
 
@@ -60,7 +63,7 @@ export class Server implements AsyncDisposable {
   /** @internal See {@link serve}. */
   static async open(options: ListenOptions, handler: ConnectionHandler | ConnectionHandlers): Promise<Server> {
     const controller = new AbortController();
-    // A connection may come while the second of two addresses is still being opened, before there is a server.
+    // A connection may arrive on the first address while the second one is still being opened.
     const sockets = await ServerSockets.open(options, (connection, sockets) => {
       if (typeof handler === "function") run(handler, connection, controller.signal, sockets);
       else connection.handleOpen(handler);
@@ -68,52 +71,55 @@ export class Server implements AsyncDisposable {
     return new Server(sockets, controller, typeof handler === "function");
   }
 
-  /** Where it listens: the address, or for `localhost` that name, and the port. */
+  /** The address and port it listens on. `host` is `"localhost"` when it listens on both loopback addresses. */
   get address(): Address {
     return this.#sockets.address;
   }
 
-  /** Where it is in its life. Each change is published too; see {@link STATE_CHANNELS}. */
+  /** The current state. Each change is also published on a diagnostics channel: see {@link STATE_CHANNELS}. */
   get state(): ListenerState {
     return this.#sockets.state;
   }
 
-  /** Connections open now. */
+  /** Number of open connections, including those in a TLS handshake. */
   get connections(): number {
     return this.#sockets.connections.size;
   }
 
-  /** Connections dropped because there were more than `connectionsMax`. */
+  /** Number of connections dropped because `connectionsMax` was reached or the server was closing. */
   get dropped(): number {
     return this.#sockets.dropped;
   }
 
-  /** Accepts that failed; the server goes on. */
+  /** Number of failed accepts. The server continues. */
   get acceptErrors(): number {
     return this.#sockets.acceptErrors;
   }
 
-  /** TLS handshakes that failed or took too long; the server goes on. */
+  /** Number of TLS handshakes that failed or timed out. The server continues. */
   get handshakeErrors(): number {
     return this.#sockets.handshakeErrors;
   }
 
   /**
-   * Takes another certificate and key, for handshakes that begin from now on. What is not given stays as it was: `ca` and
-   * `crl`, `names`, `ciphers` and the versions; `names` and `crl` can be emptied with `{}` and `[]`. A certificate and its key
-   * (`cert`, `key`, `passphrase`, `pfx`) are replaced together. All stays where the new secrets are invalid.
+   * Replaces the certificate and key for handshakes that begin from now on. An option that is not given keeps its
+   * value: `ca`, `crl`, `names`, `ciphers` and the TLS versions. `{}` empties `names` and `[]` empties `crl`. `cert`,
+   * `key`, `passphrase` and `pfx` are replaced together. Nothing changes when the new options are invalid.
    *
-   * @throws {SocketError} `tls` when they are none, or when it speaks no TLS.
+   * @throws {SocketError} `tls` when the certificate or key is invalid or nothing is given.
+   * @throws {SocketError} `tls` when the server does not use TLS.
+   * @throws {TypeError} when a key of `names` is not a host name.
    */
   setSecureContext(secrets: TlsSecrets): void {
     this.#sockets.setSecureContext(secrets);
   }
 
   /**
-   * Stops accepting, aborts the handlers' signal and lets them finish. Handlers of events have no such signal: their
-   * connections are closed at once. What is left after `timeoutMs` (default 5000) is reset. Idempotent.
+   * Stops accepting, aborts the signal of the functions and waits for them to finish. Event handlers have no signal:
+   * their connections are closed at once. Connections that are still open after `timeoutMs` (default 5000) are reset.
+   * Idempotent: a second call returns the result of the first.
    *
-   * @throws {RangeError} when `timeoutMs` is no time.
+   * @throws {RangeError} when `timeoutMs` is not 0 to 2^31 - 1 or `Infinity`.
    */
   shutdown(options: { readonly timeoutMs?: number } = {}): Promise<ShutdownCounts> {
     const { timeoutMs = 5_000 } = options;
@@ -122,17 +128,17 @@ export class Server implements AsyncDisposable {
     return this.#shutdown;
   }
 
-  /** {@link shutdown} with a short time: 1 second. */
+  /** {@link shutdown} with a `timeoutMs` of 1000. */
   async close(): Promise<void> {
     await this.shutdown({ timeoutMs: CLOSE_TIMEOUT_MS });
   }
 
-  /** Keeps the process alive while it listens (the default). */
+  /** Keeps the process alive while the server listens (the default). */
   ref(): void {
     this.#sockets.ref();
   }
 
-  /** Lets the process end although it listens. */
+  /** Lets the process exit while the server listens. */
   unref(): void {
     this.#sockets.unref();
   }
@@ -154,23 +160,26 @@ export class Server implements AsyncDisposable {
     await Promise.all(open.map((connection) => connection.closed));
     clearTimeout(timer);
     await closed;
-    // Where only the peer's own end was missing, it did not matter how it came to an end.
+    // A connection whose own side was flushed counts as graceful, even when its peer never finished and it was reset.
     const graceful = open.filter((connection) => connection.hasFinished).length;
     return { graceful, forced: open.length - graceful };
   }
 }
 
-/** Runs the function of one connection; what it throws ends that connection and is reported. */
+/** Runs the function of one connection. An error ends that connection and is reported. */
 function run(handler: ConnectionHandler, connection: Connection, signal: AbortSignal, sockets: ServerSockets): void {
   const end = (): void => void connection.close();
-  // Not `async`: what waits for the function lives as long as the connection, and a promise is the least that can wait.
+  // Not `async`: this state lives as long as the connection, and a promise with two callbacks holds the least memory.
   Promise.try(handler, connection, signal).then(end, (error: unknown) => {
     if (!isOrdinaryEnd(error, signal)) sockets.report(toError(error));
     end();
   });
 }
 
-/** A peer that left between two messages, broke the connection or fell silent, or our own shutdown: the handler did nothing wrong. */
+/**
+ * Whether the error is a normal end of a connection and not a failure of the function: the peer left between two
+ * messages, reset the connection or timed out, or this server shuts down.
+ */
 function isOrdinaryEnd(error: unknown, signal: AbortSignal): boolean {
   if (error instanceof SocketError) {
     const { code, operation, partial } = error;

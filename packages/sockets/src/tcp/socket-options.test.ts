@@ -20,20 +20,20 @@ async function discard(...connections: readonly Connection[]): Promise<void> {
   await Promise.all(connections.map(({ closed }) => closed));
 }
 
-/** How long until the kernel probes the peer, in milliseconds; 0 when it never does. */
+/** Time until the kernel probes the peer, in milliseconds; 0 for never. */
 async function keepAliveOf({ local, remote }: Connection): Promise<number> {
   const port = (address: Address | undefined): string =>
     (address?.port ?? 0).toString(16).toUpperCase().padStart(4, "0");
   const line = new RegExp(`: \\w+:${port(local)} \\w+:${port(remote)} \\w+ \\w+:\\w+ (\\w+):(\\w+) `);
   for (;;) {
     const [, timer, jiffies = ""] = line.exec(await readFile("/proc/net/tcp", "utf8")) ?? assert.fail("not listed");
-    // 1: something was sent and not yet acknowledged.
+    // 1: bytes were sent and are not acknowledged yet.
     if (timer !== "01") return timer === "02" ? Number.parseInt(jiffies, 16) * 10 : 0;
     await nextTurn();
   }
 }
 
-test("connect() and listen() pass keepAliveMs on to the kernel, each for its own side", {
+test("connect() and listen() pass keepAliveMs to the kernel", {
   skip: skipBeyondLinux,
 }, async () => {
   for (const [ours, theirs] of [
@@ -49,14 +49,14 @@ test("connect() and listen() pass keepAliveMs on to the kernel, each for its own
       [server, theirs],
     ] as const) {
       const found = await keepAliveOf(connection);
-      // The time has begun to run.
+      // The timer is already running.
       assert.ok(found <= keepAliveMs && found >= keepAliveMs * 0.5, `${found} of ${keepAliveMs}`);
     }
     await discard(client, server);
   }
 });
 
-test("connect() and listen() take a keepAliveMs below a second for one second, not for never", {
+test("connect() and listen() round a keepAliveMs below one second up to one second", {
   skip: skipBeyondLinux,
 }, async () => {
   await using listener = await listen({ ...HOST, keepAliveMs: 1 });
@@ -66,14 +66,14 @@ test("connect() and listen() take a keepAliveMs below a second for one second, n
   await discard(client, server);
 });
 
-test("connect() and listen() send small writes at once unless they are told not to", async (t: TestContext) => {
+test("connect() and listen() set TCP_NODELAY unless noDelay is false", async (t: TestContext) => {
   const setNoDelay = t.mock.method(net.Socket.prototype, "setNoDelay");
   const created = t.mock.method(net, "createServer");
   for (const noDelay of [undefined, true, false]) {
     await using listener = await listen({ ...HOST, noDelay });
     const client = await connect({ ...listener.address, noDelay });
     const server = await listener.accept();
-    // Node applies a server's options itself.
+    // Node applies the options of a server itself.
     const [options] = created.mock.calls.at(-1)?.arguments ?? [];
     assert.equal((options as net.ServerOpts | undefined)?.noDelay, noDelay ?? true);
     assert.equal(
@@ -85,7 +85,7 @@ test("connect() and listen() send small writes at once unless they are told not 
   }
 });
 
-test("listen() gives its backlog to the kernel, 511 of its own accord", async (t: TestContext) => {
+test("listen() passes backlog to the kernel, 511 by default", async (t: TestContext) => {
   const listening = t.mock.method(net.Server.prototype, "listen");
   for (const [options, backlog] of [
     [{}, 511],
@@ -97,7 +97,7 @@ test("listen() gives its backlog to the kernel, 511 of its own accord", async (t
   }
 });
 
-test("listen() with connectionsMax 0 takes nobody", async () => {
+test("listen() with connectionsMax 0 accepts no connection", async () => {
   await using listener = await listen({ ...HOST, connectionsMax: 0 });
   await assert.rejects(
     connect(listener.address).then((connection) => connection.read()),
@@ -106,7 +106,7 @@ test("listen() with connectionsMax 0 takes nobody", async () => {
   assert.equal(listener.dropped, 1);
 });
 
-/** Both ends of a connection, and what our end becomes while the peer stays open. */
+/** Both ends of a connection, and the final state of ours while the peer stays open. */
 async function closing(
   t: TestContext,
   options: ListenOptions,
@@ -121,7 +121,7 @@ async function closing(
   await discard(client, server);
 }
 
-test("Connection.close() with lingerMs 0 sends what the kernel takes, and does not wait for the peer's end", async (t) => {
+test("Connection.close() with lingerMs 0 sends what the kernel takes and does not wait for the peer", async (t) => {
   await closing(t, { lingerMs: 0 }, async (client, server) => {
     await client.write("bye");
     const closed = client.close();
@@ -133,7 +133,7 @@ test("Connection.close() with lingerMs 0 sends what the kernel takes, and does n
   });
 });
 
-test("Connection.close() with lingerMs 0 resets where bytes are left, rather than to pass them off as all", async (t) => {
+test("Connection.close() with lingerMs 0 resets when bytes are unsent", async (t) => {
   await closing(t, { lingerMs: 0 }, async (client, server) => {
     client.send(Buffer.alloc(48 * 1024 * 1024));
     const closed = client.close();
@@ -144,7 +144,7 @@ test("Connection.close() with lingerMs 0 resets where bytes are left, rather tha
   });
 });
 
-test("Connection.close() with lingerMs Infinity waits for the peer's end however long it takes", async (t) => {
+test("Connection.close() with lingerMs Infinity waits for the peer's end without a limit", async (t) => {
   await closing(t, { lingerMs: Number.POSITIVE_INFINITY }, async (client, server) => {
     const closed = client.close();
     assert.equal(await server.read(), null);

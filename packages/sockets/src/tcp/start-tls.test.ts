@@ -22,7 +22,7 @@ const asServer = { isServer: true, cert, key } as const;
 const asClient = { ca: cert, servername: "localhost" };
 
 describe("Connection.startTls()", () => {
-  test("goes on in TLS on both sides, reading by pulling", async () => {
+  test("upgrades both sides with pulling reads", async () => {
     await using pair = await connectionPair();
     const { client, server } = pair;
     await client.write("STARTTLS\n");
@@ -43,7 +43,7 @@ describe("Connection.startTls()", () => {
     await Promise.all([client.close(), server.close()]);
   });
 
-  test("asks for the name that was connected to", async () => {
+  test("sends the host of connect() as SNI", async () => {
     await using server = await serve({ port: 0 }, async (connection) => {
       await connection.startTls(asServer);
       await connection.write("in");
@@ -55,7 +55,7 @@ describe("Connection.startTls()", () => {
     await assert.rejects(stranger.startTls({ ca: cert, servername: "other.test" }), { code: "tls" });
   });
 
-  test("goes on with the handlers that there are", async () => {
+  test("keeps the event handlers", async () => {
     await using pair = await connectionPair();
     const seen: string[] = [];
     const started = Promise.withResolvers<void>();
@@ -76,7 +76,7 @@ describe("Connection.startTls()", () => {
     assert.deepEqual(seen, ["STARTTLS\n", "secret"]);
   });
 
-  test("keeps what is written and sent meanwhile, in order, and tells when there is room", async () => {
+  test("queues writes during the handshake in order, and drain follows", async () => {
     await using pair = await connectionPair();
     const drained = Promise.withResolvers<void>();
     pair.client.handle({ drain: () => drained.resolve() });
@@ -89,7 +89,7 @@ describe("Connection.startTls()", () => {
     assert.equal(String(await pair.server.readUntil("\n")), "one two three\n");
   });
 
-  test("loses and reorders nothing that was sent meanwhile, above the mark too", async () => {
+  test("keeps the order of data sent during the handshake, also above the mark", async () => {
     await using pair = await connectionPair();
     const started = pair.client.startTls(asClient);
     for (let i = 0; i < 300; i += 1) pair.client.send(Buffer.alloc(1_024, i));
@@ -102,7 +102,7 @@ describe("Connection.startTls()", () => {
     await Promise.all([pair.server.close(), closed]);
   });
 
-  test("ends with close() while plain bytes are still on their way", async () => {
+  test("rejects with closed when close() is called while plain bytes are being sent", async () => {
     for (const pair of [memoryPair({ bufferBytes: 1_000 }), await connectionPair()]) {
       await using ends = pair;
       ends.client.send(Buffer.alloc(8 * 1024 * 1024));
@@ -112,14 +112,14 @@ describe("Connection.startTls()", () => {
     }
   });
 
-  test("goes over what is no socket of the kernel's", async () => {
+  test("works over a stream that is not a kernel socket", async () => {
     await using pair = memoryPair();
     await Promise.all([pair.client.startTls(asClient), pair.server.startTls(asServer)]);
     await pair.client.write("hello");
     assert.equal(String(await pair.server.readExactly(5)), "hello");
   });
 
-  test("breaks the connection, and nothing else, when Node throws at its options", async () => {
+  test("breaks only the connection when Node refuses an option", async () => {
     const alpn = ["x".repeat(256)];
     for (const options of [
       { ...asClient, alpn },
@@ -131,7 +131,7 @@ describe("Connection.startTls()", () => {
     }
   });
 
-  test("gives a handshake no longer than idleTimeoutMs where nothing else does", async () => {
+  test("limits the handshake to idleTimeoutMs without timeoutMs", async () => {
     const ended = Promise.withResolvers<void>();
     await using server = await serve({ host: "127.0.0.1", idleTimeoutMs: 50 }, (connection) =>
       connection.startTls(asServer).then(ended.resolve, ended.reject),
@@ -141,7 +141,7 @@ describe("Connection.startTls()", () => {
     assert.equal(await silent.read(), null);
   });
 
-  test("lets a read and an end wait for the handshake", async () => {
+  test("makes reads and closeWrite() wait for the handshake", async () => {
     await using pair = await connectionPair();
     const started = pair.client.startTls(asClient);
     const read = pair.client.readExactly(5);
@@ -153,7 +153,7 @@ describe("Connection.startTls()", () => {
     assert.equal(await pair.server.read(), null);
   });
 
-  test("keeps what was written before closeWrite() for after the handshake, and takes nothing after it", async () => {
+  test("sends data written before closeWrite() after the handshake, and refuses later data", async () => {
     await using pair = await connectionPair();
     const started = pair.client.startTls(asClient);
     const written = pair.client.write("before");
@@ -168,7 +168,7 @@ describe("Connection.startTls()", () => {
     assert.equal(await pair.server.read(), null);
   });
 
-  test("is refused while unread bytes are there, while a read waits, twice, and after the end", async () => {
+  test("rejects with unread bytes, during a read, during a handshake, and after the end", async () => {
     await using pair = await connectionPair();
     const { client, server } = pair;
     const read = server.readUntil("\n");
@@ -177,7 +177,7 @@ describe("Connection.startTls()", () => {
     await read;
     await assert.rejects(server.startTls(asServer), {
       code: "malformed",
-      message: /^Cannot start TLS with 127\.0\.0\.1:\d+: 9 unread bytes before it$/,
+      message: /^Cannot start TLS with 127\.0\.0\.1:\d+: 9 bytes are unread$/,
     });
     assert.equal(server.state, "established");
     assert.equal(String(await server.readUntil("\n")), "injected\n");
@@ -214,7 +214,7 @@ describe("Connection.startTls()", () => {
     assert.equal(pair.server.state, "closed");
   });
 
-  test("leaves the connection as it is when it is not even begun", async () => {
+  test("leaves the connection unchanged when the handshake does not start", async () => {
     await using pair = await connectionPair();
     const reason = new Error("enough");
     await assert.rejects(pair.client.startTls({ ...asClient, signal: AbortSignal.abort(reason) }), reason);
@@ -225,7 +225,7 @@ describe("Connection.startTls()", () => {
     assert.equal(String(await pair.server.readExactly(5)), "hello");
   });
 
-  test("ends with close() and reset() during the handshake, on either side", async () => {
+  test("rejects when either side calls close() or reset() during the handshake", async () => {
     const ways: readonly ((connection: Connection) => void)[] = [
       (connection) => void connection.close(),
       (connection) => connection.reset(),
@@ -244,7 +244,7 @@ describe("Connection.startTls()", () => {
     }
   });
 
-  test("sees a peer that finishes or resets during the handshake", async () => {
+  test("rejects when the peer finishes or resets during the handshake", async () => {
     for (const options of [asClient, asServer]) {
       await using finished = await connectionPair();
       finished.server.closeWrite();
@@ -256,7 +256,7 @@ describe("Connection.startTls()", () => {
     }
   });
 
-  test("counts in the server's shutdown, and closes with its handler", async () => {
+  test("is part of a server's shutdown and closes with its function", async () => {
     const server = await serve({ host: "127.0.0.1" }, async (connection, signal) => {
       await connection.startTls(asServer);
       await connection.write("in");
@@ -274,7 +274,7 @@ describe("Connection.startTls()", () => {
     assert.deepEqual(await stopped, { graceful: 1, forced: 0 });
   });
 
-  test("still ends an idle connection", async () => {
+  test("keeps the idle timeout", async () => {
     await using server = await serve({ host: "127.0.0.1", idleTimeoutMs: 100 }, (connection) =>
       connection.startTls(asServer).then(() => connection.closed),
     );
@@ -284,7 +284,7 @@ describe("Connection.startTls()", () => {
   });
 
   const hasNoOpenssl = spawnSync("openssl", ["version"]).status !== 0 && "openssl is not installed";
-  test("speaks with openssl as a server of SMTP", { skip: hasNoOpenssl }, async () => {
+  test("works with openssl s_client -starttls smtp", { skip: hasNoOpenssl }, async () => {
     await using server = await serve({ host: "127.0.0.1" }, async (connection) => {
       await connection.write("220 here\r\n");
       await connection.readUntil("\r\n");
@@ -316,8 +316,8 @@ describe("Connection.startTls()", () => {
     assert.match(said, /under TLS\r\n$/);
   });
 
-  test("takes a hello that came before it was asked for", async () => {
-    // The peer is in a hurry: its first TLS bytes come with the last plain ones, and wait in Node's own buffer.
+  test("accepts a ClientHello that arrived before the call", async () => {
+    // The peer's first TLS bytes arrive with the last plain ones and wait in Node's own buffer.
     const plain = net.createServer({ pauseOnConnect: true, allowHalfOpen: true }).listen(0, "127.0.0.1");
     await once(plain, "listening");
     const connecting = connect({ host: "127.0.0.1", port: (plain.address() as AddressInfo).port });

@@ -3,18 +3,18 @@ import type { Duplex } from "node:stream";
 import { resetStream } from "./reset-stream.ts";
 import { watchSending } from "./send-watch.ts";
 
-/** What a stream tells the one who owns it. */
+/** Receives the events of a stream. */
 export interface StreamOwner {
   received(chunk: Uint8Array): void;
   /** The peer finished. */
   ended(): void;
-  /** It broke, and is then gone. */
+  /** The stream failed; `gone` follows. */
   failed(error: Error): void;
-  /** It is gone, in peace or not. */
+  /** The stream is closed, normally or not. */
   gone(): void;
-  /** Nothing moved for the idle time. */
+  /** No byte was read or written for the idle time. */
   idled(): void;
-  /** Bytes wait to be sent, and none has left for the send timeout. */
+  /** Bytes are buffered, and none was sent for the send timeout. */
   stalled(): void;
 }
 
@@ -43,20 +43,20 @@ function onTimeout(this: OwnedStream): void {
   this[owner]?.idled();
 }
 
-/** A stream that was given away has no owner; it is not left to hold its bytes for ever. */
+/** A detached stream has no owner. It is reset, so that its buffered bytes do not stay in memory. */
 function onStalled(stream: OwnedStream): void {
   if (stream[owner] === undefined) resetStream(stream);
   else stream[owner].stalled();
 }
 
-/** Tells its new owner what happens to a stream, which stays paused until somebody reads. */
+/** Makes `newOwner` receive the stream's events. The stream stays paused until someone reads. */
 export function adoptStream(stream: OwnedStream, newOwner: StreamOwner): void {
   stream[owner] = newOwner;
   stream.pause();
   stream.on("data", onData).on("end", onEnd).on("error", onError).on("close", onClose);
 }
 
-/** Leaves a stream to somebody else, paused. */
+/** Removes the owner and its listeners, and pauses the stream. */
 export function abandonStream(stream: OwnedStream): void {
   stream.pause();
   stream.off("data", onData).off("end", onEnd).off("error", onError).off("close", onClose);
@@ -64,12 +64,12 @@ export function abandonStream(stream: OwnedStream): void {
   delete stream[owner];
 }
 
-/** Tells the owner when nothing moved for this long, in milliseconds; 0 is never. */
+/** Calls `idled` when no byte was read or written for this long, in milliseconds; 0 for never. */
 export function watchIdleTime(stream: Duplex, idleTimeoutMs: number): void {
   (stream as Partial<Socket>).setTimeout?.(idleTimeoutMs, onTimeout);
 }
 
-/** Tells the owner when bytes wait to be sent and none has left for this long, in milliseconds; 0 is never. */
+/** Calls `stalled` when bytes are buffered and none was sent for this long, in milliseconds; 0 for never. */
 export function watchSendTime(stream: Duplex, sendTimeoutMs: number): void {
   watchSending(stream, sendTimeoutMs, onStalled);
 }

@@ -4,30 +4,30 @@ import { textOf } from "../errors.ts";
 import { type Handshake, secureContext } from "./handshake.ts";
 import { toServerName } from "./server-name.ts";
 
-/** How a client speaks TLS. The defaults are Node's: its root certificates, TLS 1.2 and 1.3. */
+/** Options for the client side of TLS. The defaults are Node's: its root certificates, TLS 1.2 and 1.3. */
 export interface TlsClientOptions
   extends Pick<
     NodeTlsOptions,
     "ca" | "cert" | "key" | "passphrase" | "pfx" | "ciphers" | "minVersion" | "maxVersion" | "checkServerIdentity"
   > {
   /**
-   * The name that the server is asked for (SNI) and must prove; empty to ask for none. A name in another script is sent
-   * as A-labels, and a dot at its end is left out (RFC 6066).
+   * The name to request (SNI) and to verify. Empty: no SNI, and the host is verified. A name in another script is sent
+   * as A-labels, without a trailing dot (RFC 6066).
    *
    * @default the host, if it is a name
    */
   readonly servername?: string | undefined;
-  /** Protocols offered, the best first (ALPN, RFC 7301). @default none */
+  /** Protocols to offer, in order of preference (ALPN, RFC 7301). @default none */
   readonly alpn?: readonly string[] | undefined;
-  /** False takes any certificate: for tests, never for secrets. @default true */
+  /** False accepts any certificate: for tests only, as anyone can then impersonate the server. @default true */
   readonly rejectUnauthorized?: boolean | undefined;
 }
 
 /**
- * The handshake with the server that was connected to as `host`.
+ * Creates the handshake with the server at `host`.
  *
- * @throws {SocketError} `tls` when the secrets are none.
- * @throws {TypeError} when there is no name that the server could prove, or `servername` is not one.
+ * @throws {SocketError} `tls` when a certificate or key is invalid.
+ * @throws {TypeError} when there is no name to verify, or `servername` is not a host name.
  */
 export function clientHandshake(host: string | undefined, options: TlsClientOptions): Handshake {
   const { alpn, rejectUnauthorized = true, checkServerIdentity, servername, ...rest } = options;
@@ -38,10 +38,10 @@ export function clientHandshake(host: string | undefined, options: TlsClientOpti
   const named = servername || host;
   const name = toServerName(named ?? "");
   if (servername && name === "" && isIP(servername) === 0) {
-    throw new TypeError(`servername must be the name of a host: ${JSON.stringify(servername)}`);
+    throw new TypeError(`servername must be a host name: ${JSON.stringify(servername)}`);
   }
   if (named === undefined && isChecked) {
-    throw new TypeError("servername must be given: whom the connection was made to is not known");
+    throw new TypeError("servername must be given: the host of the connection is not known");
   }
   const context = secureContext(rest);
   return (socket, outcome) => {
@@ -49,7 +49,7 @@ export function clientHandshake(host: string | undefined, options: TlsClientOpti
       ...rest,
       secureContext: context,
       socket,
-      // An address is not sent as a name, but the certificate must still be for it.
+      // SNI must not be an IP address (RFC 6066), but the certificate must still match it.
       ...(named === undefined ? {} : { host: name || named }),
       rejectUnauthorized,
       ...(name === "" || isIP(name) !== 0 || servername === "" ? {} : { servername: name }),
@@ -64,7 +64,7 @@ export function clientHandshake(host: string | undefined, options: TlsClientOpti
       secured.off("error", failed);
       outcome.failed(Object.assign(new Error("the peer closed the connection"), { code: "ECONNRESET" }));
     };
-    // Node tells here what goes wrong below, also a second time and after the end.
+    // Node emits errors of the socket below here too, several times and even after the end.
     secured.on("error", () => undefined);
     secured.once("error", failed).once("close", closed);
     secured.once("secureConnect", () => {
@@ -76,7 +76,10 @@ export function clientHandshake(host: string | undefined, options: TlsClientOpti
 
 type Check = NonNullable<NodeTlsOptions["checkServerIdentity"]>;
 
-/** What it throws would be nobody's, in an event of Node's; and all it finds is about the certificate. */
+/**
+ * Wraps the caller's check. An exception in it would be uncaught, because Node calls it in an event. Its result is
+ * always a certificate error.
+ */
 function guarded(check: Check): Check {
   return (name, certificate) => {
     let refusal: unknown;

@@ -28,14 +28,14 @@ const echo = async (connection: Connection): Promise<void> => {
   for await (const chunk of connection) await connection.write(chunk);
 };
 
-/** The subject that the server shows to whoever asks for this name. */
+/** The certificate subject that the server sends for this name. */
 async function subjectAt(address: Address, options: TlsClientOptions): Promise<string | undefined> {
   await using connection = await connect({ ...address, tls: { rejectUnauthorized: false, ...options } });
   return connection.peerCertificate?.subject;
 }
 
 describe("serve({ tls })", () => {
-  test("speaks TLS with handlers of either style, both ways and to the end", async () => {
+  test("carries bytes both ways and both ends with a function and with handlers", async () => {
     const bytes = Buffer.alloc(1_000_000, "0123456789");
     for (const handler of [echo, { data: (c: Connection, chunk: Uint8Array) => void c.send(chunk) }]) {
       await using server = await serve({ host: "127.0.0.1", tls }, handler);
@@ -47,7 +47,7 @@ describe("serve({ tls })", () => {
     }
   });
 
-  test("speaks TLS over a Unix socket and with Node's own client", async () => {
+  test("works over a Unix socket and with Node's own client", async () => {
     await using server = await serve({ path: `/tmp/landline-tls-${process.pid}.sock`, tls }, echo);
     const { path } = server.address as { path: string };
     const socket = connectTls({ path, ca: cert, servername: "localhost" });
@@ -59,7 +59,7 @@ describe("serve({ tls })", () => {
     await once(socket, "close");
   });
 
-  test("agrees on a protocol, and refuses who offers none of its own", async () => {
+  test("negotiates ALPN and refuses a client without a common protocol", async () => {
     const alpns: (string | undefined)[] = [];
     const options = { host: "127.0.0.1", tls: { ...tls, alpn: ["chat/2", "chat/1"] } };
     await using server = await serve(options, (connection) => void alpns.push(connection.alpn));
@@ -70,7 +70,7 @@ describe("serve({ tls })", () => {
     assert.deepEqual(alpns, ["chat/2"]);
   });
 
-  test("shows the certificate of the name that is asked for", async () => {
+  test("sends the certificate of the requested name", async () => {
     const names = { "other.test": other, "*.other.test": other };
     await using server = await serve({ host: "127.0.0.1", tls: { ...tls, names } }, echo);
     assert.match((await subjectAt(server.address, { servername: "other.test" })) ?? "", /CN=other\.test/);
@@ -79,7 +79,7 @@ describe("serve({ tls })", () => {
     assert.match((await subjectAt(server.address, {})) ?? "", /CN=localhost/);
   });
 
-  test("asks clients for certificates, and refuses those without a good one", async () => {
+  test("requestCert refuses clients without a valid certificate", async () => {
     const subjects: (string | undefined)[] = [];
     const options = { host: "127.0.0.1", tls: { ...tls, ca: cert, requestCert: true } };
     await using server = await serve(options, async (connection) => {
@@ -89,7 +89,7 @@ describe("serve({ tls })", () => {
     await using good = await connect({ ...server.address, tls: { ca: cert, ...tls } });
     assert.equal(String(await good.readExactly(2)), "in");
     for (const bad of [{}, other]) {
-      // In TLS 1.3 the client is done before the server has looked at its certificate.
+      // In TLS 1.3 the client completes before the server has checked its certificate.
       const connection = await connect({ ...server.address, tls: { ca: cert, ...bad } });
       await assert.rejects(connection.readExactly(2), (error: SocketError) =>
         ["tls", "reset", "end-of-stream"].includes(error.code),
@@ -100,7 +100,7 @@ describe("serve({ tls })", () => {
     assert.equal(server.handshakeErrors, 2);
   });
 
-  test("trusts the same clients whatever name they ask for, and after a reload that does not say whom", async () => {
+  test("trusts the same clients for every name, and after a reload without ca", async () => {
     const options = { host: "127.0.0.1", tls: { ...tls, ca: cert, requestCert: true, names: { "other.test": other } } };
     await using server = await serve(options, (connection) => connection.write("in"));
     const asks = async (servername: string, secrets: TlsClientOptions): Promise<string> => {
@@ -120,14 +120,14 @@ describe("serve({ tls })", () => {
     assert.equal(await asks("localhost", other), "in");
   });
 
-  test("with rejectUnauthorized false takes those without a certificate too", async () => {
+  test("rejectUnauthorized false accepts clients without a certificate", async () => {
     const options = { host: "127.0.0.1", tls: { ...tls, requestCert: true, rejectUnauthorized: false } };
     await using server = await serve(options, (connection) => connection.write(`${connection.peerCertificate}`));
     await using connection = await connect({ ...server.address, tls: { ca: cert } });
     assert.equal(String(await connection.readExactly(9)), "undefined");
   });
 
-  test("counts handshakes that fail, publishes why, and goes on", async () => {
+  test("counts failed handshakes, publishes the reason, and continues", async () => {
     const reasons: (string | undefined)[] = [];
     const watch = (message: unknown): void => {
       const { from, to, reason } = message as StateChange;
@@ -152,18 +152,18 @@ describe("serve({ tls })", () => {
     assert.match((await subjectAt(server.address, {})) ?? "", /CN=localhost/);
   });
 
-  test("ends a handshake that takes too long, however the bytes drip", async () => {
+  test("ends a handshake after handshakeTimeoutMs even while bytes trickle in", async () => {
     await using server = await serve({ host: "127.0.0.1", tls: { ...tls, handshakeTimeoutMs: 100 } }, echo);
     const socket = net.connect(server.address as net.TcpNetConnectOpts);
     socket.on("error", () => undefined);
     const dripping = setInterval(() => socket.write(Buffer.of(0x16)), 20);
-    // Not `once`, which rejects at an error: a byte may meet the reset.
+    // `once` would reject on an error event: a byte may be written after the reset.
     await new Promise((resolve) => socket.once("close", resolve));
     clearInterval(dripping);
     assert.equal(server.handshakeErrors, 1);
   });
 
-  test("counts those that shake hands in connectionsMax, and breaks them when it closes", async () => {
+  test("counts handshakes in connectionsMax and resets them on close", async () => {
     const server = await serve({ host: "127.0.0.1", connectionsMax: 1, tls }, echo);
     const silent = await connect(server.address);
     await until(() => server.connections > 0, "the server has a connection");
@@ -173,15 +173,15 @@ describe("serve({ tls })", () => {
     await assert.rejects(silent.read(), { code: "reset" });
   });
 
-  test("ends idle connections under TLS too", async () => {
+  test("closes idle TLS connections", async () => {
     await using server = await serve({ host: "127.0.0.1", idleTimeoutMs: 50, tls }, echo);
     await using connection = await connect({ ...server.address, tls: { ca: cert } });
     assert.equal(await connection.read(), null);
   });
 
-  test("survives peers that break off at any byte of the handshake", async () => {
+  test("survives peers that leave after any byte of the handshake", async () => {
     await using server = await serve({ host: "127.0.0.1", tls }, echo);
-    // What a client says first, recorded.
+    // Recorded first bytes of a client.
     const recorder = net.createServer().listen(0, "127.0.0.1");
     await once(recorder, "listening");
     const client = connectTls({ port: (recorder.address() as net.AddressInfo).port, host: "127.0.0.1" });
@@ -205,7 +205,7 @@ describe("serve({ tls })", () => {
 });
 
 describe("setSecureContext()", () => {
-  test("changes the certificate for handshakes to come, and leaves connections alone", async () => {
+  test("changes the certificate for later handshakes only", async () => {
     await using server = await serve({ host: "127.0.0.1", tls: { ...tls, names: { "a.test": tls } } }, echo);
     await using connection = await connect({ ...server.address, tls: { ca: cert } });
     server.setSecureContext(other);
@@ -215,12 +215,12 @@ describe("setSecureContext()", () => {
     assert.equal(String(await connection.readExactly(10)), "still here");
   });
 
-  /** What a client gets from the server: its certificate's subject, or "refused". */
+  /** The subject of the server's certificate, or "refused". */
   async function answerTo(address: Address, options: TlsClientOptions): Promise<string> {
     try {
       await using connection = await connect({ ...address, tls: { rejectUnauthorized: false, ...options } });
       const subject = String(connection.peerCertificate?.subject);
-      // In TLS 1.3 the client is done before the server has looked at its certificate.
+      // In TLS 1.3 the client completes before the server has checked its certificate.
       await connection.write("x");
       return (await connection.read()) === null ? "refused" : subject;
     } catch {
@@ -277,7 +277,7 @@ describe("setSecureContext()", () => {
     },
   };
   for (const [name, { before, client, answer, undo, undone }] of Object.entries(kept)) {
-    test(`leaves ${name} as it was where it is not given, and takes it where it is`, async () => {
+    test(`keeps ${name} when it is not given and replaces it when it is`, async () => {
       await using server = await serve({ host: "127.0.0.1", tls: before, onError: () => undefined }, echo);
       assert.equal(await answerTo(server.address, client), answer);
       server.setSecureContext({ ...other, [name]: undefined });
@@ -295,7 +295,7 @@ describe("setSecureContext()", () => {
     assert.equal(await answerTo(server.address, {}), "CN=localhost");
   });
 
-  test("refuses what is no certificate, and keeps the one before", async () => {
+  test("rejects an invalid certificate and keeps the old one", async () => {
     await using server = await serve({ host: "127.0.0.1", tls }, echo);
     for (const bad of [
       { cert: "no", key: "no" },
@@ -307,9 +307,9 @@ describe("setSecureContext()", () => {
     assert.match((await subjectAt(server.address, {})) ?? "", /CN=localhost/);
   });
 
-  test("is refused where there is no TLS; bad secrets are refused before anything listens", async () => {
+  test("throws without TLS, and invalid secrets fail before anything listens", async () => {
     await using server = await serve({ host: "127.0.0.1" }, echo);
-    assert.throws(() => server.setSecureContext(other), { code: "tls", message: /speaks no TLS/ });
+    assert.throws(() => server.setSecureContext(other), { code: "tls", message: /does not use TLS/ });
     await assert.rejects(serve({ host: "127.0.0.1", tls: { cert: "no", key } }, echo), {
       code: "tls",
       message: /^Cannot use the TLS certificate and key: /,
@@ -319,7 +319,7 @@ describe("setSecureContext()", () => {
 });
 
 describe("listen({ tls })", () => {
-  test("hands connections out when their handshake is done", async () => {
+  test("hands out connections after their handshake", async () => {
     await using listener = await listen({ host: "127.0.0.1", tls });
     const silent = await connect(listener.address);
     const client = await connect({ ...listener.address, tls: { ca: cert } });
@@ -334,7 +334,7 @@ describe("listen({ tls })", () => {
     await Promise.all([client.close(), accepted.close()]);
   });
 
-  test("reset() is seen as a reset by the client", async () => {
+  test("reset() reaches the client as a reset", async () => {
     await using listener = await listen({ host: "127.0.0.1", tls });
     const client = await connect({ ...listener.address, tls: { ca: cert } });
     const accepted = await listener.accept();
@@ -343,7 +343,7 @@ describe("listen({ tls })", () => {
     await accepted.closed;
   });
 
-  test("reset() ends a connection whose end is on its way, and so do others that break it", async () => {
+  test("reset() ends a connection whose FIN is being sent, as do other breaks", async () => {
     await using listener = await listen({ host: "127.0.0.1", tls });
     for (const finish of [(c: Connection) => c.closeWrite(), (c: Connection) => void c.close()]) {
       const client = await connect({ ...listener.address, tls: { ca: cert } });
@@ -355,7 +355,7 @@ describe("listen({ tls })", () => {
     }
   });
 
-  test("a close whose bytes are cut off is seen as a reset by the client", async () => {
+  test("a close with unsent bytes reaches the client as a reset", async () => {
     await using listener = await listen({ host: "127.0.0.1", lingerMs: 20, tls });
     const client = await connect({ ...listener.address, tls: { ca: cert } });
     const accepted = await listener.accept();
@@ -370,7 +370,7 @@ describe("listen({ tls })", () => {
     await client.close();
   });
 
-  test("speaks TLS 1.2 where told", async () => {
+  test("speaks TLS 1.2 with maxVersion TLSv1.2", async () => {
     await using listener = await listen({ host: "127.0.0.1", tls: { ...tls, maxVersion: "TLSv1.2" } });
     const client = await connect({ ...listener.address, tls: { ca: cert } });
     const accepted = await listener.accept();
@@ -382,7 +382,7 @@ describe("listen({ tls })", () => {
 });
 
 describe("a TLS connection that breaks", () => {
-  test("tells the client that its certificate was refused, not that the server finished", async () => {
+  test("gives the client a tls error for its refused certificate, not a normal end", async () => {
     const options = { host: "127.0.0.1", tls: { ...tls, ca: cert, requestCert: true }, onError: () => undefined };
     await using server = await serve(options, echo);
     const refused = { code: "tls", message: /^Connection with 127\.0\.0\.1:\d+ broke: .*certificate/ };
@@ -398,7 +398,7 @@ describe("a TLS connection that breaks", () => {
     assert.deepEqual(events, []);
   });
 
-  test("is told to onError with the handshakes that fail, seldom", async () => {
+  test("reports failed handshakes to onError at most once per second", async () => {
     const errors: Error[] = [];
     const onError = (error: Error): void => void errors.push(error);
     await using server = await serve({ host: "127.0.0.1", tls, onError }, echo);
@@ -413,7 +413,7 @@ describe("a TLS connection that breaks", () => {
     assert.match(errors[0]?.message ?? "", /^Cannot accept TLS from 127\.0\.0\.1:\d+: wrong version number \(does/);
   });
 
-  test("serve() and startTls() refuse to begin without what they need", async () => {
+  test("serve() and startTls() throw without a certificate or a name", async () => {
     for (const nothing of [{}, { cert }, { key }]) {
       await assert.rejects(serve({ tls: nothing }, echo), {
         code: "tls",
@@ -423,7 +423,7 @@ describe("a TLS connection that breaks", () => {
     await using server = await serve({ host: "127.0.0.1", tls }, echo);
     assert.throws(() => server.setSecureContext({}), { code: "tls" });
     const client = await connect({ ...server.address, tls: { ca: cert } });
-    await assert.rejects(client.startTls({ ca: cert }), { code: "tls", message: /it speaks TLS already$/ });
+    await assert.rejects(client.startTls({ ca: cert }), { code: "tls", message: /the connection already uses TLS$/ });
     await assert.rejects(connect({ ...server.address, tls: { servername: 5 } as never }), TypeError);
     await client.close();
     await using plain = await listen({ host: "127.0.0.1" });

@@ -9,36 +9,46 @@ import { SocketError } from "../errors.ts";
 import { type Handshake, type HandshakeOutcome, secureContext } from "./handshake.ts";
 import { toServerName } from "./server-name.ts";
 
-/** A certificate with its key, and what else a server's side of TLS is made of. The defaults are Node's: TLS 1.2 and 1.3. */
+/**
+ * The certificate and key of a server and the other settings of its TLS side. The defaults are Node's: TLS 1.2 and 1.3.
+ */
 export type TlsSecrets = Pick<
   NodeTlsOptions,
   "ca" | "cert" | "key" | "passphrase" | "pfx" | "crl" | "ciphers" | "minVersion" | "maxVersion"
 > & {
-  /** Others for clients that ask for these names (SNI); `*.example.com` is every name one label below. @default none */
+  /**
+   * Other certificates by the name that a client asks for (SNI). `*.example.com` matches names with one label in place
+   * of `*`.
+   *
+   * @default none
+   */
   readonly names?: Readonly<Record<string, Omit<TlsSecrets, "names">>> | undefined;
 };
 
-/** How a server speaks TLS. */
+/** Options for the server side of TLS. */
 export type TlsServerOptions = TlsSecrets & {
-  /** Protocols that the server speaks, the best first (ALPN, RFC 7301). A client that offers none of them is refused. */
+  /**
+   * Protocols that the server accepts, in order of preference (ALPN, RFC 7301). A client that offers ALPN protocols but
+   * none of these is refused.
+   */
   readonly alpn?: readonly string[] | undefined;
-  /** Ask clients for a certificate. @default false */
+  /** Asks clients for a certificate. @default false */
   readonly requestCert?: boolean | undefined;
-  /** Refuse clients without a certificate that `ca` has signed, where one is asked for. @default true */
+  /** With `requestCert`: refuses clients without a certificate that `ca` has signed. @default true */
   readonly rejectUnauthorized?: boolean | undefined;
 };
 
-/** What the types do not know. */
+/** Fields of Node's TLS socket that `@types/node` does not declare. */
 interface SecuredParts {
   readonly _parent?: unknown;
   readonly _handle?: { readonly _parentWrap?: { readonly stream?: unknown } } | null;
 }
 
-/** Node's own limit on a silent handshake; ours, on the whole of it, is the caller's. */
+/** Disables Node's own handshake timeout. The caller of the handshake limits its whole time. */
 const NODE_HANDSHAKE_MS = 2 ** 31 - 1;
 
 /**
- * The server's side of TLS handshakes. Node's own server makes them, without listening itself: it alone checks the
+ * The server side of TLS handshakes. It uses a Node TLS server that does not listen, because only that checks the
  * certificates of clients.
  */
 export class TlsAcceptor {
@@ -48,8 +58,8 @@ export class TlsAcceptor {
   #secrets: TlsSecrets;
 
   /**
-   * @throws {SocketError} `tls` when the secrets are none.
-   * @throws {TypeError} when a key of `names` is not the name of a host.
+   * @throws {SocketError} `tls` when the certificate or key is missing or invalid.
+   * @throws {TypeError} when a key of `names` is not a host name.
    */
   constructor({ alpn, requestCert = false, rejectUnauthorized = true, ...secrets }: TlsServerOptions) {
     this.#secrets = secrets;
@@ -68,12 +78,12 @@ export class TlsAcceptor {
   }
 
   /**
-   * Takes other secrets for handshakes that begin from now on. What is not given stays as it was; see {@link renewed}. All
-   * stays where the secrets are invalid.
+   * Replaces the settings for handshakes that begin from now on. See {@link renewed} for options that are not given.
+   * Nothing changes when the new settings are invalid.
    */
   setSecureContext(given: TlsSecrets): void {
     const secrets = renewed(this.#secrets, given);
-    // Node drops the old ones before it looks at the new.
+    // Validate first: Node drops the old context before it checks the new one.
     const contexts = contextsOf(secrets);
     const { names: _, ...own } = secrets;
     this.#server.setSecureContext(own);
@@ -81,14 +91,15 @@ export class TlsAcceptor {
     this.#secrets = secrets;
   }
 
-  /** Makes the handshake with a client that connected. */
+  /** Runs the handshake with a connected client. */
   readonly handshake: Handshake = (socket, outcome) => {
     this.#handshakes.set(socket, outcome);
     this.#server.emit("connection", socket);
   };
 
   #take(secured: TLSSocket): HandshakeOutcome | undefined {
-    // The one thing that tells whose handshake it was; where it is no socket of the kernel's, it is one further down.
+    // Only the underlying socket links the TLS socket to its handshake. Node wraps a stream that is not a kernel socket
+    // once more, so it is one level further down there.
     const { _parent, _handle } = secured as SecuredParts;
     const socket = _parent ?? _handle?._parentWrap?.stream;
     const outcome = this.#handshakes.get(socket);
@@ -102,8 +113,9 @@ export class TlsAcceptor {
 }
 
 /**
- * The secrets from now on. Node forgets what it is not given; whoever renews a certificate would then take clients of every
- * public authority, or revoked ones, or older versions of TLS. Certificate and key are renewed together.
+ * Merges new settings into the old ones. Node resets each option that it is not given. Without this merge, a renewed
+ * certificate would also drop `ca`, `crl` and `minVersion`: the server would then accept clients of every public
+ * authority, revoked certificates and older TLS versions. `cert`, `key`, `passphrase` and `pfx` are replaced together.
  */
 function renewed(before: TlsSecrets, given: TlsSecrets): TlsSecrets {
   const news = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
@@ -116,16 +128,18 @@ function renewed(before: TlsSecrets, given: TlsSecrets): TlsSecrets {
 }
 
 /**
- * Checks the secrets and makes the contexts of their names. Node asks the context of the name whom to trust.
+ * Validates the settings and builds one context per name. Each context needs `ca` and `crl`: Node checks a client's
+ * certificate with the context of the name it asked for.
  *
- * @throws {SocketError} `tls` when they are invalid.
+ * @throws {SocketError} `tls` when the certificate or key is missing or invalid.
+ * @throws {TypeError} when a key of `names` is not a host name.
  */
 function contextsOf({ names = {}, ...own }: TlsSecrets): ReadonlyMap<string, SecureContext> {
   const { cert, key, pfx, ca, crl } = own;
   const contexts = new Map<string, SecureContext>();
   for (const [name, secrets] of Object.entries(names)) {
     const asked = toServerName(name);
-    if (asked === "") throw new TypeError(`names must be names of hosts: ${JSON.stringify(name)}`);
+    if (asked === "") throw new TypeError(`names must be host names: ${JSON.stringify(name)}`);
     contexts.set(asked, secureContext({ ca, crl, ...secrets }));
   }
   secureContext(own);

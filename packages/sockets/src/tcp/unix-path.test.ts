@@ -22,7 +22,7 @@ const BYTES_MAX = process.platform === "linux" ? 108 : 104;
 const ofLength = (bytes: number, letter = "x"): string =>
   join(folder, letter.repeat((bytes - Buffer.byteLength(folder) - 1) / Buffer.byteLength(letter)));
 
-/** All that take a path; what they open is closed again. */
+/** All functions that take a path. They close what they open. */
 const OPENERS = {
   connect: async (path: string) => (await connect({ path })).close(),
   listen: async (path: string) => (await listen({ path })).close(),
@@ -30,11 +30,11 @@ const OPENERS = {
 };
 
 describe("the path of a Unix socket", { skip: process.platform === "win32" && "Windows has pipes instead" }, () => {
-  test("is refused when it is no path, before anything is opened", async () => {
+  test("is validated before anything is opened", async () => {
     const wrong: readonly (readonly [unknown, ErrorConstructor, RegExp])[] = [
-      ["", TypeError, /^path must be text that is not empty$/],
-      [null, TypeError, /^path must be text/],
-      [5, TypeError, /^path must be text/],
+      ["", TypeError, /^path must be a non-empty string$/],
+      [null, TypeError, /^path must be a non-empty string/],
+      [5, TypeError, /^path must be a non-empty string/],
       [at("a\0b"), TypeError, /^path must not contain NUL$/],
       ["\0a\0b", TypeError, /^path must not contain NUL$/],
       [
@@ -43,7 +43,7 @@ describe("the path of a Unix socket", { skip: process.platform === "win32" && "W
         new RegExp(`^path must be at most ${BYTES_MAX} bytes, .*: ${BYTES_MAX + 1} bytes$`),
       ],
       [ofLength(BYTES_MAX + 100), RangeError, /^path must be at most/],
-      // Bytes count, not characters.
+      // The limit counts bytes, not characters.
       [join(folder, "é".repeat(60)), RangeError, /^path must be at most/],
     ];
     for (const [path, type, message] of wrong) {
@@ -57,7 +57,7 @@ describe("the path of a Unix socket", { skip: process.platform === "win32" && "W
     }
   });
 
-  test("may be as long as the kernel's limit", async () => {
+  test("can have the maximum length of the kernel", async () => {
     const path = ofLength(BYTES_MAX);
     await using server = await serve({ path }, (connection) => connection.write("hello"));
     await using connection = await connect({ path });
@@ -66,7 +66,7 @@ describe("the path of a Unix socket", { skip: process.platform === "win32" && "W
   });
 
   const notLinux = process.platform !== "linux" && "abstract sockets are Linux's";
-  test("may be abstract, and is then written with @", { skip: notLinux }, async () => {
+  test("can be abstract, shown with a leading @", { skip: notLinux }, async () => {
     const name = `landline-${process.pid}`;
     await using _ = await listen({ path: `\0${name}` });
     await using connection = await connect({ path: `\0${name}` });
@@ -75,29 +75,25 @@ describe("the path of a Unix socket", { skip: process.platform === "win32" && "W
     await assert.rejects(listen({ path: `\0${name}` }), { code: "address-in-use" });
   });
 
-  test("where nothing can be reached, the error of connect() says what is there", async () => {
+  test("makes the error of connect() name what is at the path", async () => {
     const cases: readonly (readonly [string, RegExp])[] = [
-      [at("none"), /: there is no such socket \(is the server running\?\)$/],
+      [at("none"), /: no such socket \(is the server running\?\)$/],
       [at("none/socket"), /: folder \S+\/none does not exist$/],
       [at("file/socket"), /: folder \S+\/file is not a folder$/],
-      [at("file"), /: there is no socket but something else$/],
-      [at("folder"), /: there is no socket but something else$/],
+      [at("file"), /: the path is not a socket$/],
+      [at("folder"), /: the path is not a socket$/],
     ];
     for (const [path, message] of cases) await assert.rejects(connect({ path }), { code: "refused", message });
   });
 
-  test("where it cannot be opened, the error of listen() says what is there", async () => {
+  test("makes the error of listen() name what is at the path", async () => {
     await using _ = await listen({ path: at("socket") });
     const cases: readonly (readonly [string, string, RegExp])[] = [
       [at("none/socket"), "address-not-available", /^Cannot listen on \S+: folder \S+\/none does not exist$/],
       [at("file/socket"), "address-not-available", /: folder \S+\/file is not a folder$/],
-      [at("file"), "address-in-use", /: there is no socket but something else$/],
-      [at("folder"), "address-in-use", /: there is no socket but something else$/],
-      [
-        at("socket"),
-        "address-in-use",
-        /: a socket is there \(is another server running, or did one leave it behind\?\)$/,
-      ],
+      [at("file"), "address-in-use", /: the path is not a socket$/],
+      [at("folder"), "address-in-use", /: the path is not a socket$/],
+      [at("socket"), "address-in-use", /: the socket exists \(is another server running, or is it left over\?\)$/],
     ];
     for (const [path, code, message] of cases) {
       for (const open of [OPENERS.listen, OPENERS.serve]) await assert.rejects(open(path), { code, message });
@@ -105,7 +101,7 @@ describe("the path of a Unix socket", { skip: process.platform === "win32" && "W
   });
 
   const isRoot = process.getuid?.() === 0 && "root may do everything";
-  test("says where permission is missing", { skip: isRoot }, async () => {
+  test("makes the errors name a missing permission", { skip: isRoot }, async () => {
     mkdirSync(at("closed"));
     const server = createServer().listen(at("closed/socket"));
     await once(server, "listening");

@@ -2,24 +2,26 @@ import { type Stats, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { fromNodeError, SocketError, type SocketErrorCode, type SocketErrorFields } from "../errors.ts";
 
-/** What the kernel's address has room for (`sun_path`), in bytes. Pipes of Windows have another limit, which Node checks. */
+/** Maximum length of `sun_path`, in bytes. Windows pipes have another limit, which Node checks. */
 const PATH_BYTES_MAX =
   process.platform === "win32" ? Number.POSITIVE_INFINITY : process.platform === "linux" ? 108 : 104;
 
 /**
- * @throws {TypeError} when the path of a Unix socket is no text, empty, or contains NUL; on Linux NUL may be its first
- * character: an abstract socket, which is no file.
- * @throws {RangeError} when it is longer than the kernel takes.
+ * @throws {TypeError} when the path is not text, is empty, or contains NUL. On Linux NUL may be the first character: an
+ * abstract socket, which is not a file.
+ * @throws {RangeError} when the path is longer than the kernel allows.
  */
 export function checkPath(path: unknown): asserts path is string {
-  if (typeof path !== "string" || path === "") throw new TypeError("path must be text that is not empty");
+  if (typeof path !== "string" || path === "") throw new TypeError("path must be a non-empty string");
   if (path.includes("\0", isAbstract(path) ? 1 : 0)) throw new TypeError("path must not contain NUL");
   const bytes = Buffer.byteLength(path);
   if (bytes <= PATH_BYTES_MAX) return;
   throw new RangeError(`path must be at most ${PATH_BYTES_MAX} bytes, as it names a Unix socket: ${bytes} bytes`);
 }
 
-/** Reasons by what is found at the path: the kernel's own errors say too little, and libuv hides some of them. */
+/**
+ * Finds the reason by looking at the path. The kernel's error codes are too coarse, and libuv replaces some of them.
+ */
 export function unixPathError(
   operation: "connect" | "listen",
   error: Error,
@@ -45,16 +47,16 @@ function connectReason({ code }: NodeJS.ErrnoException, path: string): Reason | 
     case "unknown":
       return undefined;
     case "nothing":
-      return { code: "refused", text: "there is no such socket (is the server running?)" };
+      return { code: "refused", text: "no such socket (is the server running?)" };
     case "no socket":
-      return { code: "refused", text: "there is no socket but something else" };
+      return { code: "refused", text: "the path is not a socket" };
     default:
       return { code: "refused", text: found };
   }
 }
 
 function listenReason({ code }: NodeJS.ErrnoException, path: string): Reason | undefined {
-  // libuv says EACCES where a folder is missing.
+  // libuv reports EACCES when the folder is missing.
   if (!["ENOENT", "ENOTDIR", "EACCES", "EADDRINUSE"].includes(code ?? "")) return undefined;
   const found = look(path);
   switch (found) {
@@ -65,10 +67,10 @@ function listenReason({ code }: NodeJS.ErrnoException, path: string): Reason | u
       if (code !== "EADDRINUSE") return undefined;
       return {
         code: "address-in-use",
-        text: "a socket is there (is another server running, or did one leave it behind?)",
+        text: "the socket exists (is another server running, or is it left over?)",
       };
     case "no socket":
-      return { code: "address-in-use", text: "there is no socket but something else" };
+      return { code: "address-in-use", text: "the path is not a socket" };
     default:
       return { code: "address-not-available", text: found };
   }
@@ -92,7 +94,7 @@ function statsOf(path: string): Stats | undefined | "unknown" {
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch {
-    // No permission to look, for example.
+    // For example without permission for the folder.
     return "unknown";
   }
 }

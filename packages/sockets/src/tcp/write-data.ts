@@ -1,15 +1,15 @@
 import { textOf } from "../errors.ts";
 
-/** What can be written: bytes, text (sent as UTF-8), or several of them in order. */
+/** Data to write: bytes, text (sent as UTF-8), or a list of them in order. */
 export type WriteData = Uint8Array | string | readonly (Uint8Array | string)[];
 
-/** In bytes. */
+/** The length in bytes. */
 export function lengthOf(data: WriteData): number {
   if (typeof data === "string") return Buffer.byteLength(data);
   return data instanceof Uint8Array ? data.length : data.reduce((sum, part) => sum + lengthOf(part), 0);
 }
 
-/** What cannot be written is refused before any of it is taken. */
+/** Returns the error for data that is not {@link WriteData}. Called before any of it is queued. */
 export function mistakeIn(data: unknown): TypeError | undefined {
   if (isPart(data)) return undefined;
   const parts: readonly unknown[] = Array.isArray(data) ? data : [data];

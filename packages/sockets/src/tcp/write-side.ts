@@ -7,43 +7,43 @@ import type { ConnectionOptions } from "./connection-options.ts";
 import { Deadline } from "./deadline.ts";
 import { lengthOf, mistakeIn, type WriteData } from "./write-data.ts";
 
-/** What the writing half tells the connection that it belongs to. */
+/** What {@link WriteSide} needs from its connection. */
 export interface WriteSideOwner {
-  /** There is room again after {@link WriteSide.send} said that there was none. */
+  /** There is room again after {@link WriteSide.send} returned false. */
   drained(): void;
-  /** What was accepted cannot be written. */
+  /** Accepted data cannot be written. */
   failed(error: Error): void;
   readonly remote: Address | undefined;
   /** The connection's addresses and byte counts, for errors. */
   facts(): SocketErrorFields;
 }
 
-/** A write or a flush that stands in the queue until there is room. */
+/** A write or flush that waits for room. */
 interface Waiting {
   readonly operation: "write" | "flush";
-  /** None for what was sent. */
+  /** Absent for data of `send`, which nobody awaits. */
   readonly wait?: Wait<void>;
   readonly accept: () => void;
 }
 
-/** What came between two streams. */
+/** State while a TLS handshake owns the stream. */
 interface Held {
-  /** Of what was sent. */
+  /** Bytes of `send` calls during the handshake. */
   bytes: number;
-  /** Why nothing more is taken. */
+  /** Set after `closeWrite()`: the reason to refuse more data. */
   ending: ((operation: string) => SocketError) | undefined;
 }
 
-/** As much as this leaves at once, without waiting for what else the tick brings. */
+/** Data of at least this many bytes is written at once instead of being gathered until the end of the tick. */
 const DIRECT_LENGTH_MIN = 2_048;
 
-/** One for all writes that are accepted at once. */
+/** Shared by all writes that are accepted at once. */
 const ACCEPTED = Promise.resolve();
 
-/** What waits where nothing ever did, and what is gathered where nothing is. */
+/** Shared empty array; replaced on the first push. */
 const NONE: never[] = [];
 
-/** The writing halves that were written to in this tick: one tick callback serves them all. */
+/** Sides with data gathered in this tick. One tick callback hands over all of them. */
 let gathering: WriteSide[] = [];
 
 function handOverAll(): void {
@@ -53,32 +53,34 @@ function handOverAll(): void {
 }
 
 /**
- * The writing half of a connection: what is written in one tick leaves in one write to the kernel, and what does not fit
- * below the high-water mark waits in order.
+ * The writing half of a connection. It joins the data of one tick into one write to the kernel and queues writes above
+ * the high-water mark, in order.
  */
 export class WriteSide {
   #stream: Duplex;
   readonly #owner: WriteSideOwner;
   readonly #options: ConnectionOptions;
   readonly #high: number;
-  /** An array of its own once something waits. */
+  /** Waiting writes and flushes, in order. */
   #waiting: Waiting[] = NONE;
   #flushes: Set<Wait<void>> | undefined;
-  /** What was written in this tick; an array of its own once there is something. */
+  /** Data of this tick that is not written to the stream yet. */
   #gathered: Uint8Array[] = NONE;
   #gatheredBytes = 0;
-  /** Whether the next small write is the first one since a chunk arrived, or the first one has left already. */
+  /**
+   * `next`: a chunk arrived and nothing was written since. `left`: the first write since then has already been sent.
+   */
   #answer: "none" | "next" | "left" = "none";
-  /** Whether the last chunk was answered by one small write. */
+  /** Whether the previous chunk was answered with one small write. */
   #answersOnce = false;
   #isFull = false;
-  /** There between two streams: nothing is written, and all waits. */
+  /** Set during a TLS handshake: nothing is written, and all data waits. */
   #held: Held | undefined;
-  /** Why nothing can be written any more. */
+  /** Set when writing has ended: the reason. */
   #ending: ((operation: string) => SocketError) | undefined;
   #isGone = false;
   #deadline: Deadline | undefined;
-  /** Made when the high-water mark is passed: how the low one is noticed. */
+  /** Write callback that detects the low-water mark. Created when the high-water mark is first reached. */
   #onWritten: (() => void) | undefined;
 
   constructor(stream: Duplex, owner: WriteSideOwner, options: ConnectionOptions) {
@@ -88,7 +90,10 @@ export class WriteSide {
     this.#high = options.writeHighWaterMark ?? 65_536;
   }
 
-  /** Below the high mark, or at it there would be neither room nor anything left to wait for. */
+  /**
+   * Always below the high mark. If both were equal, a full buffer at the mark would have neither room nor a pending
+   * callback.
+   */
   get #low(): number {
     return Math.min(this.#options.writeLowWaterMark ?? 32_768, this.#high - 1);
   }
@@ -138,38 +143,38 @@ export class WriteSide {
     });
   }
 
-  /** Also after `end`: what was accepted before is still on its way. */
+  /** Also works after `end`: accepted data is still being sent. */
   flush(options: WaitOptions | undefined): Promise<void> {
     const refusal = refusalOf(options) ?? (this.#isGone ? this.#refuse("flush", options) : this.#refuseLate());
     if (refusal !== undefined) return refusal;
     this.handOver();
     const isEmpty = this.#stream.writableLength === 0 && this.#waiting.length === 0;
-    // A stream that broke has nothing left to write, either.
+    // A broken stream is empty too, but its data was not sent.
     if (isEmpty && !this.#stream.destroyed && this.#stream.errored === null) return Promise.resolve();
     return this.#enqueue("flush", options, (wait) => {
       this.handOver();
       this.#flushes ??= new Set();
       this.#flushes.add(wait);
       const flushed = (): void => {
-        // A stream that broke calls too; `fail` then rejects.
+        // A broken stream calls back too; `fail` rejects this wait.
         if (this.#stream.errored !== null || this.#stream.destroyed) return;
         this.#flushes?.delete(wait);
         wait.resolve();
       };
-      // An empty write is written when all before it is; behind the end there can be none.
+      // The callback of an empty write runs after all data before it. After the end no write is possible.
       if (this.#stream.writableEnded) this.#stream.once("finish", flushed);
       else this.#stream.write("", flushed);
     });
   }
 
-  /** Refuses what waits and what comes; `flush` still waits for what was accepted. */
+  /** Rejects waiting and later writes. `flush` still waits for accepted data. */
   end(ending: (operation: string) => SocketError): void {
     this.handOver();
     this.#ending ??= ending;
     for (const { operation, wait } of this.#waiting.splice(0)) wait?.reject(ending(operation));
   }
 
-  /** The connection is gone. */
+  /** The connection is closed: rejects everything. */
   fail(ending: (operation: string) => SocketError): void {
     this.end(ending);
     this.#isGone = true;
@@ -178,36 +183,36 @@ export class WriteSide {
     this.#failFlushes(() => ending("flush"));
   }
 
-  /** What was written goes to the stream as it is; what follows waits for {@link release}. */
+  /** Passes gathered data to the current stream. Later data waits for {@link release}. */
   hold(): void {
     this.handOver();
     this.#held = { bytes: 0, ending: undefined };
   }
 
-  /** As {@link end} while it is held: what was taken before still leaves after {@link release}. */
+  /** As {@link end}, during a handshake. Data accepted before is still sent after {@link release}. */
   endHeld(ending: (operation: string) => SocketError): void {
     if (this.#held !== undefined) this.#held.ending ??= ending;
   }
 
-  /** Goes on with another stream. */
+  /** Continues with another stream. */
   release(stream: Duplex): void {
     this.#stream = stream;
     this.#ending ??= this.#held?.ending;
     this.#held = undefined;
     const wasFull = this.#isFull;
     this.#isFull = false;
-    // What was sent counts as accepted: an end must not drop it, nor what is sent next overtake it.
+    // Data of `send` counts as accepted: an end must not drop it, and later data must not overtake it.
     const sent = this.#waiting.findLastIndex(({ wait }) => wait === undefined);
     for (const { accept } of this.#waiting.splice(0, sent + 1)) accept();
     this.#admit(wasFull);
   }
 
-  /** A chunk has arrived, which may be answered. */
+  /** A chunk arrived; the next write may be its answer. */
   arrived(): void {
     this.#answer = "next";
   }
 
-  /** Hands what was gathered to the stream. */
+  /** Writes the gathered data to the stream. */
   handOver(): void {
     const parts = this.#gathered;
     const [first] = parts;
@@ -226,14 +231,14 @@ export class WriteSide {
         this.#stream.uncork();
       }
     } catch (error) {
-      // Bytes that were given away meanwhile (a transferred buffer) are no reason to stop the other connections.
+      // A buffer that was transferred after `send` throws here. It must not stop the other connections of this tick.
       this.#owner.failed(error as Error);
     }
   }
 
   /**
-   * Gathering costs as much as a small answer itself, so where the last chunk was answered by one write, the first write
-   * of the next answer does not wait for others; when there are others, they are gathered from then on.
+   * Gathering costs as much as sending a small answer. If the previous chunk was answered with one write, the first
+   * write of the next answer is sent at once; further writes are gathered.
    */
   #goesDirectly(): boolean {
     if (this.#answer === "next" && this.#answersOnce) {
@@ -246,7 +251,7 @@ export class WriteSide {
   }
 
   #accept(data: WriteData): boolean {
-    // Node counts a string by its characters; the marks are in bytes.
+    // Node counts the length of a string in characters, but the marks are in bytes.
     if (typeof data === "string") return this.#take(Buffer.from(data));
     if (data instanceof Uint8Array) return this.#take(data);
     for (const part of data) this.#gather(typeof part === "string" ? Buffer.from(part) : part);
@@ -271,10 +276,10 @@ export class WriteSide {
     gathering.push(this);
   }
 
-  /** Hands a part to the stream. */
+  /** Writes a part to the stream. */
   #put(part: Uint8Array): void {
     const stream = this.#stream;
-    // A callback costs, so only what is written above the mark has one: it is how the low mark is noticed.
+    // A callback per write is costly. Only writes above the high mark have one: it detects the low mark.
     if (!this.#isFull && stream.writableLength + part.length < this.#high) {
       stream.write(part);
       return;
@@ -283,7 +288,7 @@ export class WriteSide {
     stream.write(part, this.#onWritten);
   }
 
-  /** False if there is no room for more: what is written now tells when there is again. */
+  /** Returns false when the buffer is full. The callback of the current write then reports when there is room. */
   #hasRoom(): boolean {
     if (this.#acceptedBytes >= this.#high) this.#isFull = true;
     return !this.#isFull;
@@ -298,7 +303,7 @@ export class WriteSide {
     return this.#deadline?.isPast ? Promise.reject(this.#pastDeadline()) : undefined;
   }
 
-  /** The deadline passed: writes that wait are withdrawn. */
+  /** The deadline has passed: waiting writes are withdrawn. */
   #expire(): void {
     const past = (): SocketError => this.#pastDeadline();
     const sent = this.#waiting.filter(({ wait }) => wait === undefined);
@@ -357,7 +362,7 @@ export class WriteSide {
     this.#admit(true);
   }
 
-  /** Lets in what waits; who was told that there is no room is told when there is again. */
+  /** Accepts waiting writes while there is room. `isAwaited`: `send` returned false, so report the room. */
   #admit(isAwaited: boolean): void {
     while (this.#waiting.length > 0 && this.#canAccept) this.#waiting.shift()?.accept();
     if (isAwaited && this.canWrite) this.#owner.drained();

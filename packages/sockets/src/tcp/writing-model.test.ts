@@ -56,7 +56,8 @@ function stepsOf(size: fc.Arbitrary<Size>, maxLength: number): fc.Arbitrary<Step
 
 const end = fc.constantFrom("closeWrite" as const, "close" as const, "detach" as const);
 const lastData = fc.array(dataOf(any), { maxLength: 2 });
-// Not in memory: there Node's TLS fails an assertion of its own when both sides write at once (nodejs/node#35384).
+// Not over memory streams: there Node's TLS fails an internal assertion when both sides write at once
+// (nodejs/node#35384).
 const startTls: fc.Arbitrary<End> = fc.record({ last: lastData, startTls: stepsOf(any, 10), isSettled: fc.boolean() });
 
 const marksOf = (...pairs: [number, number][]): fc.Arbitrary<Marks> =>
@@ -71,12 +72,12 @@ const LONG = process.env.LANDLINE_LONG === "1";
 function parameters(runs: number) {
   return {
     numRuns: LONG ? 50 * runs : runs,
-    // To shrink what hangs takes long: then it tells the smallest one found so far.
+    // Shrinking a hang takes long: report the smallest case found so far.
     interruptAfterTimeLimit: LONG ? 600_000 : 60_000,
   };
 }
 
-describe("what is written to a Connection arrives, in order, whatever comes between", () => {
+describe("Connection delivers all written data in order", () => {
   test("over TCP", async () => {
     const ends = fc.oneof(end, startTls);
     const property = fc.asyncProperty(anyMarks, stepsOf(any, 30), ends, stepsOf(any, 3), async (marks, ...life) => {
