@@ -5,6 +5,7 @@
  */
 import dgram from "node:dgram";
 import type { TestContext } from "node:test";
+import { bind } from "@landline/sockets";
 
 /** Those that are made from now on until the test is over. */
 export function watchDatagramSockets(t: TestContext): readonly dgram.Socket[] {
@@ -16,4 +17,14 @@ export function watchDatagramSockets(t: TestContext): readonly dgram.Socket[] {
     return socket;
   });
   return sockets;
+}
+
+/**
+ * Resolves when a datagram has come that is sent now: those sent before on this machine have come too, and refusals of
+ * them.
+ */
+export async function arrivals(): Promise<void> {
+  await using probe = await bind({ host: "127.0.0.1" });
+  await probe.send("", probe.address);
+  await probe.receive({ timeoutMs: 30_000 });
 }

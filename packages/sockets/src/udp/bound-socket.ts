@@ -2,6 +2,7 @@ import dgram from "node:dgram";
 import { formatAddress } from "../address.ts";
 import { fromNodeError, SocketError } from "../errors.ts";
 import { lookUp } from "./name-cache.ts";
+import { canonicalHost } from "./udp-address.ts";
 import { applyOptions, checkOptions, type UdpSocketOptions } from "./udp-options.ts";
 
 /** How often another free port is tried when somebody was quicker to take one. */
@@ -11,6 +12,8 @@ const PORT_ATTEMPTS = 16;
 export interface BoundSocket {
   readonly socket: dgram.Socket;
   readonly family: 4 | 6;
+  /** It is IPv6 and reaches IPv4 addresses too. */
+  readonly isDualStack: boolean;
 }
 
 /** Looks the host up, binds the socket, and sets the options. On an error nothing stays open. */
@@ -36,7 +39,7 @@ export async function openBoundSocket(options: UdpSocketOptions): Promise<BoundS
     if (port === 0) await bindFreePort(socket, address, settings);
     else await bindPort(socket, address, port);
     applyOptions(socket, family, options);
-    return { socket, family };
+    return { socket, family, isDualStack: family === 6 && !ipv6Only && canonicalHost(address) === "::" };
   } catch (error) {
     socket.close();
     throw fromNodeError(error, action, fields);

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
+import { arrivals } from "../../../../test/datagram-sockets.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { idle, until } from "../../../../test/until.ts";
 import type { SocketError } from "../errors.ts";
 import { bind, type Datagram, type UdpSocket } from "./mod.ts";
 
@@ -15,30 +17,29 @@ function collector(): {
   texts: (n: number) => Promise<string[]>;
 } {
   const texts: string[] = [];
-  let wake = (): void => undefined;
   return {
-    handle: (_socket, { data }) => {
-      texts.push(Buffer.from(data).toString());
-      wake();
-    },
+    handle: (_socket, { data }) => void texts.push(Buffer.from(data).toString()),
     texts: async (count) => {
-      while (texts.length < count) await new Promise<void>((resolve) => (wake = resolve));
+      await until(
+        () => texts.length >= count,
+        () => `${count} datagrams, not ${texts.length}`,
+      );
       return texts;
     },
   };
 }
 
-/** Waits until so many datagrams have been stored: the next one is taken only after them. */
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+/** A socket that has stored these, and nothing before them. */
+async function storing(...texts: readonly string[]): Promise<UdpSocket> {
+  const socket = await bind({ ...HOST, queueMax: texts.length });
+  for (const text of ["dropped", ...texts]) await socket.send(text, socket.address);
+  await until(() => socket.dropped === 1, `${texts.length + 1} datagrams to have come`);
+  return socket;
 }
 
 test("UdpSocket.handle() gives what is stored first, then what comes", async () => {
-  await using receiver = await bind(HOST);
+  await using receiver = await storing("one", "two");
   await using sender = await bind(HOST);
-  await sender.send("one", receiver.address);
-  await sender.send("two", receiver.address);
-  await settled();
   const { handle, texts } = collector();
   receiver.handle({ datagram: handle });
   assert.deepEqual(await texts(2), ["one", "two"]);
@@ -127,7 +128,11 @@ test("Errors of handlers that nobody takes are warnings, one a second at most; s
       },
     });
     for (let i = 0; i < 5; i += 1) await silent.send("x", silent.address);
-    while (calls < 5) await settled();
+    await until(
+      () => calls === 5,
+      () => `5 calls of the handler, not ${calls}`,
+    );
+    await idle();
     assert.deepEqual(
       warnings.map(({ message }) => message.replace(/.*: /, "")),
       ["nobody takes me"],
@@ -170,9 +175,10 @@ test("A refusal that came before the handlers is theirs", async () => {
   await using client = await bind(HOST);
   await client.connect(gone.address);
   await client.send("anybody?");
-  await settled();
+  await arrivals();
   const errors: string[] = [];
   client.handle({ datagram: () => undefined, error: (_socket, { code }) => void errors.push(code) });
+  await until(() => errors.length > 0, "the refusal to be told");
   assert.deepEqual(errors, ["refused"]);
 });
 
@@ -184,16 +190,14 @@ test("close() is the last that handlers hear", async () => {
     close: (from) => void calls.push(`close ${from.state}`),
   });
   await socket.close();
-  await settled();
+  await idle();
   assert.deepEqual(calls, ["close closed"]);
   assert.throws(() => socket.handle({ datagram: () => undefined }), { code: "closed" });
 });
 
 test("UdpSocket.handle() called by a handler gives the others what is left, and a closed socket gives nothing", async () => {
   for (const isClosing of [false, true]) {
-    await using socket = await bind(HOST);
-    for (const text of ["1", "2", "3"]) await socket.send(text, socket.address);
-    await settled();
+    await using socket = await storing("1", "2", "3");
     const calls: string[] = [];
     const note =
       (name: string) =>

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { type TestContext, test } from "node:test";
 import { failOnLeaks } from "../../../../test/leaks.ts";
@@ -11,25 +12,19 @@ failOnLeaks();
 const GROUP = `239.255.${process.pid & 0xff}.${(process.pid >> 8) & 0xff}`;
 const GROUP6 = `ff02::7777:${(process.pid & 0xffff).toString(16)}`;
 const LOOPBACK = { interface: "127.0.0.1" };
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Sends to the group and gives what comes, or rejects when nothing does. */
 async function heard(socket: UdpSocket, group: string): Promise<string> {
   await socket.send("hello", { host: group, port: socket.address.port });
-  return Buffer.from((await socket.receive({ timeoutMs: 2_000 })).data).toString();
+  return Buffer.from((await socket.receive({ timeoutMs: 30_000 })).data).toString();
 }
 
-/** Sends to the group and says what has come within some turns, if anything. */
-async function hears(socket: UdpSocket, group: string): Promise<string | undefined> {
-  await socket.send("hello", { host: group, port: socket.address.port });
-  const controller = new AbortController();
-  const received = socket.receive({ signal: controller.signal }).then(
-    ({ data }) => Buffer.from(data).toString(),
-    () => undefined,
-  );
-  for (let turn = 0; turn < 20; turn += 1) await nextTurn();
-  controller.abort();
-  return await received;
+/** Sends to the group, and then to the socket itself, and says what comes first: the kernel keeps the order. */
+async function heardFirst(socket: UdpSocket, group: string): Promise<string> {
+  const { port } = socket.address;
+  await socket.send("to the group", { host: group, port });
+  await socket.send("to itself", { host: socket.address.host === "::" ? "::1" : "127.0.0.1", port });
+  return Buffer.from((await socket.receive({ timeoutMs: 30_000 })).data).toString();
 }
 
 /** Skips, visibly, where the machine has no multicast on its loopback interface. */
@@ -48,7 +43,7 @@ test("UdpSocket.joinMulticast() hears the group, leaveMulticast() does not", asy
   assert.equal(await heard(socket, GROUP), "hello");
   socket.leaveMulticast(GROUP, LOOPBACK);
   socket.leaveMulticast(GROUP, LOOPBACK);
-  assert.equal(await hears(socket, GROUP), undefined);
+  assert.equal(await heardFirst(socket, GROUP), "to itself");
 });
 
 test("bind() with multicastLoopback false keeps datagrams from this machine's members", async (t) => {
@@ -67,7 +62,7 @@ test("bind() with multicastLoopback false keeps datagrams from this machine's me
   } catch (error) {
     return skipped(t, error);
   }
-  assert.equal(await hears(silent, GROUP), undefined);
+  assert.equal(await heardFirst(silent, GROUP), "to itself");
 });
 
 test("UdpSocket.joinMulticast() speaks IPv6 and takes the name of an interface", async (t) => {
@@ -80,12 +75,77 @@ test("UdpSocket.joinMulticast() speaks IPv6 and takes the name of an interface",
     socket.joinMulticast(GROUP6, { interface: name });
     assert.equal(await heard(socket, GROUP6), "hello");
     socket.leaveMulticast(GROUP6, { interface: name });
-    assert.equal(await hears(socket, GROUP6), undefined);
+    assert.equal(await heardFirst(socket, GROUP6), "to itself");
   } catch (error) {
     if (error instanceof assert.AssertionError) throw error;
     skipped(t, error);
   }
 });
+
+/** The spellings of a group and of an interface that are the same, on a socket of this host. */
+const SPELLINGS: readonly [host: string, groups: readonly string[], interfaces: readonly (string | undefined)[]][] = [
+  ["0.0.0.0", [GROUP], ["lo", "127.0.0.1", "::1", "0:0:0:0:0:0:0:1"]],
+  ["::", [GROUP6, GROUP6.toUpperCase(), GROUP6.replace("::", ":0:0:0:0:0:")], ["lo", "::1", "0::1", "127.0.0.1"]],
+];
+
+for (const [host, groups, interfaces] of SPELLINGS) {
+  test(`UdpSocket.joinMulticast() on ${host} joins once however group and interface are spelled, and leaves so`, {
+    skip: process.platform !== "linux" && "the kernel's count is read from /proc",
+  }, async (t) => {
+    await using socket = await bind({ host }).catch((error: Error) => {
+      t.skip(`cannot bind ${host}: ${error.message}`);
+      return bind();
+    });
+    if (socket.address.host !== host) return;
+    const members = (): number => membershipsOf(groups[0] as string);
+    const spellings = groups.flatMap((group) => interfaces.map((name) => [group, { interface: name }] as const));
+    try {
+      socket.joinMulticast(...(spellings[0] as (typeof spellings)[0]));
+    } catch (error) {
+      return skipped(t, error);
+    }
+    const joined = members();
+    for (const [group, options] of spellings) {
+      for (const [again, others] of spellings) socket.joinMulticast(again, others);
+      assert.equal(members(), joined);
+      socket.leaveMulticast(group, options);
+      assert.equal(members(), joined - 1, `${group} ${options.interface}`);
+      socket.leaveMulticast(group, options);
+      socket.joinMulticast(group, options);
+      assert.equal(members(), joined);
+    }
+  });
+}
+
+test("UdpSocket.joinMulticast() may be called with the system's interface and again by its name", async (t) => {
+  await using socket = await bind({ host: "0.0.0.0" });
+  try {
+    for (const name of [undefined, ...Object.keys(networkInterfaces())]) {
+      for (let times = 0; times < 2; times += 1) socket.joinMulticast(GROUP, { interface: name });
+    }
+  } catch (error) {
+    return skipped(t, error);
+  }
+});
+
+/** How many sockets of this machine are in the group on its loopback interface, as the kernel counts them. */
+function membershipsOf(group: string): number {
+  if (group.includes(":")) {
+    const hex = group.replace(/^ff02::7777:/, "").padStart(4, "0");
+    const line = readFileSync("/proc/net/igmp6", "utf8").match(
+      new RegExp(`^\\d+\\s+lo\\s+ff02.*7777${hex} +(\\d+)`, "m"),
+    );
+    return Number(line?.[1] ?? 0);
+  }
+  const hex = group
+    .split(".")
+    .reverse()
+    .map((byte) => Number(byte).toString(16).padStart(2, "0"))
+    .join("");
+  const [, ofLoopback = ""] = readFileSync("/proc/net/igmp", "utf8").split(/^\d+\s+lo\b/m);
+  const line = (ofLoopback.split(/^\d/m)[0] as string).match(new RegExp(`^\\s+${hex.toUpperCase()}\\s+(\\d+)`, "m"));
+  return Number(line?.[1] ?? 0);
+}
 
 test("UdpSocket.request() with anySender asks a group", async (t) => {
   await using member = await bind({ host: "0.0.0.0" });
@@ -103,9 +163,12 @@ test("UdpSocket.request() with anySender asks a group", async (t) => {
 
 test("UdpSocket.joinMulticast() rejects what is no group, no interface, or on a closed socket", async () => {
   const socket = await bind({ host: "127.0.0.1" });
-  for (const group of ["127.0.0.1", "ff02::1", "group.test", "239.1.1", ""]) {
+  for (const group of ["127.0.0.1", "ff02::1", "group.test", "239.1.1", "", "239.1.1.1%lo"]) {
     assert.throws(() => socket.joinMulticast(group), TypeError);
     assert.throws(() => socket.leaveMulticast(group), TypeError);
+  }
+  for (const name of ["nope77", "192.0.2.253%lo", "fe80::dead", "::1%nope77", ""]) {
+    assert.throws(() => socket.joinMulticast(GROUP, { interface: name }), { code: "address-not-available" });
   }
   assert.throws(() => socket.joinMulticast(GROUP, { interface: "nope77" }), {
     code: "address-not-available",

@@ -1,23 +1,23 @@
 import type dgram from "node:dgram";
 import { isIP, isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
-import { fromNodeError, SocketError } from "../errors.ts";
+import { fromNodeError, SocketError, type SocketErrorCode } from "../errors.ts";
+import { canonicalHost } from "./udp-address.ts";
 
 /** Options for joining and leaving a multicast group. */
 export interface MulticastOptions {
   /**
-   * The network interface: its name (`eth0`), or for IPv4 its address.
+   * The network interface: its name (`eth0`), or one of its addresses.
    *
    * @default the system's choice
    */
   readonly interface?: string | undefined;
 }
 
-/** The multicast groups of one socket. */
+/** The multicast groups of one socket. The kernel keeps them, and tells which spellings are of one group or interface. */
 export class MulticastGroups {
   readonly #socket: dgram.Socket;
   readonly #family: 4 | 6;
-  readonly #joined = new Set<string>();
 
   constructor(socket: dgram.Socket, family: 4 | 6) {
     this.#socket = socket;
@@ -26,48 +26,55 @@ export class MulticastGroups {
 
   join(group: string, options: MulticastOptions = {}): void {
     this.#check(group);
-    const key = `${group} ${options.interface ?? ""}`;
-    if (this.#joined.has(key)) return;
     const action = `Cannot join the multicast group ${group}`;
     const interfaceAddress = interfaceAddressOf(options.interface, this.#family, action);
-    attempt(action, "join", () => this.#socket.addMembership(group, interfaceAddress));
-    this.#joined.add(key);
+    // In use: it has joined already.
+    attempt(action, "join", () => this.#socket.addMembership(group, interfaceAddress), "address-in-use");
   }
 
   leave(group: string, options: MulticastOptions = {}): void {
     this.#check(group);
-    const key = `${group} ${options.interface ?? ""}`;
-    if (!this.#joined.delete(key)) return;
     const action = `Cannot leave the multicast group ${group}`;
     const interfaceAddress = interfaceAddressOf(options.interface, this.#family, action);
-    attempt(action, "leave", () => this.#socket.dropMembership(group, interfaceAddress));
+    // Not available: it has not joined.
+    attempt(action, "leave", () => this.#socket.dropMembership(group, interfaceAddress), "address-not-available");
   }
 
   #check(group: string): void {
     const isGroup =
-      this.#family === 4 ? /^2(2[4-9]|3\d)\./.test(group) && isIP(group) === 4 : /^ff/i.test(group) && isIPv6(group);
-    if (!isGroup) throw new TypeError(`group must be an IPv${this.#family} multicast address: ${group}`);
+      this.#family === 4
+        ? /^2(2[4-9]|3\d)\./.test(group) && isIP(group) === 4
+        : /^ff[^%]*$/i.test(group) && isIPv6(group);
+    if (!isGroup) {
+      throw new TypeError(`group must be an IPv${this.#family} multicast address without an interface: ${group}`);
+    }
   }
 }
 
 /** What Node wants for an interface: the address of an IPv4 one, `::%eth0` for an IPv6 one. */
-export function interfaceAddressOf(name: string, family: 4 | 6, action: string): string;
-export function interfaceAddressOf(name: string | undefined, family: 4 | 6, action: string): string | undefined;
-export function interfaceAddressOf(name: string | undefined, family: 4 | 6, action: string): string | undefined {
-  if (name === undefined || isIP(name) !== 0) return name;
-  const addresses = networkInterfaces()[name]?.filter((one) => one.family === `IPv${family}`) ?? [];
-  const [first] = addresses;
-  if (first === undefined) {
-    throw new SocketError("address-not-available", `${action}: no interface ${name} with an IPv${family} address`);
+export function interfaceAddressOf(given: string, family: 4 | 6, action: string): string;
+export function interfaceAddressOf(given: string | undefined, family: 4 | 6, action: string): string | undefined;
+export function interfaceAddressOf(given: string | undefined, family: 4 | 6, action: string): string | undefined {
+  if (given === undefined || (family === 4 && isIP(given) === 4)) return given;
+  const [address = given, scope] = given.split("%", 2);
+  const found = Object.entries(networkInterfaces()).find(([name, addresses = []]) =>
+    isIP(address) === 0
+      ? name === given
+      : (scope ?? name) === name && addresses.some((one) => canonicalHost(one.address) === canonicalHost(address)),
+  );
+  const own = found?.[1]?.find((one) => one.family === `IPv${family}`);
+  if (found === undefined || own === undefined) {
+    throw new SocketError("address-not-available", `${action}: no interface ${given} with an IPv${family} address`);
   }
-  return family === 4 ? first.address : `::%${name}`;
+  return family === 4 ? own.address : `::%${found[0]}`;
 }
 
-/** Runs a setting of Node's that throws. */
-export function attempt(action: string, operation: string, run: () => void): void {
+/** Runs a setting of Node's that throws; an error of the code `done` says that it is set already. */
+export function attempt(action: string, operation: string, run: () => void, done?: SocketErrorCode): void {
   try {
     run();
-  } catch (error) {
-    throw fromNodeError(error, action, { operation });
+  } catch (thrown) {
+    const error = fromNodeError(thrown, action, { operation });
+    if (error.code !== done) throw error;
   }
 }

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import type { LookupFunction } from "node:net";
 import { test } from "node:test";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { idle, until } from "../../../../test/until.ts";
 import { bind } from "./bind.ts";
 import { NameCache } from "./name-cache.ts";
 
 failOnLeaks();
 
 const ACTION = (): string => "Cannot send to it.test:1";
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** A look-up that counts its calls and gives these addresses. */
 function answers(...addresses: string[]): { lookup: LookupFunction; count: () => number } {
@@ -79,6 +79,23 @@ test("NameCache keeps to its family and names it when there is no address", asyn
   );
 });
 
+test("NameCache of a socket that speaks both gives IPv4 addresses as IPv6 ones where there are no others", async () => {
+  const of = (...addresses: string[]): NameCache => new NameCache(6, answers(...addresses).lookup, true);
+  assert.deepEqual(of().known("127.0.0.1", ACTION), ["::ffff:127.0.0.1"]);
+  assert.deepEqual(of().known("::1", ACTION), ["::1"]);
+  const names = of();
+  // What was asked for last is known by itself.
+  for (const host of ["127.0.0.1", "127.0.0.1", "::ffff:127.0.0.1", "127.0.0.2"]) {
+    assert.deepEqual(names.known(host, ACTION), [host.startsWith("::") ? host : `::ffff:${host}`]);
+  }
+  assert.deepEqual(await of("127.0.0.1", "::1").addresses("it.test", ACTION), ["::1"]);
+  assert.deepEqual(await of("127.0.0.1", "127.0.0.2").addresses("it.test", ACTION), [
+    "::ffff:127.0.0.1",
+    "::ffff:127.0.0.2",
+  ]);
+  await assert.rejects(of().addresses("it.test", ACTION), { code: "name-not-found" });
+});
+
 test("UdpSocket.send() looks a name up once for a loop of sends", async () => {
   const { lookup, count } = answers("127.0.0.1");
   await using receiver = await bind({ host: "127.0.0.1" });
@@ -100,25 +117,26 @@ test("UdpSocket.send() aborted or timed out during the look-up sends nothing", a
   const aborted = assert.rejects(sender.send("aborted", to, { signal: controller.signal }), /enough/);
   const late = assert.rejects(sender.send("late", to, { timeoutMs: 50 }), { code: "timeout" });
   const connecting = assert.rejects(sender.connect(to, { signal: controller.signal }), /enough/);
-  await nextTurn();
+  await until(() => answer.length > 0, "the name to be looked up");
   controller.abort(new Error("enough"));
   t.mock.timers.tick(50);
   await Promise.all([aborted, late, connecting]);
   await assert.rejects(sender.send("x", to, { signal: controller.signal }), /enough/);
   for (const give of answer) give();
-  await nextTurn();
+  await idle();
   assert.equal(sender.remote, undefined);
   await sender.send("good", to, { signal: new AbortController().signal });
   assert.equal(Buffer.from((await receiver.receive()).data).toString(), "good");
 });
 
 test("UdpSocket.close() during a look-up rejects at once", async () => {
-  const socket = await bind({ host: "127.0.0.1", lookup: () => undefined });
+  const lookedUp: string[] = [];
+  const socket = await bind({ host: "127.0.0.1", lookup: (host) => void lookedUp.push(host) });
   const to = { host: "never.test", port: 1 };
   const rejections = [socket.send("x", to), socket.connect(to), socket.request("x", to)].map((one) =>
     assert.rejects(one, { code: "closed" }),
   );
-  await nextTurn();
+  await until(() => lookedUp.length > 0, "the name to be looked up");
   await socket.close();
   await Promise.all(rejections);
 });

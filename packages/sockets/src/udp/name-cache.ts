@@ -15,19 +15,25 @@ interface Entry {
 }
 
 /**
- * The addresses of names, of one family, remembered briefly: a loop that sends to a name looks it up once every few
+ * The addresses of names that a socket can send to, remembered briefly: a loop that sends to a name looks it up once every few
  * seconds, not once per datagram. Failures are not remembered. Who asks while a look-up runs shares its answer.
+ *
+ * They are of the socket's family. A socket that speaks both sends to IPv4 addresses as IPv6 ones (RFC 4291, 2.5.5.2), and
+ * to those of a name that has no other.
  */
 export class NameCache {
   readonly #family: 4 | 6;
   readonly #lookup: LookupFunction;
+  readonly #isDualStack: boolean;
   readonly #entries = new Map<string, Entry>();
-  /** The address asked for last: to tell that a text is one costs more than to compare two. */
+  /** The address asked for last, and what it is sent to as: to tell that a text is one costs more than to compare two. */
+  #host = "";
   #address: readonly string[] = [];
 
-  constructor(family: 4 | 6, lookup: LookupFunction = systemLookup) {
+  constructor(family: 4 | 6, lookup: LookupFunction = systemLookup, isDualStack = false) {
     this.#family = family;
     this.#lookup = lookup;
+    this.#isDualStack = isDualStack;
   }
 
   /** How many names are remembered. */
@@ -41,10 +47,12 @@ export class NameCache {
    * @throws {SocketError} `name-not-found` for an address of the other family.
    */
   known(host: string, action: () => string): readonly string[] | undefined {
-    if (host === this.#address[0]) return this.#address;
+    if (host === this.#host && this.#address.length > 0) return this.#address;
     const family = isIP(host);
-    if (family === this.#family) {
-      this.#address = [host];
+    const isMapped = family === 4 && this.#isDualStack;
+    if (family === this.#family || isMapped) {
+      this.#host = host;
+      this.#address = [isMapped ? mapped(host) : host];
       return this.#address;
     }
     if (family !== 0) throw noAddress(`${action()}: it is not an IPv${this.#family} address`, this.#family);
@@ -73,9 +81,10 @@ export class NameCache {
   }
 
   #begin(host: string): Entry {
-    const addresses = lookUp(host, this.#lookup).then((found) =>
-      found.filter(({ family }) => family === this.#family).map(({ address }) => address),
-    );
+    const addresses = lookUp(host, this.#lookup).then((found) => {
+      const own = found.filter(({ family }) => family === this.#family).map(({ address }) => address);
+      return own.length === 0 && this.#isDualStack ? found.map(({ address }) => mapped(address)) : own;
+    });
     const entry: Entry = { addresses, found: undefined, expiresAt: 0 };
     const forget = (): void => {
       if (this.#entries.get(host) === entry) this.#entries.delete(host);
@@ -120,6 +129,10 @@ export function lookUp(
       );
     });
   });
+}
+
+function mapped(address: string): string {
+  return `::ffff:${address}`;
 }
 
 function noAddress(text: string, family: 4 | 6): SocketError {

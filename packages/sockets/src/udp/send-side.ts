@@ -1,14 +1,17 @@
 import type dgram from "node:dgram";
+import { isIP } from "node:net";
 import { formatAddress } from "../address.ts";
 import { SocketError } from "../errors.ts";
 import { endEarly, refusalOf, type WaitOptions } from "../wait.ts";
 import type { NameCache } from "./name-cache.ts";
 import type { PeerLink } from "./peer-link.ts";
 import { actionOf, type PendingCalls } from "./pending-calls.ts";
-import { checkPeer, type UdpAddress } from "./udp-address.ts";
+import { canonicalHost, checkPeer, type UdpAddress } from "./udp-address.ts";
 
-/** The most that one IPv4 datagram carries, in bytes. */
-const DATAGRAM_BYTES_MAX = 65_507;
+/** The most that one datagram carries, in bytes: 65,535 without the headers that its own length counts. */
+const DATAGRAM_BYTES_MAX = { 4: 65_507, 6: 65_527 } as const;
+/** How an IPv6 socket is told an IPv4 address. */
+const MAPPED = "::ffff:";
 /**
  * After this many sends in a row, the event loop gets its turn. libuv reads at most 32 datagrams of a socket in a turn;
  * with more than that, a loop that sends to a socket of its own process overruns the kernel's buffer (with 64, half of
@@ -21,13 +24,15 @@ const UNSENT_MAX = 1_024;
 /** The sending half of a UDP socket: to the address that is given, or to the peer of its link. */
 export class SendSide {
   readonly #socket: dgram.Socket;
+  readonly #family: 4 | 6;
   readonly #names: NameCache;
   readonly #link: PeerLink;
   readonly #calls: PendingCalls;
   #sends = 0;
 
-  constructor(socket: dgram.Socket, names: NameCache, link: PeerLink, calls: PendingCalls) {
+  constructor(socket: dgram.Socket, family: 4 | 6, names: NameCache, link: PeerLink, calls: PendingCalls) {
     this.#socket = socket;
+    this.#family = family;
     this.#names = names;
     this.#link = link;
     this.#calls = calls;
@@ -42,9 +47,11 @@ export class SendSide {
   trySend(data: Uint8Array | string, to: UdpAddress | undefined): boolean {
     try {
       const target = this.targetOf("send", to);
-      const bytes = bytesOf(data, target);
+      const bytes = this.#bytesOf(data, target);
       const host = to === undefined ? undefined : this.#names.known(to.host, () => sendingTo(target))?.[0];
       const isUnknown = to !== undefined && host === undefined;
+      // A name that was looked up may have turned out to be IPv4.
+      if (bytes.length > DATAGRAM_BYTES_MAX[4] && bytes.length > this.#bytesMaxTo(host ?? target.host)) return false;
       if (isUnknown || this.#link.moving !== undefined || this.#socket.getSendQueueCount() >= UNSENT_MAX) return false;
       if (this.#goesToPeer(target, host)) this.#link.trySend(bytes);
       else this.#socket.send(bytes, target.port, host);
@@ -57,7 +64,7 @@ export class SendSide {
 
   /** What {@link transmit} may be given, for good: the caller may change its own. */
   copyOf(data: Uint8Array | string, target: UdpAddress): Uint8Array {
-    return Uint8Array.from(bytesOf(data, target));
+    return Uint8Array.from(this.#bytesOf(data, target));
   }
 
   /**
@@ -98,7 +105,7 @@ export class SendSide {
   #send(data: Uint8Array | string, to: UdpAddress | undefined): Promise<void> {
     try {
       const target = this.targetOf("send", to);
-      const bytes = bytesOf(data, target);
+      const bytes = this.#bytesOf(data, target);
       if (to === undefined) return this.transmit(bytes, target, undefined);
       const host = this.#names.known(to.host, () => sendingTo(target))?.[0];
       return host === undefined ? this.#sendWaiting(bytes, to, undefined) : this.transmit(bytes, target, host);
@@ -114,7 +121,7 @@ export class SendSide {
   ): Promise<void> {
     await refusalOf(options);
     const target = this.targetOf("send", to);
-    const bytes = bytesOf(data, target);
+    const bytes = this.#bytesOf(data, target);
     const action = (): string => sendingTo(target);
     // Throws for an address that cannot be sent to.
     if (to !== undefined) this.#names.known(to.host, action);
@@ -122,6 +129,26 @@ export class SendSide {
       const found = to === undefined ? undefined : await this.resolve("send", to.host, action);
       if (!wait.isSettled) await this.transmit(bytes, target, found?.[0]);
     });
+  }
+
+  #bytesOf(data: Uint8Array | string, remote: UdpAddress): Uint8Array {
+    const bytes = typeof data === "string" ? Buffer.from(data) : data;
+    if (!(bytes instanceof Uint8Array)) throw new TypeError(`data must be bytes or text: ${bytes}`);
+    // Hardly any is longer, so for most the address need not be looked at.
+    if (bytes.length <= DATAGRAM_BYTES_MAX[4]) return bytes;
+    const bytesMax = this.#bytesMaxTo(remote.host);
+    if (bytes.length <= bytesMax) return bytes;
+    throw new SocketError(
+      "message-too-long",
+      `${sendingTo(remote)}: ${bytes.length} bytes exceed the ${bytesMax} of a datagram`,
+      { operation: "send", remote },
+    );
+  }
+
+  /** The kernel sees to names, whose addresses may be of either family. */
+  #bytesMaxTo(host: string): number {
+    const isIPv4 = this.#family === 4 || isIP(host) === 4 || canonicalHost(host).startsWith(MAPPED);
+    return DATAGRAM_BYTES_MAX[isIPv4 ? 4 : 6];
   }
 
   /** @throws {TypeError} when it goes to another one than the peer, where there is a peer. */
@@ -140,15 +167,4 @@ function sendingTo(remote: UdpAddress): string {
 
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-function bytesOf(data: Uint8Array | string, remote: UdpAddress): Uint8Array {
-  const bytes = typeof data === "string" ? Buffer.from(data) : data;
-  if (!(bytes instanceof Uint8Array)) throw new TypeError(`data must be bytes or text: ${bytes}`);
-  if (bytes.length <= DATAGRAM_BYTES_MAX) return bytes;
-  throw new SocketError(
-    "message-too-long",
-    `${sendingTo(remote)}: ${bytes.length} bytes exceed the ${DATAGRAM_BYTES_MAX} of a datagram`,
-    { operation: "send", remote },
-  );
 }

@@ -6,7 +6,6 @@ import { bind } from "./bind.ts";
 failOnLeaks();
 
 const HOST = { host: "127.0.0.1" };
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 test("bind() sets the sizes of the kernel's buffers", async () => {
   await using small = await bind({ ...HOST, receiveBufferBytes: 16_384, sendBufferBytes: 16_384 });
@@ -64,7 +63,6 @@ test("UdpSocket.send() in a loop loses nothing to a receiver in the same process
   await using receiver = await bind({ ...HOST, queueMax: 10_000 });
   await using sender = await bind(HOST);
   for (let i = 0; i < 5_000; i += 1) await sender.send("x", receiver.address);
-  for (let turn = 0; turn < 20; turn += 1) await nextTurn();
-  for (let i = 0; i < 5_000; i += 1) await receiver.receive({ timeoutMs: 5_000 });
+  for (let i = 0; i < 5_000; i += 1) await receiver.receive({ timeoutMs: 30_000 });
   assert.equal(receiver.dropped, 0);
 });

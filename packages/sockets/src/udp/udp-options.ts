@@ -12,7 +12,7 @@ export interface UdpSocketOptions {
   readonly queueMax?: number | undefined;
   /** Several sockets share the port. @default false */
   readonly reuseAddress?: boolean | undefined;
-  /** A socket on `::` leaves IPv4 (as `::ffff:192.0.2.1`) to others. @default false */
+  /** A socket on `::` leaves IPv4 to others, and sends to no IPv4 address. @default false */
   readonly ipv6Only?: boolean | undefined;
   /** Looks names up, instead of `dns.lookup`. */
   readonly lookup?: LookupFunction | undefined;
@@ -25,7 +25,7 @@ export interface UdpSocketOptions {
   /** Members of the group on this machine get what is sent too. @default true */
   readonly multicastLoopback?: boolean | undefined;
   /**
-   * The interface that datagrams to multicast groups leave by: its name, or for IPv4 its address.
+   * The interface that datagrams to multicast groups leave by: its name, or one of its addresses.
    *
    * @default the system's choice
    */

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import diagnostics from "node:diagnostics_channel";
 import { getEventListeners } from "node:events";
+import type { LookupFunction } from "node:net";
 import { test } from "node:test";
-import { watchDatagramSockets } from "../../../../test/datagram-sockets.ts";
+import { arrivals, watchDatagramSockets } from "../../../../test/datagram-sockets.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { until } from "../../../../test/until.ts";
 import type { StateChange } from "../state.ts";
 import { bind } from "./bind.ts";
 import type { Datagram } from "./datagram.ts";
@@ -19,12 +21,12 @@ async function openEcho(socket: UdpSocket): Promise<void> {
   for await (const { data, from } of socket) await socket.send(data, from);
 }
 
-/** Waits until everything sent so far has arrived: loopback keeps the order. */
-async function waitForArrival(socket: UdpSocket, count: number, seen: () => number): Promise<void> {
-  for (let turn = 0; seen() < count; turn += 1) {
-    assert.ok(turn < 20_000, `${seen()} of ${count} datagrams arrived at ${socket.address.port}`);
-    await nextTurn();
-  }
+/** Waits until the socket has thrown so many away. */
+function dropped(socket: UdpSocket, count: number): Promise<void> {
+  return until(
+    () => socket.dropped >= count,
+    () => `${socket.dropped} of ${count} datagrams were dropped`,
+  );
 }
 
 test("bind() takes a free port of localhost, IPv4 where there is a choice", async () => {
@@ -89,7 +91,7 @@ test("UdpSocket drops the oldest datagrams above queueMax and counts them", asyn
   await using receiver = await bind({ ...HOST, queueMax: 3 });
   await using sender = await bind(HOST);
   for (let i = 1; i <= 5; i += 1) await sender.send(String(i), receiver.address);
-  await waitForArrival(receiver, 2, () => receiver.dropped);
+  await dropped(receiver, 2);
   assert.equal(receiver.dropped, 2);
   const kept = [await receiver.receive(), await receiver.receive(), await receiver.receive()];
   assert.deepEqual(kept.map(text), ["3", "4", "5"]);
@@ -105,9 +107,9 @@ test("UdpSocket keeps 1,024 datagrams of its own accord", async () => {
   // In steps, so that the kernel's own buffer does not run over.
   for (let i = 0; i < 1_030; i += 1) {
     await sender.send(String(i), receiver.address);
-    if (i % 32 === 31) for (let turn = 0; turn < 3; turn += 1) await nextTurn();
+    if (i % 32 === 31) await arrivals();
   }
-  await waitForArrival(receiver, 6, () => receiver.dropped);
+  await dropped(receiver, 6);
   assert.equal(receiver.dropped, 6);
   assert.equal(text(await receiver.receive()), "6");
 });
@@ -122,6 +124,79 @@ test("UdpSocket.send() takes 65,507 bytes and rejects one more", async () => {
     message: `Cannot send to 127.0.0.1:${receiver.address.port}: 65508 bytes exceed the 65507 of a datagram`,
   });
   await assert.rejects(sender.send("é".repeat(32_754), receiver.address), { code: "message-too-long" });
+});
+
+test("UdpSocket.send() takes 65,527 bytes over IPv6, 65,507 to an IPv4 address, and rejects one more", async (t) => {
+  const six = await bind({ host: "::1" }).catch((error: Error) => t.skip(`no IPv6 loopback address: ${error.message}`));
+  if (six === undefined) return;
+  await using receiver = six;
+  await using four = await bind(HOST);
+  await using sender = await bind({ host: "::" });
+  for (const [to, bytesMax] of [
+    [receiver.address, 65_527],
+    [four.address, 65_507],
+    [{ host: `::ffff:${four.address.host}`, port: four.address.port }, 65_507],
+    [{ host: "0:0:0:0:0:ffff:7f00:1", port: four.address.port }, 65_507],
+  ] as const) {
+    const listener = to === receiver.address ? receiver : four;
+    for (const isTried of [false, true]) {
+      if (isTried) assert.equal(sender.trySend(Buffer.alloc(bytesMax), to), true);
+      else await sender.send(Buffer.alloc(bytesMax), to);
+      assert.equal((await listener.receive({ timeoutMs: 30_000 })).data.length, bytesMax);
+    }
+    const tooLong = Buffer.alloc(bytesMax + 1);
+    assert.equal(sender.trySend(tooLong, to), false);
+    await assert.rejects(sender.send(tooLong, to), {
+      code: "message-too-long",
+      message: new RegExp(`: ${bytesMax + 1} bytes exceed the ${bytesMax} of a datagram$`),
+    });
+  }
+});
+
+test("UdpSocket on :: sends to IPv4 addresses and to names that have no others, asks and connects to them", async (t) => {
+  const lookup: LookupFunction = (host, _options, done) =>
+    done(
+      null,
+      (host === "four.test" ? ["127.0.0.1"] : ["127.0.0.1", "::1"]).map((address) => ({
+        address,
+        family: address === "::1" ? 6 : 4,
+      })),
+    );
+  const opened = await bind({ host: "::", lookup }).catch((error: Error) => t.skip(`no IPv6: ${error.message}`));
+  if (opened === undefined) return;
+  await using client = opened;
+  await using server = await bind(HOST);
+  server.handle({ datagram: (socket, { data, from }) => void socket.trySend(data, from) });
+  const { port } = server.address;
+  const from = { host: "::ffff:127.0.0.1", port };
+  for (const host of ["127.0.0.1", "::ffff:127.0.0.1", "four.test"]) {
+    await client.send("sent", { host, port });
+    assert.deepEqual((await client.receive({ timeoutMs: 30_000 })).from, from, host);
+    assert.equal(client.trySend("tried", { host, port }), true);
+    assert.equal(text(await client.receive({ timeoutMs: 30_000 })), "tried");
+    assert.deepEqual((await client.request("asked", { host, port })).from, from, host);
+    await client.connect({ host, port });
+    assert.deepEqual(client.remote, from);
+    await client.send("to the peer", { host, port });
+    assert.equal(text(await client.receive({ timeoutMs: 30_000 })), "to the peer");
+    await client.disconnect();
+  }
+  // A name that has an IPv6 address stands for that.
+  await client.connect({ host: "both.test", port });
+  assert.equal(client.remote?.host, "::1");
+});
+
+test("UdpSocket sends to no IPv4 address where it is on one IPv6 address, or ipv6Only", async (t) => {
+  for (const options of [{ host: "::1" }, { host: "::", ipv6Only: true }]) {
+    const opened = await bind(options).catch((error: Error) => t.skip(`no IPv6: ${error.message}`));
+    if (opened === undefined) return;
+    await using socket = opened;
+    await assert.rejects(socket.send("x", { ...HOST, port: 9 }), {
+      code: "name-not-found",
+      message: "Cannot send to 127.0.0.1:9: it is not an IPv6 address, and the socket is IPv6",
+    });
+    assert.equal(socket.trySend("x", { ...HOST, port: 9 }), false);
+  }
 });
 
 test("UdpSocket.send() yields to the event loop every 32 datagrams", async () => {
@@ -265,7 +340,7 @@ test("UdpSocket.connect() learns from the kernel that nobody listens", async () 
   await refused;
   // Nobody waits when the answer comes: the next one is told, once.
   await client.send("anybody?");
-  for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+  await arrivals();
   await assert.rejects(client.receive(), { code: "refused" });
   assert.equal(client.state, "bound");
 });

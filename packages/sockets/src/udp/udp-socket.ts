@@ -24,7 +24,9 @@ import type { UdpSocketOptions } from "./udp-options.ts";
  * It is read in one of two ways: by pulling (`receive`, `for await`), or by events (`handle`). What is pulled waits in a
  * bounded queue; when nobody takes it the oldest datagrams are dropped and counted in `dropped`.
  *
- * The socket is IPv4 or IPv6, as its host is, and takes the addresses of its family from every name that it is given.
+ * The socket is IPv4 or IPv6, as its host is, and takes the addresses of its family from every name that it is given. One
+ * on `::` without `ipv6Only` speaks both: it sends to IPv4 addresses, and to names that have no others, and shows them as
+ * `::ffff:192.0.2.1`.
  * The addresses of a name are remembered for 5 s.
  */
 export class UdpSocket implements AsyncDisposable {
@@ -47,14 +49,14 @@ export class UdpSocket implements AsyncDisposable {
   /** There with the handlers. */
   #reporter: ErrorReporter | undefined;
 
-  private constructor({ socket, family }: BoundSocket, options: UdpSocketOptions) {
+  private constructor({ socket, family, isDualStack }: BoundSocket, options: UdpSocketOptions) {
     const { address, port } = socket.address();
     this.#socket = socket;
     this.#address = { host: address, port };
     this.#queue = new ReceiveQueue(options.queueMax ?? 1_024);
-    this.#names = new NameCache(family, options.lookup);
+    this.#names = new NameCache(family, options.lookup, isDualStack);
     this.#link = new PeerLink(socket, this.#calls);
-    this.#sending = new SendSide(socket, this.#names, this.#link, this.#calls);
+    this.#sending = new SendSide(socket, family, this.#names, this.#link, this.#calls);
     this.#groups = new MulticastGroups(socket, family);
     socket.on("message", (data, from) => this.#receive({ data, from: { host: from.address, port: from.port } }));
     socket.on("error", (error) => this.#failed(error));
@@ -113,7 +115,7 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /**
-   * Sends one datagram of at most 65,507 bytes; resolves when the kernel has it, which says nothing about its arrival.
+   * Sends one datagram of at most 65,507 bytes, or 65,527 over IPv6; resolves when the kernel has it, which says nothing about its arrival.
    * Without `to` the socket must be connected. Every 32 datagrams the event loop gets its turn.
    *
    * An abort rejects at once, during the name look-up too, and the datagram is not sent; only one that the kernel is
@@ -153,7 +155,8 @@ export class UdpSocket implements AsyncDisposable {
    * datagram several times, so ask only what may be asked twice.
    *
    * @throws {SocketError} `timeout` when no attempt was answered; `closed` when the socket is closed meanwhile; what
-   * {@link send} rejects with, for any attempt; on a connected socket `refused`.
+   * {@link send} rejects with, for any attempt; on a connected socket `refused`, as soon as the peer's system says that
+   * nobody listens. That is told to connected sockets only: without {@link connect} it is a `timeout`.
    * @throws {RangeError} when `attempts` is not 1 to 10, or `timeoutMs` is no time.
    *
    * @example
@@ -265,7 +268,8 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /**
-   * Receives what is sent to a multicast group at this socket's port. Joining twice is joining once; closing leaves.
+   * Receives what is sent to a multicast group at this socket's port. Joining twice is joining once, however group and
+   * interface are spelled; closing leaves.
    * The socket should be bound to `0.0.0.0` or `::`: on Linux one bound to another address hears no group.
    *
    * @throws {TypeError} when the group is no multicast address of this socket's family.
@@ -286,7 +290,7 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /**
-   * Undoes {@link joinMulticast} with the same interface. Leaving what was not joined does nothing. On Linux a socket
+   * Undoes {@link joinMulticast} with the same interface, however it is spelled. Leaving what was not joined does nothing. On Linux a socket
    * on `0.0.0.0` goes on hearing the group while another socket of the machine is in it.
    *
    * @throws {TypeError} when the group is no multicast address of this socket's family.
