@@ -59,6 +59,15 @@ function portOf(server: Server): string {
 
 type Say = (value: object) => Promise<void>;
 
+const LIMITS = {
+  messageBytesMax: 4096,
+  topicBytesMax: 1024,
+  frameBytesMax: 65_536,
+  roomsMax: 10,
+  historyMax: 200,
+  pingMs: 0,
+};
+
 /** A chat server whose every text is evil; `joining` says what it does when somebody joins. */
 function evilChat(joining: (say: Say, request: { id?: string }, connection: Connection) => Promise<void>) {
   return serve({}, async (connection) => {
@@ -66,7 +75,7 @@ function evilChat(joining: (say: Say, request: { id?: string }, connection: Conn
     const say: Say = (value) => channel.write(value);
     for await (const request of channel as AsyncIterable<{ type: string; id?: string }>) {
       const { type, id } = request;
-      if (type === "hello") await say({ type, version: 2, session: "s", username: EVIL, limits: {} });
+      if (type === "hello") await say({ type, version: 2, session: "s", username: EVIL, limits: LIMITS });
       else if (type === "join") await joining(say, request, connection);
       else if (type === "who") await say({ type, id, room: EVIL, members: [EVIL], count: 1 });
       else if (type === "rooms") await say({ type, id, rooms: [{ room: EVIL, count: 1 }] });

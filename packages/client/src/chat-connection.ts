@@ -105,7 +105,7 @@ export class ChatConnection {
       if (message?.type === "ping") this.#say({ type: "pong" });
       else if (message !== undefined) this.#dispatch(message);
     } catch (error) {
-      this.fail(this.#isGreeted ? unreadable(error) : noChatServer(error));
+      this.fail(this.#isGreeted ? protocolError(error) : noChatServer(error));
     }
   }
 
@@ -117,7 +117,6 @@ export class ChatConnection {
   }
 
   #greeted(hello: HelloMessage): void {
-    // An echo server gives our own hello back, which has no limits.
     const { pingMs } = hello.limits;
     this.#isGreeted = true;
     clearTimeout(this.#timer);
@@ -149,8 +148,9 @@ function lost(error: Error | undefined): string {
   return `Connection lost: ${error?.message ?? "the server ended it"}`;
 }
 
-function unreadable(cause: unknown): ChatError {
-  return new ChatError("disconnected", "Cannot read the server's message", { cause });
+/** The text of `cause` may quote the server, so it is not repeated. */
+function protocolError(cause: unknown): ChatError {
+  return new ChatError("protocol-error", "Connection lost: the server broke the chat's protocol", { cause });
 }
 
 function noChatServer(cause: unknown): ChatError {

@@ -1,10 +1,15 @@
 import type { ErrorMessage } from "@landline/protocol";
 
 /**
- * What a client's call can fail with: the server's own codes, and
- * `disconnected` (the link broke, or there is none), `not-a-chat-server` (what answers speaks another wire),
- * `timeout` (no answer came), `queue-full` (too many calls wait), `closed` (by {@link ChatClient.close}) and `bye`
- * (the server ended it for good).
+ * Why a call of the client failed: a code of the server, or one of the client's own.
+ *
+ * - `disconnected`: the link broke, or there is none.
+ * - `not-a-chat-server`: the peer does not speak the chat's protocol.
+ * - `protocol-error`: the server sent a message with a wrong shape after `hello`. The link ends and the client reconnects.
+ * - `timeout`: no answer came in time.
+ * - `queue-full`: too many calls wait for an answer.
+ * - `closed`: the caller closed the client.
+ * - `bye`: the server ended the session for good.
  */
 export type ChatErrorCode =
   | NonNullable<ErrorMessage["code"]>
@@ -17,15 +22,15 @@ export type ChatErrorCode =
 
 /** See {@link ChatError}. */
 export interface ChatErrorOptions extends ErrorOptions {
-  /** When trying again makes sense, in milliseconds from now. */
+  /** Earliest useful retry, in milliseconds from now. */
   readonly retryAfterMs?: number | undefined;
 }
 
-/** A call of the chat client that failed. */
+/** A failed call of {@link ChatClient}, or a reason that its events carry. */
 export class ChatError extends Error {
   override readonly name = "ChatError";
   readonly code: ChatErrorCode;
-  /** When trying again makes sense, in milliseconds from the answer, where the server said so. */
+  /** Earliest useful retry, in milliseconds from the answer; `undefined` when the server names no time. */
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ChatErrorCode, message: string, options: ChatErrorOptions = {}) {
@@ -35,7 +40,7 @@ export class ChatError extends Error {
   }
 }
 
-/** The client's view of an error that the server sent. */
+/** Converts an error message of the server. */
 export function asError({ code, message, retryAfterMs }: ErrorMessage): ChatError {
   return new ChatError(code ?? "invalid-request", message, { retryAfterMs });
 }

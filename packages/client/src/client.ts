@@ -11,7 +11,7 @@ import type {
   WhoMessage,
 } from "@landline/protocol";
 import type { ChatConnection } from "./chat-connection.ts";
-import { asError, ChatError } from "./chat-error.ts";
+import { asError, ChatError, type ChatErrorCode } from "./chat-error.ts";
 import { ChatSession } from "./chat-session.ts";
 import type { ChatClientOptions, HistoryOptions, JoinOptions, SearchOptions, WaitOptions } from "./client-options.ts";
 import type { ChatClientEvent, ChatClientState } from "./events.ts";
@@ -135,8 +135,7 @@ export class ChatClient implements AsyncDisposable {
     try {
       await this.#requests.ask<"leave">({ type: "leave", room });
     } catch (error) {
-      const isLeftAnyway = error instanceof ChatError && (error.code === "disconnected" || error.code === "timeout");
-      if (!wasJoined || !isLeftAnyway) throw error;
+      if (!wasJoined || !(error instanceof ChatError) || !LINK_FAILURES.has(error.code)) throw error;
     }
   }
 
@@ -286,12 +285,12 @@ export class ChatClient implements AsyncDisposable {
 
   #joined(joined: JoinedMessage): void {
     this.#isNamed = true;
-    if (this.#rooms.resume(joined)) {
-      this.#requests.answer(joined);
-    } else if (this.#requests.answer(joined)) {
+    const isAnswer = this.#requests.answer(joined);
+    if (this.#rooms.resume(joined)) return;
+    if (isAnswer) {
       this.#rooms.enter(joined);
     } else if (this.#rooms.get(joined.room) === undefined) {
-      // Nobody waits for it any more.
+      // The caller aborted the join before its answer came.
       this.#requests.tell({ type: "leave", id: this.#requests.nextId(), room: joined.room });
     }
   }
@@ -299,7 +298,7 @@ export class ChatClient implements AsyncDisposable {
   #lost(error: ChatError): void {
     this.#isNamed = false;
     this.#rooms.pause();
-    const code = error.code === "timeout" ? "timeout" : "disconnected";
+    const code = LINK_FAILURES.has(error.code) ? error.code : "disconnected";
     this.#requests.pause(new ChatError(code, error.message, { cause: error }));
   }
 
@@ -316,6 +315,9 @@ export class ChatClient implements AsyncDisposable {
     }
   }
 }
+
+/** A connection that ended with one of these has left its rooms. */
+const LINK_FAILURES: ReadonlySet<ChatErrorCode> = new Set(["disconnected", "timeout", "protocol-error"]);
 
 /** Leaves out what was not given, as the wire knows no `undefined`. */
 function given<Fields extends object>(fields: Fields): { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> } {

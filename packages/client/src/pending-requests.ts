@@ -10,7 +10,7 @@ import type {
   TopicMessage,
   WhoMessage,
 } from "@landline/protocol";
-import { asError, type ChatError } from "./chat-error.ts";
+import { asError, ChatError } from "./chat-error.ts";
 
 /** Which message answers a request. */
 export interface Answers {
@@ -37,6 +37,19 @@ export type Asked<Type extends keyof Answers = keyof Answers> = Type extends key
 
 /** A chat that waits for its acknowledgement. */
 export type AskedChat = Asked<"chat"> & { readonly room: string };
+
+const ANSWER_TYPES: { readonly [Type in keyof Answers]: Answers[Type]["type"] } = {
+  join: "joined",
+  chat: "ack",
+  leave: "ack",
+  who: "who",
+  rooms: "rooms",
+  history: "history",
+  search: "search",
+  topic: "topic",
+  read: "ack",
+  ping: "pong",
+};
 
 /** A request is refused for good when it was held back this long, in milliseconds. */
 const HOLD_MS_MAX = 60_000;
@@ -113,12 +126,19 @@ export class PendingRequests {
     return promise;
   }
 
-  /** Settles the request that this message answers; false if none waits for it. */
+  /**
+   * Settles the request with the message's id.
+   *
+   * @returns false when no request with this id is pending.
+   * @throws {ChatError} `protocol-error` when a message of this type does not answer the request.
+   */
   answer(message: Answer | ErrorMessage): boolean {
     const pending = message.id === undefined ? undefined : this.#pending.get(message.id);
     if (pending === undefined) return false;
     if (message.type === "error") pending.reject(asError(message));
-    else pending.resolve(message);
+    else if (message.type === answerType(pending.request)) pending.resolve(message);
+    else
+      throw new ChatError("protocol-error", `Cannot answer ${pending.request.type}: the server sent ${message.type}`);
     return true;
   }
 
@@ -188,6 +208,11 @@ export class PendingRequests {
       this.#timer = setTimeout(() => this.#options.timeout(), this.#options.timeoutMs);
     }
   }
+}
+
+function answerType(request: Asked): Answer["type"] {
+  if (request.type === "topic" && request.topic !== undefined) return "ack";
+  return ANSWER_TYPES[request.type];
 }
 
 function isChat(request: Asked): request is AskedChat {

@@ -4,6 +4,9 @@ import { ChatError } from "./chat-error.ts";
 import { type Answer, type Answers, type Asked, type AskedChat, PendingRequests } from "./pending-requests.ts";
 import { RatePause } from "./rate-pause.ts";
 
+/** Wait after `rate-limited` when the server names none, in milliseconds. */
+const RETRY_MS = 1_000;
+
 /** A request without the id that it will get. */
 export type Unasked<Type extends keyof Answers> = Omit<Asked<Type>, "id">;
 
@@ -114,12 +117,13 @@ export class Requests {
    *
    * @param isAway whether the user is in a room that this connection has not entered yet.
    */
-  holdsBack({ id, code, retryAfterMs = 0 }: ErrorMessage, isAway: (room: string) => boolean): boolean {
+  holdsBack({ id, code, retryAfterMs }: ErrorMessage, isAway: (room: string) => boolean): boolean {
     const request = id === undefined ? undefined : this.#pending.get(id);
     if (request === undefined) return false;
     if (code === "rate-limited") {
-      if (!this.#pending.hold(request.id, retryAfterMs)) return false;
-      this.#pause.last(retryAfterMs);
+      const waitMs = retryAfterMs || RETRY_MS;
+      if (!this.#pending.hold(request.id, waitMs)) return false;
+      this.#pause.last(waitMs);
       return true;
     }
     // It followed a join of its room that was held back itself.

@@ -34,4 +34,5 @@ export type {
   WhoMessage,
 } from "./messages.ts";
 export { nameKey } from "./names.ts";
-export { type InvalidRequest, isRequestId, parseRequest, parseServerMessage } from "./parse.ts";
+export { type InvalidRequest, isRequestId, parseRequest } from "./parse.ts";
+export { parseServerMessage } from "./parse-server-message.ts";

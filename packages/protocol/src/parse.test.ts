@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { fc } from "../../../test/seed.ts";
 import { BYE_CODES, ERROR_CODES } from "./codes.ts";
-import { parseRequest, parseServerMessage } from "./parse.ts";
+import { parseRequest } from "./parse.ts";
 
 /** A valid request of each type with all its fields, and the required type of each field. */
 const REQUESTS = {
@@ -167,24 +167,6 @@ describe("parseRequest()", () => {
       }),
       { numRuns: 2_000 },
     );
-  });
-});
-
-describe("parseServerMessage()", () => {
-  test("parses a message of a known type", () => {
-    assert.deepEqual(parseServerMessage('{"type":"pong","id":"1"}'), { type: "pong", id: "1" });
-  });
-
-  test("returns undefined for an unknown type", () => {
-    for (const type of ["edit", "", "__proto__", "constructor"]) {
-      assert.equal(parseServerMessage(JSON.stringify({ type })), undefined);
-    }
-  });
-
-  test("throws a SyntaxError for anything else", () => {
-    for (const text of ["", "{", "null", "1", "[]", '"x"', "{}", '{"type":1}']) {
-      assert.throws(() => parseServerMessage(text), SyntaxError, text);
-    }
   });
 });
 

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "./codes.ts";
-import type { Position, Request, RequestOf, RequestType, ServerMessage } from "./messages.ts";
+import type { Position, Request, RequestOf, RequestType } from "./messages.ts";
 
 /** Why a value is not a valid request. */
 export interface InvalidRequest {
@@ -124,40 +124,6 @@ function copyOf(value: unknown): unknown {
   const { epoch, seq } = value as Position;
   return { epoch, seq };
 }
-
-/**
- * Parses one message from the server. Returns `undefined` for an unknown type; the client ignores it.
- *
- * @throws {SyntaxError} when the text is not JSON, or not an object with a string `type`.
- */
-export function parseServerMessage(text: string): ServerMessage | undefined {
-  const value: unknown = JSON.parse(text);
-  if (typeof value !== "object" || value === null || typeof (value as Fields).type !== "string") {
-    throw new SyntaxError("Cannot read the server's message: not an object with a type");
-  }
-  return SERVER_TYPES.has((value as ServerMessage).type) ? (value as ServerMessage) : undefined;
-}
-
-const SERVER_TYPES: ReadonlySet<string> = new Set<ServerMessage["type"]>([
-  "welcome",
-  "notification",
-  "chat",
-  "set",
-  "error",
-  "hello",
-  "joined",
-  "ack",
-  "who",
-  "rooms",
-  "history",
-  "search",
-  "topic",
-  "typing",
-  "presence",
-  "ping",
-  "pong",
-  "bye",
-]);
 
 function invalid(code: ErrorCode, message: string, id?: string): InvalidRequest {
   return id === undefined ? { type: "invalid", code, message } : { type: "invalid", code, message, id };

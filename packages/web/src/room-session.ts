@@ -277,6 +277,7 @@ const PASSING: ReadonlySet<ChatErrorCode> = new Set([
   "busy",
   "disconnected",
   "internal",
+  "protocol-error",
   "queue-full",
   "rate-limited",
   "timeout",
