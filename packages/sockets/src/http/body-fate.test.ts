@@ -1,4 +1,4 @@
-/** What becomes of a request's body: a stream that is given to `request` is read to its end or cancelled, once. */
+/** A stream passed to `request` is read to its end or cancelled, exactly once. */
 import assert from "node:assert/strict";
 import { createReadStream, readFileSync } from "node:fs";
 import { Readable } from "node:stream";
@@ -21,7 +21,7 @@ const other = readFileSync(fixture("other-cert.pem"));
 
 type Stream = Exclude<RequestBody, string | Uint8Array>;
 
-/** A stream that would never end by itself, and how often it was cancelled. */
+/** An endless stream, and how often it was cancelled. */
 interface Watched {
   readonly body: Stream;
   cancelled(): number;
@@ -101,7 +101,7 @@ const KINDS: Record<string, () => Watched> = {
   },
 };
 
-/** Serves over HTTP or HTTPS; connections are left to the answer, until all are closed. */
+/** Serves over HTTP or HTTPS. `answer` owns the connections; all are closed at the end. */
 async function serving(
   scheme: Scheme,
   answer: (connection: Connection) => Promise<void> | void,
@@ -130,7 +130,7 @@ type Scheme = (typeof SCHEMES)[number];
 
 const loopback: ConnectOptions["lookup"] = (_, __, done) => done(null, [{ address: "127.0.0.1", family: 4 }]);
 
-/** What the request came to; its response is given up. */
+/** The outcome of the request. Its response is closed. */
 async function outcome(url: string, options: RequestOptions): Promise<unknown> {
   try {
     const response = await request(url, options);
@@ -141,39 +141,39 @@ async function outcome(url: string, options: RequestOptions): Promise<unknown> {
   }
 }
 
-/** The ways in which a request ends before its body does. */
+/** Ways in which a request ends before its body. */
 const ENDINGS: Record<string, (body: Stream, scheme: Scheme) => Promise<unknown>> = {
   "the URL is wrong": (body) => outcome("ftp://localhost/", { body }),
-  "the URL is no URL": (body) => outcome("http://", { body }),
+  "the URL is not a URL": (body) => outcome("http://", { body }),
   "the method is wrong": (body) => outcome("http://localhost:1/", { body, method: "A B" }),
   "the method has no body": (body) => outcome("http://localhost:1/", { body, method: "TRACE" }),
   "a header is wrong": (body) => outcome("http://localhost:1/", { body, headers: { "a b": "c" } }),
-  "there is json, too": (body) => outcome("http://localhost:1/", { body, json: 1 }),
+  "json is given too": (body) => outcome("http://localhost:1/", { body, json: 1 }),
   "a limit is wrong": (body) => outcome("http://localhost:1/", { body, redirectsMax: -1 }),
   "a time is wrong": (body) => outcome("http://localhost:1/", { body, timeoutMs: -1 }),
-  "a limit of the answer is wrong": (body) => outcome("http://localhost:1/", { body, bodyBytesMax: -1 }),
+  "a limit of the response is wrong": (body) => outcome("http://localhost:1/", { body, bodyBytesMax: -1 }),
   "the TLS options are wrong": (body) =>
     outcome("https://localhost:1/", { body, tls: { ca: "no certificate", ciphers: "none" } }),
-  "it is aborted already": (body) => outcome("http://localhost:1/", { body, signal: AbortSignal.abort() }),
-  "there is no such name": (body) =>
+  "its signal is already aborted": (body) => outcome("http://localhost:1/", { body, signal: AbortSignal.abort() }),
+  "the host name does not exist": (body) =>
     outcome("http://name.test/", {
       body,
       lookup: (_, __, done) => done(Object.assign(new Error("none"), { code: "ENOTFOUND" }), ""),
     }),
-  "it is aborted in the lookup": async (body) => {
+  "it is aborted during the lookup": async (body) => {
     const controller = new AbortController();
     const asked = outcome("http://name.test/", { body, signal: controller.signal, lookup: () => controller.abort() });
     return await asked;
   },
   "the head takes too long in the lookup": (body) =>
     outcome("http://name.test/", { body, headTimeoutMs: 1, lookup: () => undefined }),
-  "nobody listens": async (body, scheme) => {
+  "nothing listens": async (body, scheme) => {
     await using listener = await listen({ host: "127.0.0.1" });
     const { port } = listener.address;
     await listener.close();
     return await outcome(`${scheme}://127.0.0.1:${port}/`, { body });
   },
-  "it is aborted in the handshake": async (body) => {
+  "it is aborted during the handshake": async (body) => {
     await using server = await serving("http", (connection) => connection.read().then(() => controller.abort()));
     const controller = new AbortController();
     return await outcome(server.url.replace("http:", "https:"), {
@@ -182,11 +182,11 @@ const ENDINGS: Record<string, (body: Stream, scheme: Scheme) => Promise<unknown>
       signal: controller.signal,
     });
   },
-  "the certificate is another's": async (body) => {
+  "the certificate is for another host": async (body) => {
     await using server = await serving("https", () => undefined);
     return await outcome(server.url, { ...server.options, body, tls: { ca: other } });
   },
-  "the server leaves at once": async (body, scheme) => {
+  "the server closes at once": async (body, scheme) => {
     await using server = await serving(scheme, (connection) => connection.close());
     return await outcome(server.url, { ...server.options, body });
   },
@@ -194,28 +194,28 @@ const ENDINGS: Record<string, (body: Stream, scheme: Scheme) => Promise<unknown>
     await using server = await serving(scheme, (connection) => connection.reset());
     return await outcome(server.url, { ...server.options, body });
   },
-  "the server resets behind the head": async (body, scheme) => {
+  "the server resets after the head": async (body, scheme) => {
     await using server = await serving(scheme, async (connection) => {
       await connection.readUntil("\r\n\r\n");
       connection.reset();
     });
     return await outcome(server.url, { ...server.options, body });
   },
-  "the answer is malformed": async (body, scheme) => {
+  "the response is malformed": async (body, scheme) => {
     await using server = await serving(scheme, async (connection) => {
       await connection.readUntil("\r\n\r\n");
       await connection.write("no HTTP\r\n\r\n");
     });
     return await outcome(server.url, { ...server.options, body });
   },
-  "the answer is a refusal": async (body, scheme) => {
+  "the response is a refusal": async (body, scheme) => {
     await using server = await serving(scheme, async (connection) => {
       await connection.readUntil("\r\n\r\n");
       await connection.write("HTTP/1.1 413 X\r\nContent-Length: 0\r\n\r\n");
     });
     return await outcome(server.url, { ...server.options, body });
   },
-  "the answer is whole": async (body, scheme) => {
+  "the response is complete": async (body, scheme) => {
     await using server = await serving(scheme, async (connection) => {
       await connection.readUntil("\r\n\r\n");
       await connection.write("HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\nok");
@@ -223,7 +223,7 @@ const ENDINGS: Record<string, (body: Stream, scheme: Scheme) => Promise<unknown>
     const response = await request(server.url, { ...server.options, body });
     return await response.text();
   },
-  "the answer's body is malformed": async (body, scheme) => {
+  "the response's body is malformed": async (body, scheme) => {
     await using server = await serving(scheme, async (connection) => {
       await connection.readUntil("\r\n\r\n");
       await connection.write("HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n");
@@ -231,14 +231,14 @@ const ENDINGS: Record<string, (body: Stream, scheme: Scheme) => Promise<unknown>
     const response = await request(server.url, { ...server.options, body });
     return await response.text().catch((error: unknown) => error);
   },
-  "the answer is given up": async (body, scheme) => {
+  "the response is closed": async (body, scheme) => {
     await using server = await serving(scheme, async (connection) => {
       await connection.readUntil("\r\n\r\n");
       await connection.write("HTTP/1.1 200 X\r\n\r\n");
     });
     return await outcome(server.url, { ...server.options, body });
   },
-  "the answer leads elsewhere without it": async (body, scheme) => {
+  "a redirect does not need it": async (body, scheme) => {
     let asked = 0;
     await using server = await serving(scheme, async (connection) => {
       await connection.readUntil("\r\n\r\n");
@@ -247,7 +247,7 @@ const ENDINGS: Record<string, (body: Stream, scheme: Scheme) => Promise<unknown>
     });
     assert.equal(await outcome(server.url, { ...server.options, body }), 204);
   },
-  "the answer leads elsewhere with it": async (body, scheme) => {
+  "a redirect needs it again": async (body, scheme) => {
     await using server = await serving(scheme, async (connection) => {
       await connection.readUntil("\r\n\r\n");
       await connection.write("HTTP/1.1 307 X\r\nLocation: /\r\nContent-Length: 0\r\n\r\n");
@@ -275,12 +275,12 @@ async function* failing(...chunks: unknown[]): AsyncGenerator<Uint8Array, void, 
   throw failure;
 }
 
-/** Bodies that fail by themselves. `early`: before they are read. */
+/** Bodies that fail. `early`: before they are read. */
 const FAILURES: Record<string, { make: (controller: AbortController) => Stream; early?: true; error?: object }> = {
   "throws at once": { make: () => failing() },
-  "throws behind a small piece": { make: () => failing(Buffer.from("a")) },
-  "throws behind much": { make: () => failing(...Array.from({ length: 100 }, () => CHUNK)) },
-  "gives text": { make: () => failing("text"), error: { name: "TypeError" } },
+  "throws after a small chunk": { make: () => failing(Buffer.from("a")) },
+  "throws after many chunks": { make: () => failing(...Array.from({ length: 100 }, () => CHUNK)) },
+  "yields text": { make: () => failing("text"), error: { name: "TypeError" } },
   "has no iterator": {
     make: () => ({
       [Symbol.asyncIterator]: () => {
@@ -301,7 +301,7 @@ const FAILURES: Record<string, { make: (controller: AbortController) => Stream; 
     make: () => new ReadableStream({ start: (controller) => controller.error(failure) }),
     early: true,
   },
-  "is a Web stream that gives text": {
+  "is a Web stream of text": {
     make: () => ReadableStream.from(["text"]) as unknown as ReadableStream<Uint8Array>,
     error: { name: "TypeError" },
   },
@@ -358,7 +358,7 @@ describe("request()", () => {
       });
     }
 
-    test(`does not leave the error of a body that ${what} to the process when it cannot connect`, async () => {
+    test(`leaves no uncaught error of a body that ${what} when it cannot connect`, async () => {
       const controller = new AbortController();
       const lookup: ConnectOptions["lookup"] = early
         ? () => undefined

@@ -1,6 +1,6 @@
 import { type Field, malformed, type ResponseHead, trimBlanks } from "./response-head.ts";
 
-/** How the end of a body is found. */
+/** How the end of a body is determined. */
 export type BodyLength =
   | { readonly kind: "none" }
   | { readonly kind: "length"; readonly bytes: number }
@@ -8,11 +8,11 @@ export type BodyLength =
   | { readonly kind: "until-close" };
 
 /**
- * Decides how an answer's body ends: RFC 9112, section 6.3. A length together with a transfer coding, and lengths that
- * differ, are refused: two readers could see two messages (request smuggling). Every transfer coding but `chunked` is
- * refused too: the request allows no other (section 7.4), and coded bytes are not the body.
+ * Decides how the body of a response ends: RFC 9112, section 6.3. Content-Length with Transfer-Encoding, and differing
+ * lengths, are refused: two readers could see two different messages (request smuggling). Every transfer coding except
+ * `chunked` is refused too, because the request allows no other (section 7.4).
  *
- * @throws {SocketError} `malformed`.
+ * @throws {SocketError} `malformed` when the fields contradict each other or are invalid.
  */
 export function bodyLength(head: Omit<ResponseHead, "headers">, fields: readonly Field[], method: string): BodyLength {
   const length = contentLength(fields.filter(({ name }) => name === "content-length"));
@@ -24,12 +24,12 @@ export function bodyLength(head: Omit<ResponseHead, "headers">, fields: readonly
   const hasChunks = isChunked(codings);
   if (method === "HEAD" || head.status === 204 || head.status === 304) return { kind: "none" };
   if (hasChunks) return { kind: "chunked" };
-  // Neither coding nor length: the connection's end is the body's.
+  // Without coding and length the body ends with the connection.
   if (length === undefined) return { kind: "until-close" };
   return { kind: "length", bytes: length };
 }
 
-/** The length, which may be repeated, also within a field, as long as it stays the same. */
+/** The length. It may be repeated, in several fields or in one list, with the same value. */
 function contentLength(fields: readonly Field[]): number | undefined {
   let length: number | undefined;
   for (const { value, offset } of fields) {

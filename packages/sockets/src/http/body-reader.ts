@@ -1,7 +1,7 @@
-/** Where the bytes of an answer's body come from, as they are asked for. */
+/** Source of the bytes of a response body. Reads only on demand. */
 export interface BodyReader {
-  /** The next bytes; `null` at the end. One call at a time. */
+  /** Returns the next bytes, or `null` at the end. One call at a time. */
   read(): Promise<Uint8Array | null>;
-  /** Gives up what was not read. Idempotent. */
+  /** Discards the rest of the body. Idempotent. */
   close(): void;
 }

@@ -1,9 +1,9 @@
 import type { Readable } from "node:stream";
 
-/** What can be sent in chunks. A Node stream is an async iterable, too. */
+/** A stream that can be sent in chunks. A Node stream is an async iterable too. */
 export type StreamSource = AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
 
-/** The ways to read a stream and to give it up. */
+/** How to read a stream and to cancel it. */
 interface Chunks {
   next(): Promise<IteratorResult<unknown, unknown>>;
   cancel(): unknown;
@@ -12,8 +12,8 @@ interface Chunks {
 type OnFailure = (error: unknown) => void;
 
 /**
- * The body of a request as a stream. It belongs to the request from the start: it is read to its end, or fails, or is
- * cancelled once. A stream may fail before it is read, as a file that does not exist while the request still connects.
+ * The body of a request as a stream. The request owns it from the start: it is read to its end, fails, or is cancelled,
+ * exactly once. A stream may fail before it is read, for example a missing file while the request still connects.
  */
 export class BodyStream {
   readonly #chunks: Chunks;
@@ -28,15 +28,16 @@ export class BodyStream {
     });
   }
 
-  /** Calls `tell` when the stream fails, also when nobody reads it. */
-  onFailure(tell: OnFailure): void {
-    this.#onFailure = tell;
+  /** Calls `listener` when the stream fails, even when nobody reads it. */
+  onFailure(listener: OnFailure): void {
+    this.#onFailure = listener;
   }
 
   /**
-   * The next chunk, or `undefined` at the end.
+   * Returns the next chunk, or `undefined` at the end.
    *
-   * @throws what the stream throws; {@link TypeError} for a chunk that is not bytes.
+   * @throws what the stream throws.
+   * @throws {TypeError} for a chunk that is not a `Uint8Array`.
    */
   async next(): Promise<Uint8Array | undefined> {
     let step: IteratorResult<unknown, unknown>;
@@ -50,11 +51,11 @@ export class BodyStream {
       this.#isOver = true;
       return undefined;
     }
-    if (!(step.value instanceof Uint8Array)) throw new TypeError("body must give Uint8Array chunks");
+    if (!(step.value instanceof Uint8Array)) throw new TypeError("body must yield Uint8Array chunks");
     return step.value;
   }
 
-  /** Tells the source that no more is wanted. Does not wait: the source may be busy for long. Idempotent. */
+  /** Cancels the source. Does not wait for it, because it may be blocked. Idempotent. */
   cancel(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -67,7 +68,7 @@ function chunksOf(source: StreamSource, onFailure: OnFailure): Chunks {
   return isNodeStream(source) ? nodeChunks(source, onFailure) : iterableChunks(source);
 }
 
-/** By its reader: a Web stream's iterator cannot be left while it waits. */
+/** Uses the reader: the iterator of a Web stream cannot be left while a read is pending. */
 function webChunks(source: ReadableStream<Uint8Array>, onFailure: OnFailure): Chunks {
   const reader = source.getReader();
   reader.closed.catch(onFailure);
@@ -77,9 +78,12 @@ function webChunks(source: ReadableStream<Uint8Array>, onFailure: OnFailure): Ch
   };
 }
 
-/** A Node stream's iterator does not listen before it is read, and does not destroy a stream that it has not read. */
+/**
+ * Listens for errors itself: a Node stream's iterator does not listen before the first read. Destroys the stream
+ * itself: the iterator does not destroy a stream that it never read.
+ */
 function nodeChunks(source: Readable, onFailure: OnFailure): Chunks {
-  // Also for an error that comes after the end: it must not be an uncaught one.
+  // The listener stays for errors after the end, which would be uncaught otherwise.
   source.on("error", onFailure);
   const iterator = source[Symbol.asyncIterator]();
   return { next: () => iterator.next(), cancel: () => source.destroy() };

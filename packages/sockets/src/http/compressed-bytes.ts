@@ -1,12 +1,12 @@
 import { ByteQueue } from "../byte-queue.ts";
 import { SocketError } from "../errors.ts";
 
-/** Bytes as they arrive, or as a coding inside gives them. */
+/** Chunks of bytes, from the connection or from an inner decompressor. */
 export type Chunks = AsyncGenerator<Uint8Array, void, void>;
 
-/** The compressed bytes of a body, read as far as they are needed; those behind the data can be put back. */
+/** The compressed bytes of a body. Reads only as many as needed. Bytes after the compressed data can be put back. */
 export class CompressedBytes {
-  /** `its gzip data`, for errors. */
+  /** For error texts, such as `its gzip data`. */
   readonly what: string;
   readonly #chunks: Chunks;
   readonly #queue = new ByteQueue();
@@ -16,7 +16,7 @@ export class CompressedBytes {
     this.what = what;
   }
 
-  /** The first bytes, up to this many: fewer at the end only. They stay. */
+  /** Returns the first bytes without taking them: `length`, or fewer at the end. */
   async peek(length: number): Promise<Uint8Array> {
     while (this.#queue.length < length && (await this.#more()));
     const bytes = this.#queue.take(Math.min(length, this.#queue.length));
@@ -24,13 +24,13 @@ export class CompressedBytes {
     return bytes;
   }
 
-  /** @throws {SocketError} `end-of-stream` when there are not as many. */
+  /** @throws {SocketError} `end-of-stream` when fewer bytes are left. */
   async take(length: number): Promise<Uint8Array> {
     while (this.#queue.length < length) if (!(await this.#more())) throw this.cutOff();
     return this.#queue.take(length);
   }
 
-  /** Whatever comes next; `undefined` at the end. */
+  /** Returns the next chunk, or `undefined` at the end. */
   async next(): Promise<Uint8Array | undefined> {
     if (this.#queue.length === 0 && !(await this.#more())) return undefined;
     return this.#queue.takeChunk();
@@ -54,7 +54,7 @@ export class CompressedBytes {
     return new SocketError("malformed", text, { operation: "decompress", ...(cause === undefined ? {} : { cause }) });
   }
 
-  /** Empty chunks are passed over. */
+  /** Reads one more non-empty chunk. Returns false at the end. */
   async #more(): Promise<boolean> {
     for (;;) {
       const { done, value } = await this.#chunks.next();

@@ -9,7 +9,7 @@ import type { BodyReader } from "./body-reader.ts";
 import { type ContentCoding, contentCodings, DecompressedBody } from "./decompressed-body.ts";
 import { get } from "./get.ts";
 
-/** A body that comes in these chunks. */
+/** A body that arrives in these chunks. */
 class Chunks implements BodyReader {
   readonly #chunks: Uint8Array[];
   reads = 0;
@@ -72,7 +72,7 @@ async function serveBody(fields: string, body: Uint8Array): Promise<{ server: Se
 
 describe("DecompressedBody", { timeout: 300_000 }, () => {
   for (const [name, coding, bytes] of SAMPLES) {
-    test(`undoes ${name}, however it is cut`, async () => {
+    test(`decompresses ${name} at every split`, async () => {
       assert.deepEqual(await undo(coding, [bytes]), { text: TEXT });
       const single = Array.from(bytes, (byte) => Uint8Array.of(byte));
       assert.deepEqual(await undo(coding, single), { text: TEXT });
@@ -81,14 +81,14 @@ describe("DecompressedBody", { timeout: 300_000 }, () => {
       }
     });
 
-    test(`notices ${name} cut off anywhere`, async () => {
+    test(`rejects ${name} with end-of-stream when cut off at any byte`, async () => {
       for (let at = 1; at < bytes.length; at += 1) {
         assert.deepEqual(await undo(coding, [bytes.subarray(0, at)]), { code: "end-of-stream" }, `cut at ${at}`);
       }
     });
   }
 
-  test("refuses data that is damaged or of another coding", async () => {
+  test("rejects data that is damaged or of another coding", async () => {
     const damaged = gzipSync(TEXT);
     damaged[damaged.length - 6] = (damaged.at(-6) ?? 0) ^ 1;
     assert.deepEqual(await undo("gzip", [damaged]), { code: "malformed" });
@@ -99,16 +99,16 @@ describe("DecompressedBody", { timeout: 300_000 }, () => {
     }
   });
 
-  test("takes no bytes at all for an empty body", async () => {
+  test("treats zero bytes as an empty body", async () => {
     for (const coding of ["gzip", "deflate", "br"] as const) assert.deepEqual(await undo(coding, []), { text: "" });
   });
 
-  test("undoes several codings, last one first, and several members of gzip", async () => {
+  test("decompresses several codings, last one first, and several gzip members", async () => {
     assert.deepEqual(await undo(["gzip", "br"], [brotliCompressSync(gzipSync(TEXT))]), { text: TEXT });
     assert.deepEqual(await undo("gzip", [gzipSync("a"), gzipSync("b")]), { text: "ab" });
   });
 
-  test("reads what follows the data to its end", async () => {
+  test("reads the bytes after the data to the end", async () => {
     for (const [name, coding, bytes] of SAMPLES) {
       const body = new Chunks([bytes, new Uint8Array(3), ...Array.from({ length: 20 }, () => new Uint8Array(100_000))]);
       assert.deepEqual(await readAll(new DecompressedBody(body, [coding], 1_000)), { text: TEXT }, name);
@@ -116,7 +116,7 @@ describe("DecompressedBody", { timeout: 300_000 }, () => {
     }
   });
 
-  test("gives a bomb limit, of every coding and of the codings inside, and stops reading", async () => {
+  test("rejects a bomb of every coding with limit, also in nested codings, and stops reading", async () => {
     const zeros = Buffer.alloc(20_000_000);
     const bombs: [readonly ContentCoding[], Buffer][] = [
       [["gzip"], gzipSync(zeros)],
@@ -132,14 +132,14 @@ describe("DecompressedBody", { timeout: 300_000 }, () => {
     }
   });
 
-  test("gives exactly bytesMax, and not one byte more", async () => {
+  test("accepts a body of bytesMax and rejects one byte more", async () => {
     for (const [, coding, bytes] of SAMPLES) {
       assert.deepEqual(await undo(coding, [bytes], TEXT.length), { text: TEXT });
       assert.deepEqual(await undo(coding, [bytes], TEXT.length - 1), { code: "limit" });
     }
   });
 
-  test("passes on why the compressed bytes could not be read", async () => {
+  test("rejects with the error of the compressed body", async () => {
     const reason = { not: "an Error" };
     const chunks = [gzipSync(TEXT).subarray(0, 20)];
     const body: BodyReader = { read: async () => chunks.shift() ?? Promise.reject(reason), close: () => undefined };
@@ -151,7 +151,7 @@ describe("DecompressedBody", { timeout: 300_000 }, () => {
     );
   });
 
-  test("gives the same for any bytes in any pieces, and only SocketErrors", async () => {
+  test("gives the same result for random bytes at every split, and throws only SocketErrors", async () => {
     const piece = fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.constantFrom(...SAMPLES.map(([, , bytes]) => bytes)));
     const coding = fc.constantFrom<ContentCoding>("gzip", "deflate", "br");
     await fc.assert(
@@ -166,7 +166,7 @@ describe("DecompressedBody", { timeout: 300_000 }, () => {
   });
 });
 
-test("contentCodings() knows names in any case, and leaves alone what it does not know", () => {
+test("contentCodings() ignores case, and returns nothing for unknown codings", () => {
   const codings = (value: string) => contentCodings(new Headers({ "content-encoding": value }));
   assert.deepEqual(codings("GZip, , identity, x-gzip,br"), ["gzip", "gzip", "br"]);
   assert.deepEqual(codings("gzip, zstd"), []);
@@ -175,7 +175,7 @@ test("contentCodings() knows names in any case, and leaves alone what it does no
 });
 
 describe("get() of a compressed body", { timeout: 300_000 }, () => {
-  test("asks for compression, undoes it and leaves the headers", async () => {
+  test("asks for compression, decompresses, and keeps the headers", async () => {
     for (const [, coding, bytes] of SAMPLES) {
       const { server, url, heads } = await serveBody(`Content-Encoding: ${coding}`, bytes);
       await using _ = server;
@@ -188,7 +188,7 @@ describe("get() of a compressed body", { timeout: 300_000 }, () => {
     }
   });
 
-  test("leaves it as it is when told so, and asks for none with a range", async () => {
+  test("returns it as it is with decompress false, and asks for identity with a range", async () => {
     const bytes = gzipSync(TEXT);
     const { server, url, heads } = await serveBody("Content-Encoding: gzip", bytes);
     await using _ = server;
@@ -197,7 +197,7 @@ describe("get() of a compressed body", { timeout: 300_000 }, () => {
     for (const head of heads) assert.match(head, /\r\naccept-encoding: identity\r\n/);
   });
 
-  test("limits what comes out, and refuses what is damaged, cut off, or coded too often", async () => {
+  test("rejects a body that is too large, damaged, cut off, or has too many codings", async () => {
     const bomb = gzipSync(Buffer.alloc(10_000_000));
     const cases = [
       ["Content-Encoding: gzip", bomb, "limit"],
@@ -213,7 +213,7 @@ describe("get() of a compressed body", { timeout: 300_000 }, () => {
     }
   });
 
-  test("gives what the server has flushed before the rest is there, and can be left", async () => {
+  test("yields flushed data before the rest arrives, and can be closed early", async () => {
     const gzip = createGzip();
     gzip.write("first");
     await new Promise<void>((resolve) => gzip.flush(() => resolve()));

@@ -5,10 +5,10 @@ import { type Chunks, CompressedBytes } from "./compressed-bytes.ts";
 import { decompressOne } from "./decompressor.ts";
 import { gunzip } from "./gzip.ts";
 
-/** A coding that can be undone here. */
+/** A supported content coding. */
 export type ContentCoding = "gzip" | "deflate" | "br";
 
-/** What is asked for by default. */
+/** The default value of `accept-encoding`. */
 export const ACCEPTED_CODINGS = "gzip, deflate, br";
 
 const CODINGS: ReadonlyMap<string, ContentCoding> = new Map<string, ContentCoding>([
@@ -17,15 +17,15 @@ const CODINGS: ReadonlyMap<string, ContentCoding> = new Map<string, ContentCodin
   ["deflate", "deflate"],
   ["br", "br"],
 ]);
-/** Codings around one another. Each multiplies the work that a byte on the wire can cause. */
+/** Maximum number of nested codings. Each level multiplies the work that one byte on the wire can cause. */
 const CODINGS_MAX = 4;
 const OUTPUT_BYTES = 65_536;
 
 /**
- * The codings of a body in the order in which they were applied; none when one of them is not known, as then the body
- * is best left as it is.
+ * Returns the codings of a body in the order in which they were applied. Empty when one of them is unknown: the body is
+ * then returned as it is.
  *
- * @throws {SocketError} `limit` above 4.
+ * @throws {SocketError} `limit` for more than 4 codings.
  */
 export function contentCodings(headers: Headers): readonly ContentCoding[] {
   const names = (headers.get("content-encoding") ?? "").split(",").map((name) => name.trim().toLowerCase());
@@ -39,12 +39,12 @@ export function contentCodings(headers: Headers): readonly ContentCoding[] {
   return known;
 }
 
-/** A body as it was before it was compressed: gzip, deflate (zlib's format or the bare one) and Brotli. */
+/** Decompresses a body: gzip, deflate (with or without the zlib header) and Brotli. */
 export class DecompressedBody implements BodyReader {
   readonly #compressed: BodyReader;
   readonly #chunks: AsyncGenerator<Uint8Array, void, void>;
 
-  /** Each coding gives `bytesMax` bytes at most. */
+  /** The output of each coding is limited to `bytesMax` bytes. */
   constructor(compressed: BodyReader, codings: readonly ContentCoding[], bytesMax: number) {
     this.#compressed = compressed;
     let chunks = readAll(compressed);
@@ -72,7 +72,7 @@ async function* readAll(body: BodyReader): AsyncGenerator<Uint8Array, void, void
   for (let chunk = await body.read(); chunk !== null; chunk = await body.read()) yield chunk;
 }
 
-/** Undoes one coding. No bytes at all are taken for an empty body, as many servers send them. */
+/** Undoes one coding. An empty body is accepted, because many servers send one in place of empty compressed data. */
 async function* decompress(compressed: Chunks, coding: ContentCoding, bytesMax: number): Chunks {
   const source = new CompressedBytes(compressed, `its ${coding} data`);
   if ((await source.peek(1)).length === 0) return;
@@ -82,7 +82,7 @@ async function* decompress(compressed: Chunks, coding: ContentCoding, bytesMax: 
     if (bytes > bytesMax) throw tooLong(bytesMax);
     yield chunk;
   }
-  // What follows the data is nothing to the reader, but its framing may be broken.
+  // Discard the bytes after the data, but read them: their framing may be broken.
   while ((await source.next()) !== undefined);
 }
 
@@ -100,7 +100,10 @@ async function* open(source: CompressedBytes, coding: ContentCoding): Chunks {
   }
 }
 
-/** RFC 1950, section 2.2. RFC 9110 means zlib's format by `deflate`; some servers have always sent the bare one. */
+/**
+ * Checks for a zlib header (RFC 1950, section 2.2). RFC 9110 requires it for `deflate`, but some servers send raw
+ * deflate.
+ */
 function isZlib([cmf = 0, flags = 0]: Uint8Array): boolean {
   return (cmf & 0x0f) === 8 && cmf >> 4 <= 7 && (cmf * 256 + flags) % 31 === 0;
 }

@@ -1,13 +1,15 @@
 import type { BrotliDecompress, InflateRaw } from "node:zlib";
 import type { Chunks, CompressedBytes } from "./compressed-bytes.ts";
 
-/** A stream of `node:zlib`'s that decompresses one piece of data and ends where that ends. */
+/** A `node:zlib` stream that decompresses one member and stops at its end. */
 export type Decompressor = BrotliDecompress | InflateRaw;
 
 /**
- * Decompresses one piece of data and leaves in `source` what follows it.
+ * Decompresses one member. The bytes after it stay in `source`.
  *
- * @throws {SocketError} `end-of-stream`, `malformed`; what reading `source` throws.
+ * @throws {SocketError} `end-of-stream` when the data is cut off.
+ * @throws {SocketError} `malformed` when the data is damaged.
+ * @throws what reading `source` throws.
  */
 export async function* decompressOne(source: CompressedBytes, stream: Decompressor): Chunks {
   const feeding = new Feeding(source, stream);
@@ -17,7 +19,7 @@ export async function* decompressOne(source: CompressedBytes, stream: Decompress
   } catch (error) {
     if (feeding.failure !== undefined) throw feeding.failure.error;
     const isCutOff = (error as NodeJS.ErrnoException).code === "Z_BUF_ERROR";
-    throw isCutOff ? source.cutOff(error) : source.malformed("is damaged, or of another coding", error);
+    throw isCutOff ? source.cutOff(error) : source.malformed("is damaged or uses another coding", error);
   } finally {
     feeding.isGivenUp = true;
     stream.destroy();
@@ -25,11 +27,11 @@ export async function* decompressOne(source: CompressedBytes, stream: Decompress
   if (feeding.failure !== undefined) throw feeding.failure.error;
 }
 
-/** Carries compressed bytes to their decompressor, one chunk at a time and no faster than it takes them. */
+/** Feeds compressed bytes to the decompressor, one chunk at a time, and waits for it to take them. */
 class Feeding {
   /** Never rejects. */
   readonly done: Promise<void>;
-  /** Why the compressed bytes could not be read. */
+  /** Set when reading the compressed bytes failed. */
   failure: { readonly error: unknown } | undefined;
   isGivenUp = false;
 
@@ -48,7 +50,7 @@ class Feeding {
       fedBytes += chunk.length;
       const leftBytes = fedBytes - stream.bytesWritten;
       if (leftBytes === 0) continue;
-      // The data has ended; the stream may have been given up as well, and then nobody reads on.
+      // The data has ended. Put the rest back.
       source.unread(chunk.subarray(chunk.length - leftBytes));
       return;
     }
@@ -56,7 +58,7 @@ class Feeding {
   }
 }
 
-/** Resolves when the stream has taken the chunk as far as it wants it, or is destroyed. */
+/** Resolves when the stream has consumed what it needs of the chunk, or is destroyed. */
 function written(stream: Decompressor, chunk: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

@@ -13,23 +13,24 @@ export interface ExchangeOptions extends ResponseDecoderOptions, Pick<ConnectOpt
   readonly tls?: TlsClientOptions | undefined;
 }
 
-/** What is sent. */
+/** A request to send. */
 export interface OutgoingRequest {
   readonly url: URL;
   readonly head: Uint8Array;
   readonly body: OutgoingBody;
 }
 
-/** The server may take this long to close its side when all has been said. */
+/** Time for the server to close its side after the exchange, in milliseconds. */
 const LINGER_MS = 500;
 const NO_BYTES = new Uint8Array(0);
 
 /**
- * One request and its answer on a connection of their own. It reads only when asked, so a slow reader slows the server.
- * The first of these ends it: the last byte, an error, a deadline, an abort, {@link close}.
+ * One request and its response on a connection of their own. It reads only on demand, so a slow reader slows the server
+ * down. It ends with the last byte, an error, a deadline, an abort or {@link close}, whichever comes first.
  *
- * The answer is read while the request's body is being sent. Sending stops when the answer is whole, and with the head
- * of an answer from 300 up: the server does not want the rest (RFC 9112, section 9.5). A 2xx answer may depend on it.
+ * The response is read while the request's body is being sent. Sending stops when the response is complete, or when a
+ * status of 300 or above arrives: the server does not want the rest (RFC 9112, section 9.5). It continues after the
+ * head of a 2xx response, which may depend on the body.
  */
 export class Exchange implements BodyReader {
   readonly #options: ExchangeOptions;
@@ -47,12 +48,12 @@ export class Exchange implements BodyReader {
     this.#decoder = new ResponseDecoder(options);
   }
 
-  /** What came after a chunked body; empty before its end. */
+  /** Trailer fields of a chunked body. Empty before its end. */
   get trailers(): Headers {
     return this.#trailers;
   }
 
-  /** Connects, sends the request and waits for the head of the final answer. */
+  /** Connects, sends the request and waits for the head of the final response. */
   async open({ url, head, body }: OutgoingRequest): Promise<ResponseHead> {
     const { signal } = this.#deadlines;
     const { method = "GET", tls = true, lookup, allowAddress } = this.#options;
@@ -69,7 +70,7 @@ export class Exchange implements BodyReader {
         lingerMs: LINGER_MS,
         tls: isSecure ? tls : undefined,
       });
-      // An abort may have come between the connection and its being known here.
+      // The signal may have aborted just after the connection was established.
       signal.throwIfAborted();
       this.#connection.send(head);
       if (body.kind !== "none") void this.#send(this.#connection, body);
@@ -84,20 +85,20 @@ export class Exchange implements BodyReader {
     }
   }
 
-  /** This answer is the response. It is over with its head when it has no body. */
+  /** Uses this as the final response. Without a body the exchange ends here. */
   accept(): void {
     this.#deadlines.arrived();
     const [event] = this.#events;
     if (event?.type === "end") this.#ended(event.trailers);
   }
 
-  /** This answer is not the response: the request goes on elsewhere. */
+  /** Drops this response, because the request continues elsewhere. */
   leave(): void {
     this.#finish(false);
     this.#deadlines.setSending(false);
   }
 
-  /** The next bytes of the body; `null` at its end. */
+  /** Returns the next bytes of the body, or `null` at its end. */
   async read(): Promise<Uint8Array | null> {
     this.#deadlines.signal.throwIfAborted();
     if (this.#isOver) return null;
@@ -113,7 +114,7 @@ export class Exchange implements BodyReader {
     }
   }
 
-  /** Gives up what was not read. Idempotent. */
+  /** Discards the rest of the body and closes the connection. Idempotent. */
   close(): void {
     this.#finish(false);
     this.#deadlines.end();
@@ -124,10 +125,10 @@ export class Exchange implements BodyReader {
     this.close();
   }
 
-  /** Never rejects: what goes wrong ends the exchange. */
+  /** Sends the body. Never rejects: an error ends the exchange. */
   async #send(connection: Connection, body: OutgoingBody): Promise<void> {
     const { chunkTimeoutMs: timeoutMs } = this.#deadlines;
-    const timeoutError = () => this.#deadlines.timeout("the server took nothing", timeoutMs, "chunkTimeoutMs");
+    const timeoutError = () => this.#deadlines.timeout("the server accepted no bytes", timeoutMs, "chunkTimeoutMs");
     this.#deadlines.setSending(true);
     try {
       await sendBody(connection, body, { signal: this.#sending.signal, timeoutMs, timeoutError });
@@ -143,7 +144,7 @@ export class Exchange implements BodyReader {
     for (;;) {
       const event = this.#events.shift();
       if (event !== undefined) return event;
-      // An error that came with events is thrown by the call after them.
+      // The decoder throws an error that follows events on the next call.
       this.#decoder.decode(NO_BYTES);
       const chunk = await connection.read();
       this.#events.push(...(chunk === null ? this.#decoder.end() : this.#decoder.decode(chunk)));
@@ -152,7 +153,7 @@ export class Exchange implements BodyReader {
 
   readonly #onAbort = (): void => this.#finish(true);
 
-  /** Breaks the connection off; returns what the caller is to be told. */
+  /** Resets the connection. Returns the error for the caller. */
   #failed(error: unknown): unknown {
     this.#finish(true);
     this.#connection?.reset();

@@ -14,7 +14,7 @@ import type { Server } from "../tcp/server.ts";
 import { get } from "./get.ts";
 import { request } from "./request.ts";
 
-/** Every connection of this process, of both ends, that was opened and is not closed. */
+/** All open connections of this process, of both ends. */
 const open = new Set<number>();
 let noneOpen: (() => void) | undefined;
 
@@ -25,10 +25,10 @@ function watch(message: unknown): void {
   if (open.size === 0) noneOpen?.();
 }
 
-/** What the server does with one request, whose head it is given. */
+/** Serves one request, given its head. */
 type Answer = (connection: Connection, head: string) => Promise<void> | void;
 
-/** A server that says what it likes. Requests end at their empty line. */
+/** A server with a custom response. Requests end at their empty line. */
 function serveRaw(answer: Answer): Promise<Server> {
   return serve({}, async (connection) => {
     const head = await connection.readUntil("\r\n\r\n");
@@ -40,7 +40,7 @@ function urlOf(server: Server, pathname = "/"): string {
   return `http://localhost:${server.address.port}${pathname}`;
 }
 
-/** Answers and then waits for the client's end, so that the client's own closing is what is tested. */
+/** Responds and waits for the client's end, so that the test sees how the client closes. */
 async function stayOpen(connection: Connection, answer: string): Promise<void> {
   await connection.write(answer);
   for await (const _ of connection);
@@ -55,7 +55,7 @@ describe("get()", { timeout: 300_000 }, () => {
     if (open.size > 0) await promise;
   });
 
-  test("asks for a path at a host and closes", async () => {
+  test("sends path and host, and closes the connection", async () => {
     let asked = "";
     await using server = await serveRaw((connection, head) => {
       asked = head;
@@ -71,7 +71,7 @@ describe("get()", { timeout: 300_000 }, () => {
     assert.match(asked, /\r\nx-b: c\r\n/);
   });
 
-  test("gives the body in every form", async () => {
+  test("returns the body in every form", async () => {
     await using server = await serveRaw((connection) =>
       stayOpen(
         connection,
@@ -89,14 +89,14 @@ describe("get()", { timeout: 300_000 }, () => {
     assert.equal(response.trailers.get("x-t"), "1");
   });
 
-  test("reads a body once", async () => {
+  test("rejects a second reading of the body", async () => {
     await using server = await serveRaw((connection) =>
       stayOpen(connection, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
     );
     const response = await get(urlOf(server));
     const { body } = response;
     assert.equal(response.body, body);
-    assert.equal(response.bodyUsed, false, "looking at the stream does not use the body");
+    assert.equal(response.bodyUsed, false, "accessing the stream does not use the body");
     assert.equal(await response.text(), "ok");
     await assert.rejects(response.text(), TypeError);
     await assert.rejects(body.getReader().read(), TypeError);
@@ -113,19 +113,19 @@ describe("get()", { timeout: 300_000 }, () => {
     });
   });
 
-  test("closes at once where there is no body", async () => {
+  test("closes at once when there is no body", async () => {
     await using server = await serveRaw((connection) => stayOpen(connection, "HTTP/1.1 204 No Content\r\n\r\n"));
     const response = await get(urlOf(server));
     assert.equal(response.status, 204);
     assert.equal(await response.text(), "");
   });
 
-  test("reads until the end without a length", async () => {
+  test("reads a body without a length until the connection ends", async () => {
     await using server = await serveRaw((connection) => connection.write("HTTP/1.0 200 OK\r\n\r\nall of it"));
     assert.equal(await (await get(urlOf(server))).text(), "all of it");
   });
 
-  test("passes over 1xx and bytes after the message", async () => {
+  test("skips 1xx responses and bytes after the response", async () => {
     await using server = await serveRaw((connection) =>
       stayOpen(
         connection,
@@ -145,20 +145,20 @@ describe("get()", { timeout: 300_000 }, () => {
     await assert.rejects(new Response(streamed.body).text(), { code: "end-of-stream" });
   });
 
-  test("rejects what is not HTTP, and a server without an answer", async () => {
+  test("rejects a response that is not HTTP, and a server that does not respond", async () => {
     await using other = await serveRaw((connection) => stayOpen(connection, "220 mail.example ESMTP\r\n"));
     await assert.rejects(get(urlOf(other)), { code: "malformed", offset: 0 });
     await using silent = await serveRaw(() => undefined);
     await assert.rejects(get(urlOf(silent)), { code: "end-of-stream" });
   });
 
-  test("rejects a connection that is refused", async () => {
+  test("rejects when the connection is refused", async () => {
     const server = await serveRaw(() => undefined);
     await server.close();
     await assert.rejects(get(urlOf(server)), { code: "refused" });
   });
 
-  test("limits the head and the body", async () => {
+  test("rejects a head or body above its limit", async () => {
     await using server = await serveRaw((connection) =>
       stayOpen(connection, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
     );
@@ -166,7 +166,7 @@ describe("get()", { timeout: 300_000 }, () => {
     await assert.rejects(get(urlOf(server), { bodyBytesMax: 4 }), { code: "limit" });
   });
 
-  test("slows the server down when nobody reads", async () => {
+  test("applies backpressure while the response is not read", async () => {
     const sent = Promise.withResolvers<number>();
     const total = 64 * 1024 * 1024;
     await using server = await serveRaw(async (connection) => {
@@ -174,7 +174,7 @@ describe("get()", { timeout: 300_000 }, () => {
       const piece = Buffer.alloc(1024 * 1024);
       let bytes = 0;
       try {
-        // A write that waits this long waits for a reader.
+        // A write that waits this long is waiting for a reader.
         for (; bytes < total; bytes += piece.length) await connection.write(piece, { timeoutMs: 300 });
       } catch {
         sent.resolve(bytes);
@@ -186,7 +186,7 @@ describe("get()", { timeout: 300_000 }, () => {
     assert.ok((await sent.promise) < total, "most of the body stays with the server");
   });
 
-  test("closes when a loop over the body is left, and when its stream is cancelled", async () => {
+  test("closes when the loop over the body is left or its stream is cancelled", async () => {
     await using server = await serveRaw((connection) =>
       stayOpen(connection, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"),
     );
@@ -201,7 +201,7 @@ describe("get()", { timeout: 300_000 }, () => {
     await assert.rejects(response.text(), TypeError);
   });
 
-  test("aborts while it connects, waits for the head, and reads the body", async () => {
+  test("can be aborted while it connects, waits for the head, and reads the body", async () => {
     const reason = new Error("enough");
     await assert.rejects(get("http://localhost:1/", { signal: AbortSignal.abort(reason) }), reason);
     const asked = Promise.withResolvers<void>();
@@ -226,7 +226,7 @@ describe("get()", { timeout: 300_000 }, () => {
     await assert.rejects(next, reason);
   });
 
-  test("aborts a body that nobody is reading", async () => {
+  test("can be aborted while the body is not being read", async () => {
     await using server = await serveRaw((connection) =>
       stayOpen(connection, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
     );
@@ -236,7 +236,7 @@ describe("get()", { timeout: 300_000 }, () => {
     await assert.rejects(response.text(), /enough/);
   });
 
-  test("keeps one deadline for head and body, and one for each silence", async () => {
+  test("applies timeoutMs to head and body together, and chunkTimeoutMs to each silence", async () => {
     await using server = await serveRaw((connection) =>
       stayOpen(connection, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"),
     );
@@ -267,7 +267,7 @@ describe("get()", { timeout: 300_000 }, () => {
     assert.equal(listeners, 0);
   });
 
-  test("refuses URLs and headers that cannot be sent", async () => {
+  test("rejects invalid URLs and headers", async () => {
     await assert.rejects(get("ftp://localhost/"), TypeError);
     await assert.rejects(get("http://me:secret@localhost/"), TypeError);
     await assert.rejects(get("nonsense"), TypeError);
@@ -292,7 +292,7 @@ describe("get()", { timeout: 300_000 }, () => {
     assert.equal(await response.text(), "move");
   });
 
-  test("sends secrets to their own origin alone", async () => {
+  test("sends secret headers only to their origin", async () => {
     const heads: string[] = [];
     await using other = await serveRaw((connection, head) => {
       heads.push(head);
@@ -324,7 +324,7 @@ describe("get()", { timeout: 300_000 }, () => {
     }
   });
 
-  test("asks with HEAD and awaits no body", async () => {
+  test("expects no body after HEAD", async () => {
     await using server = await serveRaw((connection, head) => {
       assert.match(head, /^HEAD /);
       return stayOpen(connection, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
@@ -369,7 +369,7 @@ describe("get() from python3 -m http.server", { skip, timeout: 300_000 }, () => 
     assert.deepEqual(Buffer.from(await response.bytes()), Buffer.alloc(300_000, "0123456789"));
   });
 
-  test("reads a listing, and a 404", async () => {
+  test("reads a directory listing and a 404", async () => {
     assert.match(await (await get(base)).text(), /bytes\.bin/);
     const missing = await get(`${base}missing`);
     assert.equal(missing.status, 404);

@@ -5,25 +5,30 @@ import { type RequestOptions, request } from "./request.ts";
 export type GetOptions = Omit<RequestOptions, "method" | "body" | "json">;
 
 /**
- * Gets a URL. Resolves when the head of the answer is there; the body is read from the response.
+ * Sends a GET request. Resolves when the head of the response has arrived. Read the body from the response.
  *
- * Any status is an answer, 404 and 500 too. Redirects are followed. The connection is closed when the body has been
- * read to its end, when reading it is given up, and on every error; a response whose body nobody reads is to be closed.
+ * Every status is a response, 404 and 500 included. Redirects are followed. The connection closes when the body has
+ * been read to its end, when reading stops early, and on every error. Close a response whose body you do not read.
  *
- * gzip, deflate and br are asked for and undone as the body is read.
+ * Asks for gzip, deflate and br, and decompresses the body while it is read.
  *
- * A body without a length ends with the connection, so one that was cut off cannot be told from one that ended; over
- * TLS too, where the server may leave its closing alert out.
+ * A body without a length ends with the connection. Such a body that was cut off looks complete. This is also true over
+ * TLS, because many servers omit the closing alert.
  *
- * The head of the response has 30 seconds to arrive (`headTimeoutMs`), then each piece of the body has 30 seconds
- * (`chunkTimeoutMs`). A body that keeps coming may take any time unless there is a `timeoutMs`.
+ * The head of the response must arrive within 30 seconds (`headTimeoutMs`), and each piece of the body within 30
+ * seconds (`chunkTimeoutMs`). The whole body has no time limit without `timeoutMs`.
  *
- * @throws {TypeError} for a URL that is neither `http:` nor `https:` and for headers that cannot be sent.
- * @throws {RangeError} for a time limit that is negative or above 2^31 - 1, and any other limit that is not a whole number.
- * @throws {SocketError} what `connect` throws; `timeout` with the option whose time has passed; `malformed` with `offset` when the answer is not HTTP/1.1;
- * `malformed` when its body is not compressed as it says; `end-of-stream` when it is cut off; `limit` above
- * `headerBytesMax`, `bodyBytesMax`, `chunkOverheadBytesMax` or `redirectsMax`; `tls` when the
- * certificate is not the host's, and for a redirect from `https:` to `http:`.
+ * @throws {TypeError} for a URL that is not `http:` or `https:`, and for invalid headers.
+ * @throws {RangeError} for a time limit that is negative or above 2^31 - 1, and for another limit that is not a whole
+ * number.
+ * @throws {SocketError} as `connect`.
+ * @throws {SocketError} `timeout`, with the name of the option whose time has passed.
+ * @throws {SocketError} `malformed` with `offset` when the response is not valid HTTP/1.1.
+ * @throws {SocketError} `malformed` when the compressed body is damaged.
+ * @throws {SocketError} `end-of-stream` when the response is cut off.
+ * @throws {SocketError} `limit` above `headerBytesMax`, `bodyBytesMax`, `chunkOverheadBytesMax` or `redirectsMax`.
+ * @throws {SocketError} `tls` when the certificate is not valid for the host, and for a redirect from `https:` to
+ * `http:`.
  *
  * @example
  * ```ts

@@ -8,7 +8,7 @@ import { get } from "./get.ts";
 
 const TEXT = "hello, hello, hello, hello";
 
-/** The text, or the code of the error. */
+/** The decompressed text, or the code of the error. */
 async function undo(coding: ContentCoding, chunks: readonly Uint8Array[]): Promise<string> {
   const rest = [...chunks];
   const compressed = { read: async () => rest.shift() ?? null, close: () => undefined };
@@ -23,7 +23,7 @@ async function undo(coding: ContentCoding, chunks: readonly Uint8Array[]): Promi
   return Buffer.concat(parts).toString();
 }
 
-/** The same whole, byte by byte, and cut in two anywhere. */
+/** Decompresses the bytes whole, byte by byte, and split in two at every place; all must agree. */
 async function undoHoweverCut(coding: ContentCoding, bytes: Buffer): Promise<string> {
   const whole = await undo(coding, [bytes]);
   const single = Array.from(bytes, (byte) => Uint8Array.of(byte));
@@ -34,7 +34,7 @@ async function undoHoweverCut(coding: ContentCoding, bytes: Buffer): Promise<str
   return whole;
 }
 
-/** A member of gzip with this in its header: RFC 1952. */
+/** A gzip member with this header: RFC 1952. */
 function member(text: string, flags = 0, fields = Buffer.alloc(0)): Buffer {
   const trailer = Buffer.alloc(8);
   trailer.writeUInt32LE(crc32(text), 0);
@@ -62,10 +62,10 @@ const BEHIND: readonly (readonly [name: string, bytes: Buffer])[] = [
   ["much", Buffer.alloc(200_000, "x")],
 ];
 
-describe("bytes behind compressed data", { timeout: 300_000 }, () => {
+describe("bytes after compressed data", { timeout: 300_000 }, () => {
   for (const [coding, name, bytes] of CODINGS) {
     for (const [what, behind] of BEHIND) {
-      test(`${coding} gives its data before ${what}`, async () => {
+      test(`do not affect ${coding} data followed by ${what}`, async () => {
         const all = Buffer.concat([bytes, behind]);
         if (behind.length < 1_000) assert.equal(await undoHoweverCut(name, all), TEXT);
         assert.equal(await undo(name, [all]), TEXT);
@@ -74,7 +74,7 @@ describe("bytes behind compressed data", { timeout: 300_000 }, () => {
     }
   }
 
-  test("do not keep get() from giving the body", async () => {
+  test("do not affect get()", async () => {
     const bytes = Buffer.concat([gzipSync(TEXT), Buffer.from("\r\n")]);
     await using server = await serve({ host: "127.0.0.1" }, async (connection) => {
       await connection.readUntil("\r\n\r\n");
@@ -89,13 +89,13 @@ describe("bytes behind compressed data", { timeout: 300_000 }, () => {
 });
 
 describe("gzip", { timeout: 300_000 }, () => {
-  test("has several members, also empty ones, and bytes behind them", async () => {
+  test("may have several members, empty ones included, and bytes after them", async () => {
     const members = Buffer.concat([member("a"), member(""), member("b"), gzipSync("c")]);
     assert.equal(await undoHoweverCut("gzip", members), "abc");
     assert.equal(await undoHoweverCut("gzip", Buffer.concat([members, Buffer.from("\0junk")])), "abc");
   });
 
-  test("has names, comments and other fields in its header", async () => {
+  test("may have a name, comment and other fields in its header", async () => {
     const extra = Buffer.from([5, 0, 1, 2, 0, 0, 5]);
     const name = Buffer.from("name.txt\0");
     const comment = Buffer.from("a comment\0");
@@ -118,7 +118,7 @@ describe("gzip", { timeout: 300_000 }, () => {
     assert.equal(await undo("gzip", [member(TEXT, 8, Buffer.from(`${"x".repeat(500_000)}\0`))]), TEXT);
   });
 
-  test("gives no other text with any bit of its data or its checksum changed, in each member", async () => {
+  test("is rejected or unchanged when any bit of data or checksum flips, in each member", async () => {
     const [first, second] = [member(TEXT), member("more")];
     for (const [before, bytes, behind] of [
       [Buffer.alloc(0), first, second],
@@ -128,13 +128,13 @@ describe("gzip", { timeout: 300_000 }, () => {
         const damaged = Buffer.from(bytes);
         damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
         const outcome = await undo("gzip", [before, damaged, behind]);
-        // There is more than one way to say the same text.
+        // Different compressed bytes can encode the same text.
         assert.ok(["malformed", "end-of-stream", `${TEXT}more`].includes(outcome), `bit ${bit}: ${outcome}`);
       }
     }
   });
 
-  test("is refused without its first bytes, and with flags that nobody knows", async () => {
+  test("is rejected without its first bytes, and with reserved flags", async () => {
     for (const [at, byte] of [
       [0, 0x1e],
       [1, 0x8c],
@@ -148,7 +148,7 @@ describe("gzip", { timeout: 300_000 }, () => {
     }
   });
 
-  test("has 4,096 members at most", async () => {
+  test("is rejected above 4,096 members", async () => {
     const most = Buffer.concat(Array.from({ length: 4_096 }, () => member("")));
     assert.equal(await undo("gzip", [most]), "");
     assert.equal(await undo("gzip", [most, Buffer.from("behind")]), "");

@@ -3,17 +3,20 @@ import { SocketError } from "../errors.ts";
 import type { Chunks, CompressedBytes } from "./compressed-bytes.ts";
 import { decompressOne } from "./decompressor.ts";
 
-/** Each costs about 100 microseconds, and can be as short as 20 bytes. */
+/** Maximum number of members. Each costs about 100 microseconds and can be as short as 20 bytes. */
 const MEMBERS_MAX = 4_096;
 const TRAILER_BYTES = 8;
 /** RFC 1952, section 2.3.1. */
 const FLAGS = { headerChecksum: 2, extra: 4, name: 8, comment: 16, reserved: 0xe0 } as const;
 
 /**
- * Undoes gzip: RFC 1952, one member or several. Bytes behind a member that do not begin another one are left in
- * `source`, as browsers do; `node:zlib`'s own would refuse all the data for them.
+ * Decompresses gzip (RFC 1952) with one or several members. Bytes after a member that do not begin another one stay in
+ * `source`, as in browsers. `node:zlib` would reject all data because of them.
  *
- * @throws {SocketError} `malformed`, `end-of-stream`, `limit`; what reading `source` throws.
+ * @throws {SocketError} `malformed` when a header or checksum is wrong.
+ * @throws {SocketError} `end-of-stream` when the data is cut off.
+ * @throws {SocketError} `limit` for more than 4,096 members.
+ * @throws what reading `source` throws.
  */
 export async function* gunzip(source: CompressedBytes, chunkSize: number): Chunks {
   for (let members = 0; members === 0 || (await hasMember(source)); members += 1) {
@@ -40,11 +43,11 @@ async function hasMember(source: CompressedBytes): Promise<boolean> {
   return id1 === 0x1f && id2 === 0x8b && method === 8;
 }
 
-/** Passes over a member's header: RFC 1952, section 2.3. Nothing of it is used, so its checksum is not looked at. */
+/** Skips the header of a member: RFC 1952, section 2.3. Its fields are not used, so its checksum is not verified. */
 async function skipHeader(source: CompressedBytes): Promise<void> {
   const [id1, id2, method, flags = 0] = await source.peek(4);
   if (id1 !== 0x1f || (id2 ?? 0x8b) !== 0x8b || (method ?? 8) !== 8 || (flags & FLAGS.reserved) !== 0) {
-    throw source.malformed("does not begin as gzip");
+    throw source.malformed("does not begin with a gzip header");
   }
   await source.take(10);
   if (flags & FLAGS.extra) {
@@ -56,7 +59,7 @@ async function skipHeader(source: CompressedBytes): Promise<void> {
   if (flags & FLAGS.headerChecksum) await source.take(2);
 }
 
-/** Passes over text that a zero ends, however long it is. */
+/** Skips zero-terminated text of any length. */
 async function skipText(source: CompressedBytes): Promise<void> {
   for (;;) {
     const chunk = await source.next();

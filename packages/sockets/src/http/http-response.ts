@@ -4,11 +4,12 @@ import type { Exchange } from "./exchange.ts";
 import type { ResponseHead } from "./response-head.ts";
 
 /**
- * The answer to a request: its head, and its body to be read once, in one of these ways: `bytes()`, `text()`, `json()`,
- * `body`, or `for await (const chunk of response)`. It is read from the socket only as fast as it is taken.
+ * The response to a request: its head and its body. Read the body once, in one of these ways: `bytes()`, `text()`,
+ * `json()`, `body`, or `for await (const chunk of response)`. Bytes are read from the socket only as fast as you take
+ * them.
  *
- * Reading to the end, leaving the loop, cancelling the stream and any error close the connection. Otherwise call
- * {@link close}, or declare the response with `await using`.
+ * The connection closes when you read to the end, leave the loop or cancel the stream, and on every error. Otherwise
+ * call {@link close}, or declare the response with `await using`.
  *
  * @example
  * ```ts
@@ -28,13 +29,13 @@ import type { ResponseHead } from "./response-head.ts";
  * ```
  */
 export class HttpResponse implements AsyncDisposable {
-  /** The URL that answered, after redirects. */
+  /** The URL of the response, after redirects. */
   readonly url: string;
-  /** From 200, as 1xx answers are skipped. */
+  /** The status, 200 or above: 1xx responses are skipped. */
   readonly status: number;
-  /** The reason phrase; often empty. For people only. */
+  /** The reason phrase, often empty. Do not make decisions from it. */
   readonly reason: string;
-  /** As they came: `content-encoding` and `content-length` describe the body before it was decompressed. */
+  /** The headers as received. `content-encoding` and `content-length` describe the body before decompression. */
   readonly headers: Headers;
   /** The server's version of HTTP. */
   readonly version: "1.0" | "1.1";
@@ -59,27 +60,30 @@ export class HttpResponse implements AsyncDisposable {
     return this.status >= 200 && this.status <= 299;
   }
 
-  /** Whether reading the body was begun. */
+  /** Whether reading of the body has started or the response is closed. */
   get bodyUsed(): boolean {
     return this.#isUsed;
   }
 
-  /** Fields that came after a chunked body; empty until the body has been read. */
+  /** Trailer fields of a chunked body. Empty until the body has been read to its end. */
   get trailers(): Headers {
     return this.#exchange.trailers;
   }
 
-  /** The body as a Web Stream, always the same one; empty where there is no body. */
+  /** The body as a Web Stream; the same object each time. Empty when the response has no body. */
   get body(): ReadableStream<Uint8Array> {
     this.#stream ??= this.#openStream();
     return this.#stream;
   }
 
   /**
-   * The whole body.
+   * Reads the whole body.
    *
-   * @throws {TypeError} when reading it was begun before.
-   * @throws {SocketError} `end-of-stream` when it is cut off, `limit`, `malformed`, `timeout`, `reset`.
+   * @throws {TypeError} when the body is already being read or the response is closed.
+   * @throws {SocketError} `end-of-stream` when the body is cut off.
+   * @throws {SocketError} `limit` when it exceeds `bodyBytesMax`.
+   * @throws {SocketError} `malformed` when its framing or compression is invalid.
+   * @throws {SocketError} `timeout` or `reset` when the connection ends early.
    */
   async bytes(): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
@@ -87,29 +91,36 @@ export class HttpResponse implements AsyncDisposable {
     return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
   }
 
-  /** The whole body as UTF-8, whatever charset it claims; what is not UTF-8 becomes U+FFFD. Throws as {@link bytes}. */
+  /**
+   * Reads the whole body as UTF-8, without regard to its declared charset. Invalid bytes become U+FFFD. Throws as
+   * {@link bytes}.
+   */
   async text(): Promise<string> {
     return new TextDecoder().decode(await this.bytes());
   }
 
-  /** The whole body as JSON. Throws as {@link bytes}, and `malformed` when it is not JSON. */
+  /**
+   * Reads the whole body as JSON. Throws as {@link bytes}.
+   *
+   * @throws {SocketError} `malformed` when it is not JSON.
+   */
   async json(): Promise<unknown> {
     const text = await this.text();
     try {
       return JSON.parse(text);
     } catch {
-      // The origin's text would quote the body.
+      // The message of `JSON.parse` quotes the body.
       throw new SocketError("malformed", "Cannot read the response: its body is not JSON", { operation: "json" });
     }
   }
 
-  /** Chunk by chunk as they arrive. Leaving the loop closes the connection. Throws as {@link bytes}. */
+  /** Yields chunks as they arrive. Leaving the loop closes the connection. Throws as {@link bytes}. */
   [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
     this.#use();
     return readAll(this.#body);
   }
 
-  /** Gives up what was not read of the body and closes the connection. Idempotent. */
+  /** Discards the rest of the body and closes the connection. Idempotent. */
   async close(): Promise<void> {
     this.#isUsed = true;
     this.#body.close();
@@ -120,7 +131,7 @@ export class HttpResponse implements AsyncDisposable {
   }
 
   #use(): void {
-    if (this.#isUsed) throw new TypeError("The body was read before, or the response is closed");
+    if (this.#isUsed) throw new TypeError("Cannot read the response: its body was read before or it is closed");
     this.#isUsed = true;
   }
 
@@ -137,7 +148,7 @@ export class HttpResponse implements AsyncDisposable {
         },
         cancel: () => this.close(),
       },
-      // Nothing is read ahead: looking at `body` does not use it.
+      // Nothing is read ahead: accessing `body` does not use it.
       { highWaterMark: 0 },
     );
   }

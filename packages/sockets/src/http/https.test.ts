@@ -30,7 +30,7 @@ async function withServer(answer: RequestListener, use: (url: string) => Promise
   }
 }
 
-test("get() speaks https, with and without a length", async () => {
+test("get() reads bodies over https with and without a length", async () => {
   const answer: RequestListener = (message, response) => {
     if (message.url === "/chunked") response.write("in pieces, ");
     response.end("over TLS");
@@ -51,7 +51,7 @@ test("request() sends a body over https", async () => {
   });
 });
 
-test("get() refuses a server whose certificate it does not trust", async () => {
+test("get() rejects an untrusted certificate", async () => {
   await withServer(
     (_, response) => response.end(),
     async (url) => {
@@ -60,7 +60,7 @@ test("get() refuses a server whose certificate it does not trust", async () => {
   );
 });
 
-test("get() follows a redirect to https, and none from https to http", async () => {
+test("get() follows a redirect to https, and rejects one from https to http", async () => {
   await withServer(
     (message, response) => {
       if (message.url !== "/down") return void response.end("secure");

@@ -1,5 +1,6 @@
 /**
- * HTTP/1.1 requests on the toolkit's own connections: one request, one connection, no cookies, no cache, no pool.
+ * HTTP/1.1 requests on the toolkit's own connections. Each request has its own connection. There are no cookies, no
+ * cache and no connection pool.
  *
  * @module
  */

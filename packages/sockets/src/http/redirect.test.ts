@@ -8,11 +8,11 @@ import { type RequestOptions, request } from "./request.ts";
 
 failOnLeaks();
 
-/** All names are this machine. */
+/** Resolves every name to this machine. */
 const lookup = (_host: string, _options: object, done: (error: null, address: string, family: number) => void): void =>
   done(null, "127.0.0.1", 4);
 
-/** Answers each request with the next of these heads, then with 200; keeps the requests with their bodies. */
+/** Answers each request with the next of these heads, then with 200. Records the requests and their bodies. */
 async function serveHeads(...heads: string[]): Promise<{ server: Server; port: number; seen: string[] }> {
   const seen: string[] = [];
   const server = await serve({ host: "127.0.0.1" }, async (connection) => {
@@ -28,7 +28,7 @@ async function serveHeads(...heads: string[]): Promise<{ server: Server; port: n
   return { server, port: server.address.port ?? 0, seen };
 }
 
-/** A redirect; `PORT` in it is the server's. */
+/** A redirect. `PORT` is replaced by the server's port. */
 function found(location: string, status = 302): string {
   return `HTTP/1.1 ${status} Found\r\nLocation: ${location}\r\n`;
 }
@@ -36,7 +36,7 @@ function found(location: string, status = 302): string {
 const utf8 = (text: string): string => Buffer.from(text).toString("latin1");
 
 describe("a redirect", { timeout: 300_000 }, () => {
-  /** Where `Location` leads from `http://first.test:PORT/a/b?c`: the place, or the code of the error. */
+  /** The target of `Location` from `http://first.test:PORT/a/b?c`, or the code of the error. */
   const PLACES: readonly (readonly [name: string, location: string, url: string | { code: string }])[] = [
     ["a path", "/x", "http://first.test/x"],
     ["a relative path", "x", "http://first.test/a/x"],
@@ -94,11 +94,15 @@ describe("a redirect", { timeout: 300_000 }, () => {
       url.port = `${port}`;
       assert.equal(response.url, url.href);
       assert.ok(seen[1]?.startsWith(`GET ${url.pathname}${url.search} HTTP/1.1\r\nhost: ${url.host}\r\n`), seen[1]);
-      assert.equal(/secret/.test(seen[1] ?? ""), url.hostname === "first.test", "secrets go to their origin alone");
+      assert.equal(
+        /secret/.test(seen[1] ?? ""),
+        url.hostname === "first.test",
+        "secret headers go to their origin only",
+      );
     });
   }
 
-  test("without a place is the response itself", async () => {
+  test("without Location is the response itself", async () => {
     for (const status of [301, 302, 303, 307, 308]) {
       for (const fields of ["", "Location:\r\n", "Location: \t \r\n"]) {
         const { server, port, seen } = await serveHeads(`HTTP/1.1 ${status} X\r\n${fields}`);
@@ -111,7 +115,7 @@ describe("a redirect", { timeout: 300_000 }, () => {
     }
   });
 
-  test("goes on with the fragment of the URL, unless it has its own", async () => {
+  test("keeps the fragment of the URL unless it has its own", async () => {
     for (const [location, hash] of [
       ["/x", "#there"],
       ["/x#here", "#here"],
@@ -127,7 +131,7 @@ describe("a redirect", { timeout: 300_000 }, () => {
     }
   });
 
-  test("to another origin has no secret headers, nor one after it", async () => {
+  test("to another origin has no secret headers, nor do later redirects", async () => {
     const { server, port, seen } = await serveHeads(
       found("/same"),
       found("http://other.test:PORT/"),
@@ -148,7 +152,7 @@ describe("a redirect", { timeout: 300_000 }, () => {
     );
   });
 
-  test("asks with the method and the body that its status says, and never for a stream again", async () => {
+  test("uses the method and body of its status, and never sends a stream again", async () => {
     async function* stream(): AsyncGenerator<Uint8Array, void, void> {
       yield Buffer.from("hello");
     }

@@ -4,29 +4,32 @@ import { checkTimeout } from "../wait.ts";
 /** The time limits of a request, and the caller's signal. */
 export interface RequestDeadlineOptions {
   /**
-   * Longest time for all of it: name lookup, connecting, redirects, both bodies. In milliseconds.
+   * Longest time for the whole request, in milliseconds: name lookup, connecting, redirects and both bodies.
+   *
    * @default Infinity
    */
   readonly timeoutMs?: number | undefined;
   /**
    * Longest wait for the head of the response, in milliseconds: name lookup, connecting, TLS handshake and redirects
-   * included. A request with a body starts it again when the body is sent; `chunkTimeoutMs` limits the sending.
+   * included. With a request body the time starts again when the body is sent; `chunkTimeoutMs` limits the sending.
+   *
    * @default 30000
    */
   readonly headTimeoutMs?: number | undefined;
   /**
-   * Longest silence of the server, in milliseconds: while it is to take the request's body, and between two pieces of
-   * the response's body. Time in which nobody reads the response does not count.
+   * Longest silence of the server, in milliseconds: while it should accept the request's body, and between two pieces
+   * of the response's body. Time in which you do not read the response does not count.
+   *
    * @default 30000
    */
   readonly chunkTimeoutMs?: number | undefined;
-  /** Ends the request, or the reading of its response's body, with the signal's reason. */
+  /** Aborts the request or the reading of the response's body, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * What ends a request early: its three time limits and the caller's signal. It lasts through all redirects, until the
- * response's body is read or given up.
+ * The three time limits of a request and the caller's signal. They last through all redirects, until the body of the
+ * response is read or discarded.
  */
 export class RequestDeadlines {
   readonly chunkTimeoutMs: number;
@@ -38,7 +41,7 @@ export class RequestDeadlines {
   #waitsFor: "head" | "bytes" | undefined;
   #isSending = false;
   #isOver = false;
-  /** `Cannot get from localhost:8080`. */
+  /** The start of the error texts, such as `Cannot get from localhost:8080`. */
   #action = "";
 
   /** @throws {RangeError} when a time limit is negative, NaN or above 2^31 - 1. */
@@ -58,41 +61,41 @@ export class RequestDeadlines {
     this.#total = this.#after(timeoutMs, "not done", "timeoutMs");
   }
 
-  /** Aborted when a limit passes or the caller aborts, with the reason that the caller gets. */
+  /** Aborts when a limit has passed or the caller aborts, with the error for the caller. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** The head of the response is waited for. A redirect goes on with the same wait. */
+  /** Starts the wait for the head of the response. A redirect continues the same wait. */
   expectHead(action: string): void {
     this.#action = action;
     if (this.#waitsFor !== "head") this.#waitFor("head");
   }
 
-  /** A piece of the response's body is waited for. */
+  /** Starts the wait for a piece of the response's body. */
   expectBytes(): void {
     this.#waitFor("bytes");
   }
 
-  /** What was waited for is there. */
+  /** Ends the current wait. */
   arrived(): void {
     this.#waitFor(undefined);
   }
 
-  /** Whether the request's body is being sent: a server that says nothing may wait for the rest of it. */
+  /** While the request's body is being sent, a silent server may be waiting for the rest: the wait is suspended. */
   setSending(isSending: boolean): void {
     if (this.#isSending === isSending) return;
     this.#isSending = isSending;
     this.#waitFor(this.#waitsFor);
   }
 
-  /** Ends the request with this reason, also while nobody reads its response. */
+  /** Ends the request with this reason, even when nobody reads its response. */
   abort(reason: unknown): void {
     this.end();
     this.#controller.abort(reason);
   }
 
-  /** The request is over. Idempotent. */
+  /** Ends the request and its timers. Idempotent. */
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -101,7 +104,7 @@ export class RequestDeadlines {
     this.#callerSignal?.removeEventListener("abort", this.#onAbort);
   }
 
-  /** The error for a limit that passed. */
+  /** Returns the error for a limit that has passed. */
   timeout(state: string, ms: number, option: string): SocketError {
     const text = `${this.#action}: ${state} within ${ms} ms (option ${option})`;
     return new SocketError("timeout", text, { operation: "request" });

@@ -1,11 +1,11 @@
 import { ACCEPTED_CODINGS } from "./decompressed-body.ts";
 import { framingFields, type OutgoingBody } from "./request-body.ts";
 
-/** Headers to send: an object, `Headers`, or any list of pairs. */
+/** Headers to send: an object, a `Headers`, or any iterable of pairs. */
 export type RequestHeaders = Readonly<Record<string, string>> | Iterable<readonly [string, string]>;
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** These say how the message is framed and what becomes of the connection: not the caller's to decide. */
+/** The request sets these itself: they control the framing of the message and the connection. */
 const OWN_HEADERS: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
@@ -13,13 +13,13 @@ const OWN_HEADERS: ReadonlySet<string> = new Set([
   "transfer-encoding",
   "upgrade",
 ]);
-/** Meant for one origin only. */
+/** Never sent to another origin after a redirect. */
 const SECRET_HEADERS: readonly string[] = ["authorization", "cookie", "proxy-authorization", "host"];
 
 /**
- * Checks the headers that a caller gave. Unlike `Headers` alone it refuses CR and LF at the ends of a value too.
+ * Validates the caller's headers. Stricter than `Headers`, which strips CR and LF at the ends of a value.
  *
- * @throws {TypeError} for CR, LF or NUL, a name that is none, and headers that the request writes itself.
+ * @throws {TypeError} for CR, LF or NUL, an invalid name, and headers that the request sets itself.
  */
 export function requestHeaders(given: RequestHeaders = {}): Headers {
   const headers = new Headers();
@@ -33,46 +33,46 @@ export function requestHeaders(given: RequestHeaders = {}): Headers {
   return headers;
 }
 
-/** @throws {TypeError} for a name that no header can have: a mistyped one would protect nothing. */
+/** @throws {TypeError} for an invalid header name, because a mistyped name would protect nothing. */
 export function headerNames(names: readonly string[] = []): readonly string[] {
   if (Array.isArray(names) && names.every((name) => TOKEN.test(name))) return [...names];
   throw new TypeError(`secretHeaders must be a list of names: ${JSON.stringify(names)}`);
 }
 
-/** The same headers without those that another origin must not see, and those that the caller adds to them. */
+/** Returns the headers without secret ones: the built-in list and the caller's `names`. */
 export function withoutSecrets(headers: Headers, names: readonly string[]): Headers {
   const rest = new Headers(headers);
   for (const name of [...SECRET_HEADERS, ...names]) rest.delete(name);
   return rest;
 }
 
-/** The same headers without those that describe a body. */
+/** Returns the headers without those that describe a body. */
 export function withoutContent(headers: Headers): Headers {
   const rest = new Headers(headers);
   for (const name of [...rest.keys()]) if (name.startsWith("content-")) rest.delete(name);
   return rest;
 }
 
-/** What a request's head is made of. */
+/** The parts of a request's head. */
 export interface RequestHead {
   readonly method: string;
   readonly url: URL;
   readonly headers: Headers;
-  /** Names of headers that are for one origin only, beside those that always are. */
+  /** The caller's names of headers that other origins must not receive. */
   readonly secretHeaders: readonly string[];
   readonly body: OutgoingBody;
-  /** Whether a compressed answer is welcome. */
+  /** Whether to ask for a compressed response. */
   readonly decompress: boolean;
 }
 
-/** The bytes of a request before its body. */
+/** Encodes the head of a request. */
 export function encodeRequestHead({ method, url, headers, body, decompress }: RequestHead): Uint8Array {
   const lines = [`${method} ${url.pathname}${url.search} HTTP/1.1`];
   if (!headers.has("host")) lines.push(`host: ${url.host}`);
   lines.push("connection: close");
   if (!headers.has("accept")) lines.push("accept: */*");
   if (!headers.has("accept-encoding")) {
-    // A range of a compressed body could not be decompressed. Without this field any coding may come.
+    // A range of a compressed body cannot be decompressed. Without this field the server may use any coding.
     const isWelcome = decompress && !headers.has("range");
     lines.push(`accept-encoding: ${isWelcome ? ACCEPTED_CODINGS : "identity"}`);
   }
@@ -82,7 +82,7 @@ export function encodeRequestHead({ method, url, headers, body, decompress }: Re
   return Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
 }
 
-/** @throws {TypeError} when it is no method, or one that is not spoken here. */
+/** @throws {TypeError} when the method is not a token, and for CONNECT. */
 export function checkMethod(method: string): void {
   if (!TOKEN.test(method)) throw new TypeError(`method must be a token: ${JSON.stringify(method)}`);
   if (method === "CONNECT") throw new TypeError("method CONNECT is not supported");

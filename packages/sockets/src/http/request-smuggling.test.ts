@@ -4,7 +4,7 @@ import { fc } from "../../../../test/seed.ts";
 import { SocketError } from "../errors.ts";
 import { ResponseDecoder, type ResponseDecoderOptions } from "./response-decoder.ts";
 
-/** What came of an answer: its body where it was whole, or the code and the offset of its error. */
+/** The outcome of a response: its body, or the code and offset of its error. */
 interface Outcome {
   readonly body: string;
   readonly isWhole: boolean;
@@ -23,7 +23,7 @@ function decode(chunks: readonly Uint8Array[], options?: ResponseDecoderOptions)
   };
   try {
     for (const chunk of chunks) take(decoder.decode(chunk));
-    // Twice: an error that came with events is thrown by the next call.
+    // Decode twice: an error that follows events is thrown by the next call.
     take(decoder.end());
     take(decoder.end());
     return { body, isWhole };
@@ -33,9 +33,9 @@ function decode(chunks: readonly Uint8Array[], options?: ResponseDecoderOptions)
   }
 }
 
-/** Where the first field stands. */
+/** Offset of the first field. */
 const FIELDS_AT = 17;
-/** Where the body of a chunked answer stands. */
+/** Offset of the body of a chunked response. */
 const CHUNKS_AT = 47;
 
 function withFields(...fields: string[]): string {
@@ -49,7 +49,7 @@ function withChunks(chunks: string): string {
 const TE = "Transfer-Encoding: chunked";
 const CL = "Content-Length: 5";
 
-/** Two readers could see two messages: refused, with the offset of the field or the byte. */
+/** Rejected with the offset of the field or byte, because two readers could see two different messages. */
 const REFUSED: readonly (readonly [shape: string, text: string, offset: number])[] = [
   ["length, then coding", withFields(CL, TE), FIELDS_AT + 19],
   ["coding, then length", withFields(TE, CL), FIELDS_AT],
@@ -128,7 +128,7 @@ const REFUSED: readonly (readonly [shape: string, text: string, offset: number])
 
 const CHUNKS = "5\r\nhello\r\n0\r\n\r\n";
 
-/** What RFC 9112 lets a client read, and how. One connection carries one answer, so nothing can be smuggled behind it. */
+/** Accepted by RFC 9112. One connection carries one response, so nothing can be smuggled after it. */
 const READ: readonly (readonly [shape: string, text: string, body: string])[] = [
   ["a coding on a folded line", withFields("Transfer-Encoding:", " chunked"), "hello"],
   ["a length on a folded line", withFields("Content-Length:", "\t3"), "5\r\n"],
@@ -136,10 +136,10 @@ const READ: readonly (readonly [shape: string, text: string, body: string])[] = 
   ["a folded line that looks like a field", withFields(TE, "X: a", ` ${CL}`), "hello"],
   ["a trailer that is folded", withChunks("5\r\nhello\r\n0\r\nX: a\r\n b\r\n\r\n"), "hello"],
   ["CHUNKED after tabs", withFields("TRANSFER-ENCODING:\t\tCHUNKED\t"), "hello"],
-  ["a field whose name only looks like it, until the end", withFields("Transfer_Encoding: chunked"), CHUNKS],
+  ["a field with a similar name, until the end", withFields("Transfer_Encoding: chunked"), CHUNKS],
   ["a trailer with a length", withChunks("5\r\nhello\r\n0\r\nContent-Length: 1\r\n\r\n"), "hello"],
   ["a length with zeros in front", withFields("Content-Length: 0003"), "5\r\n"],
-  ["a second answer behind the first", `${withFields(TE)}HTTP/1.1 200 OK\r\n\r\nx`, "hello"],
+  ["a second response after the first", `${withFields(TE)}HTTP/1.1 200 OK\r\n\r\nx`, "hello"],
 ];
 
 describe("ResponseDecoder and shapes of request smuggling", () => {
@@ -162,7 +162,7 @@ describe("ResponseDecoder and shapes of request smuggling", () => {
     });
   }
 
-  test("gives the same for any bytes in any pieces, throws only SocketErrors, and stores no more than its limits", () => {
+  test("gives the same result at every split, throws only SocketErrors, and buffers no more than its limits", () => {
     const part = fc.oneof(
       fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes).toString("latin1")),
       fc.constantFrom("HTTP/1.1 200 OK\r\n", "HTTP/1.0 404\r\n", "HTTP/1.1 100 X\r\n\r\n", "HTTP/1.1 "),
@@ -208,7 +208,7 @@ describe("ResponseDecoder and shapes of request smuggling", () => {
     );
   });
 
-  test("takes a bounded number of bytes for a body, whatever its chunks cost", () => {
+  test("accepts a bounded number of bytes for a body with expensive chunks", () => {
     const line = Buffer.from(`1;${"x".repeat(4_000)}\r\na\r\n`);
     const decoder = new ResponseDecoder({ bodyBytesMax: 1_000_000 });
     decoder.decode(Buffer.from(withChunks("")));
@@ -219,11 +219,11 @@ describe("ResponseDecoder and shapes of request smuggling", () => {
       },
       { code: "limit" },
     );
-    assert.ok(bytes < 32_768, `${bytes} bytes were taken`);
+    assert.ok(bytes < 32_768, `${bytes} bytes were accepted`);
   });
 });
 
-/** Byte by byte, and cut in two at every place. */
+/** Byte by byte, and split in two at every place. */
 function assertSameHoweverCut(bytes: Buffer, whole: Outcome): void {
   const single = Array.from(bytes, (byte) => Uint8Array.of(byte));
   assert.deepEqual(decode(single), whole, "byte by byte");

@@ -14,7 +14,7 @@ import type { RequestBody } from "./request-body.ts";
 
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/** A server that says what it likes, once it has the head. */
+/** A server with a custom response after the request's head. */
 function serveRaw(answer: (connection: Connection, head: string) => Promise<void> | void): Promise<Server> {
   return serve({}, async (connection) => {
     await answer(connection, Buffer.from(await connection.readUntil("\r\n\r\n")).toString("latin1"));
@@ -25,7 +25,7 @@ function urlOf(server: Server, pathname = "/"): string {
   return `http://localhost:${server.address.port}${pathname}`;
 }
 
-/** Keeps what is sent, head and body, until it ends as given, and answers. */
+/** Records head and body until the given ending, and responds. */
 async function serveKeeping(ending: string, answer = OK): Promise<{ server: Server; seen: string[] }> {
   const seen: string[] = [];
   const server = await serve({}, async (connection) => {
@@ -46,7 +46,7 @@ function streamOf(...texts: string[]): ReadableStream<Uint8Array> {
   return ReadableStream.from(chunks(...texts)) as ReadableStream<Uint8Array>;
 }
 
-/** Gives chunks for as long as anybody wants them, and tells when nobody does. */
+/** Yields chunks until it is cancelled, and reports that. */
 function endless(): { body: AsyncGenerator<Uint8Array, void, void>; left: Promise<void> } {
   const { promise: left, resolve } = Promise.withResolvers<void>();
   async function* give(): AsyncGenerator<Uint8Array, void, void> {
@@ -60,7 +60,7 @@ function endless(): { body: AsyncGenerator<Uint8Array, void, void>; left: Promis
 }
 
 describe("request()", { timeout: 300_000 }, () => {
-  test("sends bytes and text with their length", async () => {
+  test("sends bytes and text with content-length", async () => {
     for (const body of ["hé!", Buffer.from("hé!")]) {
       const { server, seen } = await serveKeeping("!");
       await using _ = server;
@@ -71,7 +71,7 @@ describe("request()", { timeout: 300_000 }, () => {
     }
   });
 
-  test("sends JSON and says so", async () => {
+  test("sends JSON with its content-type", async () => {
     const { server, seen } = await serveKeeping("}");
     await using _ = server;
     await (await request(urlOf(server), { method: "PUT", json: { a: [null] } })).close();
@@ -81,7 +81,7 @@ describe("request()", { timeout: 300_000 }, () => {
     assert.match(seen[1] ?? "", /\r\ncontent-type: application\/ld\+json\r\n/);
   });
 
-  test("sends a stream in chunks, without the empty ones", async () => {
+  test("sends a stream in chunks and skips empty ones", async () => {
     const bodies: RequestBody[] = [
       chunks("hello", "", "0123456789abcdefg"),
       streamOf("hello", "", "0123456789abcdefg"),
@@ -97,7 +97,7 @@ describe("request()", { timeout: 300_000 }, () => {
     }
   });
 
-  test("says that there is no body only where one is expected", async () => {
+  test("sends content-length 0 only for methods that expect a body", async () => {
     const { server, seen } = await serveKeeping("\r\n\r\n");
     await using _ = server;
     for (const method of ["POST", "DELETE"]) await (await request(urlOf(server), { method })).close();
@@ -108,7 +108,7 @@ describe("request()", { timeout: 300_000 }, () => {
     );
   });
 
-  test("refuses what cannot be sent before it connects", async () => {
+  test("rejects an invalid method or body before it connects", async () => {
     const locked = streamOf("a");
     locked.getReader();
     const wrong: object[] = [
@@ -125,7 +125,7 @@ describe("request()", { timeout: 300_000 }, () => {
     for (const options of wrong) await assert.rejects(request("http://localhost:1/", options), TypeError);
   });
 
-  test("reads an early answer and stops sending", { timeout: 300_000 }, async () => {
+  test("reads an early response and stops sending", { timeout: 300_000 }, async () => {
     await using server = await serveRaw(async (connection) => {
       await connection.write("HTTP/1.1 413 Too much\r\nContent-Length: 2\r\n\r\nno");
       for await (const _ of connection);
@@ -137,7 +137,7 @@ describe("request()", { timeout: 300_000 }, () => {
     assert.equal(await response.text(), "no");
 
     const cancelled = Promise.withResolvers<void>();
-    // It never gives a chunk: its own iterator could not be left.
+    // It never yields, so its own iterator could not be left.
     const stuck = new ReadableStream<Uint8Array>({ cancel: () => cancelled.resolve() });
     assert.equal((await request(urlOf(server), { body: stuck })).status, 413);
     await cancelled.promise;
@@ -146,7 +146,7 @@ describe("request()", { timeout: 300_000 }, () => {
     assert.equal(await bytes.text(), "no");
   });
 
-  test("reads an early answer of a server that takes no more", { timeout: 300_000 }, async () => {
+  test("reads an early response of a server that stops reading", { timeout: 300_000 }, async () => {
     await using server = await serveRaw(async (connection) => {
       await connection.write("HTTP/1.1 400 No\r\nContent-Length: 2\r\n\r\nno");
       await connection.closed;
@@ -157,7 +157,7 @@ describe("request()", { timeout: 300_000 }, () => {
     assert.equal(await response.text(), "no");
   });
 
-  test("goes on sending while a 2xx answer depends on it", async () => {
+  test("keeps sending after the head of a 2xx response", async () => {
     await using server = await serveRaw(async (connection) => {
       await connection.write("HTTP/1.1 200 OK\r\n\r\n");
       await connection.readUntil("0\r\n\r\n");
@@ -198,7 +198,7 @@ describe("request()", { timeout: 300_000 }, () => {
     await assert.rejects(request(urlOf(server), { body: strings }), TypeError);
   });
 
-  test("aborts and times out while it sends, and leaves the stream", { timeout: 300_000 }, async () => {
+  test("cancels the stream when aborted or timed out while sending", { timeout: 300_000 }, async () => {
     await using server = await serveRaw(async (connection) => void (await connection.closed));
     const controller = new AbortController();
     const reason = new Error("enough");
@@ -214,7 +214,7 @@ describe("request()", { timeout: 300_000 }, () => {
     await third.left;
   });
 
-  test("does not hold its own slow stream against the server", async () => {
+  test("does not count a slow stream of its own as silence of the server", async () => {
     const { server } = await serveKeeping("0\r\n\r\n");
     await using _ = server;
     async function* slow(): AsyncGenerator<Uint8Array, void, void> {
@@ -227,7 +227,7 @@ describe("request()", { timeout: 300_000 }, () => {
     await assert.rejects(request(urlOf(silent), { body: slow(), ...limits }), { code: "timeout" });
   });
 
-  test("reports a server that ends without an answer", async () => {
+  test("rejects when the server ends without a response", async () => {
     await using server = await serveRaw(() => undefined);
     await assert.rejects(request(urlOf(server), { body: "a" }), { code: "end-of-stream" });
     const { body, left } = endless();
@@ -238,7 +238,7 @@ describe("request()", { timeout: 300_000 }, () => {
     await left;
   });
 
-  /** Redirects once, and tells what it was asked. */
+  /** Redirects once and returns the recorded requests. */
   async function redirectOnce(status: number, options: Parameters<typeof request>[1]) {
     const seen: string[] = [];
     await using server = await serveRaw(async (connection, head) => {
@@ -267,7 +267,7 @@ describe("request()", { timeout: 300_000 }, () => {
     }
   });
 
-  test("asks without the body after 303, and after 301 and 302 to POST", async () => {
+  test("drops the body after 303, and after 301 and 302 to POST", async () => {
     const headers = { "Content-Language": "en", "X-A": "b" };
     for (const [status, method] of [
       [303, "PUT"],
@@ -285,7 +285,7 @@ describe("request()", { timeout: 300_000 }, () => {
     }
   });
 
-  test("gives the redirect itself where a stream would have to be sent again", async () => {
+  test("returns the redirect itself when a stream would have to be sent again", async () => {
     for (const body of [chunks("hello"), streamOf("hello")]) {
       const { second, ...answer } = await redirectOnce(307, { body });
       assert.deepEqual(answer, { status: 307, location: "/b" });
@@ -318,7 +318,7 @@ describe("request() to node:http", { timeout: 300_000 }, () => {
     await once(server, "close");
   });
 
-  test("gets back what it sends, in every form", async () => {
+  test("receives an echo of every form of body", async () => {
     const bytes = Buffer.alloc(3_000_000, "0123456789");
     const whole = await request(base, { body: bytes });
     assert.equal(whole.headers.get("x-framing"), "3000000");
@@ -334,12 +334,12 @@ describe("request() to node:http", { timeout: 300_000 }, () => {
     assert.deepEqual(await (await request(base, { json: ["é"] })).json(), ["é"]);
   });
 
-  test("sends the body of one answer as the next request's", async () => {
+  test("sends the body of one response as the body of the next request", async () => {
     const first = await request(base, { body: "hello" });
     assert.equal(await (await request(base, { body: first.body })).text(), "hello");
   });
 
-  test("reads a refusal while it sends", async () => {
+  test("reads a refusal while it is sending", async () => {
     const { body, left } = endless();
     const response = await request(`${base}/no`, { body });
     assert.equal(response.status, 403);
@@ -386,7 +386,7 @@ describe("request() to python3's http.server", { skip, timeout: 300_000 }, () =>
     await once(python, "exit");
   });
 
-  test("gets back what it sends, compressed by another library", async () => {
+  test("receives an echo that another library compressed", async () => {
     const body = Buffer.alloc(500_000, "0123456789");
     for (const coding of ["gzip", "deflate"]) {
       const response = await request(`${base}/${coding}`, { body });
@@ -395,7 +395,7 @@ describe("request() to python3's http.server", { skip, timeout: 300_000 }, () =>
     }
   });
 
-  test("is refused a method that the server does not have", async () => {
+  test("returns the server's error for an unsupported method", async () => {
     const response = await request(base, { method: "PUT", body: "a" });
     assert.equal(response.status, 501);
     await response.close();

@@ -21,52 +21,63 @@ import type { ResponseHead } from "./response-head.ts";
 
 /** Options for {@link request}. */
 export interface RequestOptions extends RequestBodyOptions, RequestDeadlineOptions {
-  /** Case matters. @default "GET", or "POST" with a body */
+  /** The method, case-sensitive. @default "GET", or "POST" with a body */
   readonly method?: string | undefined;
-  /** Sent besides `host`, `accept`, `accept-encoding` and `user-agent`, or instead of them. */
+  /** Headers to send. They can replace `host`, `accept`, `accept-encoding` and `user-agent`. */
   readonly headers?: RequestHeaders | undefined;
-  /** Redirects that are followed; 0 gives the redirect itself. @default 5 */
+  /** Maximum number of redirects to follow. 0 returns the redirect itself. @default 5 */
   readonly redirectsMax?: number | undefined;
   /**
-   * Names of `headers` that are for the first origin alone, such as `x-api-key`. A redirect to another origin leaves
-   * them out, as it always does `authorization`, `cookie`, `proxy-authorization` and `host`. All other headers are sent
-   * to every origin that a redirect leads to.
+   * Names of `headers` for the first origin only, such as `x-api-key`. A redirect to another origin omits them, and
+   * always omits `authorization`, `cookie`, `proxy-authorization` and `host`. All other headers are sent to every
+   * origin.
    *
    * @default none
    */
   readonly secretHeaders?: readonly string[] | undefined;
   /**
-   * Whether to ask for gzip, deflate and br, and to undo them. An answer in another coding is given as it is, and so is
-   * a part of a body (206). `content-encoding` stays in the headers.
+   * Whether to ask for gzip, deflate and br and to decompress the body. A body in another coding and a partial body
+   * (206) are returned as they are. `content-encoding` stays in the headers.
+   *
    * @default true
    */
   readonly decompress?: boolean | undefined;
   /** Looks names up, as in `connect`. @default `dns.lookup` */
   readonly lookup?: ConnectOptions["lookup"];
-  /** Which addresses may be connected to, as in `connect`; for each redirect too. @default all */
+  /** Decides which addresses may be connected to, as in `connect`. Applies to every redirect. @default all addresses */
   readonly allowAddress?: ConnectOptions["allowAddress"];
-  /** How `https:` is spoken. @default Node's root certificates */
+  /** TLS options for `https:`. @default Node's root certificates */
   readonly tls?: TlsClientOptions | undefined;
-  /** Longest head of an answer (and as much again for its trailers), in bytes. @default 16384 */
+  /** Longest head of a response, in bytes. The trailers have the same limit of their own. @default 16384 */
   readonly headerBytesMax?: number | undefined;
-  /** Longest body of an answer, in bytes, as it is sent and as it is given. `Infinity` for any size. @default 67108864 */
+  /**
+   * Longest body of a response, in bytes, before and after decompression. `Infinity` for no limit.
+   *
+   * @default 67108864
+   */
   readonly bodyBytesMax?: number | undefined;
-  /** What the chunks of an answer may cost beside 16 bytes and twice their data each, in bytes. @default 16384 */
+  /**
+   * Maximum framing overhead of a chunked response, in bytes. Each chunk may use 16 bytes and twice its data for free.
+   *
+   * @default 16384
+   */
   readonly chunkOverheadBytesMax?: number | undefined;
 }
 
 /**
- * Sends a request, with a body or without; see {@link get}, which says the rest.
+ * Sends a request with or without a body. See {@link get} for redirects, compression, time limits and closing.
  *
- * The body goes out at the pace of the server, and the answer is read meanwhile. An answer from 300 up, or one that is
- * whole, ends the sending. A stream that was not read to its end is then cancelled, and so it is when the request fails, also
- * before it connects. When a stream fails, the request rejects with the stream's error, at once for Node and Web streams.
+ * The body is sent at the pace of the server while the response is read. Sending stops when the response is complete,
+ * or when its status is 300 or above. A stream that was not read to its end is then cancelled. It is also cancelled
+ * when the request fails, even before it connects. If a stream fails, the request rejects with the stream's error, at
+ * once for Node and Web streams.
  *
- * A redirect that asks for the body again (307, 308, and 301 and 302 after another method than POST) is followed with
- * bytes, text and JSON, to other origins too. A stream cannot be sent twice, so there the redirect itself is the answer.
- * Headers go to other origins as well, but for those that are secret: see `secretHeaders`.
+ * 307 and 308, and 301 and 302 after another method than POST, ask for the body again. Bytes, text and JSON are sent
+ * again, also to other origins. A stream cannot be sent twice: the redirect itself is then the response. Headers go to
+ * other origins too, except secret ones: see `secretHeaders`.
  *
- * @throws {TypeError} for a method that is none or a body that cannot be sent; as {@link get}.
+ * @throws {TypeError} for an invalid method or body.
+ * @throws {TypeError} as {@link get}.
  * @throws {RangeError} as {@link get}.
  * @throws {SocketError} as {@link get}.
  *
@@ -109,7 +120,7 @@ async function start(first: RequestHead, options: RequestOptions): Promise<HttpR
   }
 }
 
-/** Sends the request, and again where a redirect leads. */
+/** Sends the request and follows redirects. */
 async function follow(first: RequestHead, options: RequestOptions, deadlines: RequestDeadlines): Promise<HttpResponse> {
   const { redirectsMax = 5 } = options;
   let outgoing = first;

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { SocketError } from "../errors.ts";
 import { ResponseDecoder, type ResponseDecoderOptions } from "./response-decoder.ts";
 
-/** What a decoder made of some bytes, with the data joined, so that every way of cutting them can be compared. */
+/** The outcome of decoding, with the data joined, so that different splits can be compared. */
 interface Outcome {
   informational: number[];
   status?: number;
@@ -36,7 +36,7 @@ function decode(chunks: readonly Uint8Array[], { isEnded = true, ...options }: D
   };
   try {
     for (const chunk of chunks) take(decoder.decode(chunk));
-    // Twice: an error that came with events is thrown by the next call.
+    // Decode twice: an error that follows events is thrown by the next call.
     take(decoder.decode(new Uint8Array(0)));
     if (isEnded) take(decoder.end());
     if (isEnded) take(decoder.end());
@@ -206,7 +206,7 @@ const GOOD: readonly Sample[] = [
   },
 ];
 
-/** Answers that are refused: where the wrong byte is, or how long they were to be. */
+/** Responses that are rejected, with the offset of the wrong byte. */
 const BAD: readonly (readonly [name: string, text: string, offset: number, options?: DecodeOptions])[] = [
   ["another protocol", "SSH-2.0-OpenSSH_9.6\r\n", 0],
   ["an empty line first", message("", "HTTP/1.1 200 OK", "", ""), 0],
@@ -225,7 +225,7 @@ const BAD: readonly (readonly [name: string, text: string, offset: number, optio
   ["white space before a colon", message("HTTP/1.1 200 OK", "Content-Length : 5", "", "hello"), 31],
   ["a coding before chunked", message("HTTP/1.1 200 OK", "Transfer-Encoding: gzip, chunked", "", "0", "", ""), 17],
   ["a coding that is not chunked", message("HTTP/1.1 200 OK", "Transfer-Encoding: gzip", "", ""), 17],
-  ["two places", message("HTTP/1.1 302 X", "Location: /a", "Location: /b", "", ""), 30],
+  ["two Locations", message("HTTP/1.1 302 X", "Location: /a", "Location: /b", "", ""), 30],
   ["white space before the first field", message("HTTP/1.1 200 OK", "\tA: b", "", ""), 17],
   ["a field without a colon", message("HTTP/1.1 200 OK", "A b", "", ""), 17],
   ["a field without a name", message("HTTP/1.1 200 OK", ": b", "", ""), 17],
@@ -236,7 +236,7 @@ const BAD: readonly (readonly [name: string, text: string, offset: number, optio
   ["a negative length", message("HTTP/1.1 200 OK", "Content-Length: -5", "", "hello"), 17],
   ["an empty length", message("HTTP/1.1 200 OK", "Content-Length:", "", "hello"), 17],
   ["a hexadecimal length", message("HTTP/1.1 200 OK", "Content-Length: 0x5", "", "hello"), 17],
-  ["a length beyond all numbers", message("HTTP/1.1 200 OK", "Content-Length: 99999999999999999999", "", ""), 17],
+  ["a length above 2^53", message("HTTP/1.1 200 OK", "Content-Length: 99999999999999999999", "", ""), 17],
   ["a length with chunks", message("HTTP/1.1 200 OK", "Content-Length: 5", CHUNKED, "", "0", "", ""), 36],
   [
     "a length with chunks for HEAD",
@@ -247,13 +247,13 @@ const BAD: readonly (readonly [name: string, text: string, offset: number, optio
   ["chunked twice", message("HTTP/1.1 200 OK", "Transfer-Encoding: chunked, chunked", "", "0", "", ""), 17],
   ["chunked with a parameter", message("HTTP/1.1 200 OK", "Transfer-Encoding: chunked;a=1", "", "0", "", ""), 17],
   ["a coding without a name", message("HTTP/1.1 200 OK", "Transfer-Encoding: ", "", "0", "", ""), 17],
-  ["a chunk size that is none", message("HTTP/1.1 200 OK", CHUNKED, "", "g", "hello", ""), 47],
-  ["a chunk size of no digits", message("HTTP/1.1 200 OK", CHUNKED, "", "", "hello", ""), 47],
+  ["a chunk size that is not hexadecimal", message("HTTP/1.1 200 OK", CHUNKED, "", "g", "hello", ""), 47],
+  ["an empty chunk size", message("HTTP/1.1 200 OK", CHUNKED, "", "", "hello", ""), 47],
   ["a chunk size with a sign", message("HTTP/1.1 200 OK", CHUNKED, "", "+5", "hello", ""), 47],
   ["a chunk size with 0x", message("HTTP/1.1 200 OK", CHUNKED, "", "0x5", "hello", ""), 47],
   ["a chunk size before white space", message("HTTP/1.1 200 OK", CHUNKED, "", "5 ", "hello", ""), 47],
   ["a chunk size after white space", message("HTTP/1.1 200 OK", CHUNKED, "", " 5", "hello", ""), 47],
-  ["a chunk size beyond all numbers", message("HTTP/1.1 200 OK", CHUNKED, "", "fffffffffffffffff", "", ""), 47],
+  ["a chunk size above 2^53", message("HTTP/1.1 200 OK", CHUNKED, "", "fffffffffffffffff", "", ""), 47],
   ["a chunk size that ends in LF", `${message("HTTP/1.1 200 OK", CHUNKED, "", "5")}\nhello\r\n`, 47],
   ["a control character in an extension", message("HTTP/1.1 200 OK", CHUNKED, "", "5;\x01", "hello", ""), 47],
   ["a chunk longer than its size", message("HTTP/1.1 200 OK", CHUNKED, "", "4", "hello", ""), 54],
@@ -288,11 +288,15 @@ const LIMITS: readonly (readonly [name: string, text: string, options: DecodeOpt
     {},
   ],
   [
-    "what chunks cost, one byte too much",
+    "a chunk overhead one byte over the limit",
     message("HTTP/1.1 200 OK", CHUNKED, "", `1;${"x".repeat(24)}`, "a", "0", "", ""),
     { chunkOverheadBytesMax: 9 },
   ],
-  ["chunks together", message("HTTP/1.1 200 OK", CHUNKED, "", "4", "hell", "1", "o", "0", "", ""), { bodyBytesMax: 4 }],
+  [
+    "the sum of chunks",
+    message("HTTP/1.1 200 OK", CHUNKED, "", "4", "hell", "1", "o", "0", "", ""),
+    { bodyBytesMax: 4 },
+  ],
   ["a body until the end", message("HTTP/1.1 200 OK", "", "hello"), { bodyBytesMax: 4 }],
 ];
 
@@ -306,7 +310,7 @@ describe("ResponseDecoder", () => {
     });
   }
 
-  test("ends an answer that shows its own length without the connection's end", () => {
+  test("ends a response with a known length before the connection ends", () => {
     const isOpen = { isEnded: false };
     for (const text of ["HTTP/1.1 204 X\r\n\r\n", "HTTP/1.1 200 X\r\nContent-Length: 0\r\n\r\n"]) {
       assert.deepEqual(decode([bytes(text)], isOpen).trailers, []);
@@ -323,7 +327,7 @@ describe("ResponseDecoder", () => {
   }
 
   for (const [name, text, expected] of CUT_OFF) {
-    test(`notices the end after ${name}`, () => {
+    test(`rejects ${name} at the end of the stream`, () => {
       const whole = decode([bytes(text)]);
       assert.deepEqual(whole.error, { code: "end-of-stream", offset: undefined, expected });
       assertSameHoweverCut(bytes(text), whole);
@@ -339,7 +343,7 @@ describe("ResponseDecoder", () => {
     });
   }
 
-  test("names the limit, and the option that sets it", () => {
+  test("names the limit and its option in the error", () => {
     const chunks = (line: string): string => message("HTTP/1.1 200 OK", CHUNKED, "", line, "");
     const expected: readonly [text: string, message: RegExp][] = [
       ["H".repeat(17_000), /its head exceeds limit 16384 bytes \(option headerBytesMax\) \(at byte 0\)$/],
@@ -352,21 +356,21 @@ describe("ResponseDecoder", () => {
       [chunks("4000001"), /its body exceeds limit 67108864 bytes \(option bodyBytesMax\)$/],
     ];
     for (const [text, message] of expected) {
-      // Of several events in one call the error is kept for the next one.
+      // After events of the same call the error is kept for the next call.
       const decoder = new ResponseDecoder();
       const decodeTwice = (): void => void [decoder.decode(bytes(text)), decoder.decode(bytes(""))];
       assert.throws(decodeTwice, { code: "limit", message });
     }
   });
 
-  test("throws once and gives nothing more", () => {
+  test("throws once and returns nothing after that", () => {
     const decoder = new ResponseDecoder();
     assert.throws(() => decoder.decode(bytes("nonsense\r\n")), { code: "malformed" });
     assert.deepEqual(decoder.decode(bytes("HTTP/1.1 200 OK\r\n\r\n")), []);
     assert.deepEqual(decoder.end(), []);
   });
 
-  test("gives no more events in one call than it is asked for", () => {
+  test("returns at most the requested number of events per call", () => {
     const empty = new Uint8Array(0);
     for (const text of [
       message("HTTP/1.1 304 Not Modified", "", ""),
@@ -386,7 +390,7 @@ describe("ResponseDecoder", () => {
   });
 });
 
-/** Byte by byte, and cut in two at every place. */
+/** Byte by byte, and split in two at every place. */
 function assertSameHoweverCut(text: Buffer, whole: Outcome, options?: DecodeOptions): void {
   const single = Array.from(text, (byte) => Uint8Array.of(byte));
   assert.deepEqual(decode(single, options), whole, "byte by byte");

@@ -17,40 +17,51 @@ import {
 
 /** Options for {@link ResponseDecoder}. */
 export interface ResponseDecoderOptions {
-  /** The method of the request: the answer to `HEAD` has no body. @default "GET" */
+  /** The method of the request. A response to `HEAD` has no body. @default "GET" */
   readonly method?: string | undefined;
-  /** Longest head, 1xx answers before it included, and again longest trailer section, in bytes. @default 16384 */
+  /**
+   * Longest head in bytes, including 1xx responses before it. The trailers have the same limit of their own.
+   *
+   * @default 16384
+   */
   readonly headerBytesMax?: number | undefined;
-  /** Longest body, in bytes; `Infinity` for any size. @default 67108864 */
+  /** Longest body, in bytes. `Infinity` for no limit. @default 67108864 */
   readonly bodyBytesMax?: number | undefined;
-  /** What chunks may cost beside 16 bytes and twice their data each, all together, in bytes. @default 16384 */
+  /**
+   * Maximum framing overhead of all chunks, in bytes. Each chunk may use 16 bytes and twice its data for free.
+   *
+   * @default 16384
+   */
   readonly chunkOverheadBytesMax?: number | undefined;
 }
 
-/** What an answer is made of, in this order: any number of `informational`, `head`, any number of `data`, `end`. */
+/**
+ * The events of a response, in this order: any number of `informational`, one `head`, any number of `data`, one `end`.
+ */
 export type ResponseEvent =
-  /** A 1xx answer, before the final one. */
+  /** A 1xx response before the final one. */
   | { readonly type: "informational"; readonly head: ResponseHead }
   | { readonly type: "head"; readonly head: ResponseHead }
-  /** Bytes of the body. They may share memory with the chunk they came in. */
+  /** Bytes of the body. They may share memory with the received chunk. */
   | { readonly type: "data"; readonly bytes: Uint8Array }
-  /** The answer is whole. `trailers` are what came after a chunked body. */
+  /** The response is complete. `trailers` are the fields after a chunked body. */
   | { readonly type: "end"; readonly trailers: Headers };
 
 type Step = "head" | "length" | "until-close" | "chunk-size" | "chunk-data" | "chunk-end" | "trailers" | "end" | "over";
 
 const LF = Uint8Array.of(0x0a);
 const CR = 0x0d;
-/** Longest line with a chunk's size and extensions, in bytes. */
+/** Longest line with the size and extensions of a chunk, in bytes. */
 const CHUNK_LINE_BYTES_MAX = 4_096;
 const CHUNK_LINE = /^([0-9A-Fa-f]+)(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n$/;
 
 /**
- * Decodes one HTTP/1.0 or HTTP/1.1 answer: bytes in, {@link ResponseEvent}s out, no input or output. As strict as
- * RFC 9112 asks of a client; where that lets a recipient choose, LF alone ends a line of the head, and a transfer coding
- * other than `chunked` is refused. What comes after the answer is ignored.
+ * Decodes one HTTP/1.0 or HTTP/1.1 response: bytes in, {@link ResponseEvent}s out, without I/O. As strict as RFC 9112
+ * requires of a client. Where the RFC lets a recipient choose, LF alone ends a line of the head, and transfer codings
+ * other than `chunked` are refused. Bytes after the response are ignored.
  *
- * `decode` and `end` throw `malformed` with `offset`, `limit`, and `end` throws `end-of-stream` for an answer cut off.
+ * `decode` and `end` throw a {@link SocketError}: `malformed` with `offset`, or `limit`. `end` also throws
+ * `end-of-stream` when the response is cut off.
  *
  * @example
  * ```ts
@@ -68,18 +79,18 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
   readonly #bodyBytesMax: number;
   readonly #chunkOverheadBytesMax: number;
   #step: Step = "head";
-  /** Bytes taken from the queue so far: where its first byte stands in the stream. */
+  /** Offset of the queue's first byte in the stream. */
   #offset = 0;
-  /** Bytes of the queue that have no line feed. */
+  /** Number of leading bytes of the queue without a line feed. */
   #searched = 0;
-  /** Bytes of this head, or of these trailers, that were taken. */
+  /** Bytes of the current head or trailers that were consumed. */
   #headerBytes = 0;
   #status: Omit<ResponseHead, "headers"> | undefined;
   #fields: Field[] = [];
-  /** Bytes that the body, or the chunk, still lacks. */
+  /** Missing bytes of the body or chunk. */
   #lacking = 0;
   #bodyBytes = 0;
-  /** What the lines before the chunks have cost so far, less what chunks may cost. */
+  /** Framing overhead of the chunks so far, minus their free allowance. */
   #chunkOverheadBytes = 0;
 
   /** @throws {RangeError} when a limit is negative or not a whole number. */
@@ -125,9 +136,9 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
     if (this.#step === "until-close") this.#end(events);
     if (this.#step === "over") return;
     const hasLength = this.#step === "length";
-    let what = "finished before the answer was whole";
-    if (hasLength) what = `finished ${this.#lacking} bytes before the end of ${this.#bodyBytes}`;
-    else if (this.#offset + this.queue.length === 0) what = "sent no answer";
+    let what = "finished before the end of the response";
+    if (hasLength) what = `finished after ${this.#bodyBytes - this.#lacking} of ${this.#bodyBytes} body bytes`;
+    else if (this.#offset + this.queue.length === 0) what = "finished without a response";
     throw new SocketError("end-of-stream", `Cannot read HTTP response: the server ${what}`, {
       operation: "decode",
       ...(hasLength ? { expected: this.#bodyBytes } : {}),
@@ -153,8 +164,8 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
 
   #headDone(events: ResponseEvent[], status: Omit<ResponseHead, "headers">, fields: readonly Field[]): void {
     const head = { ...status, headers: toHeaders(fields) };
-    // Nobody asked to switch; what follows would be another protocol.
-    if (status.status === 101) throw malformed("a switch of protocols that was not asked for", this.#offset);
+    // No upgrade was requested. The following bytes would be another protocol.
+    if (status.status === 101) throw malformed("status 101 without an upgrade request", this.#offset);
     if (status.status < 200) {
       events.push({ type: "informational", head });
       return;
@@ -183,7 +194,7 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
     }
   }
 
-  /** Gives what is there of a length that is known, of the body or of a chunk. */
+  /** Emits the available bytes of a body or chunk of known length. */
   #data(events: ResponseEvent[], following: "end" | "chunk-end"): boolean {
     if (this.queue.length === 0) return false;
     const chunk = this.queue.takeChunk();
@@ -198,7 +209,7 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
   #untilClose(events: ResponseEvent[]): boolean {
     if (this.queue.length === 0) return false;
     const bytes = this.queue.takeChunk();
-    // What is within the limit is given first, so that the bytes are the same however they are cut.
+    // Emit the bytes within the limit before the error, so that the result does not depend on how the bytes are split.
     const within = bytes.subarray(0, this.#bodyBytesMax - this.#bodyBytes);
     if (within.length > 0) this.#pushData(events, within);
     this.#claimBody(bytes.length);
@@ -245,7 +256,7 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
     this.#fields.push(last === undefined ? parseField(line) : unfold(last, line));
   }
 
-  /** A line of the head or of the trailers, without its ending. */
+  /** Reads a line of the head or trailers, without its ending. */
   #headerLine(): Line | undefined {
     const line = this.#line(
       this.#headerBytesMax - this.#headerBytes,
@@ -260,7 +271,7 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
     return { bytes, offset: line.offset };
   }
 
-  /** A line with its ending. */
+  /** Reads a line with its ending. */
   #line(bytesMax: number, tooLong: () => string): Line | undefined {
     const at = this.queue.indexOf(LF, this.#searched);
     const length = at === -1 ? this.queue.length : at + 1;
@@ -277,17 +288,17 @@ export class ResponseDecoder extends QueueDecoder<ResponseEvent> {
     events.push({ type: "data", bytes });
   }
 
-  /** Refuses many small chunks with long extensions: megabytes on the wire for a few bytes of the body. */
+  /** Refuses many small chunks with long extensions, which cost megabytes on the wire for few bytes of body. */
   #claimOverhead(line: Line, size: number): void {
     const bytes = this.#chunkOverheadBytes + line.bytes.length - 16 - 2 * size;
     this.#chunkOverheadBytes = Math.max(0, bytes);
     if (bytes > this.#chunkOverheadBytesMax) {
-      const text = `what comes between its chunks exceeds limit ${this.#chunkOverheadBytesMax} bytes`;
+      const text = `the overhead of its chunks exceeds limit ${this.#chunkOverheadBytesMax} bytes`;
       throw overLimit(`${text} (option chunkOverheadBytesMax)`, line.offset);
     }
   }
 
-  /** Counts bytes of the body before they are taken. */
+  /** Counts bytes of the body before they are accepted. */
   #claimBody(bytes: number): void {
     this.#bodyBytes += bytes;
     if (this.#bodyBytes <= this.#bodyBytesMax) return;

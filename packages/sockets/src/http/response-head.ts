@@ -1,7 +1,7 @@
 import { asBuffer } from "../byte-queue.ts";
 import { SocketError } from "../errors.ts";
 
-/** The status line and the fields of an answer. */
+/** The status line and headers of a response. */
 export interface ResponseHead {
   readonly version: "1.0" | "1.1";
   readonly status: number;
@@ -10,13 +10,13 @@ export interface ResponseHead {
   readonly headers: Headers;
 }
 
-/** A line without its ending. `offset` is that of its first byte, from the start of the stream. */
+/** A line without its ending. `offset` is the position of its first byte in the stream. */
 export interface Line {
   readonly bytes: Uint8Array;
   readonly offset: number;
 }
 
-/** A header or trailer field, with where it stands. */
+/** A header or trailer field and its position. */
 export interface Field {
   /** In lower case. */
   readonly name: string;
@@ -26,10 +26,10 @@ export interface Field {
 
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: (.*))?$/s;
 const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** All control characters but the tab. */
+/** All control characters except the tab. */
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
 
-/** Reads the status line: RFC 9112, section 4. A reason phrase may be missing, even the space before it. */
+/** Parses the status line: RFC 9112, section 4. The reason phrase and the space before it may be missing. */
 export function parseStatusLine({ bytes, offset }: Line): Omit<ResponseHead, "headers"> {
   const match = STATUS_LINE.exec(latin1(bytes));
   if (match === null) throw malformed("it does not begin with HTTP/1.0 or HTTP/1.1 and a status", offset);
@@ -38,7 +38,7 @@ export function parseStatusLine({ bytes, offset }: Line): Omit<ResponseHead, "he
   return { version: minor === "0" ? "1.0" : "1.1", status: Number(status), reason };
 }
 
-/** Reads a field line: RFC 9112, section 5. */
+/** Parses a field line: RFC 9112, section 5. */
 export function parseField(line: Line): Field {
   const { bytes, offset } = line;
   if (isFolded(line)) throw malformed("white space before the first field", offset);
@@ -51,12 +51,12 @@ export function parseField(line: Line): Field {
   return { name: name.toLowerCase(), value: fieldValue(text, colon + 1, offset), offset };
 }
 
-/** Whether a line goes on with the field before it. */
+/** Whether the line continues the previous field. */
 export function isFolded({ bytes: [first] }: Line): boolean {
   return first === 0x20 || first === 0x09;
 }
 
-/** The field with one more line of its value, after a space: RFC 9112, section 5.2, of a user agent. */
+/** Appends a folded line to a field, after one space, as RFC 9112, section 5.2 requires of a user agent. */
 export function unfold(field: Field, { bytes, offset }: Line): Field {
   const more = fieldValue(latin1(bytes), 0, offset);
   if (more === "") return field;
@@ -69,7 +69,9 @@ function fieldValue(line: string, start: number, offset: number): string {
   return trimBlanks(line.slice(start));
 }
 
-/** @throws {SocketError} `malformed` for two different places to go to: together they would be a third one. */
+/**
+ * @throws {SocketError} `malformed` for two different `Location` fields. `Headers` would join them into a third URL.
+ */
 export function toHeaders(fields: readonly Field[]): Headers {
   const headers = new Headers();
   for (const { name, value, offset } of fields) {
@@ -82,7 +84,7 @@ export function toHeaders(fields: readonly Field[]): Headers {
   return headers;
 }
 
-/** @returns an error about the message's form; `offset` in bytes from the start of the stream. */
+/** Returns an error about the syntax of the response; `offset` in bytes from the start of the stream. */
 export function malformed(what: string, offset: number): SocketError {
   return new SocketError("malformed", `Cannot read HTTP response: ${what} (at byte ${offset})`, {
     operation: "decode",
@@ -94,7 +96,10 @@ function latin1(bytes: Uint8Array): string {
   return asBuffer(bytes).toString("latin1");
 }
 
-/** Without optional white space around it. `String.trim` would take more, and a pattern for the end is quadratic. */
+/**
+ * Removes optional white space (SP, HTAB) around a value. `String.trim` removes more, and a regular expression for the
+ * end takes quadratic time.
+ */
 export function trimBlanks(value: string): string {
   let start = 0;
   let end = value.length;

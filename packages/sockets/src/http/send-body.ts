@@ -6,22 +6,24 @@ import type { OutgoingBody } from "./request-body.ts";
 
 /** Options for {@link sendBody}. */
 export interface SendBodyOptions {
-  /** Stops the sending between two writes; the source is told. */
+  /** Stops sending between two writes and cancels the source. */
   readonly signal: AbortSignal;
   /** Longest wait for room, in milliseconds. */
   readonly timeoutMs: number;
-  /** The error when it has passed. */
+  /** Returns the error for a wait longer than `timeoutMs`. */
   readonly timeoutError: () => SocketError;
 }
 
-/** As much of a body of known length is handed to the connection at once: the rest can still be kept back. */
+/** Size of the pieces of a body of known length. The bytes after the current piece can still be withheld. */
 const PIECE_BYTES = 65_536;
 
 /**
- * Sends a body at the pace of the server. Resolves too when it is stopped, and when the connection breaks, which is for
- * its reader to tell: an answer may have come before.
+ * Sends a body at the pace of the server. Also resolves when it is stopped or the connection breaks: the reader of the
+ * response reports the error, because a response may have arrived before.
  *
- * @throws what the source throws; {@link TypeError} for a chunk that is not bytes; `timeoutError` when the server does not take it.
+ * @throws what the source throws.
+ * @throws {TypeError} for a chunk that is not a `Uint8Array`.
+ * @throws {SocketError} `timeoutError` when the server accepts no bytes for `timeoutMs`.
  */
 export async function sendBody(connection: Connection, body: OutgoingBody, options: SendBodyOptions): Promise<void> {
   if (body.kind === "bytes") await sendBytes(connection, body.bytes, options);
@@ -47,14 +49,14 @@ async function sendChunks(connection: Connection, stream: BodyStream, options: S
   }
 }
 
-/** The last chunk for `undefined`. */
+/** Encodes a chunk; `undefined` is the last one. */
 function encodeChunk(chunk: Uint8Array | undefined): WriteData {
   if (chunk === undefined) return "0\r\n\r\n";
-  // An empty chunk would be the last one.
+  // An empty chunk would end the body.
   return chunk.length === 0 ? [] : [`${chunk.length.toString(16)}\r\n`, chunk, "\r\n"];
 }
 
-/** @returns false when there is no use in going on. */
+/** @returns false when sending must stop. */
 async function write(connection: Connection, data: WriteData, options: SendBodyOptions): Promise<boolean> {
   try {
     await connection.write(data, options);
@@ -67,7 +69,7 @@ async function write(connection: Connection, data: WriteData, options: SendBodyO
   }
 }
 
-/** The next chunk. Resolves as soon as the signal is aborted, however long the stream takes. */
+/** Returns the next chunk. Resolves at once when the signal aborts, even while the stream is blocked. */
 function nextUnless(signal: AbortSignal, stream: BodyStream): Promise<Uint8Array | undefined> {
   return new Promise((resolve, reject) => {
     const stop = (): void => resolve(undefined);

@@ -15,7 +15,7 @@ failOnLeaks();
 const fixture = (name: string): Buffer => readFileSync(new URL(`../../../../test/fixtures/${name}`, import.meta.url));
 const cert = fixture("localhost-cert.pem");
 
-/** A server of Node's own: the toolkit's ends connections by itself, and these are to stay silent. */
+/** A plain Node server: the toolkit's server closes connections by itself, and these must stay silent. */
 class RawServer implements AsyncDisposable {
   readonly #server: NodeServer;
   readonly #sockets = new Set<Socket>();
@@ -48,7 +48,7 @@ class RawServer implements AsyncDisposable {
   }
 }
 
-/** Sends this when the request's head is there, and is then silent. */
+/** Sends this after the request's head, then stays silent. */
 function sayAndBeSilent(answer: string | Uint8Array): Promise<RawServer> {
   return RawServer.open(
     createServer((socket) => {
@@ -74,17 +74,17 @@ function isHeadTimeout(host: string): (error: SocketError) => boolean {
 }
 
 describe("get() from a server that falls silent", { timeout: 300_000 }, () => {
-  test("ends a name lookup that never answers", async () => {
+  test("rejects when the name lookup never ends", async () => {
     const lookup = (): void => undefined;
     await assert.rejects(get("http://example.test/", { ...SHORT, lookup }), isHeadTimeout("example.test"));
   });
 
-  test("ends a TLS handshake without a first byte", async () => {
+  test("rejects when the TLS handshake gets no first byte", async () => {
     await using server = await sayAndBeSilent("");
     await assert.rejects(get(`https://${server.host}/`, SHORT), isHeadTimeout(server.host));
   });
 
-  test("ends a TLS handshake that stops after any part of the server's flights", async () => {
+  test("rejects when the TLS handshake stops after any of the server's bytes", async () => {
     for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
       await using tls = await RawServer.open(createTlsServer({ cert, key: fixture("localhost-key.pem"), maxVersion }));
       for (const bytesMax of [1, 5, 50, 500, 1_000, Number.POSITIVE_INFINITY]) {
@@ -99,7 +99,7 @@ describe("get() from a server that falls silent", { timeout: 300_000 }, () => {
             });
           }),
         );
-        // With all of the handshake it is the head of the response that is missing.
+        // After the whole handshake only the head of the response is missing.
         const options = { ...SHORT, tls: { ca: cert, servername: "localhost" } };
         const response = get(`https://${relay.host}/`, options);
         await assert.rejects(response, isHeadTimeout(relay.host), `${maxVersion}, ${bytesMax} bytes`);
@@ -107,7 +107,7 @@ describe("get() from a server that falls silent", { timeout: 300_000 }, () => {
     }
   });
 
-  test("ends the wait for a head that stops at any byte, or never stops", async () => {
+  test("rejects when the head stops at any byte or never ends", async () => {
     const head = "HTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     const cuts = Array.from({ length: head.length }, (_, at) => at);
     await Promise.all(
@@ -126,13 +126,13 @@ describe("get() from a server that falls silent", { timeout: 300_000 }, () => {
     await assert.rejects(get(`http://${trickle.host}/`, patient), isHeadTimeout(trickle.host));
   });
 
-  test("ends redirects that never end", async () => {
+  test("rejects when redirects never end", async () => {
     await using endless = await sayAndBeSilent("HTTP/1.1 302 X\r\nLocation: /\r\nContent-Length: 0\r\n\r\n");
     const options = { ...SHORT, redirectsMax: Number.MAX_SAFE_INTEGER };
     await assert.rejects(get(`http://${endless.host}/`, options), isHeadTimeout(endless.host));
   });
 
-  test("ends the wait for a body that stops at any byte", async () => {
+  test("rejects when the body stops at any byte", async () => {
     const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     const bodies: [head: string, body: string | Buffer][] = [
       ["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "hell"],
@@ -165,7 +165,7 @@ describe("get() from a server that falls silent", { timeout: 300_000 }, () => {
     }
   });
 
-  test("ends a request whose body the server does not take", async () => {
+  test("rejects when the server does not read the request's body", async () => {
     await using server = await RawServer.open(createServer((socket) => void socket.pause()));
     async function* endless(): AsyncGenerator<Uint8Array, void, void> {
       for (;;) yield Buffer.alloc(65_536);
@@ -173,14 +173,14 @@ describe("get() from a server that falls silent", { timeout: 300_000 }, () => {
     for (const body of [Buffer.alloc(64 * 1024 * 1024), endless(), ReadableStream.from(endless())]) {
       await assert.rejects(request(`http://${server.host}/`, { body, ...SILENT }), (error: SocketError) => {
         assert.equal(error.code, "timeout");
-        const text = `Cannot complete POST to ${server.host}: the server took nothing within 100 ms (option chunkTimeoutMs)`;
+        const text = `Cannot complete POST to ${server.host}: the server accepted no bytes within 100 ms (option chunkTimeoutMs)`;
         assert.equal(error.message, text);
         return true;
       });
     }
   });
 
-  test("tells a timeout of the caller's own stream as it is", async () => {
+  test("rejects with the timeout error of the caller's own stream", async () => {
     await using source = await sayAndBeSilent("HTTP/1.1 200 OK\r\n\r\nhello");
     await using server = await sayAndBeSilent("");
     const { body } = await get(`http://${source.host}/`, SILENT);
@@ -188,12 +188,12 @@ describe("get() from a server that falls silent", { timeout: 300_000 }, () => {
     await assert.rejects(request(`http://${server.host}/`, { body }), { code: "timeout", message: text });
   });
 
-  test("ends the wait for the head of a server that has taken the body", async () => {
+  test("rejects when the head does not follow after the body was sent", async () => {
     await using server = await sayAndBeSilent("");
     await assert.rejects(request(`http://${server.host}/`, { body: "hello", ...SHORT }), { code: "timeout" });
   });
 
-  test("names timeoutMs where that is what has passed", async () => {
+  test("names timeoutMs when that has passed", async () => {
     await using server = await sayAndBeSilent("HTTP/1.1 200 OK\r\n\r\n");
     const text = `Cannot get from ${server.host}: not done within 100 ms (option timeoutMs)`;
     const response = await get(`http://${server.host}/`, { timeoutMs: 100 });
@@ -204,7 +204,7 @@ describe("get() from a server that falls silent", { timeout: 300_000 }, () => {
 describe("get() with its defaults", { timeout: 300_000 }, () => {
   afterEach(() => mock.timers.reset());
 
-  /** Whether the promise is settled once everything that waits has had its turns. */
+  /** Whether the promise is settled after all pending callbacks have run. */
   async function isPending(promise: Promise<unknown>): Promise<boolean> {
     const pending = Symbol("pending");
     const turn = new Promise((resolve) => setImmediate(resolve, pending));
@@ -252,7 +252,7 @@ describe("get() with its defaults", { timeout: 300_000 }, () => {
     await assert.rejects(response, { code: "timeout", message });
   });
 
-  test("waits 30 seconds for each piece of the body, and as long as it takes for all of it", async () => {
+  test("waits 30 seconds for each piece of the body, and without a limit for all of it", async () => {
     const sockets: Socket[] = [];
     await using server = await RawServer.open(
       createServer((socket) => {
@@ -262,7 +262,7 @@ describe("get() with its defaults", { timeout: 300_000 }, () => {
     );
     mock.timers.enable({ apis: ["setTimeout"] });
     const response = await get(`http://${server.host}/`);
-    // Nobody reads: no time counts.
+    // While nobody reads, the time does not count.
     mock.timers.tick(1_000_000);
     const body = response[Symbol.asyncIterator]();
     for (let piece = 0; piece < 5; piece += 1) {
@@ -279,7 +279,7 @@ describe("get() with its defaults", { timeout: 300_000 }, () => {
   });
 });
 
-describe("get() of a body that is wrong", { timeout: 300_000 }, () => {
+describe("get() of an invalid body", { timeout: 300_000 }, () => {
   const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
   const wrong: [what: string, head: string, body: string, code: string][] = [
     ["chunk size", chunked, "5\r\nhello\r\nx\r\n", "malformed"],
@@ -295,7 +295,7 @@ describe("get() of a body that is wrong", { timeout: 300_000 }, () => {
   const options = { ...NEVER, bodyBytesMax: 10, headerBytesMax: 200 };
 
   for (const [what, head, body, code] of wrong) {
-    test(`tells of a wrong ${what} at once, in one piece with the head or not`, async () => {
+    test(`rejects a wrong ${what} at once, in one piece with the head or not`, async () => {
       await using whole = await sayAndBeSilent(head + body);
       const response = await get(`http://${whole.host}/`, options);
       assert.equal(response.status, 200, "the head is good");
