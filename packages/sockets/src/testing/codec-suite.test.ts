@@ -20,7 +20,7 @@ import { SeededRandom } from "./seeded-random.ts";
 const bytes = (...texts: string[]): Buffer[] => texts.map((text) => Buffer.from(text));
 const fromHex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex");
 
-/** `hi`, an empty frame and `abc` in this layout, of which one more byte is too long. */
+/** `hi`, an empty frame and `abc` in this layout. One byte more is too long. */
 function lengthPrefixedSuite(layout: LengthPrefixedOptions, encoded: string, refused: string, canEncode = true): void {
   const name = `lengthPrefixed(${JSON.stringify(layout)})`;
   const codec = lengthPrefixed({ ...layout, bytesMax: 3 });
@@ -48,7 +48,7 @@ lengthPrefixedSuite(
   "ff".repeat(8),
 );
 lengthPrefixedSuite({ lengthBytes: 2, adjustment: -2 }, "0004 6869 0002 0005 616263", "0006");
-// A header of its own in front, which is not known when encoding.
+// A custom header in front, which is unknown when encoding.
 lengthPrefixedSuite({ offset: 2, lengthBytes: 1 }, "7979 02 6869 7979 00 7979 03 616263", "7979 04", false);
 
 codecSuite(
@@ -142,7 +142,7 @@ codecSuite(
     { bytes: fromHex("610a e2820a"), frames: ["a"], error: "malformed" },
     { bytes: "one\nninechars\n", frames: ["one"], error: "frame-too-long" },
   ],
-  // Nine bytes may be eight and a CR.
+  // Nine bytes may be eight bytes and a CR.
   { tooLong: ["x".repeat(10)], unfinished: "frame" },
 );
 
@@ -222,7 +222,7 @@ function combinations(values: Readonly<Record<string, readonly unknown[]>>): rea
 
 const SIZED = { bytesMax: [0, 1, 5, Number.MAX_SAFE_INTEGER], tooLong: ["fail", "skip"] };
 const COPIED = { ...SIZED, copy: [false, true] };
-/** What the streams are made of: little of it is right. */
+/** The parts of the streams. Few of them are valid. */
 const TEXTS = [
   "{",
   "}",
@@ -246,7 +246,7 @@ const TEXTS = [
 ];
 const BYTES = ["\0", "\x01", "\x02", "\x03", "\x05", "\x80", "\xff"];
 
-/** Every codec with its options at their edges, and the pieces of its streams. */
+/** Every codec with its options at their edges, and the parts of its streams. */
 const EDGES: readonly [
   name: string,
   make: (options: never) => Codec<unknown, never>,
@@ -301,11 +301,11 @@ const EDGES: readonly [
     TEXTS,
   ],
 ];
-/** Streams for each combination. */
+/** Number of streams per combination. */
 const STREAMS = 24;
 
 for (const [name, make, options, pieces] of EDGES) {
-  test(`${name} gives at most a frame a byte and an error, with every combination of its options at their edges`, () => {
+  test(`${name} decodes at most one frame per byte, with every combination of edge values of its options`, () => {
     let made = 0;
     for (const [index, combination] of combinations(options).entries()) {
       let codec: Codec<unknown, never>;
@@ -323,7 +323,7 @@ for (const [name, make, options, pieces] of EDGES) {
         const stream = Buffer.from(text, pieces === BYTES ? "latin1" : "utf8");
         const cuts = cutAt(stream, [random.below(stream.length + 1), random.below(stream.length + 1)]);
         try {
-          // One by one first: of a decoder that stays where it is, the others never come back.
+          // One frame per call first: with a decoder that does not advance, the other calls would never return.
           const whole = decodeAll(codec, [stream], 1);
           for (const framesMax of [1, 2, Number.POSITIVE_INFINITY]) {
             assert.deepEqual(decodeAll(codec, cuts, framesMax), whole, `${framesMax} frames at a time`);

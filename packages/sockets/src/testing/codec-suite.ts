@@ -7,52 +7,63 @@ import { assertDecodes, comparable, decodeAll } from "./decode-all.ts";
 import { mutate } from "./mutate.ts";
 import { SeededRandom } from "./seeded-random.ts";
 
-/** Bytes of a codec, and what they must be decoded to. A few frames are enough: every cut of them is tried. */
+/** Encoded bytes and their expected frames. Keep samples short: the suite tries every split. */
 export interface CodecSample<In> {
   readonly bytes: Uint8Array | string;
-  /** The frames in their order. */
+  /** The expected frames, in order. */
   readonly frames: readonly In[];
-  /** The error that comes behind them, if the bytes are wrong or end too early. */
+  /** The expected error after the frames, if the bytes are invalid or end too early. */
   readonly error?: SocketErrorCode | undefined;
 }
 
 /** Options for {@link codecSuite}. */
 export interface CodecSuiteOptions<Out> {
   /**
-   * What is encoded and must come back when it is decoded. An empty list says that the codec only reads.
-   * @default the frames of the samples that have no error
+   * Frames to encode and decode again. An empty list means that the codec only decodes.
+   *
+   * @default the frames of the samples without an error
    */
   readonly roundTrip?: readonly Out[] | undefined;
   /**
-   * The first bytes of a frame over the limit, up to the one that gives it away: exactly there the decoder must refuse the
-   * frame, and must not store what comes after. For a codec that leaves long frames out instead: of one over 16 KiB.
+   * Beginnings of frames over the limit. Each ends with the byte at which the limit is exceeded: the decoder must
+   * reject the frame exactly there and must not buffer what follows. For a codec that skips long frames: the beginning
+   * of a frame over 16 KiB.
+   *
    * @default not tested
    */
   readonly tooLong?: readonly (Uint8Array | string)[] | undefined;
   /**
-   * What the end of the stream makes of a frame that is not whole: an error, or a last frame, as of a line without its
-   * ending. @default "error"
+   * The result of an incomplete frame at the end of the stream: an error, or a last frame, such as a line without its
+   * ending.
+   *
+   * @default "error"
    */
   readonly unfinished?: "error" | "frame" | undefined;
   /**
-   * The codec leaves out what is too long or wrong instead of failing. Then nothing tells of a frame that is being left out
-   * when the stream ends, and the next codec cannot go on there. @default false
+   * The codec skips frames that are too long or invalid instead of failing. At the end of the stream it then does not
+   * report a frame that it is skipping, and the next codec cannot continue there.
+   *
+   * @default false
    */
   readonly skips?: boolean | undefined;
-  /** How many streams of garbage are decoded: random bytes, and samples that were damaged. @default 2000 */
+  /** Number of invalid streams to decode: random bytes and damaged samples. @default 2000 */
   readonly garbageInputs?: number | undefined;
-  /** Decides what the garbage is; a failure names it. @default 1 */
+  /** Seed of the invalid streams. A failure names its seed. @default 1 */
   readonly seed?: number | undefined;
 }
 
-/** What comes after the beginning of a frame that is too long. */
+/** The bytes after the beginning of a frame that is too long. */
 const MORE = Buffer.alloc(4_096, 0x78);
 
 /**
- * Registers the tests that every codec has to pass (`node:test`): the samples come out the same however they are cut and
- * however few frames are taken at a time; what is encoded comes back; a frame over the limit is refused before it is
- * stored; a stream that ends inside a frame says so; garbage gives nothing worse than one `SocketError`, and no more frames
- * than it has bytes; and what was not decoded is handed over to the next codec.
+ * Registers the tests that every codec must pass (`node:test`):
+ *
+ * - The samples give the same frames at every split, and when frames are taken one at a time.
+ * - Encoded frames decode to the same values.
+ * - A frame over the limit is rejected before it is buffered.
+ * - A stream that ends inside a frame gives an error or a last frame, never silence.
+ * - Invalid bytes give at most one frame per byte and one `SocketError`.
+ * - Bytes that were not decoded can be handed to the next codec.
  *
  * @example
  * ```ts
@@ -77,7 +88,7 @@ export function codecSuite<In, Out = In>(
   const roundTrip = options.roundTrip ?? (good.flatMap(({ frames }) => frames) as unknown as readonly Out[]);
 
   describe(`${name} as a codec`, () => {
-    test("makes the same of garbage however it is cut, at most a frame a byte and one SocketError", () => {
+    test("gives the same result for invalid bytes at every split, at most one frame per byte and one SocketError", () => {
       for (let input = 0; input < garbageInputs; input += 1) {
         const random = new SeededRandom(seed + input);
         const bytes = garbage(random, samples);
@@ -91,12 +102,12 @@ export function codecSuite<In, Out = In>(
     });
 
     for (const { bytes, frames, error } of samples) {
-      test(`decodes ${shown(bytes)} in the same way however it is cut`, () => {
+      test(`decodes ${shown(bytes)} at every split`, () => {
         assertDecodes(codec, bytes, error === undefined ? frames : [...frames, { error }]);
       });
     }
 
-    test("decodes what it encodes", { skip: roundTrip.length === 0 && "it only reads" }, () => {
+    test("decodes what it encodes", { skip: roundTrip.length === 0 && "it only decodes" }, () => {
       const encoded = Buffer.concat(roundTrip.map((frame) => bytesOf(codec.encode(frame))));
       const expected = roundTrip.map((frame) => ({ frame: comparable(frame) }));
       assert.deepEqual(decodeAll(codec, [encoded]), expected);
@@ -107,20 +118,20 @@ export function codecSuite<In, Out = In>(
     });
 
     for (const start of tooLong) {
-      test(`refuses the frame that begins with ${shown(start)} right there, and stores nothing of it`, () => {
+      test(`rejects a frame at the end of ${shown(start)} and buffers no more of it`, () => {
         assertRefuses(codec, Buffer.from(start));
       });
     }
 
     for (const { bytes } of good) {
-      test(`says that the stream ended inside a frame, wherever it ends in ${shown(bytes)}`, () => {
+      test(`reports a stream that ends anywhere inside a frame of ${shown(bytes)}`, () => {
         for (let end = 0; end < bytes.length; end += 1)
           assertEnds(codec, Buffer.from(bytes), end, { unfinished, skips });
       });
     }
 
     for (const { bytes } of skips ? [] : good) {
-      test(`hands over what it did not decode of ${shown(bytes)}`, () => {
+      test(`returns the bytes of ${shown(bytes)} that it did not decode`, () => {
         const all = decodeAll(codec, [Buffer.from(bytes)]);
         for (let taken = 0; taken <= all.length; taken += 1) {
           const decoder = codec.decoder();
@@ -132,7 +143,10 @@ export function codecSuite<In, Out = In>(
   });
 }
 
-/** The frame is refused, or left out, with its last byte here and not before; what follows is not stored. */
+/**
+ * The last byte of `start`, and no earlier one, must make the decoder reject or skip the frame. Later bytes must not be
+ * buffered.
+ */
 function assertRefuses(codec: Pick<Codec<unknown, never>, "decoder">, start: Buffer): void {
   const before = codec.decoder();
   assert.deepEqual(before.decode(start.subarray(0, -1)), [], "a frame before the limit");
@@ -142,7 +156,7 @@ function assertRefuses(codec: Pick<Codec<unknown, never>, "decoder">, start: Buf
     for (const chunk of chunks) isRefused = isRefusal(decoder, chunk);
     for (let times = 0; times < 4; times += 1) decoder.decode(MORE);
     const stored = decoder.rest().length;
-    assert.ok(stored <= start.length, `${stored} bytes are stored${isRefused ? " after the error" : ""}`);
+    assert.ok(stored <= start.length, `${stored} bytes are buffered${isRefused ? " after the error" : ""}`);
   }
 }
 
@@ -156,7 +170,7 @@ function isRefusal(decoder: Decoder<unknown>, chunk: Uint8Array): boolean {
   }
 }
 
-/** The stream is the first `end` bytes: the frames are those that were whole, and what is left over is told. */
+/** The stream ends after `end` bytes: complete frames are returned, and the rest is reported. */
 function assertEnds(
   codec: Pick<Codec<unknown, never>, "decoder">,
   bytes: Buffer,
@@ -175,11 +189,12 @@ function assertEnds(
       assert.equal(outcome.error, "frame-truncated", `at ${end}`);
       assert.ok(
         bytes.toString("hex", 0, end).endsWith(outcome.partial ?? "none"),
-        `partial is not what there was, at ${end}`,
+        `partial does not match the bytes, at ${end}`,
       );
     }
   }
-  if (last.length === 0 && !skips) assert.equal(decoder.rest().length, 0, `bytes were lost without a word, at ${end}`);
+  if (last.length === 0 && !skips)
+    assert.equal(decoder.rest().length, 0, `bytes were lost without an error, at ${end}`);
 }
 
 /** The same comes out at any pace. First one by one: of a decoder that makes no progress the others never come back. */
@@ -212,7 +227,7 @@ function bytesOf(data: ReturnType<Codec<unknown>["encode"]>): Buffer {
   return Buffer.concat(parts.map((part) => Buffer.from(part)));
 }
 
-/** The beginning of it: text quoted, bytes in hex. */
+/** The beginning of the bytes: text in quotes, bytes as hex. */
 function shown(bytes: Uint8Array | string): string {
   const text = typeof bytes === "string" ? JSON.stringify(bytes) : Buffer.from(bytes).toString("hex");
   return text.length <= 60 ? text : `${text.slice(0, 59)}…`;

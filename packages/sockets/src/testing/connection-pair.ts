@@ -1,20 +1,20 @@
 import type { Connection, ConnectionOptions } from "../tcp/mod.ts";
 
-/** Two connected ends, one that connected and one that accepted. Leaving its scope breaks both. */
+/** Two connected ends: the client and the accepted connection. Leaving its scope resets both. */
 export interface ConnectionPair extends AsyncDisposable {
   readonly client: Connection;
   readonly server: Connection;
 }
 
-/** How much the ends of a pair store, and how long they take to close. */
+/** Options of the two connections of a pair. */
 export interface ConnectionPairOptions {
   readonly client?: ConnectionOptions | undefined;
   readonly server?: ConnectionOptions | undefined;
 }
 
 /**
- * Makes a pair of two connected ends. When its scope is left both are reset, and then what is `around` them is closed, in
- * this order: a listener, a link.
+ * Creates a pair from two connected ends. Leaving its scope resets both, and then disposes of `around` in order, such
+ * as a listener and a link.
  *
  * @example
  * ```ts

@@ -22,11 +22,11 @@ after(() => rmSync(folder, { recursive: true }));
 interface Route {
   readonly path?: string;
   readonly tls?: boolean;
-  /** The seed of a rough link in between. */
+  /** The seed of a rough link in between, if any. */
   readonly roughSeed?: number;
 }
 
-/** Connects over this route; what stands in between is closed with the pair. */
+/** Connects over this route. The listener and the link close with the pair. */
 function over({ path, tls = false, roughSeed }: Route): (options?: ConnectionPairOptions) => Promise<ConnectionPair> {
   return async ({ client, server } = {}) => {
     const where = path === undefined ? { host: "127.0.0.1" } : { path };
@@ -43,7 +43,7 @@ function over({ path, tls = false, roughSeed }: Route): (options?: ConnectionPai
   };
 }
 
-/** As many streams are: the end of what is read is the end of what is written too. */
+/** Like many streams: it closes for writing when reading ends. */
 function endingTogether({ client, server }: ConnectionPairOptions = {}): ConnectionPair {
   const [one, other] = MemoryStream.pair(65_536);
   one.allowHalfOpen = false;
@@ -58,7 +58,7 @@ connectionSuite("TCP", over({}));
 connectionSuite("TLS", over({ tls: true }));
 connectionSuite("TCP through a rough link", over({ roughSeed: 1 }));
 connectionSuite("TLS through a rough link", over({ tls: true, roughSeed: 2 }));
-// Windows has named pipes instead.
+// Windows has named pipes instead of Unix sockets.
 if (process.platform !== "win32") {
   connectionSuite("a Unix socket", over({ path: join(folder, "suite.sock") }), { reset: false });
 }

@@ -4,25 +4,31 @@ import { endingTests } from "./ending-tests.ts";
 import { readingTests } from "./reading-tests.ts";
 import { writingTests } from "./writing-tests.ts";
 
-/** What a transport can do; what it cannot is declared, and then the suite asserts what happens instead. */
+/** Features of a transport. For a missing feature the suite asserts the documented alternative. */
 export interface TransportSupport {
-  /** A reset reaches the peer as `reset`. Where not, as on a Unix socket, it may look like an end. @default true */
+  /**
+   * A reset reaches the peer as `reset`. When false, as for a Unix socket, it may look like a normal end.
+   *
+   * @default true
+   */
   readonly reset?: boolean | undefined;
   /**
-   * Each side finishes by itself: who finished can still be answered. Where not, one side's end may be the end of both.
+   * Each side finishes separately, so a side that finished can still read a response. When false, the end of one side
+   * may end both.
+   *
    * @default true
    */
   readonly halfClose?: boolean | undefined;
 }
 
-/** Opens a connection of the transport, with these options for its ends. */
+/** Opens a connection of the transport with these options for its ends. */
 export type MakePair = (options?: ConnectionPairOptions) => ConnectionPair | Promise<ConnectionPair>;
 
 /**
- * Registers the tests that every transport has to pass (`node:test`) whose connections are {@link Connection}s: exact
- * reads across any cut, deadlines past and to come, aborts that lose nothing, backpressure both ways, half-close, close
- * and reset, events, Web Streams, detaching. Each test takes a pair of its own, and most of them some milliseconds; those
- * of backpressure move 48 MiB. Timers are mocked in some: a transport must not need any.
+ * Registers the tests that every transport of {@link Connection}s must pass (`node:test`): exact reads at every split,
+ * deadlines, aborts that lose no bytes, backpressure in both directions, half-close, close and reset, events, Web
+ * Streams and detaching. Each test opens its own pair, and most take a few milliseconds; the backpressure tests move 48
+ * MiB. Some tests mock timers, so the transport must not depend on them.
  *
  * @example
  * ```ts

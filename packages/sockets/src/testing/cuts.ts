@@ -1,6 +1,6 @@
 /**
- * All ways to cut bytes that matter to a decoder: whole, byte by byte, and in two and in three pieces at every place, empty
- * pieces among them. So many that the bytes should be few: 100 bytes are cut in some 5,000 ways.
+ * Yields the splits that matter to a decoder: whole, byte by byte, and in two and three pieces at every place,
+ * including empty pieces. Use few bytes: 100 bytes have about 5,000 splits.
  *
  * @example
  * ```ts
@@ -22,8 +22,7 @@ export function* cutsOf(bytes: Uint8Array): Generator<readonly Uint8Array[], voi
 }
 
 /**
- * Cuts bytes at the places that a generator of tests came up with: in any order, and any whole numbers, as they count
- * modulo the length.
+ * Splits bytes at generated places: whole numbers of any size in any order, taken modulo the length plus one.
  *
  * @example
  * ```ts

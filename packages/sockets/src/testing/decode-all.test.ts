@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { type Decoder, lines } from "../codec/mod.ts";
 import { decodeAll } from "./decode-all.ts";
 
-/** A decoder of lines with something wrong. */
+/** A decoder of lines with one fault. */
 function codecOf(wrong: (right: Decoder<string>) => Partial<Decoder<string>>): { decoder(): Decoder<string> } {
   return {
     decoder: () => {
@@ -18,12 +18,12 @@ function codecOf(wrong: (right: Decoder<string>) => Partial<Decoder<string>>): {
   };
 }
 
-test("decodeAll() refuses a decoder that does not keep the contract, and says which part", () => {
+test("decodeAll() fails for a decoder that violates its contract, and names the violation", () => {
   const wrong: readonly [wrong: (right: Decoder<string>) => Partial<Decoder<string>>, message: RegExp][] = [
-    // It decodes what comes after the end.
+    // Decodes bytes after the end.
     [
       () => ({ end: () => [] as string[], decode: (chunk) => (String(chunk) === "more" ? ["more"] : []) }),
-      /give nothing/,
+      /return nothing/,
     ],
     [
       () => ({
@@ -34,17 +34,17 @@ test("decodeAll() refuses a decoder that does not keep the contract, and says wh
       }),
       /decode\(\) must throw nothing after end\(\), and threw Error: too late/,
     ],
-    [(right) => ({ decode: (chunk) => right.decode(chunk) }), /more frames than asked for/],
-    // It stays where it is.
-    [() => ({ decode: () => ["one"] }), /10 frames and errors came of 8 bytes/],
-    [(right) => ({ decode: (chunk) => right.decode(chunk, chunk.length > 0 ? 0 : 1) }), /fewer frames than were there/],
+    [(right) => ({ decode: (chunk) => right.decode(chunk) }), /more frames than requested/],
+    // Does not advance.
+    [() => ({ decode: () => ["one"] }), /10 frames and errors from 8 bytes/],
+    [(right) => ({ decode: (chunk) => right.decode(chunk, chunk.length > 0 ? 0 : 1) }), /fewer frames than available/],
     [
       () => ({
         end() {
           throw new TypeError("no");
         },
       }),
-      /something else than a SocketError: TypeError: no/,
+      /an error that is not a SocketError: TypeError: no/,
     ],
   ];
   for (const [wrongIn, message] of wrong) {

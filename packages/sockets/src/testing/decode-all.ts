@@ -4,26 +4,27 @@ import { SocketError } from "../errors.ts";
 import { byteByByte, cutsOf } from "./cuts.ts";
 
 /**
- * What came out of a decoder: a frame, or the error that ended it. Bytes stand there as hex, which reads well in a failed
- * comparison and is a copy, as frames may share memory with their chunks.
+ * The outcome of a decoder: a frame, or the error that ended it. Bytes are given as hex. Hex is readable in a failed
+ * comparison, and it is a copy: frames may share memory with their chunks.
  */
 export type DecodeOutcome =
   | { readonly frame: unknown }
   | { readonly error: string; readonly text: string; readonly partial: string | undefined };
 
-/** An error as far as a test states it: its code, and for `frame-truncated` what there was, as hex. */
+/** An expected error: its code and, for `frame-truncated`, the incomplete bytes as hex. */
 export interface ExpectedError {
   readonly error: string;
   readonly partial?: string;
 }
 
 /**
- * Decodes the chunks and the end after them with a new decoder of the codec, and holds it to its contract: only
- * `SocketError`s, an error once, nothing after it or after the end, no more than `framesMax` frames in one call, and fewer
- * only when no more are there. Every frame and the error must have taken a byte at least: there are at most as many as
- * bytes, and one more for the end.
+ * Decodes the chunks and the end of the stream with a new decoder, and checks the contract of {@link Decoder}:
  *
- * @throws {assert.AssertionError} where the decoder does not keep to it.
+ * - It throws only `SocketError`s, and at most one. Nothing follows the error or the end.
+ * - One call returns at most `framesMax` frames. It returns fewer only when there are no more.
+ * - Every frame and the error consume at least one byte; the end may give one more frame or error.
+ *
+ * @throws {assert.AssertionError} when the decoder violates the contract.
  *
  * @example
  * ```ts
@@ -49,36 +50,37 @@ export function decodeAll(
     try {
       frames = decode();
     } catch (error) {
-      if (!(error instanceof SocketError)) assert.fail(`the decoder threw something else than a SocketError: ${error}`);
+      if (!(error instanceof SocketError))
+        assert.fail(`the decoder threw an error that is not a SocketError: ${error}`);
       assert.ok(!isOver, "a second error");
       isOver = true;
       outcomes.push({ error: error.code, text: error.message, partial: hex(error.partial) });
       checkProgress();
       return 0;
     }
-    assert.ok(frames.length <= max, "more frames than asked for");
+    assert.ok(frames.length <= max, "more frames than requested");
     assert.ok(frames.length === 0 || !isOver, "a frame after the error");
     for (const frame of frames) outcomes.push({ frame: comparable(frame) });
     checkProgress();
     return frames.length;
   };
   const checkProgress = (): void => {
-    assert.ok(outcomes.length <= bytes + 1, `${outcomes.length} frames and errors came of ${bytes} bytes`);
+    assert.ok(outcomes.length <= bytes + 1, `${outcomes.length} frames and errors from ${bytes} bytes`);
   };
   const decodeMore = (): number => step(() => decoder.decode(new Uint8Array(0), framesMax), framesMax);
   for (const chunk of chunks) {
     bytes += chunk.length;
-    // A chunk of its own memory, so that a decoder that reads beyond the chunk is found out.
+    // Copy the chunk, so that a decoder that reads beyond it is detected.
     let count = step(() => decoder.decode(Buffer.from(chunk), framesMax), framesMax);
     while (count === framesMax) count = decodeMore();
-    if (framesMax < Number.POSITIVE_INFINITY) assert.equal(decodeMore(), 0, "fewer frames than were there");
+    if (framesMax < Number.POSITIVE_INFINITY) assert.equal(decodeMore(), 0, "fewer frames than available");
   }
   for (let call = 0; call < 3; call += 1) step(() => decoder.end(), Number.POSITIVE_INFINITY);
   assertIsOver(decoder);
   return outcomes;
 }
 
-/** What comes after the end, as the bytes of a connection that was reset meanwhile, must not be taken for more. */
+/** Bytes after the end, for example of a connection that was reset, must not be decoded. */
 function assertIsOver(decoder: Decoder<unknown>): void {
   let frames: readonly unknown[];
   try {
@@ -86,14 +88,14 @@ function assertIsOver(decoder: Decoder<unknown>): void {
   } catch (error) {
     assert.fail(`decode() must throw nothing after end(), and threw ${error}`);
   }
-  assert.equal(frames.length, 0, "decode() must give nothing after end(): see Decoder.end");
+  assert.equal(frames.length, 0, "decode() must return nothing after end(): see Decoder.end");
 }
 
 /**
- * Asserts that the bytes give these frames, and perhaps an error behind them, however they are cut ({@link cutsOf}) and
- * however many frames are taken at a time. Frames that are bytes may be given as such or as hex.
+ * Asserts that the bytes give these frames, and possibly an error after them, at every split ({@link cutsOf}), and also
+ * when one or two frames are taken per call. Frames of bytes can be given as bytes or as hex.
  *
- * @throws {assert.AssertionError} with the first cut that makes a difference.
+ * @throws {assert.AssertionError} for the first split with another result.
  *
  * @example
  * ```ts
@@ -110,7 +112,8 @@ export function assertDecodes(
   expected: readonly unknown[],
 ): void {
   const bytes = Buffer.from(sample);
-  // First one by one: so a decoder that makes no progress is found out, which otherwise never comes back.
+  // One frame per call first: this detects a decoder that does not advance, with which the other calls would never
+  // return.
   const whole = decodeAll(codec, [bytes], 1);
   assert.deepEqual(decodeAll(codec, [bytes]), whole, "all frames at once");
   assert.deepEqual(
@@ -124,13 +127,13 @@ export function assertDecodes(
   assert.deepEqual(decodeAll(codec, byteByByte(bytes), 1), whole, "one frame at a time, byte by byte");
 }
 
-/** The error as far as the test states it. */
+/** The error, reduced to the fields that the test states. */
 function summary({ error, partial }: { error: string; partial: string | undefined }, expected: unknown): ExpectedError {
   const isStated = typeof expected === "object" && expected !== null && "partial" in expected;
   return isStated && partial !== undefined ? { error, partial } : { error };
 }
 
-/** What a frame is compared by: bytes by their hex, errors that are frames by their code. */
+/** Converts a frame for comparison: bytes to hex, an error to its code. */
 export function comparable(frame: unknown): unknown {
   if (frame instanceof Uint8Array) return hex(frame);
   if (frame instanceof SocketError) return `error: ${frame.code}`;

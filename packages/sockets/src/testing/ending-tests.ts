@@ -5,15 +5,15 @@ import type { SocketError } from "../errors.ts";
 import type { MakePair, TransportSupport } from "./connection-suite.ts";
 import { FLOOD_BYTES, textOf } from "./transport-data.ts";
 
-/** The part of the connection suite that ends connections. */
+/** The tests of {@link connectionSuite} that end connections. */
 export function endingTests(makePair: MakePair, supports: Required<TransportSupport>): void {
-  /** What a read gives that waits while the peer resets. */
+  /** Results of a read that waits while the peer resets. */
   const endCodes: readonly unknown[] = supports.reset ? ["reset"] : ["reset", "end-of-stream", undefined];
 
   for (const who of ["client", "server"] as const) {
     const other = who === "client" ? "server" : "client";
     if (supports.halfClose) {
-      test(`the ${who} finishes by itself, and is still answered`, async () => {
+      test(`closeWrite() of the ${who} half-closes, and the other side can still write`, async () => {
         await using pair = await makePair();
         await pair[who].write("question");
         pair[who].closeWrite();
@@ -29,7 +29,7 @@ export function endingTests(makePair: MakePair, supports: Required<TransportSupp
         assert.equal(await pair[who].read(), null);
       });
     } else {
-      test(`the ${who}'s end reaches the other side, with all that was written before`, async () => {
+      test(`closeWrite() of the ${who} reaches the other side after all data`, async () => {
         await using pair = await makePair();
         await pair[who].write("question");
         pair[who].closeWrite();
@@ -40,7 +40,7 @@ export function endingTests(makePair: MakePair, supports: Required<TransportSupp
     }
   }
 
-  test("close() flushes, finishes, and is gone when the peer finishes too", async () => {
+  test("close() flushes, finishes, and resolves when the peer finishes too", async () => {
     await using pair = await makePair();
     const bytes = Buffer.alloc(1024 * 1024, "x");
     pair.client.send(bytes);
@@ -53,7 +53,7 @@ export function endingTests(makePair: MakePair, supports: Required<TransportSupp
     assert.equal(pair.client.state, "closed");
   });
 
-  test("close() rejects what waits, and what comes, with closed", async () => {
+  test("close() rejects waiting and later reads and writes with closed", async () => {
     await using pair = await makePair();
     pair.client.send(Buffer.alloc(FLOOD_BYTES));
     const waiting = [
@@ -62,14 +62,14 @@ export function endingTests(makePair: MakePair, supports: Required<TransportSupp
     ];
     void pair.client.close();
     await Promise.all(waiting);
-    // At once, while what was written before still leaves.
+    // At once, while earlier data is still being sent.
     assert.equal(pair.client.state, "closing");
     await assert.rejects(pair.client.read(), { code: "closed" });
     await assert.rejects(pair.client.write("x"), { code: "closed" });
     assert.equal(pair.client.send("x"), false);
   });
 
-  test("leaving the scope closes the connection", async () => {
+  test("the end of an await using scope closes the connection", async () => {
     await using pair = await makePair();
     pair.server.handle({});
     {
@@ -82,7 +82,7 @@ export function endingTests(makePair: MakePair, supports: Required<TransportSupp
 
   test("reset() ends the reads of both sides at once", async () => {
     await using pair = await makePair();
-    // Both ways first: while the last of a TLS handshake is on its way, Node takes a reset for an end.
+    // Send both ways first: Node reports a reset during the last bytes of a TLS handshake as a normal end.
     await Promise.all([pair.client.write("x"), pair.server.write("x")]);
     await Promise.all([pair.client.readExactly(1), pair.server.readExactly(1)]);
     const theirs = pair.server.read().then(
@@ -100,7 +100,7 @@ export function endingTests(makePair: MakePair, supports: Required<TransportSupp
     assert.equal(pair.server.send("x"), false);
   });
 
-  test("reset() in the middle of a message is an error for who waits for the rest", async () => {
+  test("reset() in the middle of a message rejects a read that waits for the rest", async () => {
     await using pair = await makePair();
     await pair.client.write("half");
     await pair.client.flush();
@@ -114,10 +114,10 @@ export function endingTests(makePair: MakePair, supports: Required<TransportSupp
     assert.ok(code !== undefined && endCodes.includes(code), `the read gave ${code}`);
   });
 
-  test("a reset wakes writes and flushes that wait, and tells the close handler why", async () => {
+  test("a reset rejects waiting writes and flushes, and the close handler gets the reason", async () => {
     await using pair = await makePair();
-    const told = Promise.withResolvers<SocketError | undefined>();
-    pair.client.handle({ end: () => undefined, close: (_, error) => told.resolve(error) });
+    const closedWith = Promise.withResolvers<SocketError | undefined>();
+    pair.client.handle({ end: () => undefined, close: (_, error) => closedWith.resolve(error) });
     pair.client.send(Buffer.alloc(FLOOD_BYTES));
     const waiting = [
       assert.rejects(pair.client.write("x"), { code: "reset" }),
@@ -125,10 +125,10 @@ export function endingTests(makePair: MakePair, supports: Required<TransportSupp
     ];
     pair.server.reset();
     await Promise.all(waiting);
-    assert.equal((await told.promise)?.code, "reset");
+    assert.equal((await closedWith.promise)?.code, "reset");
   });
 
-  test("detach() gives the stream away with what was not read", async () => {
+  test("detach() returns the stream and the unread bytes", async () => {
     await using pair = await makePair();
     await pair.client.write("abcd");
     assert.equal(textOf(await pair.server.readExactly(1)), "a");

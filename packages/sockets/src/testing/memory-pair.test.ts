@@ -8,7 +8,7 @@ import { turns } from "./turns.ts";
 
 failOnLeaks();
 
-test("memoryPair() delivers in a later turn, never while the writer's code runs", async () => {
+test("memoryPair() delivers in a later turn, never synchronously", async () => {
   await using pair = memoryPair();
   const events: string[] = [];
   pair.server.handle({ data: (_, chunk) => void events.push(textOf(chunk)) });
@@ -20,7 +20,7 @@ test("memoryPair() delivers in a later turn, never while the writer's code runs"
   assert.deepEqual(events, ["sent", "a"]);
 });
 
-test("memoryPair() joins what was written before it is read, as a kernel does", async () => {
+test("memoryPair() joins unread writes, as a kernel does", async () => {
   await using pair = memoryPair();
   for (const text of ["a", "b", "c"]) {
     pair.client.send(text);
@@ -29,7 +29,7 @@ test("memoryPair() joins what was written before it is read, as a kernel does", 
   assert.equal(textOf(await pair.server.read()), "abc");
 });
 
-test("memoryPair() copies: what the writer does with its bytes afterwards does not matter", async () => {
+test("memoryPair() copies written bytes", async () => {
   await using pair = memoryPair();
   const bytes = Buffer.alloc(4_000, "a");
   await pair.client.write(bytes);
@@ -38,7 +38,7 @@ test("memoryPair() copies: what the writer does with its bytes afterwards does n
   assert.equal(textOf(await pair.server.readExactly(4_000)), "a".repeat(4_000));
 });
 
-test("memoryPair() holds no more on its way than bufferBytes", async () => {
+test("memoryPair() buffers at most bufferBytes per direction", async () => {
   await using pair = memoryPair({ bufferBytes: 10, client: { writeHighWaterMark: 50 } });
   assert.equal(pair.client.send("x".repeat(100)), false);
   await turns(5);
@@ -50,7 +50,7 @@ test("memoryPair() holds no more on its way than bufferBytes", async () => {
   });
 });
 
-test("memoryPair() counts the bytes for errors", async () => {
+test("memoryPair() counts bytes for errors", async () => {
   await using pair = memoryPair();
   await pair.client.write("12345");
   await pair.server.write("123");
@@ -65,7 +65,7 @@ test("memoryPair() counts the bytes for errors", async () => {
   });
 });
 
-test("memoryPair() breaks the peer of an end that goes with bytes unread, as TCP does", async (t) => {
+test("memoryPair() resets the peer when an end closes with unread bytes, as TCP does", async (t) => {
   await using pair = memoryPair({ bufferBytes: 4, server: { lingerMs: 100 } });
   t.mock.timers.enable({ apis: ["setTimeout"] });
   pair.client.send("abcd");
@@ -75,7 +75,7 @@ test("memoryPair() breaks the peer of an end that goes with bytes unread, as TCP
   await assert.rejects(pair.client.read(), { code: "reset" });
 });
 
-test("memoryPair() takes the end of a peer that is gone for an end, and writing to it for a reset", async () => {
+test("memoryPair() reads the end of a closed peer, and writing to it gives reset", async () => {
   await using pair = memoryPair();
   pair.server.detach().socket.destroy();
   assert.equal(await pair.client.read(), null);
@@ -83,7 +83,7 @@ test("memoryPair() takes the end of a peer that is gone for an end, and writing 
   await assert.rejects(pair.client.flush(), { code: "reset" });
 });
 
-test("memoryPair() lingers for the peer's end, and no longer than lingerMs", async (t) => {
+test("memoryPair() waits for the peer's end at most lingerMs", async (t) => {
   await using pair = memoryPair({ client: { lingerMs: 100 } });
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const closed = pair.client.close();
@@ -94,14 +94,14 @@ test("memoryPair() lingers for the peer's end, and no longer than lingerMs", asy
   assert.equal(await pair.server.read(), null);
 });
 
-test("memoryPair() delivers where all timers are mocked", async (t) => {
+test("memoryPair() delivers with all timers mocked", async (t) => {
   t.mock.timers.enable();
   await using pair = memoryPair();
   await pair.client.write("hello");
   assert.equal(textOf(await pair.server.readExactly(5)), "hello");
 });
 
-test("memoryPair() refuses a buffer that lets nothing through", () => {
+test("memoryPair() refuses an invalid bufferBytes", () => {
   for (const bufferBytes of [0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
     assert.throws(() => memoryPair({ bufferBytes }), RangeError);
   }

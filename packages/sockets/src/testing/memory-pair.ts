@@ -4,16 +4,16 @@ import { MemoryStream } from "./memory-stream.ts";
 
 /** Options for {@link memoryPair}. */
 export interface MemoryPairOptions extends ConnectionPairOptions {
-  /** What each end receives before anyone reads it, in bytes: a kernel's receive buffer. @default 65536 */
+  /** Size of each end's receive buffer, in bytes, like that of a kernel. At least 1. @default 65536 */
   readonly bufferBytes?: number | undefined;
 }
 
 /**
- * Two connected ends without a port: for tests of what talks over a connection. They behave as over TCP, backpressure,
- * half-close, lingering and resets included; addresses they have none. Nothing is delivered while the writer's own code
- * runs: bytes take a turn of the event loop, and no time, so mocked timers do not hold them up.
+ * Creates two connected ends in memory, without a port. They behave like TCP, including backpressure, half-close,
+ * lingering and resets, but have no addresses. Nothing is delivered synchronously: bytes arrive in a later turn of the
+ * event loop. Delivery uses no timers, so mocked timers do not stop it.
  *
- * @throws {RangeError} when an option lets nothing through.
+ * @throws {RangeError} when `bufferBytes` is not a whole number of 1 or more, or a connection option is invalid.
  *
  * @example
  * ```ts

@@ -4,23 +4,26 @@ import { nextTurn } from "./turns.ts";
 
 type Done = (error?: Error | null) => void;
 
-/** As much as Node reads from a socket at once. */
+/** The size that Node reads from a socket at once. */
 const PIECE_BYTES_MAX = 65_536;
 
 /**
- * One end of a connection in memory, which behaves as a TCP socket does: what is written is copied and arrives in a later
- * turn of the event loop, cut and joined as it happens to lie there; each end has a receive buffer with a bound, and who
- * writes into a full one waits; each side finishes by itself; a reset, or closing with bytes unread, breaks the peer.
+ * One end of a connection in memory. It behaves like a TCP socket:
+ *
+ * - Written bytes are copied and arrive in a later turn of the event loop, split and joined arbitrarily.
+ * - Each end has a receive buffer of limited size. Writing waits while the peer's buffer is full.
+ * - Each side finishes separately.
+ * - A reset, or closing with unread bytes, breaks the peer.
  */
 export class MemoryStream extends Duplex {
   bytesRead = 0;
   bytesWritten = 0;
   readonly #bufferBytes: number;
-  /** The receive buffer: what the peer wrote and nobody has read. */
+  /** The receive buffer: bytes from the peer that are not read yet. */
   readonly #inbox = new ByteQueue();
-  /** Itself until {@link pair} knows the other one. */
+  /** The peer. Set by {@link pair}. */
   #peer: MemoryStream = this;
-  /** The write in work: what of it did not fit into the peer's receive buffer yet. */
+  /** The current write: the bytes that do not fit into the peer's receive buffer yet. */
   #unsent: { bytes: Buffer; readonly done: Done } | undefined;
   #isWanted = false;
   #isScheduled = false;
@@ -33,7 +36,7 @@ export class MemoryStream extends Duplex {
     this.#bufferBytes = bufferBytes;
   }
 
-  /** Two ends, each with a receive buffer of `bufferBytes`. */
+  /** Creates two ends, each with a receive buffer of `bufferBytes`. */
   static pair(bufferBytes: number): readonly [MemoryStream, MemoryStream] {
     const [one, other] = [new MemoryStream(bufferBytes), new MemoryStream(bufferBytes)];
     one.#peer = other;
@@ -41,7 +44,7 @@ export class MemoryStream extends Duplex {
     return [one, other];
   }
 
-  /** Breaks the connection: the peer sees `ECONNRESET`, and what is on its way is lost. */
+  /** Breaks the connection: the peer gets `ECONNRESET`, and bytes in flight are lost. */
   resetAndDestroy(): this {
     this.#isReset = true;
     return this.destroy();
@@ -76,7 +79,7 @@ export class MemoryStream extends Duplex {
     done(error);
   }
 
-  /** Moves as much of the write in work into the peer's receive buffer as there is room for. */
+  /** Moves bytes of the current write into the peer's receive buffer, as far as they fit. */
   #sendOn(): void {
     const unsent = this.#unsent;
     const peer = this.#peer;
@@ -87,7 +90,7 @@ export class MemoryStream extends Duplex {
       return;
     }
     const part = unsent.bytes.subarray(0, peer.#bufferBytes - peer.#inbox.length);
-    // Copied, as a kernel does: both sides may do with their bytes what they like.
+    // Copy, as a kernel does: both sides may change their bytes.
     peer.#inbox.push(Buffer.from(part));
     this.bytesWritten += part.length;
     peer.#schedule();
@@ -132,7 +135,7 @@ export class MemoryStream extends Duplex {
   }
 }
 
-/** An error with the fields that those of Node's sockets have. */
+/** An error with the fields of Node's socket errors. */
 function nodeError(code: string, syscall: string): Error {
   return Object.assign(new Error(`${syscall} ${code}`), { code, syscall });
 }

@@ -3,7 +3,7 @@ import { globSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-test("the toolkit itself does not import its testing kit", () => {
+test("no module outside of testing imports testing", () => {
   const cwd = fileURLToPath(new URL("..", import.meta.url));
   const sources = globSync("**/*.ts", { cwd }).filter((file) => !/^testing|\.test\.ts$/.test(file));
   assert.ok(sources.length > 10);

@@ -1,6 +1,6 @@
 /**
- * A kit to test one's own protocol with: connections without a port, bad networks, and the suites that the toolkit's own
- * codecs and transports pass. It imports `node:test` and `node:assert`, which nothing else of the toolkit does.
+ * Tools to test your own protocol: connections without a port, bad networks, and the test suites that the toolkit's own
+ * codecs and transports pass. Only this module imports `node:test` and `node:assert`.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 import type { SeededRandom } from "./seeded-random.ts";
 
 /**
- * Damages bytes in one to three ways: a byte becomes another one, one of `tokens` stands in between, a part is missing,
- * stands there twice, or is all that there is.
+ * Damages bytes one to three times: changes a byte or a bit, removes or repeats a part, cuts off the end, or inserts
+ * one of `tokens`.
  */
 export function mutate(random: SeededRandom, bytes: Uint8Array, tokens: readonly Uint8Array[] = []): Buffer {
   let mutated: Buffer = Buffer.from(bytes);
@@ -18,7 +18,7 @@ function mutateOnce(random: SeededRandom, bytes: Buffer, tokens: readonly Uint8A
       if (at < bytes.length) bytes[at] = random.below(256);
       return bytes;
     case 1:
-      // One bit: a digit becomes the next one, a length far too long.
+      // Flip one bit: a digit becomes its neighbour, a length becomes huge.
       if (at < bytes.length) bytes[at] = (bytes[at] as number) ^ (1 << random.below(8));
       return bytes;
     case 2:

@@ -6,9 +6,9 @@ import type { MakePair } from "./connection-suite.ts";
 import { FLOOD_BYTES, textOf } from "./transport-data.ts";
 import { turns } from "./turns.ts";
 
-/** The part of the connection suite that reads. */
+/** The tests of {@link connectionSuite} that read. */
 export function readingTests(makePair: MakePair): void {
-  test("read() gives what is there, and null when the peer finished", async () => {
+  test("read() returns arrived bytes, and null after the peer finished", async () => {
     await using pair = await makePair();
     await pair.client.write("hello");
     let text = "";
@@ -19,7 +19,7 @@ export function readingTests(makePair: MakePair): void {
     assert.equal(await pair.server.read(), null);
   });
 
-  test("readUntil() and readExactly() find their bytes across every cut", async () => {
+  test("readUntil() and readExactly() work at every split", async () => {
     await using pair = await makePair();
     const message = "head\r\n\r\nbody";
     for (let place = 0; place <= message.length; place += 1) {
@@ -34,14 +34,14 @@ export function readingTests(makePair: MakePair): void {
     assert.equal(pair.server.unreadBytes, 0);
   });
 
-  test("readUntil() takes no more than bytesMax and leaves the bytes", async () => {
+  test("readUntil() rejects above bytesMax and leaves the bytes unread", async () => {
     await using pair = await makePair();
     await pair.client.write("abcde\n");
     await assert.rejects(pair.server.readUntil("\n", { bytesMax: 5 }), { code: "limit" });
     assert.equal(textOf(await pair.server.readUntil("\n", { bytesMax: 6 })), "abcde\n");
   });
 
-  test("readExactly() and readUntil() carry what there was when the peer finishes too early", async () => {
+  test("readExactly() and readUntil() reject with partial when the peer finishes early", async () => {
     for (const isExact of [true, false]) {
       await using pair = await makePair();
       await pair.client.write("half");
@@ -57,7 +57,7 @@ export function readingTests(makePair: MakePair): void {
     }
   });
 
-  test("a second reader is busy, and does not disturb the first", async () => {
+  test("a second read rejects with busy, and the first continues", async () => {
     await using pair = await makePair();
     const first = pair.server.read();
     await assert.rejects(pair.server.read(), { code: "busy" });
@@ -68,7 +68,7 @@ export function readingTests(makePair: MakePair): void {
     assert.equal(textOf(await first), "x");
   });
 
-  test("unread() puts bytes in front of what comes, and settles a read that waits", async () => {
+  test("unread() puts bytes in front and settles a waiting read", async () => {
     await using pair = await makePair();
     await pair.client.write("cd");
     pair.server.unread(Buffer.from("ab"));
@@ -96,7 +96,7 @@ export function readingTests(makePair: MakePair): void {
     assert.equal(textOf(await pair.server.readExactly(6)), "abcdef");
   });
 
-  test("a read deadline that is past wins over stored bytes, and loses none", async () => {
+  test("a past read deadline rejects even with buffered bytes, and loses none", async () => {
     await using pair = await makePair();
     pair.server.unread(Buffer.from("stored"));
     pair.server.setReadDeadline(0);
@@ -106,7 +106,7 @@ export function readingTests(makePair: MakePair): void {
     assert.equal(textOf(await pair.server.readExactly(6)), "stored");
   });
 
-  test("a read deadline ends what waits and what comes, until it is set again", async (t) => {
+  test("a read deadline ends waiting and later reads until it is set again", async (t) => {
     await using pair = await makePair();
     await pair.client.write("abc");
     t.mock.timers.enable({ apis: ["setTimeout"] });
@@ -121,17 +121,17 @@ export function readingTests(makePair: MakePair): void {
     assert.equal(textOf(await pair.server.readExactly(3)), "bcd");
   });
 
-  test("nothing is read ahead beyond the high-water mark", async () => {
+  test("reading stops at the high-water mark", async () => {
     await using pair = await makePair({ server: { readHighWaterMark: 1_000 } });
     await pair.client.write("some");
     assert.equal(textOf(await pair.server.readExactly(1)), "s");
     pair.client.send(Buffer.alloc(FLOOD_BYTES));
     await turns(50);
-    // One chunk comes above the mark.
-    assert.ok(pair.server.unreadBytes <= 1_000 + 65_536, `${pair.server.unreadBytes} bytes are stored`);
+    // One chunk may exceed the mark.
+    assert.ok(pair.server.unreadBytes <= 1_000 + 65_536, `${pair.server.unreadBytes} bytes are buffered`);
   });
 
-  test("handlers get what was stored, what comes, the end and the close, in this order", async () => {
+  test("handlers get buffered bytes, new bytes, the end and the close, in this order", async () => {
     await using pair = await makePair();
     await pair.client.write("abc");
     assert.equal(textOf(await pair.server.readExactly(1)), "a");
@@ -161,10 +161,10 @@ export function readingTests(makePair: MakePair): void {
     assert.equal(events, "data end close undefined");
   });
 
-  test("webStreams() carries bytes both ways and to the end", async () => {
+  test("webStreams() carries bytes both ways and the end", async () => {
     await using pair = await makePair();
     const server = webStreams(pair.server);
-    // Without half-close the echo may find its writable finished before it comes to that.
+    // Without half-close the echo's writable may already be closed.
     const echoed = Promise.allSettled([server.readable.pipeTo(server.writable)]);
     const client = webStreams(pair.client);
     const [writer, reader] = [client.writable.getWriter(), client.readable.getReader()];

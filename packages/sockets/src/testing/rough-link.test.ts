@@ -27,7 +27,7 @@ async function linked(
   return { ...pairOf(client, server, [link, listener]), link };
 }
 
-/** What the connection is given, as it comes. */
+/** What the connection receives. */
 function received(connection: Connection): { text: string; ended: boolean } {
   const got = { text: "", ended: false };
   connection.handle({
@@ -43,10 +43,10 @@ function received(connection: Connection): { text: string; ended: boolean } {
 
 async function until(condition: () => boolean): Promise<void> {
   for (let turn = 0; turn < 10_000 && !condition(); turn += 1) await turns(1);
-  assert.ok(condition(), "it does not come about");
+  assert.ok(condition(), "the condition did not become true");
 }
 
-/** Where the bytes were cut on their way; they are written in these parts. */
+/** The splits that the link made, for bytes written in these parts. */
 async function bordersOf(seed: number, parts: readonly string[]): Promise<number[]> {
   await using near = memoryPair();
   await using far = memoryPair();
@@ -67,17 +67,17 @@ async function bordersOf(seed: number, parts: readonly string[]): Promise<number
   return borders;
 }
 
-test("roughLink() cuts the stream at places that its seed alone decides", async () => {
+test("roughLink() splits the stream at places that depend only on its seed", async () => {
   const whole = await bordersOf(7, ["x".repeat(500)]);
   assert.ok(whole.length > 10, `only ${whole.length} pieces`);
   assert.deepEqual(await bordersOf(7, ["x".repeat(500)]), whole);
   assert.notDeepEqual(await bordersOf(8, ["x".repeat(500)]), whole);
-  // Written in two parts, it is also cut between them.
+  // Bytes written in two parts are also split between them.
   const twice = await bordersOf(7, ["x".repeat(251), "x".repeat(249)]);
   assert.deepEqual(new Set(twice), new Set([...whole, 251]));
 });
 
-test("roughLink() carries all bytes both ways, ends included, and says its seed", async () => {
+test("roughLink() carries all bytes and ends both ways, and shows its seed", async () => {
   await using pair = await linked({ pieceBytesMax: 100 });
   assert.ok(Number.isInteger(pair.link.seed));
   assert.match(String(pair.link), /^127\.0\.0\.1:\d+ -> 127\.0\.0\.1:\d+, seed \d+$/);
@@ -90,7 +90,7 @@ test("roughLink() carries all bytes both ways, ends included, and says its seed"
   assert.equal(Buffer.concat(await Array.fromAsync(pair.client)).toString(), text);
 });
 
-test("roughLink() leads to a Unix socket too", async (t) => {
+test("roughLink() connects to a Unix socket", async (t) => {
   if (process.platform === "win32") return t.skip("Windows has named pipes instead");
   const folder = await mkdtemp(join(tmpdir(), "landline-"));
   try {
@@ -102,7 +102,7 @@ test("roughLink() leads to a Unix socket too", async (t) => {
   }
 });
 
-test("RoughLink.stall() holds bytes and ends back until resume()", async () => {
+test("RoughLink.stall() holds bytes and ends until resume()", async () => {
   await using pair = await linked({});
   const got = received(pair.server);
   await pair.client.write("before");
@@ -117,7 +117,7 @@ test("RoughLink.stall() holds bytes and ends back until resume()", async () => {
   assert.equal(got.text, "before after");
 });
 
-test("RoughLink.stall() holds an end back that nothing stands in front of", async () => {
+test("RoughLink.stall() holds an end without bytes before it", async () => {
   await using pair = await linked({});
   const got = received(pair.server);
   await pair.client.write("x");
@@ -130,7 +130,7 @@ test("RoughLink.stall() holds an end back that nothing stands in front of", asyn
   await until(() => got.ended);
 });
 
-test("roughLink() passes backpressure on: it stores little of what nobody reads", async () => {
+test("roughLink() passes backpressure on and buffers little", async () => {
   await using pair = await linked({ pieceBytesMax: 65_536 });
   const piece = Buffer.alloc(65_536);
   let [acceptedBytes, isAccepted] = [0, true];
@@ -142,10 +142,10 @@ test("roughLink() passes backpressure on: it stores little of what nobody reads"
     );
     isAccepted = await Promise.race([write, turns(300).then(() => false)]);
   }
-  assert.equal(isAccepted, false, "the link took it all");
+  assert.equal(isAccepted, false, "the link accepted all bytes");
 });
 
-test("RoughLink.stall() is felt by connections that come later", async () => {
+test("RoughLink.stall() affects later connections too", async () => {
   await using pair = await linked({});
   pair.link.stall();
   await using client = await connect({ ...pair.link.address, lingerMs: 0 });
@@ -164,7 +164,7 @@ test("RoughLink.reset() breaks both sides of all connections", async () => {
   await Promise.all(reads);
 });
 
-test("RoughLink passes a reset on", async () => {
+test("RoughLink forwards a reset", async () => {
   for (const who of ["client", "server"] as const) {
     await using pair = await linked({});
     const read = assert.rejects(pair[who === "client" ? "server" : "client"].read(), { code: "reset" });
@@ -173,7 +173,7 @@ test("RoughLink passes a reset on", async () => {
   }
 });
 
-test("roughLink() resets a connection after resetAfterBytes, and lets no byte more through", async () => {
+test("roughLink() resets a connection after exactly resetAfterBytes", async () => {
   await using pair = await linked({ resetAfterBytes: 100 });
   pair.client.send("x".repeat(1_000));
   let bytes = 0;
@@ -188,7 +188,7 @@ test("roughLink() resets a connection after resetAfterBytes, and lets no byte mo
   await pair.client.closed;
 });
 
-test("RoughLink.cut() leaves both sides without a word, until the link is closed", async () => {
+test("RoughLink.cut() sends neither side anything until the link is closed", async () => {
   await using pair = await linked({});
   const got = received(pair.server);
   await pair.client.write("before");
@@ -204,7 +204,7 @@ test("RoughLink.cut() leaves both sides without a word, until the link is closed
   await pair.server.closed;
 });
 
-test("roughLink() delays each piece, and throttles", async (t) => {
+test("roughLink() delays each piece and limits the speed", async (t) => {
   for (const options of [{ delayMs: 1_000 }, { bytesPerSecond: 10 }]) {
     await using pair = await linked({ ...options, seed: 3, pieceBytesMax: 10 });
     const got = received(pair.server);
@@ -220,7 +220,7 @@ test("roughLink() delays each piece, and throttles", async (t) => {
   }
 });
 
-test("RoughLink.close() ends what waits in a delay", async () => {
+test("RoughLink.close() ends delayed pieces", async () => {
   await using pair = await linked({ delayMs: 60_000, seed: 1 });
   await pair.client.write("x");
   await turns(10);
@@ -228,7 +228,7 @@ test("RoughLink.close() ends what waits in a delay", async () => {
   await assert.rejects(pair.client.read(), { code: "reset" });
 });
 
-test("roughLink() resets whoever connects when its target cannot be reached", async () => {
+test("roughLink() resets a connection when its target cannot be reached", async () => {
   const listener = await listen({ host: "127.0.0.1" });
   await listener.close();
   await using link = await roughLink({ to: listener.address });
@@ -237,7 +237,7 @@ test("roughLink() resets whoever connects when its target cannot be reached", as
   await client.closed;
 });
 
-test("roughLink() refuses options that let nothing through", async () => {
+test("roughLink() refuses options out of range", async () => {
   const to = { host: "127.0.0.1", port: 1 };
   const wrongs = [
     { pieceBytesMax: 0 },

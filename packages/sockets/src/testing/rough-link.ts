@@ -6,33 +6,33 @@ import { SeededRandom } from "./seeded-random.ts";
 
 /** Options for {@link roughLink}. */
 export interface RoughLinkOptions {
-  /** Where the link leads to: a host and a port, or the path of a Unix socket. */
+  /** The target: a host and port, or the path of a Unix socket. */
   readonly to: Address;
-  /** Decides where the bytes are cut and how long each piece is delayed. @default a random one, in `link.seed` */
+  /** Seed of the splits and delays. @default a random one, see {@link RoughLink.seed} */
   readonly seed?: number | undefined;
-  /** Longest piece that the bytes are cut into; half of them have four bytes at most. @default 1024 */
+  /** Longest piece that the bytes are split into. Half of the pieces have at most four bytes. @default 1024 */
   readonly pieceBytesMax?: number | undefined;
-  /** Each piece waits at random up to so many milliseconds. @default 0 */
+  /** Longest random delay of a piece, in milliseconds. @default 0 */
   readonly delayMs?: number | undefined;
-  /** Bytes that pass in a second, in each direction of each connection. @default Infinity */
+  /** Bytes per second, in each direction of each connection. @default Infinity */
   readonly bytesPerSecond?: number | undefined;
-  /** Each connection is reset when so many bytes have passed, both ways together. @default never */
+  /** Resets a connection after this many bytes, both directions together. @default never */
   readonly resetAfterBytes?: number | undefined;
 }
 
-/** Above this many connections at once, further ones are dropped. */
+/** Maximum number of connections. Further ones are dropped. */
 const CONNECTIONS_MAX = 1_024;
-/** What a path stores in each direction, beside what the kernel does. */
+/** Buffer limits per direction, besides the kernel's. */
 const MARKS = { readHighWaterMark: 16_384, writeHighWaterMark: 16_384 };
 
-/** A proxy that treats what passes badly; see {@link roughLink}. */
+/** A proxy that simulates a bad network. See {@link roughLink}. */
 export class RoughLink implements AsyncDisposable {
-  /** The seed, to repeat what happened: give it to the next link. */
+  /** The seed. Pass it to another link to repeat a run. */
   readonly seed: number;
   readonly #to: Address;
   readonly #roughness: Roughness;
   readonly #paths = new Set<RoughPath>();
-  /** Those that came in, and whose way on may not be there yet. */
+  /** Incoming connections, including those whose target is not connected yet. */
   readonly #nears = new Set<Connection>();
   #server: Server | undefined;
   #count = 0;
@@ -64,17 +64,17 @@ export class RoughLink implements AsyncDisposable {
     return link;
   }
 
-  /** Where to connect to instead of to the target. */
+  /** The address to connect to instead of the target. */
   get address(): Address {
     return this.#opened.address;
   }
 
-  /** `127.0.0.1:5000 -> localhost:8080, seed 42`: for the message of a failed assertion. */
+  /** Describes the link for the message of a failed assertion: `127.0.0.1:5000 -> localhost:8080, seed 42`. */
   toString(): string {
     return `${formatAddress(this.address)} -> ${formatAddress(this.#to)}, seed ${this.seed}`;
   }
 
-  /** Nothing passes from now on, neither bytes nor ends; the senders feel it as a peer that does not read. */
+  /** Holds all bytes and ends. To the senders the peer seems to have stopped reading. */
   stall(): void {
     this.#isStalled = true;
     for (const path of this.#paths) path.hold();
@@ -86,15 +86,15 @@ export class RoughLink implements AsyncDisposable {
     for (const path of this.#paths) path.release();
   }
 
-  /** Resets both sides of all connections that are open. */
+  /** Resets both sides of all open connections. */
   reset(): void {
     for (const path of this.#paths) path.break();
     for (const near of this.#nears) near.reset();
   }
 
   /**
-   * Pulls the cable of all connections that are open: neither side hears of the other any more, no end and no reset,
-   * until the link is closed. As far as a proxy can: what the link's own kernel takes is acknowledged.
+   * Cuts all open connections without a FIN or RST. Neither side receives anything more until the link is closed. The
+   * link's own kernel still acknowledges bytes, as a proxy cannot prevent that.
    */
   cut(): void {
     for (const path of this.#paths) path.cut();
@@ -110,7 +110,7 @@ export class RoughLink implements AsyncDisposable {
     return this.close();
   }
 
-  /** One connection, from its beginning to its end. */
+  /** Forwards one connection from start to end. */
   async #carry(near: Connection, signal: AbortSignal): Promise<void> {
     const random = [this.#random(), this.#random()] as const;
     this.#nears.add(near);
@@ -136,12 +136,14 @@ export class RoughLink implements AsyncDisposable {
 }
 
 /**
- * A bad network in front of a server: a TCP proxy that cuts the bytes into small pieces, and on demand delays, throttles,
- * stalls, resets and cuts off. All bytes arrive in order, ends and backpressure pass through, and nothing is stored beyond
- * 32 KiB and the kernel's buffers in each direction. TLS passes as the bytes it is.
+ * Starts a proxy that simulates a bad network in front of a server. It splits the bytes into small pieces and, on
+ * demand, delays, throttles, stalls, resets and cuts connections. All bytes arrive in order. Ends and backpressure pass
+ * through. It buffers at most 32 KiB per direction, besides the kernel's buffers. TLS passes through unchanged.
  *
- * @throws {SocketError} as {@link listen}; a target that cannot be reached resets whoever connects.
- * @throws {RangeError} when an option lets nothing through.
+ * A connection whose target cannot be reached is reset.
+ *
+ * @throws {SocketError} as {@link listen}.
+ * @throws {RangeError} when an option is out of range.
  *
  * @example
  * ```ts

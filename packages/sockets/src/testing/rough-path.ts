@@ -2,7 +2,7 @@ import type { Connection } from "../tcp/mod.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { turns } from "./turns.ts";
 
-/** What is wrong with a link; see {@link RoughLinkOptions}. */
+/** The settings of a bad link. See {@link RoughLinkOptions}. */
 export interface Roughness {
   readonly pieceBytesMax: number;
   readonly delayMs: number;
@@ -10,13 +10,13 @@ export interface Roughness {
   readonly resetAfterBytes: number;
 }
 
-/** One connection through a rough link: the end that came in, the end that goes on, and what happens in between. */
+/** One connection through a rough link: the incoming end, the outgoing end, and the forwarding between them. */
 export class RoughPath {
   readonly #near: Connection;
   readonly #far: Connection;
   readonly #roughness: Roughness;
   readonly #broken = new AbortController();
-  /** Bytes that may pass, both ways together, before the path breaks. */
+  /** Bytes that may still pass, both directions together, before the path breaks. */
   #bytesLeft: number;
   #held: PromiseWithResolvers<void> | undefined;
   #isCut = false;
@@ -28,7 +28,7 @@ export class RoughPath {
     this.#bytesLeft = roughness.resetAfterBytes;
   }
 
-  /** Carries bytes until both sides have finished or one broke; `random` decides for one direction each. */
+  /** Forwards bytes until both sides have finished or one broke. Each direction has its own random numbers. */
   async run(random: readonly [SeededRandom, SeededRandom]): Promise<void> {
     await Promise.all([this.#carry(this.#near, this.#far, random[0]), this.#carry(this.#far, this.#near, random[1])]);
   }
@@ -43,7 +43,7 @@ export class RoughPath {
     this.#held = undefined;
   }
 
-  /** Holds for good: neither side hears of the other any more. */
+  /** Holds all bytes and ends permanently. */
   cut(): void {
     this.#isCut = true;
     this.hold();
@@ -59,14 +59,14 @@ export class RoughPath {
 
   async #carry(from: Connection, to: Connection, random: SeededRandom): Promise<void> {
     try {
-      // Where the stream is cut depends on the seed alone, not on how the bytes arrive.
+      // The splits depend only on the seed, not on how the bytes arrive.
       let pieceBytes = this.#pieceBytes(random);
       let freeAt = 0;
       for await (const chunk of from) {
         for (let at = 0; at < chunk.length; ) {
           const piece = chunk.subarray(at, at + Math.min(pieceBytes, this.#bytesLeft));
           freeAt = await this.#wait(piece.length, freeAt, random);
-          // Flushed, and a turn later: so that it is a piece of its own to whoever reads, and backpressure passes on.
+          // Flush and wait a turn, so that the reader receives the piece by itself and backpressure passes on.
           await to.write(piece);
           await to.flush();
           await turns(1);
@@ -80,24 +80,24 @@ export class RoughPath {
       await this.#held?.promise;
       to.closeWrite();
     } catch {
-      // One side broke, so the other does.
+      // One side broke, so break the other.
       this.break();
     }
   }
 
-  /** Waits until a piece may go on; gives when its bytes are through at this speed. */
+  /** Waits until a piece may be sent. Returns the time at which its bytes have passed at this speed. */
   async #wait(bytes: number, freeAt: number, random: SeededRandom): Promise<number> {
     await this.#held?.promise;
     const { delayMs, bytesPerSecond } = this.#roughness;
     const now = performance.now();
     const waitMs = Math.max(0, freeAt - now) + (delayMs === 0 ? 0 : random.below(delayMs + 1));
-    // Timers are no finer; what is due is waited for with the next pieces.
+    // Timers are no finer than 1 ms. A shorter wait is added to that of later pieces.
     if (waitMs >= 1) await this.#sleep(waitMs);
     await this.#held?.promise;
     return Math.max(now, freeAt) + (bytes / bytesPerSecond) * 1_000;
   }
 
-  /** Until the time has passed or the path breaks. */
+  /** Waits until the time has passed or the path breaks. */
   async #sleep(ms: number): Promise<void> {
     if (this.#broken.signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -110,7 +110,7 @@ export class RoughPath {
     signal.removeEventListener("abort", wake);
   }
 
-  /** Half of the pieces are tiny: borders in the middle of a header are what is looked for. */
+  /** Half of the pieces are tiny, to split headers in the middle. */
   #pieceBytes(random: SeededRandom): number {
     const { pieceBytesMax } = this.#roughness;
     return 1 + random.below(random.oneIn(2) ? Math.min(4, pieceBytesMax) : pieceBytesMax);

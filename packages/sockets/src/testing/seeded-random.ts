@@ -1,22 +1,22 @@
 const MASK = 0x1_0000_0000;
 
-/** Numbers without an order to be seen, and the same ones for the same seed: so that a failure can be repeated. */
+/** A pseudo-random generator. The same seed gives the same numbers, so that a failure can be repeated. */
 export class SeededRandom {
   readonly seed: number;
   #state: number;
 
-  /** `seed` is any whole number; its low 32 bits count. */
+  /** `seed` is any whole number; only its low 32 bits are used. */
   constructor(seed: number = newSeed()) {
     this.seed = seed >>> 0;
     this.#state = this.seed;
   }
 
-  /** A whole number from 0 to `end - 1`. */
+  /** Returns a whole number from 0 to `end - 1`. */
   below(end: number): number {
     return Math.floor((this.#next() / MASK) * end);
   }
 
-  /** True once in so many times. */
+  /** Returns true with probability `1 / times`. */
   oneIn(times: number): boolean {
     return this.below(times) === 0;
   }
@@ -31,7 +31,7 @@ export class SeededRandom {
     return bytes;
   }
 
-  /** A counter, of which each value is mixed well: neighbouring seeds then have nothing in common. */
+  /** Hashes a counter, so that neighbouring seeds give unrelated numbers. */
   #next(): number {
     this.#state = (this.#state + 0x9e37_79b9) | 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 16), 0x85eb_ca6b);

@@ -1,4 +1,4 @@
-/** More than a transport stores on its way: the kernel's buffers of both ends of TCP, and of a proxy's between them. */
+/** More bytes than a transport buffers: the kernel buffers of both ends, and those of a proxy between them. */
 export const FLOOD_BYTES: number = 48 * 1024 * 1024;
 
 export function textOf(bytes: Uint8Array | null): string {

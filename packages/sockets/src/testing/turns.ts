@@ -1,7 +1,7 @@
-/** Delivery and waiting take turns of the event loop and no time: mocked timers leave them alone. */
+/** The real `setImmediate`, which mocked timers do not replace. */
 export const nextTurn: typeof setImmediate = globalThis.setImmediate;
 
-/** Waits for so many turns of the event loop: long enough for what a transport is about to do. */
+/** Waits for `count` turns of the event loop, so that a transport can deliver what is pending. */
 export async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn += 1) await new Promise<void>((resolve) => nextTurn(resolve));
 }

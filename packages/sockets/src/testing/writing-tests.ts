@@ -9,9 +9,9 @@ import { turns } from "./turns.ts";
 const SEED = 1;
 const EXCHANGE_BYTES = 1024 * 1024;
 
-/** The part of the connection suite that writes. */
+/** The tests of {@link connectionSuite} that write. */
 export function writingTests(makePair: MakePair): void {
-  test("write() and send() keep their order, whatever they are given", async () => {
+  test("write() and send() keep their order for bytes, text and lists", async () => {
     await using pair = await makePair();
     await pair.client.write(Uint8Array.of(0x61));
     pair.client.send(["b", Buffer.from("c"), "", new Uint8Array(0)]);
@@ -25,7 +25,7 @@ export function writingTests(makePair: MakePair): void {
     assert.equal(all.toString(), `abcé${"x".repeat(5_000)}😀`);
   });
 
-  test("flush() resolves when nothing is buffered any more", async () => {
+  test("flush() resolves when nothing is buffered", async () => {
     await using pair = await makePair();
     const read = pair.server.readExactly(10_000);
     await pair.client.write("x".repeat(10_000));
@@ -34,7 +34,7 @@ export function writingTests(makePair: MakePair): void {
     assert.equal((await read).length, 10_000);
   });
 
-  test("1 MiB goes both ways at once, written and read in random pieces", async () => {
+  test("1 MiB passes in both directions at once in random pieces", async () => {
     await using pair = await makePair();
     const random = new SeededRandom(SEED);
     const [there, back] = [random.bytes(EXCHANGE_BYTES), random.bytes(EXCHANGE_BYTES)];
@@ -48,7 +48,7 @@ export function writingTests(makePair: MakePair): void {
     assert.ok(back.equals(answered), "what came back is not what was sent");
   });
 
-  test("write() waits for a peer that does not read, and everything arrives in the end", async () => {
+  test("write() waits for a slow peer, and all bytes arrive", async () => {
     await using pair = await makePair();
     assert.equal(pair.client.send(Buffer.alloc(FLOOD_BYTES)), false);
     assert.equal(pair.client.canWrite, false);
@@ -64,7 +64,7 @@ export function writingTests(makePair: MakePair): void {
     await write;
   });
 
-  test("send() says no above the mark, queues all the same, and drain tells when to go on", async () => {
+  test("send() returns false above the mark, still queues, and drain follows", async () => {
     await using pair = await makePair();
     const drained = Promise.withResolvers<void>();
     pair.client.handle({ drain: () => drained.resolve() });
@@ -92,7 +92,7 @@ export function writingTests(makePair: MakePair): void {
     assert.equal(Buffer.concat(await Array.fromAsync(pair.server)).toString(), "kept");
   });
 
-  test("a write deadline ends the writes and flushes that wait and that come, until it is set again", async (t) => {
+  test("a write deadline ends waiting and later writes and flushes until it is set again", async (t) => {
     await using pair = await makePair();
     pair.client.setWriteDeadline(0);
     await assert.rejects(pair.client.write("late"), { code: "timeout" });
@@ -131,12 +131,12 @@ async function readInPieces(connection: Connection, random: SeededRandom): Promi
   return Buffer.concat(pieces);
 }
 
-/** Reads so many bytes and forgets them. */
+/** Reads and discards `bytes` bytes. */
 async function discard(connection: Connection, bytes: number): Promise<void> {
   let left = bytes;
   while (left > 0) {
     const chunk = await connection.read();
-    assert.ok(chunk !== null, `the end came ${left} bytes too early`);
+    assert.ok(chunk !== null, `the peer finished ${left} bytes too early`);
     left -= chunk.length;
     if (left < 0) connection.unread(chunk.subarray(left));
   }
