@@ -1,10 +1,10 @@
-/** Where a socket is: a host and a port, or the path of a Unix socket. */
+/** The address of a socket: a host and port, or the path of a Unix socket. */
 export type Address =
   | { readonly host: string; readonly port: number; readonly path?: undefined }
   | { readonly path: string; readonly host?: undefined; readonly port?: undefined };
 
 /**
- * Writes an address the way people do: `localhost:8080`, `[::1]:8080`, or the path, of an abstract Unix socket `@name`.
+ * Formats an address as `localhost:8080`, `[::1]:8080`, or the path. An abstract Unix socket becomes `@name`.
  *
  * @example
  * ```ts

@@ -11,7 +11,7 @@ function queueOf(...chunks: readonly string[]): ByteQueue {
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 
-test("ByteQueue takes bytes across chunks, in order", () => {
+test("ByteQueue.take() takes bytes across chunks, in order", () => {
   const queue = queueOf("ab", "", "c", "defg");
   assert.equal(queue.length, 7);
   assert.equal(text(queue.take(1)), "a");
@@ -22,7 +22,7 @@ test("ByteQueue takes bytes across chunks, in order", () => {
   assert.equal(queue.length, 0);
 });
 
-test("ByteQueue.take() shares memory where the bytes lie in one chunk", () => {
+test("ByteQueue.take() shares memory when the bytes lie in one chunk", () => {
   const chunk = Buffer.from("abcd");
   const queue = new ByteQueue();
   queue.push(chunk);
@@ -31,7 +31,7 @@ test("ByteQueue.take() shares memory where the bytes lie in one chunk", () => {
   assert.equal(text(taken), "zb");
 });
 
-test("ByteQueue.takeChunk() gives the rest of the first chunk, and nothing when empty", () => {
+test("ByteQueue.takeChunk() returns the rest of the first chunk, and nothing when empty", () => {
   const queue = queueOf("abc", "de");
   queue.drop(1);
   assert.equal(text(queue.takeChunk()), "bc");
@@ -40,7 +40,7 @@ test("ByteQueue.takeChunk() gives the rest of the first chunk, and nothing when 
   assert.equal(queue.length, 0);
 });
 
-test("ByteQueue.unshift() puts bytes in front of a half taken chunk", () => {
+test("ByteQueue.unshift() puts bytes in front of a partly taken chunk", () => {
   const queue = queueOf("abc", "d");
   queue.drop(2);
   queue.unshift(Buffer.from("xy"));
@@ -51,7 +51,7 @@ test("ByteQueue.unshift() puts bytes in front of a half taken chunk", () => {
   assert.equal(text(queue.takeChunk()), "z");
 });
 
-test("ByteQueue.unshift() does not bring back bytes that were taken of small chunks copied together", () => {
+test("ByteQueue.unshift() does not bring back taken bytes of merged chunks", () => {
   const queue = queueOf("ab", "c");
   queue.drop(2);
   queue.push(Buffer.from("d"));
@@ -61,7 +61,7 @@ test("ByteQueue.unshift() does not bring back bytes that were taken of small chu
   assert.equal(text(queue.take(queue.length)), "xde");
 });
 
-test("ByteQueue.at() sees every byte and nothing beyond them", () => {
+test("ByteQueue.at() returns every byte, and undefined beyond them", () => {
   const queue = queueOf("ab", "c");
   queue.drop(1);
   assert.deepEqual(
@@ -70,7 +70,7 @@ test("ByteQueue.at() sees every byte and nothing beyond them", () => {
   );
 });
 
-test("ByteQueue.indexOf() finds a delimiter over any number of chunks", () => {
+test("ByteQueue.indexOf() finds a delimiter across chunks", () => {
   assert.equal(queueOf("ab\r", "\n", "c").indexOf(Buffer.from("\r\n")), 2);
   assert.equal(queueOf("a", "b", "c", "d").indexOf(Buffer.from("bcd")), 1);
   assert.equal(queueOf("a", "b", "c").indexOf(Buffer.from("bcd")), -1);
@@ -80,7 +80,7 @@ test("ByteQueue.indexOf() finds a delimiter over any number of chunks", () => {
   assert.equal(queueOf("ab").indexOf(new Uint8Array(0), 1), 1);
 });
 
-test("ByteQueue.clear() forgets everything", () => {
+test("ByteQueue.clear() removes all bytes", () => {
   const queue = queueOf("ab", "cd");
   queue.drop(1);
   queue.clear();
@@ -90,20 +90,20 @@ test("ByteQueue.clear() forgets everything", () => {
   assert.equal(text(queue.take(1)), "x");
 });
 
-test("ByteQueue lets go of taken chunks while others stay", () => {
+test("ByteQueue releases taken chunks while others stay", () => {
   const queue = new ByteQueue();
   let expected = "";
   for (let i = 0; i < 500; i += 1) {
     queue.push(Buffer.from(String(i)));
     expected += String(i);
-    // One byte is taken for each chunk, so that the list grows and shrinks at once.
+    // Take one byte per chunk, so that the list grows and shrinks at the same time.
     assert.equal(text(queue.take(1)), expected[0]);
     expected = expected.slice(1);
   }
   assert.equal(text(queue.take(queue.length)), expected);
 });
 
-/** A step of the comparison below: what is done to the queue, and to a plain string of bytes. */
+/** An operation of the model test below, on the queue and on a plain string. */
 type Step = readonly ["push" | "unshift" | "take" | "drop" | "chunk" | "indexOf" | "at" | "clear", string, number];
 
 const step: fc.Arbitrary<Step> = fc.tuple(
@@ -112,7 +112,7 @@ const step: fc.Arbitrary<Step> = fc.tuple(
   fc.nat(12),
 ) as fc.Arbitrary<Step>;
 
-test("ByteQueue does what a plain array of bytes does, whatever is done to it", () => {
+test("ByteQueue behaves like a plain array of bytes under random operations", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const queue = new ByteQueue();
@@ -160,7 +160,7 @@ test("ByteQueue does what a plain array of bytes does, whatever is done to it", 
   );
 });
 
-test("ByteQueue.indexOf() looks at each chunk about once when it goes on where it stopped", () => {
+test("ByteQueue.indexOf() searches each chunk about once when continued", () => {
   const queue = new ByteQueue();
   const delimiter = Buffer.from("\r\n");
   let searches = 0;
@@ -188,7 +188,7 @@ test("asBuffer() is a view of the same bytes", () => {
   assert.equal(asBuffer(buffer), buffer);
 });
 
-test("ByteQueue.peek() shows the first bytes over any number of chunks, and takes none", () => {
+test("ByteQueue.peek() returns the first bytes across chunks, and takes none", () => {
   const queue = queueOf("abc", "d", "ef");
   queue.drop(1);
   assert.equal(text(queue.peek(2)), "bc");
@@ -199,7 +199,7 @@ test("ByteQueue.peek() shows the first bytes over any number of chunks, and take
   assert.equal(queue.length, 5);
 });
 
-test("ByteQueue.onlyChunk is there only while all bytes lie in one chunk", () => {
+test("ByteQueue.onlyChunk is defined only while all bytes lie in one chunk", () => {
   const queue = queueOf("abc");
   const only = (): string | undefined => queue.onlyChunk?.toString("latin1", queue.offset);
   queue.drop(1);
@@ -212,7 +212,7 @@ test("ByteQueue.onlyChunk is there only while all bytes lie in one chunk", () =>
   assert.equal(only(), undefined);
 });
 
-test("ByteQueue.compact() lets go of a large chunk for the sake of a small rest, and of no other", () => {
+test("ByteQueue.compact() releases a large chunk with a small rest, and no other", () => {
   const large = Buffer.alloc(65_536, "x");
   const queue = new ByteQueue();
   queue.push(large);

@@ -1,37 +1,37 @@
 const EMPTY = Buffer.alloc(0);
-/** Chunks below this are copied together: kept apart, each would cost more than its bytes. */
+/** Chunks below this size are copied together. Kept apart, the overhead of each would exceed its bytes. */
 const SMALL_BYTES = 512;
-/** Chunks above this are not kept for the sake of a small rest. */
+/** {@link ByteQueue.compact} copies a small rest out of chunks above this size. */
 const LARGE_BYTES = 4_096;
 const MERGED_BYTES_MIN = 1_024;
 const MERGED_BYTES_MAX = 65_536;
 
 /**
- * Bytes that arrived and were not taken yet: a list of chunks with an offset into the first one.
- * Nothing is concatenated until somebody takes bytes that lie in several chunks, and then once.
+ * A queue of received bytes: a list of chunks with an offset into the first one. Nothing is concatenated until a caller
+ * takes bytes of several chunks, and then only once.
  */
 export class ByteQueue {
   #chunks: Buffer[] = [];
-  /** Index of the first chunk in `#chunks`; those before it were taken. */
+  /** Index of the first chunk in `#chunks`. The ones before it were taken. */
   #first = 0;
   /** Offset of the first byte in the first chunk. */
   #offset = 0;
   #length = 0;
-  /** Memory that small chunks are copied into; the last chunk is its front, `#mergedLength` bytes. */
+  /** Memory that small chunks are copied into. The last chunk is its first `#mergedLength` bytes. */
   #merged: Buffer | undefined;
   #mergedLength = 0;
 
-  /** How many bytes are there. */
+  /** Number of bytes in the queue. */
   get length(): number {
     return this.#length;
   }
 
-  /** The chunk that all the bytes lie in, from {@link offset} on; `undefined` when there are several chunks or none. */
+  /** The chunk that holds all bytes, from {@link offset} on. `undefined` when there are several chunks or none. */
   get onlyChunk(): Buffer | undefined {
     return this.#first === this.#chunks.length - 1 ? this.#chunks[this.#first] : undefined;
   }
 
-  /** Where the bytes begin in the first chunk. */
+  /** Offset of the first byte in the first chunk. */
   get offset(): number {
     return this.#offset;
   }
@@ -53,7 +53,7 @@ export class ByteQueue {
     const rest = this.#chunks.slice(this.#first);
     if (rest[0] !== undefined && this.#offset > 0) {
       rest[0] = rest[0].subarray(this.#offset);
-      // If this is the chunk that small ones are copied behind, its front is no longer the memory's.
+      // If this is the merge buffer, its start no longer matches the chunk.
       if (rest.length === 1) this.#merged = undefined;
     }
     this.#chunks = [asBuffer(chunk), ...rest];
@@ -62,7 +62,7 @@ export class ByteQueue {
     this.#length += chunk.length;
   }
 
-  /** Takes what is left of the first chunk, without copying. */
+  /** Takes the rest of the first chunk, without copying. */
   takeChunk(): Uint8Array {
     const chunk = this.#chunks[this.#first];
     if (chunk === undefined) return EMPTY;
@@ -72,7 +72,7 @@ export class ByteQueue {
     return rest;
   }
 
-  /** Takes `length` bytes; there must be that many. Shares memory with the chunk where they lie in one. */
+  /** Takes `length` bytes, which must exist. Shares memory with the chunk when they lie in one, else copies. */
   take(length: number): Uint8Array {
     if (length === 0) return EMPTY;
     const first = this.#chunks[this.#first] as Buffer;
@@ -94,7 +94,7 @@ export class ByteQueue {
     return bytes;
   }
 
-  /** Takes `length` bytes and forgets them; there must be that many. */
+  /** Discards `length` bytes, which must exist. */
   drop(length: number): void {
     let rest = length;
     while (rest > 0) {
@@ -106,7 +106,7 @@ export class ByteQueue {
     }
   }
 
-  /** The first `length` bytes, or fewer if there are fewer, without taking them. */
+  /** Returns the first `length` bytes, or fewer if there are fewer, without taking them. */
   peek(length: number): Buffer {
     const first = this.#chunks[this.#first];
     if (first === undefined) return EMPTY;
@@ -119,7 +119,7 @@ export class ByteQueue {
     return bytes;
   }
 
-  /** The byte at this index, without taking it. */
+  /** Returns the byte at this index without taking it. */
   at(index: number): number | undefined {
     let position = this.#offset + index;
     for (let i = this.#first; i < this.#chunks.length; i += 1) {
@@ -130,7 +130,7 @@ export class ByteQueue {
     return undefined;
   }
 
-  /** Where `delimiter` begins, at or after `from`; -1 if it is not there yet. */
+  /** Returns the index of `delimiter` at or after `from`, or -1. */
   indexOf(delimiter: Uint8Array, from = 0): number {
     const [head] = delimiter;
     if (head === undefined) return from;
@@ -148,7 +148,10 @@ export class ByteQueue {
     return -1;
   }
 
-  /** Copies a small rest of a large chunk, which it would keep alive until more arrives. */
+  /**
+   * Copies a small rest out of a large chunk. The rest would otherwise keep the chunk's memory alive until more bytes
+   * arrive.
+   */
   compact(): void {
     const chunk = this.onlyChunk;
     if (chunk === undefined || this.#merged !== undefined) return;
@@ -166,7 +169,10 @@ export class ByteQueue {
     this.#length = 0;
   }
 
-  /** Copies a small chunk behind the ones before it. What was taken of those shares the memory and is not touched. */
+  /**
+   * Appends a copy of a small chunk to the merge buffer. Slices that were taken share its memory and are not
+   * overwritten.
+   */
   #merge(chunk: Uint8Array): void {
     const end = this.#mergedLength + chunk.length;
     if (this.#merged !== undefined && end <= this.#merged.length) {
@@ -183,8 +189,8 @@ export class ByteQueue {
   }
 
   /**
-   * The chunk that holds the byte at this index, and the index of the chunk's own first byte. It is looked for from the
-   * nearer end: who searches on in what grows byte by byte must not pass by all chunks again.
+   * Returns the chunk that holds the byte at this index, and the index of the chunk's first byte. Searches from the
+   * nearer end: a repeated search near the end of a growing queue must not scan all chunks again.
    */
   #chunkAt(index: number): [chunkIndex: number, base: number] {
     let i = this.#first;
@@ -236,14 +242,14 @@ export class ByteQueue {
       this.#first = 0;
       this.#merged = undefined;
     } else if (this.#first > 32 && this.#first * 2 > this.#chunks.length) {
-      // Taken chunks leave the list in blocks, so that taking one stays cheap.
+      // Remove taken chunks in blocks, so that each take stays cheap.
       this.#chunks = this.#chunks.slice(this.#first);
       this.#first = 0;
     }
   }
 }
 
-/** The same bytes as a Buffer, whose `indexOf` is fast. */
+/** Returns a `Buffer` view of the same bytes, whose `indexOf` is fast. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -25,7 +25,7 @@ test("ErrorReporter warns with the stack of what a handler threw", async () => {
   assert.deepEqual([plain.name, plain.message, plain.detail], ["TypeError", "no such thing", cause.stack]);
 });
 
-test("ErrorReporter warns without a stack where nobody's code has failed", async () => {
+test("ErrorReporter warns without a stack when no handler threw", async () => {
   const cause = Object.assign(new Error("bad hello"), { stack: "Error: 404D:error:0A0000EB" });
   const error = new SocketError("tls", "Cannot accept TLS: bad hello", { cause });
   assert.equal((await warningOf(() => new ErrorReporter(undefined).report(error))).detail, undefined);
@@ -33,7 +33,7 @@ test("ErrorReporter warns without a stack where nobody's code has failed", async
   assert.equal((await warningOf(() => new ErrorReporter(undefined).report(refused))).detail, undefined);
 });
 
-test("ErrorReporter tells a function each time, and a warning what that function throws, now or later", async () => {
+test("ErrorReporter calls the function every time, and warns when it throws or rejects", async () => {
   const told: Error[] = [];
   const reporter = new ErrorReporter((error) => void told.push(error));
   for (let i = 0; i < 3; i += 1) reporter.report(new Error(String(i)));

@@ -1,28 +1,31 @@
 import { SocketError, textOf } from "./errors.ts";
 
-/** What happens as often as strangers wish is told once in this time. */
+/** Interval of reports about errors that any peer can cause. */
 const REPORT_MS = 1_000;
 
-/** Tells of what goes wrong beside any one call: to a function, or as warnings of the process. */
+/** Reports errors that belong to no call: to a function, or as process warnings. */
 export class ErrorReporter {
   readonly #onError: ((error: Error) => void) | undefined;
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #reportedAt = Number.NEGATIVE_INFINITY;
 
   constructor(onError: ((error: Error) => void) | undefined) {
     this.#onError = onError;
   }
 
-  /** Each time to the function. Strangers can make handlers fail: a log of warnings must not be theirs to fill. */
+  /**
+   * Reports to the function every time, or as a warning at most once per second: peers can make handlers fail and must
+   * not fill the log.
+   */
   report(error: Error): void {
     if (this.#onError === undefined) this.reportSeldom(() => error);
     else this.#tell(this.#onError, error);
   }
 
-  /** At most once a second. */
+  /** Reports at most once per second. */
   reportSeldom(error: () => Error): void {
     const now = performance.now();
-    if (now - this.#toldAt < REPORT_MS) return;
-    this.#toldAt = now;
+    if (now - this.#reportedAt < REPORT_MS) return;
+    this.#reportedAt = now;
     this.#tell(this.#onError ?? warn, error());
   }
 
@@ -31,13 +34,13 @@ export class ErrorReporter {
       const result: unknown = tell(error);
       if (result instanceof Promise) result.catch(warn);
     } catch (failure) {
-      // Who reports must go on; what the reporter itself threw is not lost either.
+      // The caller must continue. The reporter's own error becomes a warning.
       warn(failure);
     }
   }
 }
 
-/** With the stack of what a handler threw: it is the only one that shows the line. */
+/** The warning includes the stack of what a handler threw, because only that shows the line. */
 function warn(error: unknown): void {
   if (!(error instanceof Error)) {
     process.emitWarning(textOf(error));
@@ -51,7 +54,7 @@ function warn(error: unknown): void {
   });
 }
 
-/** None where no code of ours or the user's is in it, and none where it cannot be had: Node makes it when it is asked. */
+/** Returns the stack if it has any frames. `stack` may be a getter that throws: Node creates it on first access. */
 function stackOf(error: unknown): string | undefined {
   try {
     const stack = error instanceof Error ? String(error.stack) : "";

@@ -6,7 +6,7 @@ function nodeError(code: string, message = `connect ${code}`): Error {
   return Object.assign(new Error(message), { code });
 }
 
-test("SocketError carries its code, its facts and its cause", () => {
+test("SocketError has its code, fields and cause", () => {
   const cause = new Error("why");
   const error = new SocketError("end-of-stream", "Cannot read 4 bytes", {
     operation: "read",
@@ -26,12 +26,12 @@ test("SocketError carries its code, its facts and its cause", () => {
   assert.match(String(error), /^SocketError: Cannot read 4 bytes/);
 });
 
-test("SocketError has no cause where none is given", () => {
+test("SocketError has no cause unless one is given", () => {
   assert.equal("cause" in new SocketError("closed", "closed"), false);
   assert.equal("cause" in new SocketError("closed", "closed", { cause: undefined }), true);
 });
 
-test("fromNodeError() gives every Node code its own stable code", () => {
+test("fromNodeError() maps every Node code to a stable code", () => {
   const expected = {
     ECONNREFUSED: "refused",
     ENOENT: "refused",
@@ -63,19 +63,19 @@ test("fromNodeError() gives every Node code its own stable code", () => {
   }
 });
 
-test("fromNodeError() says what to do about a refused connection", () => {
+test("fromNodeError() adds a hint to a refused connection", () => {
   const error = fromNodeError(nodeError("ECONNREFUSED"), "Cannot connect to localhost:8080");
   assert.equal(error.message, "Cannot connect to localhost:8080: connection refused (is the server running?)");
 });
 
-test("fromNodeError() finds the code of several attempts", () => {
+test("fromNodeError() uses the first code of an AggregateError", () => {
   const attempts = [nodeError("ECONNREFUSED"), nodeError("ENETUNREACH")];
   assert.equal(fromNodeError(new AggregateError(attempts), "Cannot connect").code, "refused");
   assert.equal(fromNodeError(new AggregateError([new Error("no code"), ...attempts]), "x").code, "refused");
   assert.equal(fromNodeError(new AggregateError([]), "x").code, "system");
 });
 
-test("fromNodeError() passes a SocketError on and takes what is no error at all", () => {
+test("fromNodeError() returns a SocketError unchanged and accepts values that are not errors", () => {
   const own = new SocketError("busy", "busy");
   assert.equal(fromNodeError(own, "Cannot read"), own);
   assert.equal(fromNodeError("odd", "Cannot read").message, "Cannot read: odd");
@@ -83,19 +83,19 @@ test("fromNodeError() passes a SocketError on and takes what is no error at all"
   assert.equal(fromNodeError({ code: 42 }, "Cannot read").code, "system");
 });
 
-test("toOrFrom() is empty where the address is not known", () => {
+test("toOrFrom() is empty for an unknown address", () => {
   assert.equal(toOrFrom("from", undefined), "");
   assert.equal(toOrFrom("from", { host: "::1", port: 7 }), " from [::1]:7");
 });
 
-test("fromNodeError() speaks of privileges where a low port is meant", () => {
+test("fromNodeError() mentions privileges for a port below 1024", () => {
   const denied = Object.assign(new Error("denied"), { code: "EACCES" });
   const low = fromNodeError(denied, "Cannot listen on localhost:80", { local: { host: "localhost", port: 80 } });
   assert.match(low.message, /permission denied \(ports below 1024 need privileges\)$/);
   assert.match(fromNodeError(denied, "Cannot listen on /x", { local: { path: "/x" } }).message, /permission denied$/);
 });
 
-test("SocketError has the fields that are known, and no others, when it is printed", () => {
+test("SocketError prints only the fields that are set", () => {
   const error = new SocketError("timeout", "Cannot read: timed out", { operation: "read", cause: new Error("why") });
   assert.deepEqual(Object.keys(error).sort(), ["code", "name", "operation"]);
   assert.equal(error.remote, undefined);

@@ -1,21 +1,29 @@
 import { type Address, formatAddress } from "./address.ts";
 
 /**
- * What went wrong, in one word that stays the same:
+ * A stable code for what went wrong:
  *
- * - `refused`: nobody listens there. `unreachable`: no way to the host. `address-in-use`, `address-not-available`:
- *   the local address cannot be had. `permission`: the system refuses it, or `allowAddress` refuses the peer's address.
- * - `name-not-found`: the name has no address. `name-lookup-failed`: the lookup failed; try again.
- * - `timeout`: a wait's `timeoutMs` passed, and the connection stays open; or it was idle, or its peer dead, for too
- *   long, and it is gone.
- * - `reset`: the peer broke the connection. `closed`: this side closed it.
- * - `busy`: another read is already waiting.
- * - `end-of-stream`: the peer finished before all was there; see `expected` and `partial`.
- * - `frame-too-long`, `frame-truncated`, `malformed`: the bytes break the framing or the protocol.
- * - `limit`: more than a limit of this side.
- * - `message-too-long`: a datagram is too long to send.
- * - `tls`: the TLS handshake or its certificates.
- * - `system`: anything else; Node's error is the `cause`.
+ * | code | meaning |
+ * | --- | --- |
+ * | `refused` | nothing listens at the address |
+ * | `unreachable` | there is no route to the host or network |
+ * | `address-in-use` | another socket has the local address |
+ * | `address-not-available` | this machine does not have the local address |
+ * | `permission` | the system refuses the operation, or `allowAddress` refuses the peer's address |
+ * | `name-not-found` | the host name has no address |
+ * | `name-lookup-failed` | the lookup failed for now; try again |
+ * | `timeout` | a time limit of one call has passed; or the connection was idle or stalled too long and is closed |
+ * | `reset` | the peer broke the connection |
+ * | `closed` | this side closed the socket |
+ * | `busy` | another read is waiting, or something else reads the socket |
+ * | `end-of-stream` | the peer finished too early; see `expected` and `partial` |
+ * | `frame-too-long` | a frame exceeds the limit of its codec |
+ * | `frame-truncated` | the stream ended inside a frame; see `partial` |
+ * | `malformed` | the bytes violate the framing or protocol |
+ * | `limit` | a limit of this side was exceeded |
+ * | `message-too-long` | a datagram is too long to send |
+ * | `tls` | the TLS handshake failed or a certificate is invalid |
+ * | `system` | any other error; Node's error is the `cause` |
  */
 export type SocketErrorCode =
   | "refused"
@@ -38,34 +46,31 @@ export type SocketErrorCode =
   | "tls"
   | "system";
 
-/** The facts of a {@link SocketError}; which are there depends on its code. */
+/** Fields of a {@link SocketError}. The code decides which ones are set. */
 export interface SocketErrorFields {
-  /** What was being done, as a verb: `connect`, `read`, `send`. */
+  /** The operation that failed, as a verb: `connect`, `read`, `send`. */
   readonly operation?: string;
   /** This side's address. */
   readonly local?: Address;
-  /** The peer's. */
+  /** The peer's address. */
   readonly remote?: Address;
-  /** Bytes that the connection had read and written until then. */
+  /** Bytes that the connection had read and written by then. */
   readonly bytesRead?: number;
   readonly bytesWritten?: number;
-  /** `end-of-stream`: how many bytes were wanted. */
+  /** `end-of-stream`: number of bytes that were requested. */
   readonly expected?: number;
-  /** `end-of-stream`, `frame-truncated`: what there was instead. */
+  /** `end-of-stream`, `frame-truncated`: the incomplete bytes. */
   readonly partial?: Uint8Array;
-  /**
-   * `malformed`: where, in bytes from the start of the message or stream; of `json`, for other errors, where the value
-   * begins.
-   */
+  /** `malformed`: position in bytes from the start of the message or stream. */
   readonly offset?: number;
   readonly cause?: unknown;
 }
 
 /**
- * The one error of the toolkit. Tell errors apart by `code`; `cause` is the error it came from. The other fields are
- * those of {@link SocketErrorFields}, `undefined` where they say nothing.
+ * The error class of the toolkit. Use `code` to distinguish errors. `cause` is the original error. The other fields are
+ * those of {@link SocketErrorFields}; they are `undefined` when they do not apply.
  *
- * An abort is no `SocketError`: it rejects with the signal's own reason.
+ * An abort does not give a `SocketError`: it rejects with the signal's own reason.
  *
  * @example
  * ```ts
@@ -98,7 +103,7 @@ export class SocketError extends Error {
     const { cause, ...known } = fields;
     super(message, "cause" in fields ? { cause } : undefined);
     this.code = code;
-    // Only those that are known, so that a printed error is short.
+    // Set only known fields, so that a printed error is short.
     Object.assign(this, known);
   }
 }
@@ -141,7 +146,10 @@ const TEXTS: Readonly<Partial<Record<SocketErrorCode, string>>> = {
   "message-too-long": "the message is too long",
 };
 
-/** Turns an error of Node's into a {@link SocketError}; `action` reads `Cannot connect to localhost:8080`. */
+/**
+ * Converts an error of Node to a {@link SocketError}. `action` is the start of the text, such as `Cannot connect to
+ * localhost:8080`.
+ */
 export function fromNodeError(error: unknown, action: string, fields: SocketErrorFields = {}): SocketError {
   if (error instanceof SocketError) return error;
   const nodeCode = nodeErrorCode(error);
@@ -153,7 +161,7 @@ export function fromNodeError(error: unknown, action: string, fields: SocketErro
   return new SocketError(code, `${action}: ${text}${hint}`, { ...fields, cause: error });
 }
 
-/** What was thrown, in words. Anything can be thrown, also what has no text. */
+/** Returns the text of a thrown value. Any value can be thrown, even one that cannot be converted to a string. */
 export function textOf(thrown: unknown): string {
   try {
     return String(thrown instanceof Error ? thrown.message : thrown);
@@ -162,7 +170,7 @@ export function textOf(thrown: unknown): string {
   }
 }
 
-/** OpenSSL's own word, where there is one: its text names its source files. */
+/** Returns OpenSSL's `reason` if there is one, because its message names source files. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return textOf(error);
   const { reason } = error as { reason?: unknown };
@@ -170,7 +178,7 @@ function reasonOf(error: unknown): string {
   return reason === "wrong version number" ? `${reason} (does the peer speak TLS?)` : reason;
 }
 
-/** The `code` of a Node error; of several attempts' errors the first that has one. */
+/** Returns the `code` of a Node error. For an `AggregateError`: the first code of its errors. */
 function nodeErrorCode(error: unknown): string {
   if (typeof error !== "object" || error === null) return "";
   if ("code" in error && typeof error.code === "string") return error.code;
@@ -178,7 +186,7 @@ function nodeErrorCode(error: unknown): string {
   return "";
 }
 
-/** ` localhost:8080` with the given word in front, or nothing where the address is not known. */
+/** Returns `word` and the address, such as ` to localhost:8080`, or nothing when the address is unknown. */
 export function toOrFrom(word: string, address: Address | undefined): string {
   return address === undefined ? "" : ` ${word} ${formatAddress(address)}`;
 }

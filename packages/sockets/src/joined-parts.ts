@@ -1,2 +1,5 @@
-/** Parts of up to so many bytes on average are copied together: each by itself would cost more than its bytes. */
+/**
+ * Parts are copied into one write when they have at most this many bytes on average. Written apart, the overhead of
+ * each would exceed its bytes.
+ */
 export const JOINED_BYTES_MAX = 1_024;

@@ -1,5 +1,6 @@
 /**
- * Sockets for TypeScript: TCP and UDP with promises or events, framing, deadlines. HTTP is in `@landline/sockets/http`.
+ * Sockets for TypeScript: TCP and UDP with promises or event handlers, framing, deadlines. HTTP is in
+ * `@landline/sockets/http`, test tools are in `@landline/sockets/testing`.
  *
  * @module
  */

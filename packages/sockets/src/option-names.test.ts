@@ -24,7 +24,7 @@ import { bind, type RequestOptions as UdpRequestOptions, type UdpSocketOptions }
 
 failOnLeaks();
 
-/** Wrong values of every option of a function; none where any value is taken, or where Node checks it. */
+/** Invalid values of every option of a function; none when any value is allowed or Node checks it. */
 type Wrong<Options> = { readonly [Name in keyof Required<Options>]: readonly unknown[] };
 
 const TIMES = [-1, Number.NaN, 2 ** 31];
@@ -120,9 +120,9 @@ const LENGTH_PREFIXED: Wrong<LengthPrefixedOptions> = {
   ...SIZED,
   lengthBytes: [0, 5],
   offset: SIZES,
-  // Of the longest frame, 8 MiB and its header, nothing would be left.
+  // One byte more than the longest frame: 8 MiB and its header.
   skip: [...SIZES, 8_388_613],
-  // No frame would have a length of 0 or more, or one within the limit.
+  // Every frame length would be negative or above the limit.
   adjustment: [0.5, -(2 ** 32), 8_388_609],
   endian: WORDS,
 };
@@ -134,7 +134,7 @@ const LINES: Wrong<LinesOptions> = { bytesMax: SIZES, tooLong: WORDS, ending: [.
 const DELIMITED: Wrong<DelimitedOptions> = SIZED;
 
 const JSON_CODEC: Wrong<JsonOptions> = {
-  // No value has 0 bytes.
+  // Every JSON value has at least one byte.
   bytesMax: [...SIZES, 0],
   depthMax: SIZES,
   framing: WORDS,
@@ -142,7 +142,7 @@ const JSON_CODEC: Wrong<JsonOptions> = {
   parse: [],
 };
 
-/** A request of a UDP socket, which is closed again. */
+/** A request of a UDP socket, which is closed afterwards. */
 async function udpRequest(options: object): Promise<void> {
   await using socket = await bind({ host: "127.0.0.1" });
   await socket.request("x", socket.address, options);
@@ -156,16 +156,16 @@ const UDP_REQUEST: Wrong<UdpRequestOptions> = {
   anySender: [],
 };
 
-/** Waits of a connection. */
+/** Calls a method of a connection that waits. */
 async function readWith(options: object): Promise<void> {
   await using pair = memoryPair();
   await pair.client.read(options);
 }
 
-const URL_OF_NOBODY = "http://localhost:1/";
+const UNUSED_URL = "http://localhost:1/";
 const CASES: readonly [name: string, call: (options: object) => unknown, wrong: Wrong<object>][] = [
-  ["get()", (options) => get(URL_OF_NOBODY, options), { ...REQUEST, method: [], body: [], json: [] }],
-  ["request()", (options) => request(URL_OF_NOBODY, options), REQUEST],
+  ["get()", (options) => get(UNUSED_URL, options), { ...REQUEST, method: [], body: [], json: [] }],
+  ["request()", (options) => request(UNUSED_URL, options), REQUEST],
   ["new ResponseDecoder()", (options) => new ResponseDecoder(options), DECODER],
   ["connect()", (options) => connect({ port: 1, ...options }), CONNECT],
   ["listen()", (options) => listen(options), LISTEN],
@@ -183,7 +183,7 @@ const CASES: readonly [name: string, call: (options: object) => unknown, wrong: 
 ];
 
 for (const [name, call, wrong] of CASES) {
-  test(`${name} names the option whose value is wrong`, async () => {
+  test(`${name} names an invalid option in its error`, async () => {
     for (const [option, values] of Object.entries(wrong as Record<string, unknown[]>)) {
       for (const value of values) {
         await assert.rejects(
@@ -199,7 +199,7 @@ for (const [name, call, wrong] of CASES) {
   });
 }
 
-test("every error text of the package that names an option names one that there is", async () => {
+test("every option named in an error text of the package exists", async () => {
   const sources: string[] = [];
   for await (const path of glob("**/*.ts", { cwd: import.meta.dirname, exclude: ["**/*.test.ts"] })) {
     sources.push(readFileSync(`${import.meta.dirname}/${path}`, "utf8"));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isPublicAddress } from "./public-address.ts";
 
-/** First and last address of each network that is not public, and of the public ones around it. */
+/** First and last address of each network that is not public, and their public neighbours. */
 const IPV4: readonly (readonly [first: string, last: string, isPublic: boolean])[] = [
   ["0.0.0.0", "0.255.255.255", false],
   ["1.0.0.0", "9.255.255.255", true],
@@ -36,7 +36,7 @@ const IPV4: readonly (readonly [first: string, last: string, isPublic: boolean])
   ["240.0.0.0", "255.255.255.255", false],
 ];
 
-/** The forms of IPv6 that reach an IPv4 host, in more than one spelling. */
+/** The IPv6 forms that reach an IPv4 host, in several spellings. */
 function inIpv6(address: string): readonly string[] {
   const bytes = address.split(".").map(Number) as [number, number, number, number];
   const hex = bytes.map((byte) => byte.toString(16).padStart(2, "0"));
@@ -45,7 +45,7 @@ function inIpv6(address: string): readonly string[] {
   return [...mapped, `64:ff9b::${address}`, `64:ff9b:0:0:0:0:${groups}`];
 }
 
-test("isPublicAddress() knows the edges of each IPv4 network, in IPv6 too", () => {
+test("isPublicAddress() is right at the edges of each IPv4 network, also in IPv6 form", () => {
   for (const [first, last, isPublic] of IPV4) {
     for (const address of [first, last]) {
       assert.equal(isPublicAddress(address), isPublic, address);
@@ -54,7 +54,7 @@ test("isPublicAddress() knows the edges of each IPv4 network, in IPv6 too", () =
   }
 });
 
-test("isPublicAddress() takes global unicast of IPv6, without what is set apart", () => {
+test("isPublicAddress() accepts global unicast IPv6 except its special networks", () => {
   const isPublic = [
     "2000::",
     "2001:200::",
@@ -74,7 +74,7 @@ test("isPublicAddress() takes global unicast of IPv6, without what is set apart"
   for (const address of isNot) assert.equal(isPublicAddress(address), false, address);
 });
 
-test("isPublicAddress() takes nothing that is not an address", () => {
+test("isPublicAddress() is false for text that is not an address", () => {
   for (const text of [
     "",
     "localhost",

@@ -1,8 +1,8 @@
 import { BlockList, isIP } from "node:net";
 
 /**
- * IPv4 that is not for a public host: IANA's special-purpose registry (RFC 6890), multicast, and 168.63.129.16, the host
- * of a machine in Azure. Instance metadata at 169.254.169.254 and 100.100.100.200 is in two of these networks.
+ * IPv4 networks without public hosts: IANA's special-purpose registry (RFC 6890), multicast, and 168.63.129.16, Azure's
+ * virtual host address. Two of these networks contain the metadata services 169.254.169.254 and 100.100.100.200.
  */
 const SPECIAL_IPV4: readonly (readonly [network: string, bits: number, what: string])[] = [
   ["0.0.0.0", 8, "this network"],
@@ -23,14 +23,14 @@ const SPECIAL_IPV4: readonly (readonly [network: string, bits: number, what: str
   ["240.0.0.0", 4, "reserved, and broadcast"],
 ];
 
-/** IPv6 that can be public: global unicast, and IPv4 in the two forms that reach an IPv4 host. */
+/** IPv6 networks that can be public: global unicast, and the two forms that reach an IPv4 host. */
 const GLOBAL_IPV6: readonly (readonly [network: string, bits: number, what: string])[] = [
   ["2000::", 3, "global unicast"],
   ["::ffff:0:0", 96, "IPv4-mapped"],
   ["64:ff9b::", 96, "NAT64"],
 ];
 
-/** Parts of those networks that are not public. */
+/** Parts of the networks above that are not public. */
 const SPECIAL_IPV6: readonly (readonly [network: string, bits: number, what: string])[] = [
   ["2001::", 23, "protocol assignments, Teredo"],
   ["2001:db8::", 32, "documentation"],
@@ -43,17 +43,17 @@ const global = new BlockList();
 for (const [network, bits] of GLOBAL_IPV6) global.addSubnet(network, bits, "ipv6");
 for (const [network, bits] of SPECIAL_IPV6) special.addSubnet(network, bits, "ipv6");
 for (const [network, bits] of SPECIAL_IPV4) {
-  // A rule for IPv4 holds for its IPv4-mapped form too.
+  // `BlockList` applies an IPv4 rule to IPv4-mapped IPv6 addresses too.
   special.addSubnet(network, bits, "ipv4");
   special.addSubnet(`64:ff9b::${network}`, 96 + bits, "ipv6");
 }
 
 /**
- * Whether a public host can have this IP address. Private, shared (CGNAT), loopback, link-local, multicast,
- * documentation, reserved and cloud metadata addresses are not public, also as IPv4-mapped and NAT64 (`64:ff9b::/96`)
- * IPv6 addresses. Text that is not an address is not public. Use it as `allowAddress` of `connect`, `get` and `request`.
+ * Whether a public host can have this IP address. False for private, shared (CGNAT), loopback, link-local, multicast,
+ * documentation, reserved and cloud metadata addresses, also as IPv4-mapped or NAT64 (`64:ff9b::/96`) IPv6 addresses.
+ * False for text that is not an IP address. Use it as `allowAddress` of `connect`, `get` and `request`.
  *
- * A network can have a NAT64 prefix of its own, and public addresses for internal hosts. These look public.
+ * It cannot recognize a network's own NAT64 prefix or public addresses of internal hosts: these look public.
  *
  * @example
  * ```ts
@@ -70,7 +70,7 @@ export function isPublicAddress(address: string): boolean {
     case 4:
       return !special.check(address, "ipv4");
     case 6:
-      // A zone is of a link.
+      // An address with a zone is link-local.
       return !address.includes("%") && global.check(address, "ipv6") && !special.check(address, "ipv6");
     default:
       return false;

@@ -11,7 +11,7 @@ function countTo(last: number): PullIterator<number> {
   });
 }
 
-test("PullIterator goes on behind an error, and ends where the source does", async () => {
+test("PullIterator continues after an error, and ends with its source", async () => {
   const numbers = countTo(3);
   assert.deepEqual(await numbers.next(), { done: false, value: 1 });
   await assert.rejects(numbers.next(), /two/);
@@ -19,7 +19,7 @@ test("PullIterator goes on behind an error, and ends where the source does", asy
   assert.deepEqual(await numbers.next(), { done: true, value: undefined });
 });
 
-test("PullIterator asks for nothing more once it was left", async () => {
+test("PullIterator pulls no more after the loop is left", async () => {
   const leave: Record<string, (numbers: PullIterator<number>) => Promise<unknown>> = {
     return: (numbers) => numbers.return(),
     throw: (numbers) => numbers.throw(new Error("left")).catch(() => undefined),

@@ -1,8 +1,8 @@
 const OVER: IteratorReturnResult<void> = { done: true, value: undefined };
 
 /**
- * Iterates what is pulled, with one promise an item where an async generator makes three. Leaving a loop leaves the source
- * as it is; so does an error, after which `next` may be called again.
+ * An async iterator that pulls each item, with one promise per item where an async generator creates three. Leaving a
+ * loop does not change the source. Neither does an error: `next` may be called again after it.
  */
 export class PullIterator<T> implements AsyncGenerator<T, void, void> {
   readonly #pull: () => Promise<IteratorResult<T, void>>;
@@ -12,7 +12,7 @@ export class PullIterator<T> implements AsyncGenerator<T, void, void> {
     this.#pull = pull;
   }
 
-  /** What `pull` resolves with: the item, or the end where there is none. */
+  /** Creates the result for `pull`: the item, or the end for `null` and `undefined`. */
   static result<T>(item: T | null | undefined): IteratorResult<T, void> {
     return item === null || item === undefined ? OVER : { done: false, value: item };
   }

@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import { publishStateChange, type StateChange } from "./state.ts";
 
-test("publishStateChange() makes nothing while nobody listens", () => {
+test("publishStateChange() builds no change without subscribers", () => {
   let made = 0;
   const make = (): StateChange => {
     made += 1;

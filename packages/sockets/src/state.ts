@@ -1,15 +1,15 @@
 import { type Channel, channel } from "node:diagnostics_channel";
 import type { Address } from "./address.ts";
 
-/** The life of a listener. Node binds and listens in one step. */
+/** The states of a listener. Node binds and listens in one step. */
 export type ListenerState = "created" | "listening" | "closing" | "closed";
 
-/** The life of a datagram socket. */
+/** The states of a datagram socket. */
 export type DatagramSocketState = "created" | "bound" | "closing" | "closed";
 
 /**
- * The life of a connection. `half-closed-local`: we finished, the peer may still send. `half-closed-remote`: the other
- * way round. `closing`: `close()` was called, or both sides finished.
+ * The states of a connection. `half-closed-local`: this side finished, the peer may still send. `half-closed-remote`:
+ * the peer finished, this side may still send. `closing`: `close()` was called, or both sides finished.
  */
 export type ConnectionState =
   | "created"
@@ -20,19 +20,19 @@ export type ConnectionState =
   | "closing"
   | "closed";
 
-/** What is published on `node:diagnostics_channel` when a socket changes its state. */
+/** A state change of a socket, published on `node:diagnostics_channel`. */
 export interface StateChange<State extends string = ConnectionState | ListenerState | DatagramSocketState> {
-  /** The same number for all changes of one socket. */
+  /** Identifies the socket within the process. */
   readonly id: number;
   readonly from: State;
   readonly to: State;
-  /** When, in milliseconds since 1970. */
+  /** Time of the change, in milliseconds since 1970. */
   readonly at: number;
-  /** This side's address, as far as it is known. */
+  /** This side's address, or `undefined` when unknown. */
   readonly local: Address | undefined;
-  /** The peer's; none for a listener. */
+  /** The peer's address. `undefined` for a listener. */
   readonly remote: Address | undefined;
-  /** Why, where it is more than the next step: the peer's FIN, an error. */
+  /** The reason, such as the peer's FIN or an error. `undefined` for a normal next step. */
   readonly reason: string | undefined;
 }
 
@@ -43,7 +43,7 @@ const CHANNELS: Readonly<Record<"connection" | "listener" | "datagram", Channel>
 };
 
 /**
- * The names of the channels that {@link StateChange}s are published on.
+ * Names of the diagnostics channels on which {@link StateChange}s are published.
  *
  * @example
  * ```ts
@@ -62,13 +62,13 @@ export const STATE_CHANNELS = ["landline:connection", "landline:listener", "land
 
 let lastId = 0;
 
-/** Numbers the sockets of this process, for {@link StateChange.id}. */
+/** Returns the next {@link StateChange.id}. */
 export function nextSocketId(): number {
   lastId += 1;
   return lastId;
 }
 
-/** Publishes a change; nothing is built when nobody subscribes. */
+/** Publishes a change. Does not call `build` without subscribers. */
 export function publishStateChange<State extends ConnectionState | ListenerState | DatagramSocketState>(
   kind: keyof typeof CHANNELS,
   build: () => StateChange<State>,

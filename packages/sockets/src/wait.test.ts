@@ -18,7 +18,7 @@ function waitFor(options?: WaitOptions): { wait: Wait<string>; cancelled: () => 
   return { wait, cancelled: () => count };
 }
 
-test("Wait settles once: what comes later is ignored", async () => {
+test("Wait settles once and ignores later calls", async () => {
   const { wait, cancelled } = waitFor();
   wait.resolve("first");
   wait.resolve("second");
@@ -38,7 +38,7 @@ test("Wait rejects with a timeout error and cancels", async (t) => {
   assert.equal(cancelled(), 1);
 });
 
-test("Wait rejects with the signal's own reason, whatever that is", async () => {
+test("Wait rejects with the signal's own reason of any type", async () => {
   for (const reason of [new Error("mine"), "a string", 0, null]) {
     const controller = new AbortController();
     const { wait, cancelled } = waitFor({ signal: controller.signal });
@@ -50,7 +50,7 @@ test("Wait rejects with the signal's own reason, whatever that is", async () => 
   }
 });
 
-test("Wait takes its timer and its listener away when it settles", async () => {
+test("Wait removes its timer and listener when it settles", async () => {
   const { signal } = new AbortController();
   const first = waitFor({ signal, timeoutMs: 60_000 });
   const second = waitFor({ signal, timeoutMs: 60_000 });
@@ -61,7 +61,7 @@ test("Wait takes its timer and its listener away when it settles", async () => {
   assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
-test("Wait neither times out nor is aborted after it settled", async (t) => {
+test("Wait ignores timeout and abort after it settled", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const controller = new AbortController();
   const { wait, cancelled } = waitFor({ signal: controller.signal, timeoutMs: 5 });
@@ -72,13 +72,13 @@ test("Wait neither times out nor is aborted after it settled", async (t) => {
   assert.equal(cancelled(), 0);
 });
 
-test("Wait without end has no timer", () => {
+test("Wait has no timer with timeoutMs Infinity", () => {
   const { wait } = waitFor({ timeoutMs: Number.POSITIVE_INFINITY });
   assert.equal(process.getActiveResourcesInfo().includes("Timeout"), false);
   wait.resolve("done");
 });
 
-test("Wait carries 1,000 waits on one signal without a leak warning", async () => {
+test("Wait leaks no listener over 1,000 waits on one signal", async () => {
   const controller = new AbortController();
   const waits = Array.from({ length: 1_000 }, () => waitFor({ signal: controller.signal }).wait.promise);
   controller.abort(new Error("all"));
@@ -86,7 +86,7 @@ test("Wait carries 1,000 waits on one signal without a leak warning", async () =
   assert.ok(results.every((result) => result.status === "rejected"));
 });
 
-test("checkTimeout() takes what Node's timers can do, and no more", () => {
+test("checkTimeout() accepts 0 to 2^31 - 1 and Infinity", () => {
   for (const timeoutMs of [0, 0.5, 1, 2 ** 31 - 1, Number.POSITIVE_INFINITY]) checkTimeout(timeoutMs);
   for (const timeoutMs of [-1, 2 ** 31, Number.NaN, Number.NEGATIVE_INFINITY]) {
     assert.throws(() => checkTimeout(timeoutMs), RangeError);

@@ -1,17 +1,17 @@
 import { SocketError, type SocketErrorFields } from "./errors.ts";
 
-/** How long a waiting method waits, and what ends the wait early. */
+/** Options of every method that waits. */
 export interface WaitOptions {
-  /** Rejects with the signal's reason when it aborts. Nothing is lost by that. */
+  /** Aborts the wait: it rejects with the signal's reason. No data is lost. */
   readonly signal?: AbortSignal | undefined;
-  /** Rejects with a `timeout` error after this many milliseconds. Nothing is lost by that. @default Infinity */
+  /** Rejects with a `timeout` error after this many milliseconds. No data is lost. @default Infinity */
   readonly timeoutMs?: number | undefined;
 }
 
 /**
- * One suspended operation that something may end early; where nothing can, `Promise.withResolvers` does. It settles once;
- * settling removes its timer and its abort listener. Only an aborted or timed-out wait calls `cancel`, so that its owner
- * can forget it.
+ * A pending operation with a timeout and an abort signal. It settles once, and settling removes its timer and its abort
+ * listener. Only an abort or a timeout calls `cancel`, so that the owner can forget the operation. Without options use
+ * `Promise.withResolvers`.
  */
 export class Wait<T> {
   readonly promise: Promise<T>;
@@ -22,7 +22,10 @@ export class Wait<T> {
   #onAbort: (() => void) | undefined;
   #isSettled = false;
 
-  /** `action` reads `Cannot read from 127.0.0.1:8080`; `facts` are what a timeout's error has beside its text. */
+  /**
+   * `action` is the start of the error text, such as `Cannot read from 127.0.0.1:8080`. `facts` are the fields of the
+   * timeout error.
+   */
   constructor(
     { signal, timeoutMs }: WaitOptions = {},
     action: () => string = () => "",
@@ -73,7 +76,10 @@ export class Wait<T> {
   }
 }
 
-/** Work that an abort or a timeout ends for the caller; the work looks at `wait.isSettled` before it does anything. */
+/**
+ * Runs `work` until it ends, aborts or times out. `work` continues in the background and must check `wait.isSettled`
+ * before each effect.
+ */
 export function endEarly(
   action: () => string,
   options: WaitOptions | undefined,
@@ -87,16 +93,19 @@ export function endEarly(
   return wait.promise;
 }
 
-/** Node cuts longer timers to 1 ms; refuse them instead. */
+/** Node sets longer timers to 1 ms, so they are refused. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
-/** @throws {RangeError} when the time is no time. */
+/** @throws {RangeError} when the time is negative, NaN, or above 2^31 - 1 and not `Infinity`. */
 export function checkTimeout(timeoutMs: number, name = "timeoutMs"): void {
   if (timeoutMs >= 0 && (timeoutMs <= TIMER_MS_MAX || timeoutMs === Number.POSITIVE_INFINITY)) return;
   throw new RangeError(`${name} must be 0 to ${TIMER_MS_MAX} or Infinity: ${timeoutMs}`);
 }
 
-/** Why an operation is not even begun: its signal is aborted already, or its time is no time. */
+/**
+ * Returns a rejected promise when the operation must not start: its signal is already aborted or its timeout is
+ * invalid.
+ */
 export function refusalOf(options: WaitOptions | undefined): Promise<never> | undefined {
   if (options === undefined) return undefined;
   if (options.signal?.aborted) return Promise.reject(options.signal.reason);

@@ -1,4 +1,4 @@
-/** Every wait settles when what it waits for is taken away, whoever takes it. */
+/** Every wait settles when its socket closes, breaks or is detached, by either side. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
@@ -20,7 +20,7 @@ const fixture = (name: string): Buffer => readFileSync(new URL(`../../../test/fi
 const cert = fixture("localhost-cert.pem");
 const FLOOD = Buffer.alloc(32 * 1024 * 1024);
 
-/** Begins waits, all on one connection; each gives what it resolves with. */
+/** Starts waits on one connection; each returns its result. */
 const WAITS: Record<string, (connection: Connection) => Promise<unknown>> = {
   "read()": (connection) => connection.read(),
   "read({ timeoutMs })": (connection) => connection.read({ timeoutMs: 100_000 }),
@@ -62,7 +62,7 @@ const WRITE_WAITS: Record<string, (connection: Connection) => Promise<unknown>> 
   },
 };
 
-/** What takes the connection away, and the code that its waits reject with. */
+/** Ways to end a connection, and the code that its waits reject with. */
 const TAKERS: Record<string, { take: (connection: Connection, peer: Connection) => unknown; code: string }> = {
   "close()": { take: (connection) => void connection.close(), code: "closed" },
   "reset()": { take: (connection) => connection.reset(), code: "closed" },
@@ -88,14 +88,14 @@ const TAKERS: Record<string, { take: (connection: Connection, peer: Connection) 
   },
 };
 
-/** Aborted in a later turn. */
+/** Aborts in a later turn. */
 function aborting(): AbortSignal {
   const controller = new AbortController();
   setImmediate(() => controller.abort());
   return controller.signal;
 }
 
-/** These are refused while a read waits: the wait goes on. */
+/** Rejected while a read waits; the read continues. */
 const REFUSED: Record<string, (connection: Connection) => unknown> = {
   "handle()": (connection) => connection.handle({}),
   "framed()": (connection) => framed(connection, lines()),
@@ -110,7 +110,7 @@ describe("Connection", () => {
       test(`${what} settles every wait, over ${where}`, async () => {
         for (const [name, wait] of Object.entries({ ...WAITS, ...WRITE_WAITS })) {
           const pulls = !name.includes("rame") && name in WAITS;
-          // Refused while a read waits.
+          // Rejected while a read waits.
           if (what.startsWith("a startTls()") && (pulls || name.includes("release") || name.includes("part"))) continue;
           await using pair = await makePair();
           let settled: unknown = "nothing";
@@ -126,7 +126,7 @@ describe("Connection", () => {
           assert.equal(settled, "nothing", `${name} waits`);
           take(pair.client, pair.server);
           await until(() => settled !== "nothing", `${name} settles after ${what}`);
-          // It still waits for what leaves while the connection lingers, and here nothing does.
+          // A lingering connection still waits for its bytes to be sent, and here none is.
           const isLingering = name === "flush()" && what === "close()";
           assert.equal(settled, isLingering ? "timeout" : code, `${name} after ${what}`);
         }
@@ -147,7 +147,7 @@ describe("Connection", () => {
       });
     }
 
-    test(`handle() and detach() go on behind what a Framed has read, over ${where}`, async () => {
+    test(`handle() and detach() continue after the frames that a Framed has read, over ${where}`, async () => {
       for (const how of ["handle", "detach"] as const) {
         await using pair = await makePair();
         const channel = framed(pair.client, lines(), { framesMax: 1 });

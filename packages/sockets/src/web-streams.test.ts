@@ -17,7 +17,7 @@ test("webStreams() carries 3 MB both ways, with backpressure, and ends with both
   await Promise.all([sent, echoed, pair.client.closed, pair.server.closed]);
 });
 
-test("webStreams() takes text, and passes the peer's end on", async () => {
+test("webStreams() accepts text, and closes the readable at the peer's end", async () => {
   await using pair = await connectionPair();
   const { readable, writable } = webStreams(pair.client);
   const writer = writable.getWriter();
@@ -29,7 +29,7 @@ test("webStreams() takes text, and passes the peer's end on", async () => {
   assert.equal(await pair.server.read(), null);
 });
 
-test("webStreams() breaks the connection when one of them is given up", async () => {
+test("webStreams() resets the connection when a stream is cancelled or aborted", async () => {
   for (const giveUp of ["cancel", "abort"] as const) {
     await using pair = await connectionPair();
     const { readable, writable } = webStreams(pair.client);
@@ -39,7 +39,7 @@ test("webStreams() breaks the connection when one of them is given up", async ()
   }
 });
 
-test("webStreams() fails with the connection's error", async () => {
+test("webStreams() rejects with the connection's error", async () => {
   await using pair = await connectionPair();
   const { readable, writable } = webStreams(pair.client);
   const reading = readable.getReader().read();
@@ -48,7 +48,7 @@ test("webStreams() fails with the connection's error", async () => {
   await assert.rejects(writable.getWriter().write("x"), { code: "reset" });
 });
 
-test("webStreams() reads nothing before it is asked", async () => {
+test("webStreams() reads nothing ahead", async () => {
   await using pair = await connectionPair();
   const { readable } = webStreams(pair.client);
   await pair.server.write("x");

@@ -2,18 +2,18 @@ import type { Connection } from "./tcp/connection.ts";
 
 /** A connection as a pair of Web Streams. */
 export interface WebStreams {
-  /** What the peer sends; closes when the peer finishes. */
+  /** Bytes from the peer. Closes when the peer finishes. */
   readonly readable: ReadableStream<Uint8Array>;
-  /** Takes bytes, and text as UTF-8; closing it finishes our side. */
+  /** Accepts bytes, and text as UTF-8. Closing it finishes our side. */
   readonly writable: WritableStream<Uint8Array | string>;
 }
 
 /**
- * Sees a connection as Web Streams, for `pipeTo`, `pipeThrough` and whatever takes streams. Reading and writing wait for
- * each other's peers as the connection's own `read` and `write` do, and fail with the same errors. Nothing is read ahead.
+ * Wraps a connection in Web Streams, for `pipeTo`, `pipeThrough` and other APIs of streams. They read and write with
+ * the connection's own `read` and `write`: with the same backpressure and the same errors. Nothing is read ahead.
  *
- * When the readable has ended and the writable is closed, the connection is gone. Cancelling the readable or aborting
- * the writable breaks it (`reset`).
+ * The connection closes when the readable has ended and the writable is closed. Cancelling the readable or aborting the
+ * writable resets it.
  *
  * @example
  * ```ts
