@@ -1,10 +1,12 @@
 /** What the toolkit promises about a process: that it survives a shortage, shares its ports, and may end. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Connection, connect } from "@landline/sockets";
 import { CliProcess } from "./cli-process.ts";
 import { failOnLeaks } from "./leaks.ts";
+import { until } from "./until.ts";
 
 failOnLeaks();
 
@@ -123,6 +125,101 @@ describe("a process that runs out of descriptors", { ...TIMEOUT, skip: isWindows
     });
   }
 });
+
+test("a process that runs out of descriptors without onError gets one warning", {
+  ...TIMEOUT,
+  skip: isWindows,
+}, async () => {
+  await using child = run(ECHO("serve").replace("options, echo", '{ host: "127.0.0.1" }, echo'), 64);
+  const port = Number((await child.until(/^port (\d+)$/m))[1]);
+  const callers = await Promise.all(Array.from({ length: 100 }, () => call(port)));
+  const served = callers.filter((connection) => connection !== undefined);
+  assert.equal((await ask(child, "now")).acceptErrors, callers.length - served.length);
+  await until(() => child.stderr.includes("Cannot accept"), "a warning");
+  const warnings = child.stderr.match(/SocketError: Cannot accept a connection on 127\.0\.0\.1:\d+/g);
+  assert.equal(warnings?.length, 1, child.stderr);
+  await discard(served);
+});
+
+test("listen() on localhost leaves nothing open without a descriptor for the second address", {
+  ...TIMEOUT,
+  skip: process.platform !== "linux" && "the limit is set with ulimit",
+}, async () => {
+  const program = `
+import { closeSync, openSync } from "node:fs";
+import { listen } from "@landline/sockets";
+// libuv takes a descriptor of its own the first time.
+await (await listen()).close();
+const opened = [];
+try {
+  for (;;) opened.push(openSync("/dev/null"));
+} catch {}
+// One descriptor is for 127.0.0.1. It is free again afterwards, and with another one both addresses can be opened.
+closeSync(opened.pop());
+await listen().then(() => console.log("listens"), ({ code, message }) => console.log(code, message));
+closeSync(opened.pop());
+console.log((await listen()).state);
+process.exit();
+`;
+  const { stdout } = await run(program, 64).ended;
+  assert.match(stdout, /^system Cannot listen on \[::1\]:\d+: .*EMFILE.*\nlistening\n$/);
+});
+
+/** Runs a module in a new network namespace after `setup`. */
+function runInNetwork(setup: string, program: string): CliProcess {
+  const args = ["--conditions=@landline/source", "--input-type=module", "-e", program];
+  const shell = `${setup} && exec "$0" "$@"`;
+  return new CliProcess("unshare", ["--map-root-user", "--net", "sh", "-c", shell, process.execPath, ...args]);
+}
+
+describe("listen() on localhost in a network namespace", { ...TIMEOUT, skip: noNamespaces() }, () => {
+  test("tries another port when one loopback address is in use", async () => {
+    // The kernel offers one of four odd ports first; one of them is in use on ::1.
+    const program = `
+import { once } from "node:events";
+import net from "node:net";
+import { connect, listen } from "@landline/sockets";
+const taken = net.createServer().listen(40001, "::1");
+await once(taken, "listening");
+for (let times = 0; times < 40; times += 1) {
+  await using listener = await listen();
+  const { port } = listener.address;
+  if (port === 40001) throw new Error("half of a port");
+  for (const host of ["127.0.0.1", "::1"]) {
+    const client = await connect({ host, port });
+    const accepted = await listener.accept();
+    for (const connection of [client, accepted]) connection.reset();
+    await Promise.all([client.closed, accepted.closed]);
+  }
+}
+console.log("done");
+process.exit();
+`;
+    const range = "echo 40000 40007 > /proc/sys/net/ipv4/ip_local_port_range";
+    const { stdout, stderr } = await runInNetwork(`ip link set lo up && ${range}`, program).ended;
+    assert.equal(stdout, "done\n", stderr);
+  });
+
+  test("opens one address on a machine without ::1", async () => {
+    const program = `
+import { connect, listen } from "@landline/sockets";
+await using listener = await listen();
+const client = await connect({ host: "127.0.0.1", port: listener.address.port });
+client.reset();
+(await listener.accept()).reset();
+await listen({ host: "::1" }).catch(({ code }) => console.log(listener.state, code));
+`;
+    const disable = "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6";
+    const { stdout, stderr } = await runInNetwork(`${disable} && ip link set lo up`, program).ended;
+    assert.equal(stdout, "listening address-not-available\n", stderr);
+  });
+});
+
+/** Why no network namespace can be set up, if so. */
+function noNamespaces(): string | false {
+  const { status, error } = spawnSync("unshare", ["--map-root-user", "--net", "ip", "link", "set", "lo", "up"]);
+  return error === undefined && status === 0 ? false : "this user cannot set up a network namespace";
+}
 
 describe("listen() and serve() with reusePort", { ...TIMEOUT, skip: process.platform !== "linux" }, () => {
   const program = (port: number): string => `

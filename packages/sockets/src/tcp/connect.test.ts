@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { getEventListeners, once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import net, { type LookupFunction } from "node:net";
+import type { LookupFunction } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -209,7 +209,7 @@ test("connect() reaches localhost over both loopback addresses", async (t) => {
   }
 });
 
-test("connect() leaks no listener over 10,000 failing attempts on one signal", async () => {
+test("connect() leaks no listener over 2,000 failing attempts on one signal", async () => {
   // Each attempt fails at the lookup, so that no port is used up.
   const { signal } = new AbortController();
   const lookup: LookupFunction = (_host, _options, done) =>
@@ -220,24 +220,6 @@ test("connect() leaks no listener over 10,000 failing attempts on one signal", a
     assert.ok(results.every(({ status }) => status === "rejected"));
   }
   assert.equal(getEventListeners(signal, "abort").length, 0);
-});
-
-test("connect() applies timeoutMs to the attempt and closes its socket", async (t) => {
-  // Like a peer that drops all packets: no event comes.
-  const sockets: net.Socket[] = [];
-  t.mock.method(net.Socket.prototype, "connect", function (this: net.Socket) {
-    sockets.push(this);
-    return this;
-  });
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  const timedOut = assert.rejects(connect({ host: "127.0.0.1", port: 8080, timeoutMs: 5_000 }), { code: "timeout" });
-  await until(() => sockets.length > 0, "a socket connects");
-  t.mock.timers.tick(5_000);
-  await timedOut;
-  assert.deepEqual(
-    sockets.map(({ destroyed }) => destroyed),
-    [true],
-  );
 });
 
 const notLinux = process.platform !== "linux" && "only Linux leaves those waiting that find the queue full";
@@ -263,6 +245,8 @@ test("connect() closes its socket when aborted or timed out while connecting", {
       }
     };
     await until(isFull, "the queue is full");
+    const late = { code: "timeout", message: /: timed out after 200 ms$/ };
+    await assert.rejects(connect({ ...to, timeoutMs: 200 }), late);
     const controller = new AbortController();
     const aborted = assert.rejects(connect({ ...to, signal: controller.signal }), { name: "AbortError" });
     setImmediate(() => controller.abort());
