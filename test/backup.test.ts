@@ -99,7 +99,7 @@ describe("the rooms in a folder", () => {
     );
     const damaged = await landline("serve", "--port", "0").ended;
     assert.equal(damaged.code, 1);
-    assert.match(damaged.stderr, /^landline: Cannot open .\/data: the file is no database\n$/);
+    assert.match(damaged.stderr, /^landline: Cannot open .\/data: the file is not a database\n$/);
     const missing = await landline("restore", "nothing.db").ended;
     assert.deepEqual([missing.code, missing.stdout], [1, ""]);
     assert.match(missing.stderr, /^landline: Cannot .*nothing\.db.*\n$/);

@@ -145,7 +145,7 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
     const { code, stderr } = await serving.ended;
     assert.equal(code, 0);
     // Tidying up may have found the disk full, too.
-    const lines = stderr.split("\n").filter((line) => !line.startsWith("landline: Cannot tidy the rooms up: "));
+    const lines = stderr.split("\n").filter((line) => !line.startsWith("landline: Cannot clean up the rooms: "));
     assert.deepEqual(lines, [
       "landline: Cannot store messages: there is no room left on the disk",
       "landline: Messages are stored again",

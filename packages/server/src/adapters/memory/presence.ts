@@ -1,11 +1,11 @@
 import { nameKey } from "../../core/mod.ts";
 import type { Presence, PresenceChange } from "../../hub/mod.ts";
 
-/** Who is in which room, on this one server. */
+/** The people in the rooms of one server, in memory. */
 export class MemoryPresence implements Presence {
-  /** By room: the names, by their keys, in the order of entering. */
+  /** For each room: its names by key, in the order of entering. */
   readonly #rooms = new Map<string, Map<string, string>>();
-  /** The rooms by how many names they have, each in the order in which it came to have them. */
+  /** The rooms of each size, in the order in which they reached it. */
   readonly #bySize = new Map<number, Set<string>>();
   #listener: ((change: PresenceChange) => void) | undefined;
 
@@ -36,7 +36,7 @@ export class MemoryPresence implements Presence {
   }
 
   async rooms(limit: number): Promise<readonly { room: string; count: number }[]> {
-    // There may be many rooms, but their sizes are few: all together they are no more than the people.
+    // There may be many rooms but few sizes: n different sizes need at least n²/2 people.
     const sizes = [...this.#bySize.keys()].sort((a, b) => b - a);
     const rooms: { room: string; count: number }[] = [];
     for (const count of sizes) {

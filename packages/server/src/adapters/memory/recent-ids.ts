@@ -1,18 +1,18 @@
 import { nameKey } from "../../core/mod.ts";
 import type { Entry } from "../../hub/mod.ts";
 
-/** Ids that are remembered of each author; up to twice as many for a while. */
+/** Ids remembered of each author. Up to twice as many at times. */
 const IDS_MAX = 1_024;
-/** Authors whose ids a room remembers; those who wrote first are forgotten. */
+/** Most authors remembered per room. Past this, the author whose first entry is oldest is removed. */
 const AUTHORS_MAX = 1_024;
 
-/** Deleting the oldest one by one would cost more than the rest: the older generation goes as a whole. */
+/** Two generations: the older one is dropped as a whole, which costs less than removing the oldest id each time. */
 interface Author {
   newer: Map<string, Entry>;
   older: Map<string, Entry>;
 }
 
-/** A room's entries by author and id, as far as they are remembered. */
+/** A room's recent entries by author and id, to detect duplicates. */
 export class RecentIds {
   readonly #authors = new Map<string, Author>();
 
@@ -35,7 +35,7 @@ export class RecentIds {
     author.newer = new Map();
   }
 
-  /** The entry is kept no longer, and must not be held here. */
+  /** Removes an entry that the log no longer keeps, so that its memory is freed. */
   delete(entry: Entry): void {
     if (entry.id === undefined || this.get(entry.from, entry.id) !== entry) return;
     const author = this.#authors.get(nameKey(entry.from));

@@ -1,14 +1,14 @@
 import type { Claim, ClaimedName, Registry } from "../../hub/mod.ts";
 
-/** The names of one skeleton: their owners by key. Where there is one beyond ASCII, all have one owner. */
+/** The names with one skeleton: their owners by key. If any of them is not ASCII, all have the same owner. */
 interface Alike {
   readonly ascii: Map<string, string>;
   readonly others: Map<string, string>;
 }
 
-/** Who has which name, on this one server. */
+/** The names of one server, in memory. */
 export class MemoryRegistry implements Registry {
-  /** By key: the name and its owner. */
+  /** The owner and skeleton of each name, by key. */
   readonly #names = new Map<string, { readonly owner: string; readonly skeleton: string }>();
   readonly #alike = new Map<string, Alike>();
 
@@ -42,7 +42,7 @@ export class MemoryRegistry implements Registry {
   }
 }
 
-/** Looks at few names: an owner has one or two, and the first of another decides. */
+/** Whether another owner blocks the claim. Fast: an owner has one or two names, and the first other owner decides. */
 function isTaken({ ascii, others }: Alike, key: string, owner: string): boolean {
   for (const other of others.values()) if (other !== owner) return true;
   if (isAscii(key)) return false;

@@ -6,7 +6,7 @@ import { MemoryRoomLog } from "./room-log.ts";
 roomLogSuite("MemoryRoomLog", () => new MemoryRoomLog());
 
 describe("MemoryRoomLog", () => {
-  test("keeps the order of a room when its clock jumps back", async () => {
+  test("keeps a room's times from decreasing when the clock is set back", async () => {
     const times = [100, 50, 200];
     const log = new MemoryRoomLog({ now: () => times.shift() ?? 0 });
     await log.append([said("a"), said("b"), said("c")]);
@@ -17,7 +17,7 @@ describe("MemoryRoomLog", () => {
     );
   });
 
-  test("forgets the oldest of very many entries, and offers none that it has not", async () => {
+  test("removes the oldest of very many entries and does not return them", async () => {
     const log = new MemoryRoomLog();
     await log.append(Array.from({ length: 20_000 }, (_, i) => said(`${i}`)));
     const { entries, more } = await log.read("lobby", { limit: 20_000 });
@@ -29,7 +29,7 @@ describe("MemoryRoomLog", () => {
     assert.notEqual(missed[0]?.prev, 5);
   });
 
-  test("forgets an author's ids above 1024, half of twice as many at once, and the authors above 1024", async () => {
+  test("forgets an author's ids past 1,024, and a room's authors past 1,024", async () => {
     const log = new MemoryRoomLog();
     await log.append(Array.from({ length: 2_048 }, (_, i) => said("x", { id: `${i}` })));
     const [first, second] = await log.append([said("y", { id: "1024" }), said("x", { id: "1023" })]);
@@ -40,7 +40,7 @@ describe("MemoryRoomLog", () => {
     assert.equal((await log.append([said("x", { id: "2047" })]))[0]?.type, "appended");
   });
 
-  test("forgets the longest empty of too many rooms, but no open one, and their positions hold no more", async () => {
+  test("removes the room that has been empty for longest, keeps open ones, and changes the epoch", async () => {
     const log = new MemoryRoomLog();
     const visit = async (room: string) => {
       const position = await log.open(room);
@@ -56,7 +56,7 @@ describe("MemoryRoomLog", () => {
     }
     assert.equal((await log.open("first")).seq, 1);
     await log.release("first");
-    // The last of 10,001 empty rooms: the longest empty one goes, which is no longer the first.
+    // The 10,001st empty room evicts the one that has been empty for longest, which is no longer `first`.
     await visit("last");
     await log.release("last");
     assert.deepEqual(await log.open("first"), { epoch, seq: 1 });
@@ -68,8 +68,8 @@ describe("MemoryRoomLog", () => {
     assert.deepEqual((await log.read("room0", { limit: 1 })).entries[0]?.epoch, forgotten.epoch);
   });
 
-  test("forgets the older half of the largest rooms, with their ids, when the entries take more than bytesMax", async () => {
-    // 256 bytes for each entry, and two for each character.
+  test("removes the older half of the largest rooms, with their ids, when the entries exceed bytesMax", async () => {
+    // 256 bytes for each entry, and two for each UTF-16 unit.
     const log = new MemoryRoomLog({ bytesMax: 100_000 });
     const append = async (body: string, id: string, room = "lobby") =>
       (await log.append([said(body, { id, room })]))[0];
@@ -83,7 +83,7 @@ describe("MemoryRoomLog", () => {
     assert.equal(await count("kitchen"), 1);
     assert.equal((await append("x".repeat(900), "48"))?.type, "duplicate");
     assert.equal((await append("y", "23"))?.type, "appended");
-    // However small the rooms are.
+    // Also if every room is small.
     for (let i = 0; i < 2_000; i += 1) await append("x", "1", `room${i}`);
     let left = 0;
     for (let i = 0; i < 2_000; i += 1) left += await count(`room${i}`);
@@ -91,7 +91,7 @@ describe("MemoryRoomLog", () => {
     assert.equal((await log.open("room0")).seq, 1);
   });
 
-  test("entriesMax and ageMs: forgets what is older, and its ids; the state and the numbers stay", async () => {
+  test("entriesMax and ageMs remove older entries with their ids, and keep the state and the numbers", async () => {
     let now = 1_000;
     const log = new MemoryRoomLog({ entriesMax: 10, ageMs: 100, now: () => now });
     await log.append([put("topic", "tea"), ...Array.from({ length: 18 }, (_, i) => said(`${i}`, { id: `${i}` }))]);
@@ -112,7 +112,7 @@ describe("MemoryRoomLog", () => {
     assert.equal((await log.open("lobby")).seq, 22);
   });
 
-  test("a clock that was far ahead once does not set the time of all that follows", async () => {
+  test("ignores a time that is far ahead of the clock", async () => {
     const times = [1_209_600_000, 604_800_000, 604_799_999];
     const log = new MemoryRoomLog({ now: () => times.shift() ?? 0 });
     await log.append([said("a"), said("b"), said("c")]);

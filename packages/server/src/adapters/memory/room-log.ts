@@ -15,19 +15,19 @@ import {
 } from "../../hub/mod.ts";
 import { RecentIds } from "./recent-ids.ts";
 
-/** Entries that a room keeps; up to twice as many for a while, then the oldest are forgotten. */
+/** Entries kept per room. Up to twice as many at times. */
 const ENTRIES_MAX = 10_000;
-/** What all entries may take in memory, reckoned as two bytes a character and {@link ENTRY_BYTES} each. */
+/** Most memory for all entries, in bytes: two for each UTF-16 unit and {@link ENTRY_BYTES} for each entry. */
 const BYTES_MAX = 268_435_456;
 const ENTRY_BYTES = 256;
-/** Rooms that are kept with nobody in them; the longest empty are forgotten. */
+/** Most empty rooms kept. Past this, the one that has been empty for longest is removed. */
 const EMPTY_ROOMS_MAX = 10_000;
 
 interface StoredRoom {
   readonly epoch: string;
   /** Oldest first. */
   entries: Entry[];
-  /** What they are reckoned to take. */
+  /** The estimated memory of the entries. */
   bytes: number;
   lastSeq: number;
   lastAt: number;
@@ -36,19 +36,22 @@ interface StoredRoom {
 }
 
 export interface MemoryRoomLogOptions {
-  /** Milliseconds since 1970. */
+  /** Returns the time in milliseconds since 1970. */
   readonly now?: (() => number) | undefined;
-  /** Newest entries that are kept of each room; up to twice as many for a while. @default 10000 */
+  /** Newest entries kept per room. Up to twice as many at times. @default 10000 */
   readonly entriesMax?: number | undefined;
-  /** How long entries are kept, in milliseconds. @default for ever */
+  /** How long entries are kept, in milliseconds. @default no limit */
   readonly ageMs?: number | undefined;
-  /** What all entries may take in memory; above, the older half of the largest rooms is forgotten. @default 268435456 */
+  /**
+   * Most memory for all entries, in bytes, as an estimate. Past this, the older halves of the largest rooms are
+   * removed. @default 268435456
+   */
   readonly bytesMax?: number | undefined;
 }
 
-/** The rooms' logs in memory: for tests and throw-away servers, and the clearest reading of the contract. */
+/** The rooms' logs in memory, for tests and temporary servers. It is the simplest implementation of the contract. */
 export class MemoryRoomLog implements RoomLog {
-  /** Of rooms that are not stored yet. */
+  /** The epoch of rooms created from now on. */
   #epoch: string = newEpoch();
   readonly #rooms = new Map<string, StoredRoom>();
   readonly #open = new Set<string>();
@@ -58,7 +61,7 @@ export class MemoryRoomLog implements RoomLog {
   readonly #entriesMax: number;
   readonly #ageMs: number;
   readonly #bytesMax: number;
-  /** What the entries of all rooms are reckoned to take. */
+  /** The estimated memory of all entries. */
   #bytes = 0;
   #listener: ((entries: readonly Entry[]) => void) | undefined;
 
@@ -85,7 +88,7 @@ export class MemoryRoomLog implements RoomLog {
     this.#empty.delete(forgotten);
     this.#bytes -= this.#rooms.get(forgotten)?.bytes ?? 0;
     this.#rooms.delete(forgotten);
-    // Its numbers begin again: whoever has a position in it must not take the new entries for those that followed.
+    // The room's numbers start again. A new epoch keeps a client from continuing at its old position.
     this.#epoch = newEpoch();
   }
 
@@ -102,7 +105,7 @@ export class MemoryRoomLog implements RoomLog {
     const from = after === undefined ? 0 : indexAfter(entries, after);
     const to = before === undefined ? entries.length : indexAfter(entries, before - 1);
     const isNewest = after === undefined;
-    // One more than asked tells whether there are more.
+    // Take one more entry than requested, to know whether there are more.
     const stretch = isNewest
       ? entries.slice(Math.max(from, to - limit - 1), to).reverse()
       : entries.slice(from, Math.min(to, from + limit + 1));
@@ -150,7 +153,7 @@ export class MemoryRoomLog implements RoomLog {
     const bytes = bytesOf(stored);
     room.bytes += bytes;
     this.#bytes += bytes;
-    // Twice the number, then half at once: forgetting one by one would move all the others each time.
+    // Remove half at once: removing entries one by one would move all the others each time.
     if (room.entries.length >= 2 * this.#entriesMax) this.#forget(room, room.entries.length - this.#entriesMax);
     if (this.#bytes > this.#bytesMax) this.#makeRoom();
     if (stored.id !== undefined) room.ids.add(stored.id, stored);
@@ -181,7 +184,7 @@ export class MemoryRoomLog implements RoomLog {
     return room;
   }
 
-  /** What is kept of the room. */
+  /** Returns the entries that the room keeps, after removing the ones that are too old. */
   #entriesOf(key: string): readonly Entry[] {
     const room = this.#rooms.get(key);
     if (room === undefined) return [];
@@ -192,7 +195,7 @@ export class MemoryRoomLog implements RoomLog {
     return room.entries;
   }
 
-  /** Forgets the older half of the largest rooms, until a quarter of the memory is free. */
+  /** Removes the older half of the largest rooms until a quarter of the memory is free. */
   #makeRoom(): void {
     for (const room of [...this.#rooms.values()].sort((a, b) => b.bytes - a.bytes)) {
       if (this.#bytes <= (this.#bytesMax * 3) / 4) return;
@@ -200,7 +203,7 @@ export class MemoryRoomLog implements RoomLog {
     }
   }
 
-  /** Forgets so many of the oldest entries, and their ids, which hold them too. */
+  /** Removes the oldest entries, and their ids, which refer to them. */
   #forget(room: StoredRoom, count: number): void {
     if (count === 0) return;
     for (const entry of room.entries.slice(0, count)) {
@@ -212,7 +215,7 @@ export class MemoryRoomLog implements RoomLog {
   }
 }
 
-/** Field by field, as the copy of an object costs several times as much. What is stored knows no origin. */
+/** Copies field by field, which is several times faster than a spread. Stored entries have no `origin`. */
 function placed(entry: NewEntry, epoch: string, seq: number, prev: number, at: number, origin?: unknown): Entry {
   const { room, id, from, body } = entry;
   if (entry.kind === "chat") return { room, epoch, seq, prev, id, at, kind: "chat", from, body, origin };
@@ -235,7 +238,7 @@ function isSame(a: NewEntry, b: NewEntry): boolean {
   return a.body === b.body && (a.kind === "set" ? a.key : undefined) === (b.kind === "set" ? b.key : undefined);
 }
 
-/** The index of the first entry whose `seq` is above the given one. */
+/** Returns the index of the first entry whose `seq` is greater. */
 function indexAfter(entries: readonly Entry[], seq: number): number {
   let low = 0;
   let high = entries.length;

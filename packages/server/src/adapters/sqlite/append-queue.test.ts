@@ -11,7 +11,7 @@ describe("AppendQueue", () => {
   };
   const sizes = (queue: AppendQueue) => queue.take().map(({ entries }) => entries.length);
 
-  test("gives all that waits, in whole calls, up to 4096 entries", () => {
+  test("take() returns whole calls, up to 4,096 entries", () => {
     const queue = newQueue();
     for (const count of [1, 4_000, 95, 1, 5_000, 2]) add(queue, count);
     assert.deepEqual(sizes(queue), [1, 4_000, 95]);
@@ -21,7 +21,7 @@ describe("AppendQueue", () => {
     assert.deepEqual(sizes(queue), []);
   });
 
-  test("gives no more than 4 million characters at once, but for one call that has more", () => {
+  test("take() returns at most 4,194,304 characters, or a single larger call", () => {
     const queue = newQueue();
     for (const length of [1_000_000, 3_000_000, 1_000_000, 5_000_000, 1]) add(queue, 1, "x".repeat(length));
     assert.deepEqual(sizes(queue), [1, 1]);
@@ -30,7 +30,7 @@ describe("AppendQueue", () => {
     assert.deepEqual(sizes(queue), [1]);
   });
 
-  test("refuses what goes beyond its limits until earlier calls are done", async () => {
+  test("add() rejects with `busy` past its limits, until earlier calls are done", async () => {
     const queue = newQueue({ waitingEntriesMax: 10, waitingCharactersMax: 5_000 });
     add(queue, 9);
     add(queue, 1);

@@ -1,9 +1,9 @@
 import { type AppendResult, type NewEntry, RoomLogError } from "../../hub/mod.ts";
 
-/** What one commit takes at most, in entries and in characters; one call is never split. */
+/** Most entries and UTF-16 units in one commit. A single call is never split. */
 const BATCH_ENTRIES_MAX = 4_096;
 const BATCH_CHARACTERS_MAX = 4_194_304;
-/** What an entry costs beside its text. */
+/** The cost of an entry besides its text, in UTF-16 units. */
 const ENTRY_CHARACTERS = 256;
 
 /** A call of `append` that waits for its commit. */
@@ -14,13 +14,13 @@ export interface Append {
   readonly reject: (error: RoomLogError) => void;
 }
 
-/** What the queue holds at most, the commit under way included. */
+/** Most entries and UTF-16 units in the queue, including the commit under way. */
 export interface QueueLimits {
   readonly waitingEntriesMax: number;
   readonly waitingCharactersMax: number;
 }
 
-/** The calls of `append` that are not committed yet, in their order. */
+/** The uncommitted calls of `append`, in order. */
 export class AppendQueue {
   readonly #limits: QueueLimits;
   #waiting: Append[] = [];
@@ -31,7 +31,7 @@ export class AppendQueue {
     this.#limits = limits;
   }
 
-  /** @throws {RoomLogError} `busy`. Whatever its size, a call is taken when nothing waits. */
+  /** Queues a call. An empty queue accepts a call of any size. @throws {RoomLogError} `busy` when the queue is full. */
   add(entries: readonly NewEntry[]): Promise<readonly AppendResult[]> {
     const { waitingEntriesMax, waitingCharactersMax } = this.#limits;
     let characters = entries.length * ENTRY_CHARACTERS;
@@ -47,7 +47,7 @@ export class AppendQueue {
     return new Promise((resolve, reject) => this.#waiting.push({ entries, characters, resolve, reject }));
   }
 
-  /** The next commit's calls; none if none wait. They count as waiting until they are {@link done}. */
+  /** Takes the calls of the next commit; none if the queue is empty. They count as queued until {@link done}. */
   take(): readonly Append[] {
     let entries = 0;
     let characters = 0;

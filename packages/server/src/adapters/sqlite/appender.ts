@@ -7,13 +7,13 @@ import type { KnownIds } from "./known-ids.ts";
 import { KINDS, SEQ_BITS, SEQ_MAX } from "./schema.ts";
 import type { StoredRoom, StoredRooms } from "./stored-rooms.ts";
 
-/** A stretch that a commit added to a room. */
+/** The range of entries that a commit added to a room. */
 export interface Growth {
   readonly fromSeq: number;
   toSeq: number;
 }
 
-/** Commits batches: gives each entry its place in its room, keeps the rooms' state, and finds repeated ids. */
+/** Commits batches: assigns `seq` and time, updates the rooms' state, and detects duplicate ids. */
 export class Appender {
   readonly #db: DatabaseSync;
   readonly #durability: Durability;
@@ -37,7 +37,7 @@ export class Appender {
   }
 
   /**
-   * Commits the batch, all of it or nothing, and tells by how much each room, by its number, has grown.
+   * Commits the whole batch or nothing. Adds each room's new range to `grown`, by the room's number.
    *
    * @throws {RoomLogError} `storage-full`, `read-only`, `io`.
    */
@@ -45,7 +45,7 @@ export class Appender {
     try {
       return transactDurably(this.#db, this.#durability, () => this.#append(batch, grown));
     } catch (error) {
-      // They know of entries that are not there.
+      // The caches have entries of the failed transaction.
       this.#rooms.clear();
       this.#ids.clear();
       throw toRoomLogError(error, "store messages");

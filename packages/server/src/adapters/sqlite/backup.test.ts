@@ -21,7 +21,7 @@ import type { RoomLogErrorCode } from "../../hub/mod.ts";
 import { restoreBackup, writeBackup } from "./backup.ts";
 import { SqliteRoomLog } from "./room-log.ts";
 
-describe("backups", () => {
+describe("Backups", () => {
   let base: string;
   let folder: string;
   let file: string;
@@ -46,7 +46,7 @@ describe("backups", () => {
     (await log.read("lobby", { limit: 1_000 })).entries.map(({ body }) => body);
   const rejects = (promise: Promise<unknown>, code: RoomLogErrorCode) => assert.rejects(promise, { code });
 
-  test("backup() while messages come holds what was committed, whole, in one file for this user", async () => {
+  test("backup() during appends writes one complete file with access for this user only", async () => {
     const log = await open();
     await log.append([said("before")]);
     let isDone = false;
@@ -71,7 +71,7 @@ describe("backups", () => {
     );
   });
 
-  test("writeBackup() needs no server, and does not mind one", async () => {
+  test("writeBackup() works with and without a running server", async () => {
     const log = await open();
     await log.append([said("one")]);
     await writeBackup(folder, file);
@@ -89,7 +89,7 @@ describe("backups", () => {
     }
   });
 
-  test("backup() replaces nothing", async () => {
+  test("backup() does not replace an existing file", async () => {
     writeFileSync(file, "precious");
     const log = await open();
     await rejects(log.backup(file), "exists");
@@ -98,7 +98,7 @@ describe("backups", () => {
     assert.deepEqual(readdirSync(base).sort(), ["backup.db", "log"]);
   });
 
-  test("restoreBackup() keeps what was there under a dated name, and gives the log another epoch", async () => {
+  test("restoreBackup() keeps the old log under a dated name and changes the epoch", async () => {
     const log = await open();
     await log.append([said("one", { id: "1" })]);
     const { epoch } = await log.open("lobby");
@@ -120,13 +120,13 @@ describe("backups", () => {
     assert.deepEqual(await bodies(await open()), ["one", "two"]);
   });
 
-  test("restoreBackup() does not apply the old log's changes to the backup", async () => {
+  test("restoreBackup() does not apply the old write-ahead log to the backup", async () => {
     const log = await open();
     await log.append([said("one")]);
     await log.backup(file);
     await log.append(Array.from({ length: 100 }, (_, i) => said(`${i}`)));
     await log.close();
-    // As a server that was killed leaves it: a file of changes, here one that belongs to nothing any more.
+    // As a killed server leaves it: a write-ahead log that belongs to no database.
     writeFileSync(join(folder, "landline.db"), "damaged".repeat(2_000));
     writeFileSync(join(folder, "landline.db-wal"), "changes");
     await restoreBackup(file, folder);
@@ -138,7 +138,7 @@ describe("backups", () => {
     );
   });
 
-  test("restoreBackup() keeps what a server that was killed had not written back", async () => {
+  test("restoreBackup() keeps the changes that a killed server had not checkpointed", async () => {
     let writer: Worker | undefined;
     const onThread = (name: string, worker: Worker) => {
       if (name === "writer") writer = worker;
@@ -146,7 +146,7 @@ describe("backups", () => {
     const log = await SqliteRoomLog.open({ folder, onError: () => undefined }, { onThread });
     await log.backup(file);
     await log.append([said("one")]);
-    // Who reads it keeps the log of changes from being written back.
+    // This reader prevents the checkpoint.
     const reading = new DatabaseSync(join(folder, "landline.db"), { readOnly: true });
     reading.exec("BEGIN; SELECT * FROM rooms");
     await writer?.terminate();
@@ -161,7 +161,7 @@ describe("backups", () => {
     assert.deepEqual(await bodies(await open()), ["one"]);
   });
 
-  test("restoreBackup() keeps the changes of the old log that a reader keeps from being written back", async () => {
+  test("restoreBackup() keeps the changes of the old log when a reader prevents the checkpoint", async () => {
     const log = await open();
     await log.backup(file);
     await log.append([said("one")]);
@@ -177,7 +177,7 @@ describe("backups", () => {
     assert.deepEqual(await bodies(await open()), ["one", "two"]);
   });
 
-  test("restoreBackup() keeps a log of changes that is damaged, or whose database is gone or empty, and applies it to nothing", async () => {
+  test("restoreBackup() keeps a damaged write-ahead log, or one without its database, and does not apply it", async () => {
     const log = await open();
     await log.append([said("one")]);
     await log.backup(file);
@@ -205,7 +205,7 @@ describe("backups", () => {
     }
   });
 
-  test("writeBackup() refuses what has lost its changes, and leaves it as it is", async () => {
+  test("writeBackup() refuses a log with a damaged write-ahead log, and does not change it", async () => {
     const log = await open();
     await log.append([said("one")]);
     await log.append([said("two")]);
@@ -229,7 +229,7 @@ describe("backups", () => {
     assert.equal(existsSync(file), false);
   });
 
-  test("backup() does not write an empty file where its unfinished one is removed meanwhile", async () => {
+  test("backup() reports it when its unfinished file is removed", async () => {
     const log = await open();
     await log.append(Array.from({ length: 2_000 }, (_, i) => said(`${i}`.repeat(100))));
     let isDone = false;
@@ -249,7 +249,7 @@ describe("backups", () => {
     assert.equal(existsSync(file), false);
   });
 
-  test("restoreBackup() takes the changes beside a file, as in a copy of a server's folder", async () => {
+  test("restoreBackup() applies the `-wal` file beside a backup, as in a copy of a server's folder", async () => {
     const log = await open();
     await log.append([said("one")]);
     const reading = new DatabaseSync(join(folder, "landline.db"), { readOnly: true });
@@ -264,7 +264,7 @@ describe("backups", () => {
     assert.deepEqual(await bodies(await open()), ["one", "two"]);
   });
 
-  test("restoreBackup() refuses while a server runs, and what is no sound backup; nothing is changed then", async () => {
+  test("restoreBackup() refuses an unusable backup or a folder in use, and changes nothing", async () => {
     const log = await open();
     await log.append(Array.from({ length: 1_000 }, (_, i) => said(`${i}`.repeat(20))));
     await log.backup(file);
@@ -296,7 +296,7 @@ describe("backups", () => {
     assert.equal((await bodies(await open())).length, 1_000);
   });
 
-  test("restoreBackup() by root gives what it makes to the folder's owner", async (t) => {
+  test("restoreBackup() by root gives its files to the folder's owner", async (t) => {
     if (process.getuid?.() !== 0) return t.skip("needs root");
     const log = await open();
     await log.backup(file);
@@ -313,7 +313,7 @@ describe("backups", () => {
     assert.equal(statSync(file).uid, 0);
   });
 
-  test("what cannot be read or written is told in words", async () => {
+  test("backup and restore name the file or folder that failed", async () => {
     const log = await open();
     await log.backup(file);
     const says = (promise: Promise<unknown>, message: string) => assert.rejects(promise, { code: "io", message });

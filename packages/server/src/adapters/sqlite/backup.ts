@@ -12,13 +12,16 @@ import { refuseEmptied } from "./loss.ts";
 import { checkVersion, DATABASE_FILE, datedName } from "./schema.ts";
 import { readWalFile } from "./wal.ts";
 
-/** Copied in one go: what is committed meanwhile would make a copy in pieces begin again and again. */
+/** Copy all pages in one step: a copy in several steps starts again at each commit. */
 const PAGES_PER_STEP = 2 ** 31 - 1;
 
 /**
- * Writes the log of a folder into a new file, whether a server runs on it or not.
+ * Writes the log of a folder into a new file. A server may run on the folder.
  *
- * @throws {RoomLogError} `exists`: there is such a file. `not-a-log`, `storage-full`, `read-only`, `io`.
+ * @throws {RoomLogError} `exists` when the file exists.
+ * @throws {RoomLogError} `not-a-log` when the folder has no log.
+ * @throws {RoomLogError} `damaged` when the log is damaged.
+ * @throws {RoomLogError} `storage-full`, `read-only`, `io` when the disk fails.
  */
 export async function writeBackup(folder: string, file: string): Promise<void> {
   const database = join(folder, DATABASE_FILE);
@@ -29,7 +32,8 @@ export async function writeBackup(folder: string, file: string): Promise<void> {
     throw new RoomLogError("not-a-log", `Cannot back up ${folder}: there is no ${DATABASE_FILE}`);
   }
   refuseEmptied(database);
-  // Closing the database would take the log of changes with it. A server that writes to it meanwhile may make it look so.
+  // Closing the database would delete its write-ahead log. A server that writes meanwhile can make an intact one look
+  // damaged.
   if (readWalFile(`${database}-wal`).lostCommits > 0 && !isInUse(folder)) {
     const text = `${DATABASE_FILE}-wal is damaged; start the server once, which keeps a copy of it`;
     throw new RoomLogError("damaged", `Cannot back up ${folder}: ${text}`);
@@ -47,7 +51,7 @@ function isInUse(folder: string): boolean {
   }
 }
 
-/** Writes a database into a new file, which appears when it is whole and on the disk. */
+/** Writes a database into a new file. The file appears only when it is complete and synced. */
 export async function backUp(database: string, file: string): Promise<void> {
   const unfinished = `${file}.${randomBytes(4).toString("hex")}.unfinished`;
   try {
@@ -55,24 +59,24 @@ export async function backUp(database: string, file: string): Promise<void> {
     createPrivately(unfinished);
     const source = openSource(database);
     try {
-      // On a thread of Node's pool.
+      // Node runs this on its thread pool.
       await backup(source, unfinished, { rate: PAGES_PER_STEP });
     } finally {
       source.close();
     }
     finish(unfinished);
     await sync(unfinished);
-    // A link, as a rename would replace a file that has appeared meanwhile.
+    // Link instead of rename: a rename would replace a file that was created meanwhile.
     await link(unfinished, file).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code === "EEXIST") throw new RoomLogError("exists", `Cannot back up: ${file} exists already`);
       if (error.code === "ENOENT") throw removed(unfinished);
-      // Not every file system has links.
+      // Not every file system has hard links.
       await copyFile(unfinished, file, constants.COPYFILE_EXCL);
       await sync(file);
     });
     await sync(dirname(file));
   } catch (error) {
-    // SQLite says `disk I/O error`.
+    // A removed file gives an unspecific `disk I/O error`; report what happened.
     if ((error as { errcode?: number }).errcode !== undefined && !existsSync(unfinished)) throw removed(unfinished);
     throw toRoomLogError(error, `back up to ${file}`);
   } finally {
@@ -80,9 +84,9 @@ export async function backUp(database: string, file: string): Promise<void> {
   }
 }
 
-/** Where no server runs, the disk may be too full for the files that SQLite puts beside a database. */
+/** Opens the database. Without a running server, the disk may be too full for SQLite's side files. */
 function openSource(database: string): DatabaseSync {
-  // Not for reading only: the last connection to a log takes the log of changes with it, and that one could not.
+  // Not read-only: the last connection to close deletes the write-ahead log, which a read-only one cannot do.
   const db = new DatabaseSync(database, { timeout: BUSY_TIMEOUT_MS });
   try {
     db.exec("PRAGMA query_only = ON");
@@ -95,11 +99,11 @@ function openSource(database: string): DatabaseSync {
   }
 }
 
-/** Makes it one file that needs none beside it. */
+/** Turns the copy into a single file without side files. */
 function finish(unfinished: string): void {
   const copy = new DatabaseSync(unfinished);
   try {
-    // To SQLite a file that is gone is an empty database.
+    // SQLite treats a missing file as an empty database.
     if (checkVersion(copy, unfinished) === 0) throw removed(unfinished);
     copy.exec("PRAGMA journal_mode = DELETE");
   } finally {
@@ -112,12 +116,13 @@ function removed(unfinished: string): RoomLogError {
 }
 
 /**
- * Puts a backup in the place of a folder's log, which is kept beside it under a dated name, with its `-wal` file where
- * somebody was reading it. The log's epoch is another afterwards, as entries that clients have seen may be missing.
- * Gives the name of what was there before.
+ * Replaces a folder's log with a backup. The old log is kept beside it under a dated name, with its `-wal` file if
+ * another process was reading it. The new log gets a new epoch, because entries that clients have seen may be
+ * missing. Returns the name of the old log.
  *
- * @throws {RoomLogError} `in-use`: a server runs on the folder. `not-a-log`, `newer-version`, `damaged`: the file cannot be
- *   used; nothing was changed. `storage-full`, `read-only`, `io`.
+ * @throws {RoomLogError} `in-use` when a server runs on the folder.
+ * @throws {RoomLogError} `not-a-log`, `newer-version`, `damaged` when the backup cannot be used; nothing was changed.
+ * @throws {RoomLogError} `storage-full`, `read-only`, `io` when the disk fails.
  */
 export async function restoreBackup(file: string, folder: string): Promise<string | undefined> {
   let lock: FolderLock | undefined;
@@ -129,7 +134,8 @@ export async function restoreBackup(file: string, folder: string): Promise<strin
     await removeAll(restored);
     await copyFile(file, restored, constants.COPYFILE_EXCL);
     adoptIntoFolder(restored);
-    // A database that was not closed, as in a copy of a server's folder, has its newest changes in a file of its own.
+    // A database that was not closed, as in a copy of a running server's folder, has its newest changes in its `-wal`
+    // file.
     if (existsSync(`${file}-wal`)) await copyFile(`${file}-wal`, `${restored}-wal`);
     makeReady(restored, file);
     await sync(restored);
@@ -167,8 +173,8 @@ function makeReady(restored: string, file: string): void {
 }
 
 /**
- * Gives the database a second name, and takes away its log of changes, which must not be applied to another. Returns the
- * name of what there was: of the log of changes where there was nothing else.
+ * Gives the old database a second name, and removes its write-ahead log, which must not be applied to the backup.
+ * Returns the new name of the old database, or of its write-ahead log if there was no database.
  */
 function putAside(database: string): string | undefined {
   const aside = datedName(database, new Date());
@@ -187,26 +193,29 @@ function putAside(database: string): string | undefined {
   return hasChanges ? `${aside}-wal` : undefined;
 }
 
-/** Writes all changes into the database itself; false if that cannot be: then they are still in their file. */
+/**
+ * Checkpoints the old database. Returns false if that fails or is incomplete; then the changes stay in the `-wal`
+ * file.
+ */
 function writeBack(database: string): boolean {
   try {
-    // SQLite would leave out what follows the damage, and take an empty database for a new one.
+    // SQLite would drop the commits after the damage, and would treat an empty file as a new database.
     if (readWalFile(`${database}-wal`).lostCommits > 0 || statSync(database).size === 0) return false;
     const db = new DatabaseSync(database);
     try {
       checkVersion(db, database);
-      // A row, not an error, says that somebody who reads holds changes back.
+      // If another process is reading, the pragma returns a row with 1 instead of an error.
       return firstValue(db, "PRAGMA wal_checkpoint(TRUNCATE)") === 0;
     } finally {
       db.close();
     }
   } catch {
-    // Damaged: that is what a backup is restored for.
+    // The database is damaged, which is a reason to restore a backup.
     return false;
   }
 }
 
-/** A database and all that SQLite puts beside it. */
+/** Removes a database and SQLite's side files. */
 async function removeAll(database: string): Promise<void> {
   for (const ending of ["", "-journal", "-wal", "-shm"]) await rm(`${database}${ending}`, { force: true });
 }
@@ -215,13 +224,13 @@ function nameTwice(from: string, to: string): void {
   try {
     linkSync(from, to);
   } catch {
-    // Not every file system has links.
+    // Not every file system has hard links.
     copyFileSync(from, to, constants.COPYFILE_EXCL);
   }
 }
 
 async function sync(path: string): Promise<void> {
-  // Windows knows no folders to be forced to the disk.
+  // Windows cannot open folders for a sync.
   const handle = await open(path, process.platform === "win32" ? "r+" : "r").catch(() => undefined);
   if (handle === undefined) return;
   try {

@@ -1,23 +1,23 @@
 import type { AppendResult, NewEntry } from "../../hub/mod.ts";
 
-/** Entries on their way to the writer, as parallel arrays: that is what costs least between threads. */
+/** Entries for the writer thread, as parallel arrays: these are the fastest to copy between threads. */
 export interface Batch {
   readonly rooms: readonly string[];
   readonly froms: readonly string[];
   readonly ids: readonly (string | undefined)[];
   readonly bodies: readonly string[];
-  /** The keys of `set` entries; absent if there is none. */
+  /** The keys of `set` entries. Absent if the batch has none. */
   readonly keys?: readonly (string | undefined)[];
-  /** The clock when the batch left. */
+  /** The time when the batch was sent, in milliseconds since 1970. */
   readonly at: number;
 }
 
-/** What became of a batch, entry by entry. */
+/** The results of a batch, by the index of the entry. */
 export interface Committed {
-  /** Where the entry is, or the first one with its id; 0 where the id was used for another. */
+  /** The entry's `seq`, or that of its duplicate, or 0 if the id was used for another text. */
   readonly seqs: readonly number[];
   readonly ats: readonly number[];
-  /** Which of them were not appended; absent if all were. */
+  /** The indexes of entries that were not appended. Absent if all were. */
   readonly refused?: ReadonlySet<number>;
 }
 

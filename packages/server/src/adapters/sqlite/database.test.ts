@@ -6,7 +6,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { firstValue, openForWriting, toRoomLogError, transactDurably, transactLazily } from "./database.ts";
 
-describe("a database that is written to", () => {
+describe("The writer's database", () => {
   let folder: string;
   let db: DatabaseSync;
   const synchronous = () => firstValue(db, "PRAGMA synchronous");
@@ -21,7 +21,7 @@ describe("a database that is written to", () => {
     rmSync(folder, { recursive: true });
   });
 
-  test("waits for the disk at each commit, but for those that may get lost", () => {
+  test("transactDurably() syncs each commit; transactLazily() does not", () => {
     assert.equal(synchronous(), 2);
     transactLazily(db, "disk", () => assert.equal(synchronous(), 1));
     assert.equal(synchronous(), 2);
@@ -29,7 +29,7 @@ describe("a database that is written to", () => {
     assert.equal(synchronous(), 2);
   });
 
-  test("commits nothing durably while its durability could not be brought back", () => {
+  test("transactDurably() fails while the durability cannot be restored", () => {
     const exec = db.exec.bind(db);
     let isBroken = true;
     db.exec = (sql) => {
@@ -46,7 +46,7 @@ describe("a database that is written to", () => {
     assert.equal(firstValue(db, "SELECT count(*) FROM numbers"), 1);
   });
 
-  test("is changed by all of a transaction or nothing of it", () => {
+  test("transact() applies all of the work or nothing", () => {
     assert.throws(() => transactDurably(db, "disk", () => db.exec("INSERT INTO numbers VALUES (1), (1)")));
     assert.throws(() =>
       transactDurably(db, "disk", () => {
@@ -57,7 +57,7 @@ describe("a database that is written to", () => {
     assert.equal(firstValue(db, "SELECT count(*) FROM numbers"), 0);
   });
 
-  test("its errors have a code and a reason", () => {
+  test("toRoomLogError() maps SQLite's errors to a code and a reason", () => {
     const cases = [
       [{ errcode: 13 }, "storage-full"],
       [{ errcode: 10 + 256 * 19, message: "disk I/O error" }, "storage-full"],
@@ -76,12 +76,12 @@ describe("a database that is written to", () => {
     }
   });
 
-  test("the system's errors are told in words, and what they are about", () => {
+  test("toRoomLogError() names the file or folder of a system error", () => {
     const cases = [
       [{ code: "EROFS", syscall: "mkdir", path: "data" }, "the disk is read-only"],
       [{ code: "EACCES", syscall: "mkdir", path: "above/data" }, "above may not be written to by this user"],
       [{ code: "EACCES", syscall: "open", path: "data/a.db" }, "it may not be written to by this user"],
-      [{ code: "ENOENT", syscall: "mkdir", path: "/proc/a" }, "/proc/a cannot be made"],
+      [{ code: "ENOENT", syscall: "mkdir", path: "/proc/a" }, "/proc/a cannot be created"],
       [{ code: "EPERM" }, "it may not be written to by this user"],
       [{ code: "EACCES", syscall: "access", path: "data/a.db" }, "data/a.db may not be read by this user"],
       [{ code: "EEXIST", syscall: "mkdir", path: "data" }, "it is a file, not a folder"],

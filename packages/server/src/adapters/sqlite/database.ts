@@ -4,20 +4,20 @@ import { pathToFileURL } from "node:url";
 import { RoomLogError, type RoomLogErrorCode } from "../../hub/mod.ts";
 import { createInFolder } from "./folders.ts";
 
-/** What survives: a power cut too, or the end of the process only. */
+/** What a committed entry survives: `disk` a power cut, `process` the end of the process. */
 export type Durability = "disk" | "process";
 
 /** How long a statement waits for another process that reads or backs up, in milliseconds. */
 export const BUSY_TIMEOUT_MS = 5_000;
-/** The write-ahead log is written back at this many pages of 4,096 bytes, and cut to this many bytes afterwards. */
+/** Checkpoint at this many pages of 4,096 bytes. The write-ahead log is then truncated to `WAL_BYTES_MAX`. */
 const CHECKPOINT_PAGES = 1_000;
 const WAL_BYTES_MAX = 67_108_864;
 
 const SYNCHRONOUS = { disk: 2, process: 1 } as const;
 
 /**
- * Opens the database for writing, able to survive a power cut until {@link setDurability} says otherwise. Nothing of it is
- * changed before it passes the check.
+ * Opens the database for writing, with durability `disk` until {@link setDurability} changes it. Changes nothing
+ * before `check` passes.
  */
 export function openForWriting(file: string, check: (db: DatabaseSync) => void): DatabaseSync {
   createInFolder(file);
@@ -42,20 +42,20 @@ export function openForReading(file: string): DatabaseSync {
 }
 
 /**
- * Opens the database for reading without a file beside it, for which a full disk may have no room: the index of the
- * write-ahead log is in this process's memory, and other processes are locked out. All of the process's connections have
- * to be opened so, or none. Not on Windows.
+ * Opens the database for reading without side files, for a full disk. The index of the write-ahead log is in this
+ * process's memory, and other processes are locked out. All connections of the process must be opened this way, or
+ * none. Not available on Windows.
  */
 export function openAlone(file: string): DatabaseSync {
   const url = pathToFileURL(file);
-  // Not for reading only, as such a connection does not lock others out.
+  // Not `mode=ro`: a read-only connection does not lock out other processes.
   url.search = "vfs=unix-excl&mode=rw";
   const db = new DatabaseSync(url, { timeout: BUSY_TIMEOUT_MS });
   db.exec("PRAGMA query_only = ON");
   return db;
 }
 
-/** Sets when a commit reaches the disk, and makes sure of it. Builds of SQLite differ in their defaults. */
+/** Sets and verifies when a commit reaches the disk. The default differs between builds of SQLite. */
 export function setDurability(db: DatabaseSync, durability: Durability): void {
   const level = SYNCHRONOUS[durability];
   db.exec(`PRAGMA synchronous = ${level}`);
@@ -63,22 +63,22 @@ export function setDurability(db: DatabaseSync, durability: Durability): void {
   if (actual !== level) throw new RoomLogError("io", `Cannot set durability ${durability}: synchronous is ${actual}`);
 }
 
-/** The first column of the first row. */
+/** Returns the first column of the first row. */
 export function firstValue(db: DatabaseSync, sql: string): unknown {
   const row = db.prepare(sql).get();
   return row === undefined ? undefined : Object.values(row)[0];
 }
 
-/** Databases whose durability was lowered and not brought back. */
+/** Databases whose durability is lowered at the moment. */
 const lowered = new WeakSet<DatabaseSync>();
 
-/** A transaction that survives what the durability says. */
+/** Runs a transaction with the given durability. */
 export function transactDurably<T>(db: DatabaseSync, durability: Durability, work: () => T): T {
   if (lowered.has(db)) restoreDurability(db, durability);
   return transact(db, work);
 }
 
-/** Does all of the work in one transaction, or nothing of it. */
+/** Runs `work` in one transaction, which is rolled back when it throws. */
 export function transact<T>(db: DatabaseSync, work: () => T): T {
   db.exec("BEGIN IMMEDIATE");
   try {
@@ -86,15 +86,15 @@ export function transact<T>(db: DatabaseSync, work: () => T): T {
     db.exec("COMMIT");
     return result;
   } catch (error) {
-    // Some errors have ended the transaction already.
+    // Some errors end the transaction themselves.
     if (db.isTransaction) db.exec("ROLLBACK");
     throw error;
   }
 }
 
 /**
- * A transaction that may get lost in a power cut, and is done again then: it does not wait for the disk. What is committed
- * after it still cannot survive without it.
+ * Runs a transaction without waiting for the disk. A power cut may undo it, so the work must be repeatable. It cannot
+ * outlive a later durable commit: the write-ahead log keeps the order.
  */
 export function transactLazily<T>(db: DatabaseSync, durability: Durability, work: () => T): T {
   if (durability === "process") return transact(db, work);
@@ -108,19 +108,19 @@ export function transactLazily<T>(db: DatabaseSync, durability: Durability, work
 }
 
 function restoreDurability(db: DatabaseSync, durability: Durability): void {
-  // Within a transaction that did not end it cannot be set.
+  // The pragma has no effect inside an open transaction.
   if (db.isTransaction) db.exec("ROLLBACK");
   setDurability(db, durability);
   lowered.delete(db);
 }
 
-/** Any error as one that callers can tell apart. */
+/** Converts any error to a {@link RoomLogError}. */
 export function toRoomLogError(error: unknown, action: string): RoomLogError {
   if (error instanceof RoomLogError) return error;
   const { errcode, message } = error as { errcode?: number; message?: string };
   const text = (reason: string) => `Cannot ${action}: ${reason}`;
   if (errcode === IOERR_SHMSIZE) return new RoomLogError("storage-full", text(NO_ROOM), { cause: error });
-  // The low byte of SQLite's code is its kind.
+  // The low byte of an extended result code is the primary code.
   switch ((errcode ?? 0) & 0xff) {
     case 8: // SQLITE_READONLY
     case 3: // SQLITE_PERM
@@ -130,7 +130,7 @@ export function toRoomLogError(error: unknown, action: string): RoomLogError {
     case 11: // SQLITE_CORRUPT
       return new RoomLogError("damaged", text("the database is damaged; restore a backup"), { cause: error });
     case 26: // SQLITE_NOTADB
-      return new RoomLogError("not-a-log", text("the file is no database"), { cause: error });
+      return new RoomLogError("not-a-log", text("the file is not a database"), { cause: error });
   }
   const [code, reason] = systemReason(error as NodeJS.ErrnoException, action) ?? ["io", message ?? String(error)];
   return new RoomLogError(code, text(reason), { cause: error });
@@ -138,10 +138,10 @@ export function toRoomLogError(error: unknown, action: string): RoomLogError {
 
 export const NO_ROOM = "there is no room left on the disk";
 
-/** SQLite's code where the disk has no room for the index of the write-ahead log; it says `disk I/O error`. */
+/** SQLITE_IOERR_SHMSIZE: no room for the index of the write-ahead log. SQLite's text is only `disk I/O error`. */
 const IOERR_SHMSIZE = 4_874;
 
-/** The system's errors in words. */
+/** Maps a system error to a code and a text. */
 function systemReason(
   { code, syscall, path = "" }: NodeJS.ErrnoException,
   action: string,
@@ -159,10 +159,10 @@ function systemReason(
     case "EACCES":
     case "EPERM":
       if (isRead) return ["read-only", `${it} may not be read by this user`];
-      // Files are only opened to be made, which their folder does not let this user do.
+      // Files are opened only to be created, so the folder denies it.
       return ["read-only", `${name(path && dirname(path))} may not be written to by this user`];
     case "ENOENT":
-      if (isMake) return ["io", `${it} cannot be made`];
+      if (isMake) return ["io", `${it} cannot be created`];
       return ["io", isRead ? `there is no file ${path}` : `there is no folder ${dirname(path)}`];
     case "ENOTDIR":
       return ["io", `${dirname(path)} is not a folder`];

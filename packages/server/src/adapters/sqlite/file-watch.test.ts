@@ -25,7 +25,7 @@ failOnLeaks();
 const base = mkdtempSync(join(tmpdir(), "landline-watch-"));
 after(() => rmSync(base, { recursive: true }));
 
-/** Appends until that is refused; returns the texts that were acknowledged, and the error. */
+/** Appends until an append is refused. Returns the acknowledged texts and the error. */
 async function appendUntilRefused(log: SqliteRoomLog, texts: string[]): Promise<Error> {
   for (;;) {
     const text = `${texts.length}`;
@@ -38,7 +38,7 @@ async function appendUntilRefused(log: SqliteRoomLog, texts: string[]): Promise<
   }
 }
 
-/** All texts in a folder's log, and what its start reported. */
+/** Returns all texts in a folder's log, and what its start reported. */
 async function stored(
   folder: string,
 ): Promise<{ readonly texts: readonly string[]; readonly reported: readonly unknown[] }> {
@@ -65,7 +65,7 @@ const WAYS: readonly (readonly [string, (file: string) => void])[] = [
     },
   ],
   [
-    "is removed and made again",
+    "is removed and created again",
     (file) => {
       rmSync(file);
       writeFileSync(file, "");
@@ -73,7 +73,7 @@ const WAYS: readonly (readonly [string, (file: string) => void])[] = [
   ],
 ];
 
-describe("a log whose files are taken away while it runs", { timeout: 300_000 }, () => {
+describe("SqliteRoomLog with files removed or truncated while it runs", { timeout: 300_000 }, () => {
   let count = 0;
   const opened = async (folder = join(base, `log ${++count}`)) => {
     const reported: unknown[] = [];
@@ -88,13 +88,13 @@ describe("a log whose files are taken away while it runs", { timeout: 300_000 },
 
   for (const name of ["landline.db-wal", "landline.db-shm", "landline.lock", "landline.db"]) {
     for (const [way, take] of WAYS) {
-      test(`stops and has all that was acknowledged: ${name} ${way}`, async () => {
+      test(`stops and keeps all acknowledged entries when ${name} ${way}`, async () => {
         const { folder, log, texts, reported } = await opened();
         const refused = appendUntilRefused(log, texts);
         take(join(folder, name));
         assert.match(String(await refused), new RegExp(`stopped: .*${name} was removed or replaced; .*all messages`));
         assert.equal((reported[0] as { code?: string }).code, "failed");
-        // As a process ends that is killed now.
+        // Copy the folder as a process killed now would leave it.
         const left = join(base, `left ${++count}`);
         mkdirSync(left);
         for (const file of readdirSync(folder)) copyFileSync(join(folder, file), join(left, file));
@@ -111,7 +111,7 @@ describe("a log whose files are taken away while it runs", { timeout: 300_000 },
 
   for (const name of ["landline.db-wal", "landline.db"]) {
     for (const left of [0, 0.5, 0.99]) {
-      test(`stops, and the next start says so: ${name} is cut to ${left} of its length`, async () => {
+      test(`stops when ${name} is cut to ${left} of its length, and the next start reports the loss`, async () => {
         const { folder, log, texts } = await opened();
         const refused = appendUntilRefused(log, texts);
         const file = join(folder, name);
@@ -128,7 +128,7 @@ describe("a log whose files are taken away while it runs", { timeout: 300_000 },
     }
   }
 
-  test("stops when its folder is moved, and has all in the new place", async () => {
+  test("stops when its folder is moved, with all entries in the new place", async () => {
     const { folder, log, texts } = await opened();
     const refused = appendUntilRefused(log, texts);
     renameSync(folder, `${folder} moved`);
@@ -138,7 +138,7 @@ describe("a log whose files are taken away while it runs", { timeout: 300_000 },
     assert.deepEqual([found.texts.slice(0, texts.length), found.reported], [texts, []]);
   });
 
-  test("notices it while nothing is committed", async () => {
+  test("notices a removed file without commits", async () => {
     const failed = Promise.withResolvers<unknown>();
     const folder = join(base, "idle");
     const log = await SqliteRoomLog.open({ folder, onError: failed.resolve });
@@ -152,7 +152,7 @@ describe("a log whose files are taken away while it runs", { timeout: 300_000 },
     assert.deepEqual((await stored(folder)).texts, ["0"]);
   });
 
-  test("goes on when others write back, truncate the log, vacuum, or read", async () => {
+  test("continues when other processes checkpoint, truncate the log, vacuum, or read", async () => {
     const { folder, log, texts, reported } = await opened();
     const other = new DatabaseSync(join(folder, "landline.db"), { timeout: 10_000 });
     for (const sql of ["PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(RESTART)", "SELECT 1"]) {

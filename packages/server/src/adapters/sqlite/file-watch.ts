@@ -1,14 +1,17 @@
 import { type BigIntStats, closeSync, openSync, readSync, statSync } from "node:fs";
 
-/** The beginning of the index of the write-ahead log, twice: https://sqlite.org/walformat.html, section 2.1. */
+/**
+ * The index of the write-ahead log starts with two copies of its header: https://sqlite.org/walformat.html, section
+ * 2.1.
+ */
 const INDEX_BYTES = 48;
 const WAL_HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
 
-/** Errors of a path that leads to no file any more. */
+/** Errors of a path that no longer leads to a file. */
 const GONE: ReadonlySet<unknown> = new Set(["ENOENT", "ENOTDIR", "ESTALE"]);
 
-/** What has happened to a file: its name leads to none or to another one, or it has lost its end. */
+/** A fault of an open file. `moved`: its name leads to no file or to another one. `cut`: it was truncated. */
 export interface FileFault {
   readonly file: string;
   readonly kind: "moved" | "cut";
@@ -22,8 +25,8 @@ interface Watched {
 }
 
 /**
- * Watches the files of an open database. What is written to one that was removed, replaced or moved is not found again,
- * and SQLite does not notice.
+ * Detects when files of the open database are removed, replaced, moved or truncated. SQLite does not notice it, and
+ * what it then writes is lost.
  */
 export class FileWatch {
   readonly #database: Watched;
@@ -32,7 +35,7 @@ export class FileWatch {
   readonly #index: number;
   readonly #record: Buffer = Buffer.alloc(2 * INDEX_BYTES);
 
-  /** To be made when the database is open and was written to; the lock is a file beside it. */
+  /** Create it after the first write to the open database. `lock` is the lock file's path. */
   constructor(database: string, lock: string) {
     const index = `${database}-shm`;
     this.#database = watched(database);
@@ -41,19 +44,19 @@ export class FileWatch {
     this.#index = openSync(index, "r");
   }
 
-  /** What has happened to the database or its write-ahead log. To be asked before and after each commit. */
+  /** Returns the fault of the database or its write-ahead log, if any. Call it before and after each commit. */
   fault(): FileFault | undefined {
     return this.#faultOf(this.#database) ?? this.#faultOf(this.#wal);
   }
 
-  /** The same for its index and the lock, too, without which others may write beside this process. */
+  /** Also checks the index and the lock file, which keep other processes from writing. */
   anyFault(): FileFault | undefined {
     let fault = this.fault();
     for (const file of this.#others) fault ??= this.#faultOf(file);
     return fault;
   }
 
-  /** To be called after the database was closed, as closing a file drops this process's locks on it. */
+  /** Call it after the database is closed: closing a file drops this process's POSIX locks on it. */
   close(): void {
     closeSync(this.#index);
   }
@@ -64,22 +67,22 @@ export class FileWatch {
     try {
       found = statSync(file, { bigint: true });
     } catch (error) {
-      // A folder that cannot be looked at for a while may have it still.
+      // The folder may be unreachable only for a while.
       return GONE.has((error as NodeJS.ErrnoException).code) ? { file, kind: "moved" } : undefined;
     }
     if (found.ino !== watched.ino || found.dev !== watched.dev) return { file, kind: "moved" };
-    // Others may write back and truncate what is in the log, and vacuum the database: the index knows how far both go.
+    // Other processes may checkpoint, truncate and vacuum. The index tells the expected lengths.
     if (found.size < watched.bytes && found.size < this.#bytesOf(watched)) return { file, kind: "cut" };
     watched.bytes = found.size;
     return undefined;
   }
 
-  /** How far a file goes at least, by the index. */
+  /** Returns the least length of a file according to the index, or 0 if unknown. */
   #bytesOf(watched: Watched): number {
     const record = this.#record;
     const count = readSync(this.#index, record, 0, record.length, 0);
     const isWhole = count === record.length && record.compare(record, INDEX_BYTES, record.length, 0, INDEX_BYTES) === 0;
-    // Somebody is writing it.
+    // Another process is writing the header.
     if (!isWhole) return 0;
     const at = new DataView(record.buffer, record.byteOffset);
     const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
@@ -92,7 +95,7 @@ export class FileWatch {
   }
 }
 
-/** What happened, for people. */
+/** Describes a fault for people. */
 export function describeFault({ file, kind }: FileFault): string {
   return `${file} was ${kind === "moved" ? "removed or replaced" : "cut short"}`;
 }

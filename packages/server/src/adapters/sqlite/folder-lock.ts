@@ -4,14 +4,14 @@ import { RoomLogError } from "../../hub/mod.ts";
 import { createInFolder } from "./folders.ts";
 
 /**
- * Holds a folder for one process. It is SQLite's lock on a file of its own, as that ends with the process, however that
- * ends, and also keeps off others in the same process.
+ * Locks a folder for one owner. It uses SQLite's lock on a file of its own: the kernel releases it when the process
+ * ends for any reason, and it also excludes other owners in the same process.
  */
 export class FolderLock {
   readonly file: string;
   readonly #db: DatabaseSync;
 
-  /** @throws {RoomLogError} `in-use`. */
+  /** @throws {RoomLogError} `in-use` when another owner has the folder. */
   constructor(folder: string) {
     this.file = join(folder, "landline.lock");
     createInFolder(this.file);

@@ -9,7 +9,7 @@ import { createInFolder, createPrivately, makeFolder } from "./folders.ts";
 /** Another user's id. */
 const STRANGER = 65_534;
 
-describe("a server's folder", () => {
+describe("Folders", () => {
   const isRoot = process.getuid?.() === 0;
   let base: string;
   beforeEach(() => {
@@ -17,14 +17,14 @@ describe("a server's folder", () => {
   });
   afterEach(() => rmSync(base, { recursive: true }));
 
-  test("makeFolder() makes it and those above it for this user only, and does not mind one that is there", () => {
+  test("makeFolder() creates missing folders for this user only, and accepts an existing one", () => {
     const folder = join(base, "a", "b");
     makeFolder(folder);
     makeFolder(folder);
     for (const each of [join(base, "a"), folder]) assert.equal(statSync(each).mode & 0o777, 0o700);
   });
 
-  test("makeFolder() says what the system says: a file, a folder below a file, a disk that is read-only", (t) => {
+  test("makeFolder() passes on the system's error for a file, a path below a file, and a read-only disk", (t) => {
     const file = join(base, "file");
     writeFileSync(file, "");
     assert.throws(() => makeFolder(file), { code: "EEXIST" });
@@ -40,7 +40,7 @@ describe("a server's folder", () => {
     }
   });
 
-  test("createInFolder() by root gives the folder's owner what it makes; createPrivately() does not", (t) => {
+  test("createInFolder() by root gives the file to the folder's owner; createPrivately() does not", (t) => {
     if (!isRoot) return t.skip("needs root");
     chownSync(base, STRANGER, STRANGER);
     createInFolder(join(base, "theirs"));
@@ -50,14 +50,14 @@ describe("a server's folder", () => {
     assert.equal(statSync(join(base, "ours")).uid, 0);
   });
 
-  test("createInFolder() leaves a file that is there alone, and refuses one that may not be read", () => {
+  test("createInFolder() does not touch an existing file, and refuses an unreadable one", () => {
     const file = join(base, "file");
     writeFileSync(file, "precious");
     createInFolder(file);
     assert.equal(statSync(file).size, 8);
     chmodSync(base, 0o755);
     chmodSync(file, 0);
-    // Root may read everything, and only a process of its own can become another user for good.
+    // Root can read everything, and only a separate process can change its user for good.
     const program = `
       import { createInFolder } from ${JSON.stringify(new URL("folders.ts", import.meta.url).href)};
       if (process.getuid() === 0) process.setuid(${STRANGER});

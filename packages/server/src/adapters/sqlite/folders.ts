@@ -11,10 +11,10 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 
-/** Makes the folder and those above it, for this user only. */
+/** Creates the folder and its missing parents, with access for this user only. */
 export function makeFolder(folder: string): void {
   try {
-    // Node's own `recursive` says ENOENT on a disk that is read-only, and tries for ever in `/proc`.
+    // Node's own `recursive` gives ENOENT on a read-only disk and loops forever in `/proc`.
     mkdirSync(folder, { mode: 0o700 });
   } catch (error) {
     if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
@@ -26,21 +26,24 @@ export function makeFolder(folder: string): void {
 }
 
 /**
- * Creates the file for this user only. One that is there must be readable and is not touched: closing it would drop this
- * process's locks.
+ * Creates a file with access for this user only. An existing file must be readable and is not opened: closing it
+ * would drop this process's POSIX locks.
  */
 export function createPrivately(file: string): void {
   const descriptor = create(file);
   if (descriptor !== undefined) closeSync(descriptor);
 }
 
-/** The same in a server's folder: what root makes belongs to the folder's owner, who runs the server. */
+/**
+ * Like {@link createPrivately}, in a server's folder. A file created by root is given to the folder's owner, who runs
+ * the server.
+ */
 export function createInFolder(file: string): void {
   const descriptor = create(file);
   if (descriptor !== undefined) give(descriptor, dirname(file));
 }
 
-/** Makes a file that was copied into a server's folder one that {@link createInFolder} might have made. */
+/** Gives a file that was copied into a server's folder the mode and owner of {@link createInFolder}. */
 export function adoptIntoFolder(file: string): void {
   give(openSync(file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)), dirname(file));
 }
@@ -50,13 +53,13 @@ function create(file: string): number | undefined {
     return openSync(file, "wx", 0o600);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    // SQLite would only say that it is unable to open it.
+    // Check it here: SQLite's error would only be "unable to open database file".
     accessSync(file, constants.R_OK);
     return undefined;
   }
 }
 
-/** By the file's descriptor, as the folder's owner can put another file under its name. Closes it. */
+/** Uses the descriptor, because the folder's owner could replace the file under its name. Closes the descriptor. */
 function give(descriptor: number, folder: string): void {
   try {
     fchmodSync(descriptor, 0o600);

@@ -12,7 +12,7 @@ describe("Housekeeping", () => {
     },
   });
 
-  test("does all of it, of each task in turn, when nothing else happens", (t) => {
+  test("runs the steps of all tasks in turn when idle", (t) => {
     t.mock.timers.enable({ apis: ["setTimeout", "setImmediate"] });
     const [first, second] = [steps(3), steps(2)];
     const housekeeping = new Housekeeping([first, second], () => undefined, assert.ifError);
@@ -49,7 +49,7 @@ describe("Housekeeping", () => {
     mock.restoreAll();
   });
 
-  test("reports a failure once, tries again every second, and reports the next after it worked", (t) => {
+  test("reports a failure once, retries every second, and reports the next one after a success", (t) => {
     t.mock.timers.enable({ apis: ["setTimeout", "setImmediate"] });
     const errors: unknown[] = [];
     let isBroken = true;

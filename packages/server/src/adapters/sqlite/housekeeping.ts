@@ -1,17 +1,17 @@
-/** How long new work is left to gather, in milliseconds. */
+/** How long new work gathers before the first step, in milliseconds. */
 const DELAY_MS = 200;
-/** While messages are committed, one part in this many of the time is for housekeeping. */
+/** During commits, one part in this many of the time goes to housekeeping. */
 const SHARE = 10;
-/** After an error, in milliseconds. */
+/** How long to wait after an error, in milliseconds. */
 const RETRY_MS = 1_000;
 
-/** Work behind the commits, in steps of a few milliseconds. */
+/** Background work, in steps of a few milliseconds. */
 export interface Task {
-  /** Does a little of it; false if there was nothing to do. */
+  /** Does one step. Returns false if there was nothing to do. */
   step(): boolean;
 }
 
-/** Does the tasks when nothing else is to be done, and with a small part of the time when there always is. */
+/** Runs background tasks: all the time when the writer is idle, and with a small share of it during commits. */
 export class Housekeeping {
   readonly #tasks: readonly Task[];
   readonly #guard: () => void;
@@ -19,25 +19,25 @@ export class Housekeeping {
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #commits = 0;
-  /** Whose turn it is. */
+  /** The index of the next task. */
   #next = 0;
   #hasFailed = false;
 
-  /** `guard` is called before each step; what it throws is not caught. */
+  /** `guard` is called before each step. Its errors are not caught. */
   constructor(tasks: readonly Task[], guard: () => void, report: (error: unknown) => void) {
     this.#tasks = tasks;
     this.#guard = guard;
     this.#report = report;
   }
 
-  /** There may be something to do. */
+  /** Schedules a run, because a task may have work. */
   wake(delayMs: number = DELAY_MS): void {
     this.#commits += 1;
     if (this.#timer !== undefined || this.#immediate !== undefined) return;
     this.#timer = setTimeout(() => this.#run(), delayMs);
   }
 
-  /** Somebody waits for this task. */
+  /** Runs this task next and at once, because a caller waits for it. */
   hurry(task: Task): void {
     this.#next = this.#tasks.indexOf(task);
     if (this.#immediate !== undefined) return;
@@ -62,7 +62,7 @@ export class Housekeeping {
       if (!this.#step()) return;
       this.#hasFailed = false;
     } catch (error) {
-      // Once, and not every second until there is room on the disk again.
+      // Report once, and not again at each retry on a full disk.
       if (!this.#hasFailed) this.#report(error);
       this.#hasFailed = true;
       this.#timer = setTimeout(() => this.#run(), RETRY_MS);
@@ -73,7 +73,7 @@ export class Housekeeping {
     else this.#immediate = setImmediate(() => this.#run());
   }
 
-  /** One step of the next task that has something to do. */
+  /** Runs one step of the next task that has work. Returns false if none has. */
   #step(): boolean {
     for (let i = 0; i < this.#tasks.length; i += 1) {
       const task = this.#tasks[this.#next] as Task;

@@ -4,28 +4,28 @@ import { uptime } from "node:os";
 import type { DatabaseSync } from "node:sqlite";
 import { type Durability, transact } from "./database.ts";
 
-/** By how much the time of the machine's start may seem to move, in seconds. */
+/** How far the computed boot time may differ between two reads, in seconds. */
 const START_MOVES_MAX_S = 5;
 
-/** One run of a server on the log, as the next one finds it. */
+/** One run of a server on the log, as stored for the next run. */
 interface Run {
   readonly boot: string;
   readonly durability: Durability;
   readonly isClean: boolean;
 }
 
-/** What {@link beginRun} is told. */
+/** The input of {@link beginRun}. */
 export interface Beginning {
   readonly durability: Durability;
-  /** Names this time between two starts of the machine. */
+  /** Identifies the boot of the machine. */
   readonly boot: string;
-  /** Entries are known to be gone. */
+  /** Whether entries are known to be lost. */
   readonly isLossy: boolean;
 }
 
 /**
- * Notes that a server runs on the log, and gives the log's epoch: a new one if entries are gone that a client may have
- * seen, or may be gone: if they were not forced to the disk and the machine went down without the server's end.
+ * Records that a server runs on the log. Returns the log's epoch. It is a new one if entries are lost, or may be: the
+ * last run had durability `process`, did not end cleanly, and the machine was rebooted.
  */
 export function beginRun(db: DatabaseSync, { durability, boot, isLossy }: Beginning): string {
   return transact(db, () => {
@@ -37,30 +37,30 @@ export function beginRun(db: DatabaseSync, { durability, boot, isLossy }: Beginn
   });
 }
 
-/** Whether the machine has not been started since the last run, which did not come to its end. */
+/** Whether the last run did not end cleanly, and the machine was not rebooted since. */
 export function isSameBootAsLastRun(db: DatabaseSync, boot: string): boolean {
   const last = lastRun(db);
   return last !== undefined && !last.isClean && isSameBoot(last.boot, boot);
 }
 
-/** The log's identity; none before its first run. */
+/** Returns the log's epoch, or `undefined` before its first run. */
 export function epochOf(db: DatabaseSync): string | undefined {
   return get(db, "epoch");
 }
 
-/** Notes that all is on the disk. To be called when it will be, with the transaction. */
+/** Records a clean end: all entries are on the disk. Call it in a transaction that is itself durable. */
 export function endRun(db: DatabaseSync, durability: Durability): void {
   set(db, "run", JSON.stringify({ boot: "", durability, isClean: true } satisfies Run));
 }
 
-/** Gives the log another identity, so that no position in the old one is taken for one in it. */
+/** Gives the log a new epoch, so that no position of the old log is valid in it. */
 export function newEpoch(db: DatabaseSync): string {
   const epoch = randomBytes(8).toString("hex");
   set(db, "epoch", epoch);
   return epoch;
 }
 
-/** Names the time between a start of the machine and the next: by the kernel's id, or by when it was. */
+/** Identifies the boot of the machine: the kernel's boot id, or else the boot time. */
 export function currentBoot(): string {
   try {
     return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();

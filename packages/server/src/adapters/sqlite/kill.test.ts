@@ -11,7 +11,7 @@ import { SqliteRoomLog } from "./room-log.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../../../../test/fixtures/appending-process.ts", import.meta.url));
 const ROUNDS = process.env.LANDLINE_LONG === "1" ? 20 : 5;
-/** After at most this many acknowledgements a round's process is killed. */
+/** A round's process is killed after at most this many acks. */
 const ACKS_MAX = 3_000;
 
 interface Acknowledged {
@@ -21,8 +21,8 @@ interface Acknowledged {
 }
 
 for (const durability of ["disk", "process"] as const) {
-  describe(`SqliteRoomLog (${durability}) killed while it appends`, { timeout: 600_000 }, () => {
-    test(`has all that was acknowledged, once, in order and in the same epoch, after each of ${ROUNDS} times`, {
+  describe(`SqliteRoomLog (${durability}) killed during appends`, { timeout: 600_000 }, () => {
+    test(`has every acknowledged entry once, in order and with the same epoch, after each of ${ROUNDS} kills`, {
       timeout: 600_000,
     }, async () => {
       const folder = mkdtempSync(join(tmpdir(), "landline-kill-"));
@@ -43,7 +43,7 @@ for (const durability of ["disk", "process"] as const) {
   });
 }
 
-test("SqliteRoomLog killed after its write-ahead log was removed has all that was acknowledged, or says so", {
+test("SqliteRoomLog killed after its write-ahead log was removed has all acknowledged entries, or reports a loss", {
   timeout: 600_000,
 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), "landline-kill-"));
@@ -71,7 +71,7 @@ test("SqliteRoomLog killed after its write-ahead log was removed has all that wa
   }
 });
 
-/** Kills the process at some acknowledgement or other; all that it printed counts. */
+/** Kills the process after a random number of acks. Returns every ack that it printed. */
 async function appendUntilKilled(
   folder: string,
   durability: Durability,
@@ -86,7 +86,7 @@ async function appendUntilKilled(
   let count = 0;
   for await (const chunk of child.stdout.setEncoding("utf8")) {
     if (text === "") {
-      // While it runs the log is its own.
+      // The running process has the lock.
       const opened = SqliteRoomLog.open({ folder, durability }).then((log) => log.close());
       await assert.rejects(opened, { code: "in-use" });
     }
@@ -99,7 +99,7 @@ async function appendUntilKilled(
   const [, signal] = await exited;
   assert.equal(signal, "SIGKILL");
   const lines = text.split("\n");
-  // The last may be cut off.
+  // The last line may be incomplete.
   lines.pop();
   return lines.map((line) => {
     const [room = "", seq, id = ""] = line.split(" ");
@@ -107,7 +107,7 @@ async function appendUntilKilled(
   });
 }
 
-/** Gives the epoch. */
+/** Checks the log. Returns its epoch. */
 async function check(folder: string, durability: Durability, acknowledged: readonly Acknowledged[]): Promise<string> {
   const onError = (error: unknown) => assert.fail(`A kill was taken for damage: ${error}`);
   const log = await SqliteRoomLog.open({ folder, durability, onError });
@@ -128,7 +128,7 @@ async function check(folder: string, durability: Durability, acknowledged: reado
         }
       }
       for (const { id, seq } of own) assert.equal(ids.get(id), seq);
-      // And what each author sent last is known again.
+      // Each author's last id is still known.
       const { id, seq } = own.at(-1) as Acknowledged;
       const from = `user${id.split("-")[1]}`;
       const [again] = await log.append([{ room, id, kind: "chat", from, body: `text of ${id}` }]);

@@ -13,13 +13,13 @@ interface Stored {
   readonly seq: number;
 }
 
-/** Entries of two rooms, and the ids of them that a server knows. */
+/** Entries of two rooms, and a server's known ids of them. */
 class Log {
   readonly db: DatabaseSync = new DatabaseSync(":memory:");
   ids: KnownIds;
   readonly #limits: KnownIdsLimits | undefined;
   readonly #lastSeqs = [0, 0, 0];
-  /** By room and author, oldest first. */
+  /** The ids by room and author, oldest first. */
   readonly stored = new Map<string, Stored[]>();
 
   constructor(limits?: KnownIdsLimits) {
@@ -45,7 +45,7 @@ class Log {
     stored.push({ id, seq });
   }
 
-  /** What was remembered must be right, and the last ones must be remembered. */
+  /** Every remembered id must be right, and the newest must be remembered. */
   check(idsMax: number): void {
     for (const [key, stored] of this.stored) {
       const [room, author] = key.split(" ") as [string, string];
@@ -61,7 +61,7 @@ class Log {
 }
 
 describe("KnownIds", () => {
-  test("knows the last ids of each author, whatever was written, dropped or loaded again", () => {
+  test("remembers each author's last ids through writes, evictions and restarts", () => {
     const action = fc.oneof(
       {
         weight: 20,
@@ -93,7 +93,7 @@ describe("KnownIds", () => {
     );
   });
 
-  test("writes nothing while little waits, and never more than an author's last ones", () => {
+  test("writes nothing while few ids are unwritten, and never more than an author's last ones", () => {
     const log = new Log(SMALL);
     for (let i = 0; i < 4; i += 1) log.add(1, "a", `${i}`);
     assert.equal(log.ids.step(), false);
@@ -104,7 +104,7 @@ describe("KnownIds", () => {
     log.db.close();
   });
 
-  test("does not write the ids of entries that are gone, nor find them after a restart", () => {
+  test("does not write the ids of removed entries, and does not find them after a restart", () => {
     const log = new Log(SMALL);
     for (let i = 0; i < 3; i += 1) for (const author of ["a", "b"]) log.add(1, author, `${i}`);
     log.db.exec("DELETE FROM entries WHERE place <= (1 << 35) | 4");
@@ -117,7 +117,7 @@ describe("KnownIds", () => {
     log.db.close();
   });
 
-  test("is urgent when too much waits, and not any more when that is written", () => {
+  test("is urgent when too many ids are unwritten, until they are written", () => {
     const log = new Log({
       idsMax: 100,
       cachedMax: 1_000,
@@ -134,7 +134,7 @@ describe("KnownIds", () => {
     assert.equal(log.ids.isUrgent, false);
     while (log.ids.step());
     log.check(100);
-    // A single author's old ids are dropped, but a start must not have to read too many entries.
+    // Old ids of one author are dropped, but without a write a start would read too many entries.
     for (let i = 0; i < 3_001; i += 1) log.add(2, "one", `${i}`);
     assert.equal(log.ids.isUrgent, true);
     while (log.ids.step());

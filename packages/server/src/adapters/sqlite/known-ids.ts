@@ -3,18 +3,21 @@ import { nameKey } from "../../core/mod.ts";
 import { type Durability, transactLazily } from "./database.ts";
 import { SEQ_BITS, SEQ_MAX } from "./schema.ts";
 
-/** Numbers of ids, of which tests have smaller ones. */
+/** Sizes of {@link KnownIds}. Tests use smaller ones. */
 export interface KnownIdsLimits {
-  /** Ids that are remembered of each author and room; up to twice as many for a while. */
+  /** Ids remembered per author and room. Up to twice as many at times. */
   readonly idsMax: number;
-  /** Ids in memory; above, those that are in the table are dropped. */
+  /** Ids cached in memory. Past this, ids that are in the table are evicted. */
   readonly cachedMax: number;
-  /** Ids that are in no table yet: above the first number they are written when there is time, above the second at once. */
+  /**
+   * Ids not written to the table yet. Past `unwrittenIdle` they are written in idle time, past `unwrittenMax` at
+   * once.
+   */
   readonly unwrittenIdle: number;
   readonly unwrittenMax: number;
-  /** Entries of a room that are read when it is first written to after a start. */
+  /** Entries that are read when a room is first written to after a start. */
   readonly tailMax: number;
-  /** Ids that one step writes, and the rest of the last one's author. */
+  /** Ids written in one step, plus the rest of the last author's ids. */
   readonly stepIds: number;
 }
 
@@ -28,11 +31,11 @@ const LIMITS: KnownIdsLimits = {
 };
 
 interface AuthorIds {
-  /** By id: the entry's `seq`. Oldest first. */
+  /** The entry's `seq` by id, oldest first. */
   readonly ids: Map<string, number>;
-  /** What is not here is not in the table either. */
+  /** Whether `ids` has all of the author's remembered ids. If so, the table is not read. */
   isComplete: boolean;
-  /** Up to this entry the ids are in the table. */
+  /** The ids of entries up to this `seq` are in the table. */
   writtenSeq: number;
 }
 
@@ -40,13 +43,13 @@ interface RoomIds {
   readonly no: number;
   readonly authors: Map<string, AuthorIds>;
   lastSeq: number;
-  /** Up to this entry all ids are in the table, says the table of rooms. */
+  /** All ids of entries up to this `seq` are in the table, according to the table of rooms. */
   markSeq: number;
-  /** Up to this entry there are none any more. */
+  /** The entries up to this `seq` were removed. */
   forgottenSeq: number;
 }
 
-/** Room for room, what is being written. */
+/** One pass of writing a room's ids, author by author. */
 interface Round {
   readonly room: RoomIds;
   readonly until: number;
@@ -54,9 +57,9 @@ interface Round {
 }
 
 /**
- * The ids that each author used last in each room. An index over them in the same commit as the entries would touch a
- * page for each author: so they are kept in memory and written behind, sorted by author, and only the newest of them; what
- * was not written is found in the room's newest entries after a start.
+ * The last ids of each author in each room, to detect duplicates. An index in the same commit as the entries would
+ * write a page per author. So the ids are kept in memory and written in the background, sorted by author, and only
+ * each author's newest. After a start, the ids not written yet are read from the room's newest entries.
  */
 export class KnownIds {
   readonly #db: DatabaseSync;
@@ -87,7 +90,7 @@ export class KnownIds {
     this.#mark = db.prepare("UPDATE rooms SET ids_seq = max(ids_seq, ?) WHERE no = ?");
   }
 
-  /** The `seq` of the entry that has the id; that entry may be gone. */
+  /** Returns the `seq` of the entry with this id. That entry may be removed already. */
   find(no: number, author: string, id: string): number | undefined {
     const known = this.#author(this.#room(no), author);
     const seq = known.ids.get(id);
@@ -99,13 +102,13 @@ export class KnownIds {
     this.#add(this.#room(no), author, id, seq);
   }
 
-  /** Entries up to this one are gone, and their ids with them. */
+  /** The entries up to this `seq`, and their ids, were removed. */
   forget(no: number, seq: number): void {
     const room = this.#rooms.get(no);
     if (room !== undefined) room.forgottenSeq = seq;
   }
 
-  /** What was added may not have been committed. */
+  /** Clears the cache, because what was added may not be committed. */
   clear(): void {
     this.#rooms.clear();
     this.#cached = 0;
@@ -118,7 +121,7 @@ export class KnownIds {
     return this.#unwritten > this.#limits.unwrittenMax || this.#longTail !== undefined;
   }
 
-  /** Writes a little of what is not written; false if that is not worth it. */
+  /** Writes some of the unwritten ids. Returns false if there are too few. */
   step(): boolean {
     if (this.#round === undefined && this.#unwritten <= this.#limits.unwrittenIdle && this.#longTail === undefined)
       return false;
@@ -144,7 +147,7 @@ export class KnownIds {
     this.#longTail = undefined;
     if (room === undefined) for (room of this.#rooms.values()) if (room.lastSeq > room.markSeq) break;
     if (room === undefined || room.lastSeq <= room.markSeq) return undefined;
-    // The last to be looked at again.
+    // Move the room to the end of the order.
     this.#rooms.delete(room.no);
     this.#rooms.set(room.no, room);
     return { room, until: room.lastSeq, authors: room.authors.entries() };
@@ -199,7 +202,7 @@ export class KnownIds {
 
   #add(room: RoomIds, name: string, id: string, seq: number): void {
     const author = this.#author(room, name);
-    // One whose entry is gone is used again: it is the newest now.
+    // The id's earlier entry was removed, so the id was used again. Move it to the end.
     if (author.ids.has(id)) this.#remove(author, id);
     author.ids.set(id, seq);
     room.lastSeq = seq;
@@ -209,7 +212,7 @@ export class KnownIds {
     const { idsMax } = this.#limits;
     if (author.ids.size < idsMax) return;
     author.isComplete = true;
-    // Many at once: a map passes by all that were deleted from its front.
+    // Remove many at once: a map's iterator walks over all entries deleted at its front.
     if (author.ids.size >= 2 * idsMax) for (const old of author.ids.keys().take(idsMax)) this.#remove(author, old);
   }
 
@@ -219,7 +222,7 @@ export class KnownIds {
     this.#cached -= 1;
   }
 
-  /** Drops authors of which all is in the table, those that were seen first before the others. */
+  /** Evicts authors whose ids are all in the table, in the order in which they were added. */
   #drop(): void {
     if (this.#cached <= this.#limits.cachedMax) return;
     for (const room of this.#rooms.values()) {

@@ -4,19 +4,19 @@ import { createInFolder } from "./folders.ts";
 /** The file's name, in the database's folder. */
 export const LAST_COMMIT_FILE = "landline.last";
 
-/** The record's length; it is overwritten in place, which needs no room on a disk that is full. */
+/** The length of the record. It is overwritten in place, which needs no space on a full disk. */
 const RECORD_BYTES = 64;
 const PATTERN = /^([0-9a-f]+) (\d+) (\d+) *\n$/;
 
-/** An entry of the newest commit that was acknowledged: what comes before it in the log is there if it is. */
+/** The newest entry of the last acknowledged commit. If the log has it, it has all earlier entries. */
 export interface LastCommit {
   readonly epoch: string;
-  /** The room's number; 0 where nothing was committed yet. */
+  /** The room's number, or 0 if nothing was committed yet. */
   readonly room: number;
   readonly seq: number;
 }
 
-/** The record in a file; none if there is no file, or not a whole record. */
+/** Reads the record. Returns `undefined` if the file is missing or the record is incomplete. */
 export function readLastCommit(file: string): LastCommit | undefined {
   try {
     const [, epoch = "", room, seq] = PATTERN.exec(readFileSync(file, "latin1")) ?? [];
@@ -28,9 +28,9 @@ export function readLastCommit(file: string): LastCommit | undefined {
 }
 
 /**
- * Notes the newest commit in a file of its own, apart from the database, so that the next start can tell that the database
- * has lost it. To be written after the commit is durable and before it is acknowledged: then the end of the process leaves
- * it exact, and a power cut leaves it behind the database, never ahead.
+ * Stores the newest commit in a file apart from the database, so that the next start can detect that the database
+ * lost it. Write it after the commit is durable and before it is acknowledged. Then it is exact after the end of the
+ * process. After a power cut it can be behind the database, but never ahead.
  */
 export class LastCommitFile {
   readonly #descriptor: number;
@@ -53,11 +53,11 @@ export class LastCommitFile {
       writeSync(this.#descriptor, this.#record, 0, RECORD_BYTES, 0);
       this.#isSynced = false;
     } catch {
-      // The commit is stored all the same. A record that is behind misses damage, but never reports any that is none.
+      // The commit itself is stored. An outdated record can miss a loss, but never reports a false one.
     }
   }
 
-  /** Forces it to the disk, behind the commits. */
+  /** Syncs the record to the disk, some time after the commits. */
   sync(): void {
     if (this.#isSynced) return;
     this.#isSynced = true;

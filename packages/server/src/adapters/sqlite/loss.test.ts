@@ -24,21 +24,21 @@ failOnLeaks();
 const HEADER_BYTES = 32;
 const FRAME_BYTES = 24 + 4_096;
 const COMMITS = 4;
-/** Bytes of the write-ahead log that are flipped: one of each field of its header, and others. */
+/** Bytes of the write-ahead log to flip: one in each field of its header, and others. */
 const HEADER_FLIPS: readonly number[] = [0, 7, 10, 13, 18, 21, 24, 31];
 const FLIPS = 10;
 
-/** What a start made of a folder. */
+/** The result of a start on a folder. */
 interface Start {
   readonly epoch: string;
   readonly count: number;
   readonly reported: readonly unknown[];
 }
 
-describe("a start after something happened to the files of a server that was killed", { timeout: 300_000 }, () => {
+describe("SqliteRoomLog.open() after damage to a killed server's files", { timeout: 300_000 }, () => {
   const seed = Math.floor(Math.random() * 2 ** 31);
   let base: string;
-  /** The folder as `kill -9` leaves it; and one whose server committed once more. */
+  /** `killed`: the folder as `kill -9` leaves it. `later`: the same after one more commit. */
   let killed: string;
   let later: string;
   let epoch: string;
@@ -52,7 +52,7 @@ describe("a start after something happened to the files of a server that was kil
     const log = await SqliteRoomLog.open({ folder });
     for (let i = 0; i < COMMITS; i += 1) await log.append([said(`${i}`), said(`other ${i}`, { room: `room ${i}` })]);
     ({ epoch } = await log.open("lobby"));
-    // The index that searches wait for is the last that is written behind the commits.
+    // The search index is the last background write.
     await log.search("lobby", "0", { limit: 1 });
     cpSync(folder, killed, { recursive: true });
     await log.append([said("once more")]);
@@ -80,7 +80,7 @@ describe("a start after something happened to the files of a server that was kil
       await log.close();
     }
   };
-  /** Nothing may be missing that is not told of. */
+  /** Everything must be there, or the loss must be reported. */
   const isNeverSilent = async (folder: string, what: string): Promise<Start | undefined> => {
     let found: Start;
     try {
@@ -100,12 +100,12 @@ describe("a start after something happened to the files of a server that was kil
   };
   const asides = (folder: string) => readdirSync(folder).filter((name) => /^landline-damaged-.*\.db-wal$/.test(name));
 
-  test("finds all, and keeps the epoch, where nothing did", async () => {
+  test("finds all entries and keeps the epoch without damage", async () => {
     assert.deepEqual(await start(copyOf(killed)), { epoch, count: COMMITS, reported: [] });
     assert.deepEqual(await start(copyOf(later)), { epoch, count: COMMITS + 1, reported: [] });
   });
 
-  test("keeps the epoch where the last commit is torn, wherever", async () => {
+  test("keeps the epoch when the last commit is torn at any byte", async () => {
     const whole = readFileSync(join(later, "landline.db-wal"));
     const lengths = [wal.length, wal.length + 1, wal.length + 24, whole.length - FRAME_BYTES, whole.length - 1];
     for (const length of new Set(lengths)) {
@@ -116,7 +116,7 @@ describe("a start after something happened to the files of a server that was kil
     }
   });
 
-  test(`tells of every byte of the write-ahead log that was flipped (seed ${seed})`, async () => {
+  test(`reports every flipped byte of the write-ahead log (seed ${seed})`, async () => {
     let random = seed;
     const next = () => {
       random = (Math.imul(random, 1_103_515_245) + 12_345) & 0x7fffffff;
@@ -135,7 +135,7 @@ describe("a start after something happened to the files of a server that was kil
     }
   });
 
-  test("tells of a write-ahead log that lacks its end, is empty, gone, or another", async () => {
+  test("reports a write-ahead log that is truncated, empty, missing, or another one", async () => {
     const frames = (wal.length - HEADER_BYTES) / FRAME_BYTES;
     const edges = [0, 1, 2, frames >> 1, frames - 2, frames - 1].map((frame) => HEADER_BYTES + frame * FRAME_BYTES);
     let count = 0;
@@ -148,7 +148,7 @@ describe("a start after something happened to the files of a server that was kil
     const gone = copyOf(killed);
     rmSync(join(gone, "landline.db-wal"));
     assert.equal((await isNeverSilent(gone, "gone"))?.reported.length, 1);
-    // It is told once.
+    // The loss is reported once.
     assert.deepEqual((await start(gone)).reported, []);
     for (const bytes of [Buffer.alloc(wal.length), Buffer.from("no log at all".repeat(1_000))]) {
       const folder = copyOf(killed);
@@ -157,7 +157,7 @@ describe("a start after something happened to the files of a server that was kil
     }
   });
 
-  test("tells of a database that an older copy has replaced", async () => {
+  test("reports a database replaced by an older copy", async () => {
     const old = copyOf(killed);
     await start(old);
     const newer = copyOf(old);
@@ -169,7 +169,7 @@ describe("a start after something happened to the files of a server that was kil
     assert.deepEqual([found?.reported.length, found?.count], [1, COMMITS]);
   });
 
-  test("keeps the epoch where somebody has opened and closed the database in between", async () => {
+  test("keeps the epoch when another process opened and closed the database in between", async () => {
     const folder = copyOf(killed);
     const other = new DatabaseSync(join(folder, "landline.db"));
     other.exec("SELECT count(*) FROM entries");
@@ -178,7 +178,7 @@ describe("a start after something happened to the files of a server that was kil
     assert.deepEqual(await start(folder), { epoch, count: COMMITS, reported: [] });
   });
 
-  test("keeps the epoch of a log whose commits an earlier Landline did not note, or that is noted of another log", async () => {
+  test("keeps the epoch when the record of the last commit is missing, invalid, or of another log", async () => {
     for (const note of [undefined, "", "\0".repeat(64), `${"0".repeat(16)} 1 1000000\n`]) {
       const folder = copyOf(killed);
       rmSync(join(folder, "landline.last"));
@@ -187,7 +187,7 @@ describe("a start after something happened to the files of a server that was kil
     }
   });
 
-  test("refuses a database that was cut short, with its name, whatever of it is left", async () => {
+  test("refuses a truncated database, and names the file", async () => {
     const folder = copyOf(killed);
     await start(folder);
     const file = join(folder, "landline.db");
@@ -208,7 +208,7 @@ describe("a start after something happened to the files of a server that was kil
     }
   });
 
-  test("refuses a database with a page that is another's", async () => {
+  test("refuses a database with a page of another one", async () => {
     const folder = copyOf(killed);
     await start(folder);
     const file = join(folder, "landline.db");
@@ -224,7 +224,7 @@ describe("a start after something happened to the files of a server that was kil
     }
   });
 
-  test("refuses a database that is empty or gone where something shows that it held messages", async () => {
+  test("refuses an empty or missing database when another file shows that it held messages", async () => {
     const file = (folder: string) => join(folder, "landline.db");
     for (const remove of [rmSync, (path: string) => truncateSync(path)]) {
       for (const keep of ["landline.db-wal", "landline.last"]) {
@@ -233,10 +233,12 @@ describe("a start after something happened to the files of a server that was kil
         const isWalKept = keep === "landline.db-wal";
         if (!isWalKept) rmSync(join(folder, "landline.db-wal"));
         const before = readdirSync(folder);
-        const message = new RegExp(`landline\\.db: it is (empty|gone), but ${keep} beside it shows .*restore a backup`);
+        const message = new RegExp(
+          `landline\\.db: it is (empty|missing), but ${keep} beside it shows .*restore a backup`,
+        );
         await assert.rejects(SqliteRoomLog.open({ folder }), { code: "damaged", message });
         assert.deepEqual(readdirSync(folder), before, "nothing is changed");
-        // What it says helps.
+        // The advice in the error text works.
         rmSync(join(folder, "landline.db-wal"), { force: true });
         rmSync(join(folder, "landline.last"));
         assert.equal((await start(folder)).count, 0);
@@ -244,14 +246,14 @@ describe("a start after something happened to the files of a server that was kil
     }
   });
 
-  test("begins anew without a word where nothing was ever said", async () => {
+  test("opens an empty database without a report when it never held messages", async () => {
     const folder = join(base, "fresh");
     assert.deepEqual((await start(folder)).reported, []);
     truncateSync(join(folder, "landline.db"));
     assert.deepEqual((await start(folder)).reported, []);
   });
 
-  test("is told of nothing after a restore", async () => {
+  test("reports nothing after a restore", async () => {
     const backup = join(base, "backup.db");
     const log = await SqliteRoomLog.open({ folder: copyOf(killed) });
     await log.backup(backup);

@@ -10,17 +10,19 @@ import { datedName } from "./schema.ts";
 import { StoredRooms } from "./stored-rooms.ts";
 import { readWalFile, type Wal } from "./wal.ts";
 
-/** Up to this size a database is read through at each start; a larger one only where something else is wrong with it. */
+/**
+ * A database up to this size is checked completely at each start. A larger one only if there is another sign of
+ * damage.
+ */
 const CHECKED_BYTES_MAX = 67_108_864;
 
-/** What is shorter is an empty database to SQLite, which writes over it. */
+/** SQLite treats a shorter file as an empty database and overwrites it. */
 const DATABASE_BYTES_MIN = 512;
 
 /**
- * Looks at a database that is not open yet.
+ * Checks a database before it is opened. SQLite would treat a missing or empty file as a new database.
  *
- * @throws {RoomLogError} `damaged`: it is gone or empty, and what lies beside it says that it held messages. To SQLite that
- *   is a new database.
+ * @throws {RoomLogError} `damaged` when the file is missing or empty although other files show that it held messages.
  */
 export function refuseEmptied(file: string): void {
   const bytes = sizeOf(file);
@@ -32,16 +34,17 @@ export function refuseEmptied(file: string): void {
   const lastCommit = readLastCommit(join(folder, LAST_COMMIT_FILE));
   const trace = sizeOf(`${file}-wal`) > 0 ? `${basename(file)}-wal` : lastCommit?.room ? LAST_COMMIT_FILE : undefined;
   if (trace === undefined) return;
-  const what = bytes === 0 ? "empty" : "gone";
+  const what = bytes === 0 ? "empty" : "missing";
   const text = `Cannot open ${file}: it is ${what}, but ${trace} beside it shows that it held messages`;
-  throw new RoomLogError("damaged", `${text}; restore a backup, or remove ${trace} to begin anew`);
+  throw new RoomLogError("damaged", `${text}; restore a backup, or remove ${trace} to start with an empty log`);
 }
 
 /**
- * Looks at a database that SQLite has just opened and recovered, before anything is written: then the write-ahead log still
- * has what SQLite leaves out. Returns what was lost, for the operator, or undefined; a log that cannot be read is copied.
+ * Checks a database that SQLite has just opened and recovered. Call it before the first write: until then the
+ * write-ahead log still has the commits that SQLite skipped. Returns a text for the operator if data was lost, after
+ * copying a damaged write-ahead log.
  *
- * @throws {RoomLogError} `damaged`: what is left does not hold together.
+ * @throws {RoomLogError} `damaged` when the database is inconsistent.
  */
 export function findLoss(db: DatabaseSync, file: string, boot: string): string | undefined {
   const wal = readWalFile(`${file}-wal`);
@@ -54,17 +57,17 @@ export function findLoss(db: DatabaseSync, file: string, boot: string): string |
   const aside = sizeOf(`${file}-wal`) > 0 ? copyAside(file) : undefined;
   const what = isAhead ? "the newest acknowledged messages are" : "changes that were committed may be";
   const kept = aside === undefined ? "there is no write-ahead log" : `its write-ahead log is kept as ${aside}`;
-  return `${file} has lost data: ${what} missing; ${kept}. Clients are told that the rooms are other ones`;
+  return `${file} has lost data: ${what} missing; ${kept}. The rooms get a new epoch, so clients load them again`;
 }
 
-/** Whether the database lacks an entry that it had. One of another epoch was in another log. */
+/** Whether the database lacks the last acknowledged entry. A record with another epoch belongs to another log. */
 function isMissing(db: DatabaseSync, last: LastCommit | undefined): boolean {
   if (last === undefined || last.room === 0 || last.epoch !== epochOf(db)) return false;
   const name = db.prepare("SELECT name FROM rooms WHERE no = ?").get(last.room)?.name as string | undefined;
   return name === undefined || (new StoredRooms(db).get(name)?.lastSeq ?? 0) < last.seq;
 }
 
-/** A file that ends before the database does, whose missing pages are not in the write-ahead log. */
+/** Throws if the file is shorter than the database and the missing pages are not in the write-ahead log. */
 function refuseCut(db: DatabaseSync, file: string, wal: Wal): void {
   const pages = firstValue(db, "PRAGMA page_count") as number;
   const stored = Math.floor(sizeOf(file) / (firstValue(db, "PRAGMA page_size") as number));
@@ -89,7 +92,7 @@ function copyAside(file: string): string {
   return aside;
 }
 
-/** -1 where there is no file. */
+/** Returns -1 for a missing file. */
 function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? -1;
 }

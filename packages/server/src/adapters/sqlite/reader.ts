@@ -1,4 +1,4 @@
-/** A thread that only reads: one is for history, one for searches. */
+/** The entry point of a read-only thread. One runs for history, one for searches. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
@@ -14,7 +14,7 @@ import { StoredRooms } from "./stored-rooms.ts";
 import { type Found, type SearchRange, WordSearch } from "./word-search.ts";
 import { answerCalls } from "./worker-calls.ts";
 
-/** Rooms whose numbers are remembered. */
+/** Most room numbers cached. */
 const ROOMS_MAX = 10_000;
 
 /** Rows, oldest first. */
@@ -27,7 +27,7 @@ const RANGE = `BETWEEN (? << ${SEQ_BITS}) | ? AND (? << ${SEQ_BITS}) | ?`;
 
 export interface ReaderData {
   readonly folder: string;
-  /** No thread writes, as the disk is full. */
+  /** Whether no writer has the database open, because the disk is full. */
   readonly isAlone: boolean;
 }
 
@@ -60,7 +60,7 @@ class Reader {
 
   start(): void {}
 
-  /** The log's epoch, after the checks of a start. */
+  /** Returns the log's epoch, after the checks of a start. */
   epoch(): string | undefined {
     const loss = findLoss(this.#db, this.#file, currentBoot());
     if (loss !== undefined) throw new RoomLogError("damaged", loss);
@@ -80,7 +80,7 @@ class Reader {
     return pageOf(rows, { ...bounds, limit }, after === undefined);
   }
 
-  /** A part of a search. */
+  /** Runs one slice of a search. */
   search(room: string, query: string, range: SearchRange): Found {
     const no = this.#numberOf(room);
     return no === undefined ? { rows: [] } : this.#search.search(no, query, range);
@@ -95,7 +95,7 @@ class Reader {
     this.#db.close();
   }
 
-  /** A room keeps its number for ever. */
+  /** Returns the number of a room. It never changes, so it is cached. */
   #numberOf(room: string): number | undefined {
     const known = this.#numbers.get(room);
     if (known !== undefined) return known;
@@ -113,9 +113,10 @@ function pageOf(rows: Iterable<unknown>, { limit, charactersMax }: ReadBounds, i
 }
 
 /**
- * Opens a database that waits for room on its disk.
+ * Opens the database on a full disk.
  *
- * @throws {RoomLogError} `storage-full`: it is not there yet, or has to be brought to a newer version first. `damaged`.
+ * @throws {RoomLogError} `storage-full` when the database does not exist yet or needs a migration first.
+ * @throws {RoomLogError} `damaged` when it is damaged.
  */
 function openWaiting(file: string): DatabaseSync {
   refuseEmptied(file);

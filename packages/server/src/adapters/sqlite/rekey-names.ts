@@ -3,9 +3,9 @@ import { isWritten, nameKey } from "../../core/mod.ts";
 import { newEpoch } from "./incarnation.ts";
 
 /**
- * Brings stored names under the present rules: rooms get the keys by which they are asked for now, and authors theirs.
- * Nothing is deleted. A room that cannot be reached any more, as another room has its key or no name may be like its own,
- * is named after its number. Returns a line for each of these.
+ * Migrates stored names to the present rules: rooms and authors get their present keys. Nothing is deleted. A room is
+ * renamed after its number if another room has its key, or if its name is invalid now. Returns a line for each
+ * renamed room.
  */
 export function rekeyNames(db: DatabaseSync): readonly string[] {
   const rooms = db.prepare("SELECT no, name FROM rooms ORDER BY no").all() as { no: number; name: string }[];
@@ -26,7 +26,7 @@ export function rekeyNames(db: DatabaseSync): readonly string[] {
     taken.add(key);
     rename.run(key, no);
   }
-  // A client that was in the one would go on in the other, from a position that means nothing there.
+  // A client of one room would otherwise continue in the other, at a position that is meaningless there.
   if (isShared) newEpoch(db);
   db.function("name_key", { deterministic: true }, (name) => nameKey(String(name)));
   db.exec("UPDATE OR REPLACE ids SET author = name_key(author) WHERE author <> name_key(author)");
@@ -39,7 +39,7 @@ function freeName(no: number, taken: ReadonlySet<string>): string {
   return name;
 }
 
-/** A name for the operator to read: what no name may have is escaped. */
+/** Quotes a name for the operator, with invalid characters escaped. */
 function quote(name: string): string {
   const characters = Array.from(name.normalize("NFC"), (character) =>
     isWritten(`a${character}`) ? character : `\\u{${character.codePointAt(0)?.toString(16)}}`,

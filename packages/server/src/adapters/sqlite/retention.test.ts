@@ -8,7 +8,7 @@ import { migrate } from "./schema.ts";
 import { Sweep } from "./sweep.ts";
 import { WordIndex } from "./word-index.ts";
 
-/** Entries 1 to 600 of a room, each a second after the one before, with ids and words; and one of another room. */
+/** Entries 1 to 600 of a room, one second apart, with ids and words, and one entry of another room. */
 function filled() {
   const db = new DatabaseSync(":memory:");
   migrate(db, "", new Date());
@@ -46,7 +46,7 @@ function filled() {
 }
 
 describe("Retention", () => {
-  test("keeps the newest entries of each room, and the ids and words of no others", () => {
+  test("keeps the newest entriesMax entries of each room, with only their ids and words", () => {
     const { db, ids, left, forget } = filled();
     assert.deepEqual(["entries", "ids", "words"].map(left), [601, 601, 601]);
     forget({ entriesMax: 10 }, 0);
@@ -65,7 +65,7 @@ describe("Retention", () => {
     db.close();
   });
 
-  test("keeps what is young enough, to the millisecond, and of both bounds the narrower one", () => {
+  test("keeps entries younger than ageMs, to the millisecond, and applies the stricter of both limits", () => {
     const { db, left, forget } = filled();
     forget({ ageMs: 100_000 }, 600_000);
     assert.equal(left("entries WHERE place >> 35 = 1"), 101);
@@ -80,10 +80,10 @@ describe("Retention", () => {
     db.close();
   });
 
-  test("forgets what a clock that was far ahead has dated with what follows it, not before", () => {
+  test("removes an entry dated far ahead together with the entries after it, not before", () => {
     const { db, left, forget } = filled();
     const hours = 3_600_000;
-    // More than is looked at in one step.
+    // More than one step reads.
     db.exec(`UPDATE entries SET at = ${1_000 * hours} WHERE place >> 35 = 1 AND (place & 1023) BETWEEN 11 AND 590`);
     forget({ ageMs: hours }, hours + 591_000);
     assert.equal(left("entries WHERE place >> 35 = 1"), 590);
@@ -92,7 +92,7 @@ describe("Retention", () => {
     db.close();
   });
 
-  test("forgets nothing unless it is told to", () => {
+  test("removes nothing without limits", () => {
     const { db, left, forget } = filled();
     forget({}, Number.MAX_SAFE_INTEGER);
     assert.equal(left("entries"), 601);

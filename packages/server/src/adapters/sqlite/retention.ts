@@ -6,22 +6,22 @@ import type { Task } from "./housekeeping.ts";
 import type { KnownIds } from "./known-ids.ts";
 import { KINDS, SEQ_BITS, SEQ_MAX } from "./schema.ts";
 
-/** What is kept of each room. What is not given is without end. */
+/** What is kept of each room. @default everything */
 export interface Keep {
-  /** The newest so many entries; a thousand or so more are there for a while. */
+  /** The newest entries. About a thousand more are kept at times. */
   readonly entriesMax?: number | undefined;
-  /** Entries that are younger, in milliseconds; others go within a minute or so. */
+  /** Entries younger than this, in milliseconds. Older ones are removed within about a minute. */
   readonly ageMs?: number | undefined;
 }
 
-/** Entries that are forgotten in one step. */
+/** Entries removed in one step. */
 const STEP_ENTRIES = 256;
-/** A room is looked at each time it has grown by so many entries. */
+/** A room is checked each time it has grown by this many entries. */
 const GROWTH = 1_024;
-/** Rooms that wait to be looked at; others are found by the next sweep. */
+/** Most rooms queued for a check. The next sweep finds the others. */
 const ROOMS_MAX = 10_000;
 
-/** Forgets the oldest entries of rooms behind the commits, with their ids and words. The rooms' state stays. */
+/** Removes the oldest entries of rooms in the background, with their ids and words. The rooms' state stays. */
 export class Retention implements Task {
   readonly #db: DatabaseSync;
   readonly #durability: Durability;
@@ -63,12 +63,12 @@ export class Retention implements Task {
     return this.#keep.entriesMax === undefined && this.#keep.ageMs === undefined;
   }
 
-  /** The room is to be looked at. */
+  /** Queues a room for a check. */
   add(no: number): void {
     if (!this.isUnlimited && this.#rooms.size < ROOMS_MAX) this.#rooms.add(no);
   }
 
-  /** The room has grown. */
+  /** Queues a room that has grown past a multiple of {@link GROWTH}. */
   grown(no: number, fromSeq: number, toSeq: number): void {
     if (Math.floor((fromSeq - 1) / GROWTH) !== Math.floor(toSeq / GROWTH)) this.add(no);
   }
@@ -87,7 +87,7 @@ export class Retention implements Task {
     const untilSeq = ((room?.last_seq ?? 0) as number) - (this.#keep.entriesMax ?? Number.POSITIVE_INFINITY);
     const untilAt = this.#now() - (this.#keep.ageMs ?? Number.POSITIVE_INFINITY);
     const first = this.#read.all(no, no);
-    // Whatever a clock that was ahead has made of its time: an entry is older than what follows it.
+    // Remove everything up to the last old entry: an entry dated by a fast clock is older than the ones after it.
     const isOld = ({ seq, at }: (typeof first)[number]) => (seq as number) <= untilSeq || (at as number) < untilAt;
     const count = this.#isBeforeOld(no, first.at(-1), untilAt) ? first.length : first.findLastIndex(isOld) + 1;
     const old = first.slice(0, count);
@@ -103,7 +103,7 @@ export class Retention implements Task {
     return old;
   }
 
-  /** The entry is of a clock that was far ahead, and what follows of others is too old. */
+  /** Whether the entry was dated by a fast clock and a later entry is too old. */
   #isBeforeOld(no: number, entry: Readonly<Record<string, unknown>> | undefined, untilAt: number): boolean {
     const aheadAt = this.#now() + AHEAD_MAX_MS;
     if (entry === undefined || (entry.at as number) <= aheadAt) return false;

@@ -53,10 +53,10 @@ describe("SqliteRoomLog", () => {
       assert.deepEqual([entries[0]?.seq, entries[0]?.prev], [position.seq + 1, position.seq]);
     });
 
-    test("knows the ids again, of many authors, whether they were in the table or not", async () => {
+    test("knows the ids of many authors, written or not", async () => {
       const folder = newFolder();
       const first = await open(folder);
-      // More than is left in memory.
+      // More than fit the cache.
       for (let author = 0; author < 12; author += 1) {
         await first.append(
           Array.from({ length: 1_024 }, (_, i) => said(`m${i}`, { id: `${i}`, from: `user${author}` })),
@@ -80,7 +80,7 @@ describe("SqliteRoomLog", () => {
       assert.equal((await second.append([said("late", { id: "late" })]))[0]?.type, "duplicate");
     });
 
-    test("of an older version, whose two rooms have one name now, keeps both and says so", async () => {
+    test("keeps both rooms of an older version that now share a name, and reports it", async () => {
       const folder = newFolder();
       const file = join(folder, "landline.db");
       const db = new DatabaseSync(file);
@@ -104,7 +104,7 @@ describe("SqliteRoomLog", () => {
       assert.equal(reported.length, 1);
     });
 
-    test("the times of a room do not go back, whatever the clock does", async () => {
+    test("keeps a room's times from decreasing when the clock is set back", async () => {
       const folder = newFolder();
       const first = await open(folder, { now: () => 5_000 });
       await first.append([said("one")]);
@@ -119,7 +119,7 @@ describe("SqliteRoomLog", () => {
       );
     });
 
-    test("a clock that was far ahead once does not set the time of all that follows", async () => {
+    test("ignores a time that is far ahead of the clock", async () => {
       const folder = newFolder();
       const first = await open(folder, { now: () => 1_209_600_000 });
       await first.append([said("one")]);
@@ -134,7 +134,7 @@ describe("SqliteRoomLog", () => {
       );
     });
 
-    test("finds by its words what was not indexed when it ended", async () => {
+    test("finds messages that were not indexed at the end of the last run", async () => {
       const folder = newFolder();
       const first = await open(folder);
       await first.append(Array.from({ length: 3_000 }, (_, i) => said(`tea ${i}`, { room: `room${i % 3}` })));
@@ -146,7 +146,7 @@ describe("SqliteRoomLog", () => {
       assert.deepEqual(bodies(entries), ["tea 2998"]);
     });
 
-    test("the epoch is another only if the machine went down and durability was `process`", async () => {
+    test("changes the epoch only after a reboot with durability `process`", async () => {
       const epochs = async (durability: "disk" | "process", boots: readonly string[], isClean: boolean) => {
         const folder = newFolder();
         const seen = new Set<string>();
@@ -171,7 +171,7 @@ describe("SqliteRoomLog", () => {
     });
   });
 
-  test("is this user's only, in WAL mode, and leaves one database behind", async () => {
+  test("is accessible for this user only, uses WAL mode, and leaves one database file", async () => {
     const folder = join(newFolder(), "deep", "folder");
     const log = await open(folder);
     await log.append([said("one")]);
@@ -183,7 +183,7 @@ describe("SqliteRoomLog", () => {
     assert.deepEqual(readdirSync(folder), ["landline.db", "landline.last", "landline.lock"]);
   });
 
-  test("one at a time: another gets `in-use` until it is closed", async () => {
+  test("open() rejects with `in-use` until the other log is closed", async () => {
     const folder = newFolder();
     const first = await open(folder);
     await rejects(open(folder), "in-use");
@@ -194,7 +194,7 @@ describe("SqliteRoomLog", () => {
     assert.deepEqual(bodies((await second.read("lobby", { limit: 10 })).entries), ["one"]);
   });
 
-  test("refuses another program's database and leaves it as it is", async () => {
+  test("open() refuses another program's database and does not change it", async () => {
     const folder = newFolder();
     const other = new DatabaseSync(join(folder, "landline.db"), { timeout: 10_000 });
     other.exec("CREATE TABLE theirs (a)");
@@ -204,7 +204,7 @@ describe("SqliteRoomLog", () => {
     assert.equal(rowsOf(folder, "SELECT journal_mode = 'delete' FROM pragma_journal_mode"), 1);
   });
 
-  test("append() commits all or nothing when there is no room, and goes on when there is", async () => {
+  test("append() commits all or nothing on a full disk, and succeeds when there is space", async () => {
     const folder = newFolder();
     const followed: Entry[] = [];
     const log = await open(folder, { onError: () => undefined }, { pagesMax: 60 });
@@ -222,12 +222,12 @@ describe("SqliteRoomLog", () => {
     assert.equal(entries[1]?.prev, entries[0]?.seq);
   });
 
-  test("append() rejects with `busy` above its limits, and what was taken is committed", async () => {
+  test("append() rejects with `busy` past its limits, and commits what it accepted", async () => {
     const log = await open(newFolder(), { waitingEntriesMax: 3, waitingCharactersMax: 10_000 });
     const taken = [log.append([said("a"), said("b")]), log.append([said("c")])];
     await rejects(log.append([said("d")]), "busy");
     await Promise.all(taken);
-    // One that is too large by itself is taken when nothing waits.
+    // An empty queue accepts a call of any size.
     await log.append([said("e"), said("f"), said("g"), said("h")]);
     const large = log.append([said("x".repeat(20_000))]);
     await rejects(log.append([said("i")]), "busy");
@@ -235,7 +235,7 @@ describe("SqliteRoomLog", () => {
     assert.equal((await log.read("lobby", { limit: 100 })).entries.length, 8);
   });
 
-  test("append() resolves whatever the listener throws, and that is reported", async () => {
+  test("append() resolves when the listener throws, and reports the error", async () => {
     const errors: unknown[] = [];
     const log = await open(newFolder(), { onError: (error) => errors.push(error) });
     const failure = new Error("listener");
@@ -247,7 +247,7 @@ describe("SqliteRoomLog", () => {
     assert.deepEqual(errors, [failure]);
   });
 
-  test("what is followed is what is stored, of half characters too", async () => {
+  test("follow() delivers what is stored, with lone surrogates replaced", async () => {
     const log = await open(newFolder());
     const followed: Entry[] = [];
     log.follow((entries) => followed.push(...entries));
@@ -257,14 +257,14 @@ describe("SqliteRoomLog", () => {
     assert.equal((await log.append([said("half \ud83d", { id: "\ud83d" })]))[0]?.type, "duplicate");
   });
 
-  test("read() gives at most 1000 entries, and says that there are more", async () => {
+  test("read() returns at most 1,000 entries, and sets more", async () => {
     const log = await open(newFolder());
     await log.append(Array.from({ length: 1_001 }, (_, i) => said(`${i}`)));
     const page = await log.read("lobby", { limit: 5_000 });
     assert.deepEqual([page.entries.length, page.more], [1_000, true]);
   });
 
-  test("close() commits what waits, and what comes later is refused with `closed`", async () => {
+  test("close() commits queued entries, and rejects later calls with `closed`", async () => {
     const folder = newFolder();
     const log = await open(folder);
     const appends = Array.from({ length: 20 }, (_, i) => log.append([said(`${i}`)]));
@@ -279,7 +279,7 @@ describe("SqliteRoomLog", () => {
     assert.equal(entries.length, 20);
   });
 
-  test("close() is given up with `timeout` when its signal is aborted, whatever a thread waits for", async () => {
+  test("close() rejects with `timeout` when its signal is aborted, whatever a thread waits for", async () => {
     const folder = newFolder();
     const log = await open(folder);
     await log.append([said("one")]);
@@ -297,8 +297,8 @@ describe("SqliteRoomLog", () => {
     await next.close({ signal: AbortSignal.timeout(60_000) });
   });
 
-  describe("when a thread dies", () => {
-    test("the writer: all that waits is rejected with `failed`, and so is what comes; it is reported once", async () => {
+  describe("when a thread ends", () => {
+    test("the writer's pending and later calls are rejected with `failed`, which is reported once", async () => {
       const errors: unknown[] = [];
       const folder = newFolder();
       let writer: Worker | undefined;
@@ -307,7 +307,7 @@ describe("SqliteRoomLog", () => {
       };
       const log = await open(folder, { onError: (error) => errors.push(error) }, { onThread });
       await log.append([said("one")]);
-      // The commit waits for another one until the thread is told to end.
+      // A lock of another connection blocks the commit until the thread is told to end.
       const other = new DatabaseSync(join(folder, "landline.db"), { timeout: 10_000 });
       other.exec("BEGIN IMMEDIATE");
       const waiting: Promise<unknown>[] = [log.append([said("two")]), log.append([said("three")])];
@@ -328,7 +328,7 @@ describe("SqliteRoomLog", () => {
       assert.equal(entries[0]?.body, "one");
     });
 
-    test("the writer, when its database is removed or replaced: it must not acknowledge what nobody will find", async () => {
+    test("the writer ends when its database is removed or replaced, and acknowledges nothing that would be lost", async () => {
       for (const replacement of [undefined, "another"]) {
         const folder = newFolder();
         const failed = Promise.withResolvers<unknown>();
@@ -342,7 +342,7 @@ describe("SqliteRoomLog", () => {
       }
     });
 
-    test("a reader: what waits is rejected with `failed`, and the next call starts another", async () => {
+    test("a reader's pending calls are rejected with `failed`, and the next call starts a new thread", async () => {
       const errors: unknown[] = [];
       const threads: Worker[] = [];
       const onThread = (_: string, worker: Worker) => void threads.push(worker);
@@ -360,7 +360,7 @@ describe("SqliteRoomLog", () => {
   });
 
   describe("keep", () => {
-    test("entriesMax: the oldest are forgotten, and a position before them shows a gap", async () => {
+    test("entriesMax removes the oldest entries, and a position before them shows a gap", async () => {
       const folder = newFolder();
       const log = await open(folder, { keep: { entriesMax: 100 } });
       await log.append([put("topic", "tea"), said("first", { id: "1" })]);
@@ -376,12 +376,12 @@ describe("SqliteRoomLog", () => {
       assert.deepEqual(bodies((await log.search("lobby", "tea", { limit: 1_000 })).entries), bodies(entries));
       await until(() => rowsOf(folder, "SELECT count(*) FROM words") === 100);
       assert.equal(rowsOf(folder, "SELECT count(*) FROM ids") <= 100, true);
-      // Whoever sends one of them again has sent something new.
+      // An id of a removed entry counts as new.
       assert.equal((await log.append([said("first", { id: "1" })]))[0]?.type, "appended");
       assert.equal((await log.append([said("first", { id: "1" })]))[0]?.type, "duplicate");
     });
 
-    test("ageMs: a room may become empty, and goes on where it was", async () => {
+    test("ageMs can empty a room, which then continues its numbers", async () => {
       const folder = newFolder();
       let now = Date.now() - 7_200_000;
       const first = await open(folder, { now: () => now });
@@ -402,7 +402,7 @@ describe("SqliteRoomLog", () => {
   });
 });
 
-/** A number in the database, read beside the log. */
+/** Reads a number from the database, beside the log. */
 function rowsOf(folder: string, sql: string): number {
   const db = new DatabaseSync(join(folder, "landline.db"), { readOnly: true, timeout: 1_000 });
   try {
@@ -412,7 +412,7 @@ function rowsOf(folder: string, sql: string): number {
   }
 }
 
-/** Waits for what the log does behind. The test's own time limit ends it. */
+/** Waits for background work. The test's own timeout ends it. */
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -26,43 +26,43 @@ import { charactersOf, type Row, toEntry, toStorable } from "./stored-entry.ts";
 import { Thread } from "./thread.ts";
 import type { WriterData, WriterMethods } from "./writer.ts";
 
-/** Calls of `open` and the like, and of `read` and `state`, that wait; above they are refused with `busy`. */
+/** Most calls of a thread that wait for an answer. Past this, calls are refused with `busy`. */
 const CALLS_MAX = 65_536;
 
 export interface SqliteRoomLogOptions {
-  /** Where the database is; made if it is not there, for this user only. */
+  /** The database's folder. Created if it is missing, with access for this user only. */
   readonly folder: string;
   /**
-   * `disk`: what was acknowledged survives a power cut. `process`: it survives the end of the process; after a power cut
-   * the newest may be gone, and the epoch is another. @default "disk"
+   * `disk`: acknowledged entries survive a power cut. `process`: they survive the end of the process; after a power
+   * cut the newest may be lost, and the epoch is new. @default "disk"
    */
   readonly durability?: Durability | undefined;
   /** What is kept of each room. @default everything */
   readonly keep?: Keep | undefined;
-  /** Told of failures that are no call's; after one with the code `failed` the log takes nothing any more. */
+  /** Receives failures that belong to no call. After one with code `failed` the log accepts no calls. */
   readonly onError?: ((error: unknown) => void) | undefined;
-  /** Told when messages are stored again after some were not. */
+  /** Called when messages are stored again after a failure. */
   readonly onRecovered?: (() => void) | undefined;
-  /** Milliseconds since 1970. */
+  /** Returns the time in milliseconds since 1970. */
   readonly now?: (() => number) | undefined;
-  /** Entries that wait for their commit; above, `append` rejects with `busy`. @default 262144 */
+  /** Most uncommitted entries. Past this, `append` rejects with `busy`. @default 262144 */
   readonly waitingEntriesMax?: number | undefined;
-  /** Their texts in UTF-16 units, and 256 more for each. @default 134217728 */
+  /** Most UTF-16 units of their texts, plus 256 for each entry. @default 134217728 */
   readonly waitingCharactersMax?: number | undefined;
 }
 
-/** How often a log whose disk was full at its start looks for room, in milliseconds, and how much it needs, in bytes. */
+/** When the disk was full at the start: how often to check it, in milliseconds, and the free bytes required. */
 const ROOM_LOOK_MS = 1_000;
 const ROOM_BYTES_MIN = 1_048_576;
 
-/** What tests need to know and to change. */
+/** Hooks for tests. */
 export interface Internals extends Pick<WriterData, "boot" | "pagesMax"> {
   readonly onThread?: (name: "writer" | "reader" | "searcher", worker: Worker) => void;
 }
 
 /**
- * The rooms' logs in an SQLite database. One thread writes; all that arrives while it commits is the next commit. Two
- * others read, one for history and one for searches, so that neither waits for the other nor a commit for them.
+ * The rooms' logs in an SQLite database. One thread writes: what arrives during a commit forms the next commit. Two
+ * more threads read, one for history and one for searches, so that neither delays the other or a commit.
  */
 export class SqliteRoomLog implements RoomLog {
   readonly #options: SqliteRoomLogOptions;
@@ -75,12 +75,12 @@ export class SqliteRoomLog implements RoomLog {
   readonly #queue: AppendQueue;
   readonly #open = new Set<string>();
   #epoch = "";
-  /** Looks for room on the disk, which was full at the start; until there is some the log can only be read. */
+  /** Checks for space on the disk. Set while the disk has been full since the start; the log is then read-only. */
   #roomLooker: NodeJS.Timeout | undefined;
-  /** While the database is opened anew, for writing. */
+  /** Set while the database is reopened for writing. */
   #reopening: Promise<void> | undefined;
   #listener: ((entries: readonly Entry[]) => void) | undefined;
-  /** The loop that commits, while there is something to commit. */
+  /** Set while the commit loop runs. */
   #committing: Promise<void> | undefined;
   /** Whether the last commit failed. */
   #isFailing = false;
@@ -88,8 +88,8 @@ export class SqliteRoomLog implements RoomLog {
   #closed: Promise<void> | undefined;
 
   /**
-   * Opens the log, or makes a new one. One that is there and whose disk is full can only be read, which `onError` is told,
-   * until there is room: `append` is refused with `storage-full`.
+   * Opens the log or creates one. If the disk is full, an existing log is opened read-only and `onError` is told.
+   * `append` then rejects with `storage-full` until there is space.
    *
    * @throws {RoomLogError} `in-use`, `newer-version`, `not-a-log`, `damaged`, `read-only`, `storage-full`, `io`.
    */
@@ -122,7 +122,7 @@ export class SqliteRoomLog implements RoomLog {
 
   async open(room: string): Promise<Position> {
     this.#check();
-    // From now on, as what is committed after the answer is followed.
+    // Follow before asking for the position, so that no commit is missed in between.
     this.#open.add(room);
     await this.#reopening;
     const thread = this.#roomLooker === undefined ? this.#writer : this.#reading();
@@ -154,7 +154,7 @@ export class SqliteRoomLog implements RoomLog {
     return new Map(await this.#reading().call("state", room));
   }
 
-  /** Waits up to a quarter of a second for the newest entries to be indexed; those may be missing under heavy load. */
+  /** Waits up to 250 ms until the newest entries are indexed. Under heavy load they may be missing from the result. */
   async search(room: string, query: string, options: SearchOptions): Promise<Page> {
     this.#check();
     const { asker = "", charactersMax = Number.POSITIVE_INFINITY } = options;
@@ -166,7 +166,7 @@ export class SqliteRoomLog implements RoomLog {
     const { items, more } = await this.#searches.add(asker, async () => {
       this.#check();
       await this.#reopening;
-      // One more than is given, to know that there is more.
+      // Take one more row than requested, to know whether there are more.
       const range = { before: before as number, limit: limit + 1 - rows.length, charactersMax };
       const found = await this.#searching().call("search", room, query, range);
       rows.push(...found.rows);
@@ -182,9 +182,11 @@ export class SqliteRoomLog implements RoomLog {
   }
 
   /**
-   * Writes all that is committed now into a new file, which appears when it is whole and on the disk. Nothing waits for it.
+   * Writes all committed entries into a new file. The file appears only when it is complete and synced. Commits and
+   * reads continue meanwhile.
    *
-   * @throws {RoomLogError} `exists`: there is such a file. `storage-full`, `read-only`, `io`.
+   * @throws {RoomLogError} `exists` when the file exists.
+   * @throws {RoomLogError} `storage-full`, `read-only`, `io` when the disk fails.
    */
   async backup(file: string): Promise<void> {
     this.#check();
@@ -192,10 +194,10 @@ export class SqliteRoomLog implements RoomLog {
   }
 
   /**
-   * Commits what waits, and closes the database. Idempotent.
+   * Commits what is queued and closes the database. Idempotent.
    *
-   * @throws {RoomLogError} `timeout`: the first call's signal was aborted before that was done, as when the disk hangs.
-   *   What waits may be committed or not.
+   * @throws {RoomLogError} `timeout` when the first call's signal was aborted before that, for example because the
+   *   disk hangs. Queued entries may or may not be committed.
    */
   close({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.#closed ??= this.#close(signal);
@@ -222,7 +224,7 @@ export class SqliteRoomLog implements RoomLog {
     clearInterval(this.#roomLooker);
     await this.#reopening;
     await this.#committing;
-    // The last connection to be closed is the writer's: it takes the log of changes with it.
+    // Close the writer's connection last: the last connection checkpoints and deletes the write-ahead log.
     await this.#closeReaders();
     try {
       if (this.#failure === undefined && !isReadOnly) await this.#writer.call("close");
@@ -238,7 +240,7 @@ export class SqliteRoomLog implements RoomLog {
     await Promise.all(readers.map((reader) => reader?.close()));
   }
 
-  /** Opens the database, for reading only where the disk is full. Returns the epoch. */
+  /** Opens the database, read-only if the disk is full. Returns the epoch. */
   async #start(): Promise<string> {
     try {
       return await this.#writer.call("start");
@@ -247,7 +249,7 @@ export class SqliteRoomLog implements RoomLog {
       this.#roomLooker = setInterval(() => this.#lookForRoom(), ROOM_LOOK_MS);
       try {
         const epoch = await this.#reading().call("epoch");
-        // Of a database that no server has run on yet.
+        // No server has run on this database yet.
         if (epoch === undefined) throw error;
         this.#report(new RoomLogError("read-only", `Opened ${this.#options.folder} for reading only: ${NO_ROOM}`));
         return epoch;
@@ -266,12 +268,15 @@ export class SqliteRoomLog implements RoomLog {
           this.#reopening = undefined;
         });
       },
-      // A folder that cannot be looked at for a while.
+      // The folder may be unreachable only for a while.
       () => undefined,
     );
   }
 
-  /** Opens the database for writing. The readers' connections are of a kind that the writer's cannot be beside. */
+  /**
+   * Reopens the database for writing. The readers are closed first: their exclusive connections cannot exist beside
+   * the writer's.
+   */
   async #reopen(): Promise<void> {
     await this.#closeReaders();
     let epoch: string;
@@ -285,13 +290,15 @@ export class SqliteRoomLog implements RoomLog {
     clearInterval(this.#roomLooker);
     this.#roomLooker = undefined;
     if (epoch !== this.#epoch) {
-      return this.#fail(new RoomLogError("failed", "The log is another one since it can be written to; start again"));
+      return this.#fail(
+        new RoomLogError("failed", "The log's epoch changed when it was opened for writing; restart the server"),
+      );
     }
     this.#options.onRecovered?.();
   }
 
   async #commitAll(): Promise<void> {
-    // Whoever waited for the same commit goes on in the same turn: they come together again.
+    // Callers of the same commit continue in one turn. Waiting for it puts their next entries into one commit again.
     await undefined;
     for (let appends = this.#queue.take(); appends.length > 0; appends = this.#queue.take()) {
       await this.#commit(appends);
@@ -352,13 +359,13 @@ export class SqliteRoomLog implements RoomLog {
     return this.#searcher;
   }
 
-  /** Starts a thread that reads; when it dies, that is reported, and the next call starts another. */
+  /** Starts a read thread. Its unexpected end is reported, and the next call starts another. */
   #readThread(name: "reader" | "searcher", forget: () => void): Thread<ReaderMethods> {
     const data: ReaderData = { folder: this.#options.folder, isAlone: this.#roomLooker !== undefined };
     const thread: Thread<ReaderMethods> = this.#thread(name, import.meta.resolve("#sqlite-reader"), data);
     void thread.ended.then((error) => {
       forget();
-      // Not `failed`: that would say that the log takes nothing any more.
+      // Not `failed`: that code means that the whole log is broken.
       if (error === undefined) return;
       const text = `Cannot read: the log's ${name} has stopped; the next call starts another`;
       this.#report(new RoomLogError("io", text, { cause: error.cause }));
@@ -377,7 +384,7 @@ export class SqliteRoomLog implements RoomLog {
     return { entries: rows.map((row) => toEntry(room, this.#epoch, row)), more };
   }
 
-  /** The writer is dead; what it was doing may be committed or not, and only a new start can tell. */
+  /** The writer has ended. Whether its last commit was stored is unknown until the next start. */
   #fail(error: RoomLogError): void {
     this.#failure = error;
     this.#report(error);
@@ -395,7 +402,7 @@ export class SqliteRoomLog implements RoomLog {
   }
 }
 
-/** Field by field, as the copy of an object costs several times as much. */
+/** Copies field by field, which is several times faster than a spread. */
 function placed(entry: NewEntry, epoch: string, seq: number, at: number): Entry {
   const { room, id, from, body, origin } = entry;
   const prev = seq - 1;

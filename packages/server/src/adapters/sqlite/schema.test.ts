@@ -32,7 +32,7 @@ describe("migrate()", () => {
     rmSync(folder, { recursive: true });
   });
 
-  test("makes a new database, and leaves one of this version as it is", () => {
+  test("creates a new database, and does not change one of this version", () => {
     migrate(db, file, NOW);
     assert.equal(firstValue(db, "PRAGMA user_version"), MIGRATIONS.length);
     assert.equal(firstValue(db, "PRAGMA application_id"), APPLICATION_ID);
@@ -42,7 +42,7 @@ describe("migrate()", () => {
     assert.deepEqual(readdirSync(folder), ["landline.db"]);
   });
 
-  test("brings an older one further, step by step, and keeps it as it was beside it", () => {
+  test("migrates an older database step by step, and keeps a copy of it", () => {
     migrate(db, file, NOW);
     db.exec("INSERT INTO rooms (name) VALUES ('lobby')");
     migrate(db, file, NOW, [...MIGRATIONS, SECOND, THIRD]);
@@ -59,7 +59,7 @@ describe("migrate()", () => {
     old.close();
   });
 
-  test("brings version 1 to one whose words are indexed anew", () => {
+  test("migrates version 1, and indexes its words anew", () => {
     migrate(db, file, NOW, MIGRATIONS.slice(0, 1));
     db.exec(`INSERT INTO rooms (name, forgotten_seq, words_seq) VALUES ('lobby', 3, 5);
       INSERT INTO entries (place, at, kind, author, body)
@@ -75,7 +75,7 @@ describe("migrate()", () => {
     assert.deepEqual(new WordSearch(db).search(1, "te", range).rows[0]?.[6], "tea");
   });
 
-  test("brings version 2 to one whose names have the keys of today, and loses no room", () => {
+  test("migrates version 2 to the present keys, and loses no room", () => {
     migrate(db, file, NOW, MIGRATIONS.slice(0, 2));
     const rooms = [
       ["lobby", "lobby"],
@@ -87,7 +87,7 @@ describe("migrate()", () => {
       ["\u2800", "room-7"],
       ["\ufff9a", "room-8"],
       ["\u0301", "room-9"],
-      // The key of a name that is as long as one may be, in capitals.
+      // The key of a name of the greatest length, in capitals.
       ["i\u0307".repeat(64), "i\u0307".repeat(64)],
     ] as const;
     for (const [name] of rooms) db.prepare("INSERT INTO rooms (name) VALUES (?)").run(name);
@@ -114,7 +114,7 @@ describe("migrate()", () => {
       'The room "\u0301" has a name that nobody can type any more; it was renamed to room-9',
     ]);
     for (const { name } of stored) assert.equal(nameKey(String(name)), name);
-    // A client that was in the room with the other spelling is told that it is another log.
+    // A client of the renamed room must see another log.
     assert.notEqual(firstValue(db, "SELECT value FROM meta WHERE key = 'epoch'"), "old");
     const ids = db.prepare("SELECT author, id FROM ids ORDER BY author, id").all();
     assert.deepEqual(
@@ -127,14 +127,14 @@ describe("migrate()", () => {
     );
   });
 
-  test("keeps the log's epoch where no two rooms have come to one name", () => {
+  test("keeps the epoch when no two rooms get the same name", () => {
     migrate(db, file, NOW, MIGRATIONS.slice(0, 2));
     db.exec("INSERT INTO rooms (name) VALUES ('j\u030can'), ('\u2800'); INSERT INTO meta VALUES ('epoch', 'old')");
     assert.equal(migrate(db, file, NOW).length, 1);
     assert.equal(firstValue(db, "SELECT value FROM meta WHERE key = 'epoch'"), "old");
   });
 
-  test("changes nothing if one of the steps fails", () => {
+  test("changes nothing if a migration fails", () => {
     migrate(db, file, NOW);
     assert.throws(() => migrate(db, file, NOW, [...MIGRATIONS, SECOND, "UPDATE nothing SET color = 1"]));
     assert.equal(firstValue(db, "PRAGMA user_version"), MIGRATIONS.length);
@@ -149,7 +149,7 @@ describe("migrate()", () => {
     });
   });
 
-  test("refuses what is another program's", () => {
+  test("refuses another program's database", () => {
     db.exec("PRAGMA user_version = 1");
     assert.throws(() => migrate(db, file, NOW), { code: "not-a-log" });
   });

@@ -5,24 +5,27 @@ import { firstValue, transact } from "./database.ts";
 import { createInFolder } from "./folders.ts";
 import { rekeyNames } from "./rekey-names.ts";
 
-/** The database, in its folder. */
+/** The database file's name, in its folder. */
 export const DATABASE_FILE = "landline.db";
 
-/** Marks the file as Landline's: `LNDL`. */
+/** The application id that marks the file as Landline's: `LNDL`. */
 export const APPLICATION_ID = 0x4c4e444c;
 
-/** An entry's place is its room's number and, in the lower bits, its `seq`: a room's entries lie together. */
+/**
+ * An entry's `place` has the room's number in its high bits and its `seq` in the low bits, so a room's entries are
+ * adjacent.
+ */
 export const SEQ_BITS = 35;
 export const SEQ_MAX: number = 2 ** SEQ_BITS - 1;
 export const ROOMS_MAX: number = 2 ** 28 - 1;
 
-/** The kinds of entries as they are stored. Numbers 2 and 3 are kept for `edit` and `redaction`. */
+/** The stored kinds of entries. 2 and 3 are reserved for `edit` and `redaction`. */
 export const KINDS = { chat: 0, set: 1 } as const;
 
-/** SQL, or a function that returns what the operator must be told, in lines. */
+/** SQL, or a function that returns lines for the operator. */
 export type Migration = string | ((db: DatabaseSync) => readonly string[]);
 
-/** Each brings the schema one version further; the first one begins with an empty file. Never change one: add the next. */
+/** Each migrates the schema by one version; the first creates it. Never change a released one: add another. */
 export const MIGRATIONS: readonly Migration[] = [
   `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -79,10 +82,11 @@ export const MIGRATIONS: readonly Migration[] = [
 ];
 
 /**
- * Brings the database to the newest version of the schema, after a backup of the older one beside it. Returns what the
- * operator must be told of it, in lines.
+ * Migrates the database to the newest schema version, after a backup of the older one beside it. Returns lines for
+ * the operator.
  *
- * @throws {RoomLogError} `not-a-log`: another program's file. `newer-version`: a newer Landline's.
+ * @throws {RoomLogError} `not-a-log` when the file belongs to another program.
+ * @throws {RoomLogError} `newer-version` when a newer version of Landline wrote it.
  */
 export function migrate(
   db: DatabaseSync,
@@ -104,7 +108,7 @@ export function migrate(
   });
 }
 
-/** The version of the schema; 0 for an empty file. */
+/** Returns the schema version, or 0 for an empty file. */
 export function checkVersion(db: DatabaseSync, file: string, newest: number = MIGRATIONS.length): number {
   const isEmpty = firstValue(db, "SELECT count(*) FROM sqlite_schema") === 0;
   const version = Number(firstValue(db, "PRAGMA user_version"));
@@ -119,7 +123,7 @@ export function checkVersion(db: DatabaseSync, file: string, newest: number = MI
   return version;
 }
 
-/** An entry that is there: the newest of the newest room; room 0 if there is none. */
+/** Returns the newest entry of the newest room, or room 0 if there is none. */
 export function newestPlace(db: DatabaseSync): { readonly room: number; readonly seq: number } {
   const sql = `SELECT place >> ${SEQ_BITS} AS room, place & ${SEQ_MAX} AS seq FROM entries ORDER BY place DESC LIMIT 1`;
   const row = db.prepare(sql).get();
@@ -128,13 +132,13 @@ export function newestPlace(db: DatabaseSync): { readonly room: number; readonly
 
 function backUpBefore(db: DatabaseSync, file: string, version: number, now: Date): void {
   const backup = datedName(file, now, `v${version}-`);
-  // One that is there was cut short, or is of a start in the same millisecond.
+  // An existing one is an incomplete backup, or of a start in the same millisecond.
   rmSync(backup, { force: true });
   createInFolder(backup);
   db.prepare("VACUUM INTO ?").run(backup);
 }
 
-/** `landline.db` as it was at a time: `landline-v1-2026-11-22T10-00-00.000Z.db`. */
+/** Returns a dated name, for example `landline-v1-2026-11-22T10-00-00.000Z.db` for `landline.db`. */
 export function datedName(file: string, now: Date, what: string = ""): string {
   return file.replace(/(\.db)?$/, `-${what}${now.toISOString().replaceAll(":", "-")}$1`);
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { SearchQueue } from "./search-queue.ts";
 
-/** A search of so many slices, which notes each. */
+/** A search of several slices, which records each one. */
 function sliced(name: string, slices: number, begun: string[]) {
   let left = slices;
   return async () => {
@@ -13,7 +13,7 @@ function sliced(name: string, slices: number, begun: string[]) {
 }
 
 describe("SearchQueue", () => {
-  test("does one slice at a time, and goes on after one that fails", async () => {
+  test("runs one slice at a time, and continues after one that fails", async () => {
     const queue = new SearchQueue();
     const begun: number[] = [];
     const first = Promise.withResolvers<string>();
@@ -37,7 +37,7 @@ describe("SearchQueue", () => {
     assert.deepEqual(begun, [0, 1, 2]);
   });
 
-  test("gives askers turns, and the searches of each", async () => {
+  test("gives turns to the askers, and to the searches of each", async () => {
     const queue = new SearchQueue();
     const begun: string[] = [];
     void queue.add("first", async () => "while the others come");
@@ -52,7 +52,7 @@ describe("SearchQueue", () => {
     assert.deepEqual(begun, ["a1", "b1", "c1", "a2", "c1", "a3", "a1", "a2", "a1"]);
   });
 
-  test("rejects with `timeout` after 5 s, and goes on with nothing that was given up", async (t) => {
+  test("rejects with `timeout` after 5 s, and runs no slice of a search that timed out", async (t) => {
     t.mock.timers.enable({ apis: ["setTimeout"] });
     const queue = new SearchQueue();
     const slow = Promise.withResolvers<undefined>();
@@ -73,7 +73,7 @@ describe("SearchQueue", () => {
     assert.deepEqual(begun, [0]);
   });
 
-  test("rejects with `busy` while 64 are waiting; of who has most, where another asks", async () => {
+  test("rejects with `busy` past 64 searches: the new one, or the newest of an asker with more", async () => {
     const queue = new SearchQueue();
     const slow = Promise.withResolvers<string>();
     const waiting = Array.from({ length: 64 }, () => queue.add("a", () => slow.promise));

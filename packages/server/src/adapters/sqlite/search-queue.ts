@@ -1,35 +1,36 @@
 import { RoomLogError } from "../../hub/mod.ts";
 
-/** How long a search may take, its waiting included, in milliseconds. */
+/** Longest time of a search, including its wait in the queue, in milliseconds. */
 const SEARCH_MS = 5_000;
-/** Searches that are not done yet, of all askers. */
+/** Most unfinished searches, of all askers. */
 const SEARCHES_MAX = 64;
 
-/** Does a part of a search; its result at the end. */
+/** Runs one slice of a search. Resolves to the result when it is complete. */
 type Slice = () => Promise<unknown>;
 
 interface Search {
   readonly slice: Slice;
-  /** Nobody waits for it any more. */
+  /** Whether the search has settled. */
   isOver: boolean;
   readonly settle: (outcome: { readonly value: unknown } | { readonly error: unknown }) => void;
 }
 
 /**
- * Searches in slices of some milliseconds, as SQLite cannot be interrupted: the askers take turns, and so do the searches
- * of each. Whoever asks much waits for himself.
+ * Runs searches in slices of some milliseconds, because SQLite cannot be interrupted. The askers take turns, and so
+ * do the searches of each asker. So a busy asker delays only itself.
  */
 export class SearchQueue {
-  /** By asker, whose turn it is first. */
+  /** The waiting searches by asker, in the order of their turns. */
   readonly #waiting = new Map<string, Search[]>();
   #count = 0;
   #isRunning = false;
 
   /**
-   * Calls the slice until it gives a result.
+   * Calls the slice until it returns a result.
    *
-   * @throws {RoomLogError} `timeout`. `busy`: too many are waiting, and nobody has more of them than this asker; else the
-   *   newest of whoever has most gives way.
+   * @throws {RoomLogError} `timeout` when the search takes too long.
+   * @throws {RoomLogError} `busy` when the queue is full. The search of this asker is refused, unless another asker
+   *   has more; then that asker's newest search is.
    */
   add<T>(asker: string, slice: () => Promise<T | undefined>): Promise<T> {
     if (this.#count >= SEARCHES_MAX && !this.#makeRoom(asker)) return Promise.reject(busy());
@@ -80,18 +81,18 @@ export class SearchQueue {
     if (next === undefined) return undefined;
     const [asker, own] = next;
     const search = own.shift() as Search;
-    // The others' turns come before its next one.
+    // Move the asker behind the others.
     this.#waiting.delete(asker);
     if (own.length > 0) this.#waiting.set(asker, own);
     return [asker, search];
   }
 
-  /** Refuses a search of whoever has most, if that is not this asker. */
+  /** Refuses the newest search of the asker with the most, unless this asker would then have as many. */
   #makeRoom(asker: string): boolean {
     let most: Search[] = this.#waiting.get(asker) ?? [];
     const own = most.length;
     for (const other of this.#waiting.values()) if (other.length > most.length) most = other;
-    // With one more this asker would have as many.
+    // With its new search, this asker would have as many.
     if (most.length <= own + 1) return false;
     most.pop()?.settle({ error: busy() });
     this.#count -= 1;

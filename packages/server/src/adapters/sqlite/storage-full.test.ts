@@ -13,7 +13,7 @@ import { MIGRATIONS, migrate } from "./schema.ts";
 
 const DISK_BYTES = 4_194_304;
 
-describe("SqliteRoomLog on a disk that is full", { timeout: 300_000 }, () => {
+describe("SqliteRoomLog on a full disk", { timeout: 300_000 }, () => {
   let disk: string;
   let isMounted: boolean;
 
@@ -26,7 +26,7 @@ describe("SqliteRoomLog on a disk that is full", { timeout: 300_000 }, () => {
     rmSync(disk, { recursive: true });
   });
 
-  test("refuses with `storage-full`, stays up, and takes messages again when there is room", async (t) => {
+  test("rejects with `storage-full`, keeps running, and stores messages again when there is space", async (t) => {
     if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
     const errors: unknown[] = [];
     let recoveries = 0;
@@ -75,7 +75,7 @@ describe("SqliteRoomLog on a disk that is full", { timeout: 300_000 }, () => {
     }
   });
 
-  /** Writes until there is no room at all. */
+  /** Fills the disk completely. */
   function fill(): string {
     const filler = join(disk, "filler");
     const descriptor = openSync(filler, "w");
@@ -90,7 +90,7 @@ describe("SqliteRoomLog on a disk that is full", { timeout: 300_000 }, () => {
     return filler;
   }
 
-  test("does not open a database that it would have to update first, and says so", async (t) => {
+  test("open() refuses a database that needs a migration, with the reason", async (t) => {
     if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
     const folder = join(disk, "log");
     mkdirSync(folder);
@@ -109,7 +109,7 @@ describe("SqliteRoomLog on a disk that is full", { timeout: 300_000 }, () => {
     await (await SqliteRoomLog.open({ folder, onError: () => undefined })).close();
   });
 
-  test("does not open a new log, or one that is damaged, for reading only", async (t) => {
+  test("open() does not open a missing or damaged log read-only", async (t) => {
     if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
     const folder = join(disk, "log");
     const log = await SqliteRoomLog.open({ folder });
@@ -126,7 +126,7 @@ describe("SqliteRoomLog on a disk that is full", { timeout: 300_000 }, () => {
     rmSync(filler);
   });
 
-  test("opened for reading only ends as `failed` where writing shows that entries may be gone", async (t) => {
+  test("opened read-only ends with `failed` when the writable log gets a new epoch", async (t) => {
     if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
     const folder = join(disk, "log");
     let writer: Worker | undefined;
@@ -160,7 +160,7 @@ describe("SqliteRoomLog on a disk that is full", { timeout: 300_000 }, () => {
     await log.close();
   });
 
-  test("opened for reading only can be closed at once, and gives the folder back", async (t) => {
+  test("opened read-only can be closed at once, and releases the folder", async (t) => {
     if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
     const folder = join(disk, "log");
     const before = await SqliteRoomLog.open({ folder });

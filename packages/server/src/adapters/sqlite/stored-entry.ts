@@ -1,14 +1,14 @@
 import type { Entry, NewEntry } from "../../hub/mod.ts";
 import { KINDS, SEQ_MAX } from "./schema.ts";
 
-/** An entry as it is stored: seq, at, kind, author, id, key, body. */
+/** A stored entry: seq, at, kind, author, id, key, body. */
 export type Row = readonly [number, number, number, string, string | null, string | null, string];
 
 export function charactersOf(row: Row): number {
   return row[6].length;
 }
 
-/** Its columns, in that order. */
+/** The columns of a {@link Row}, in its order. */
 export const COLUMNS: string = `place & ${SEQ_MAX}, at, kind, author, id, key, body`;
 
 export function toEntry(room: string, epoch: string, [seq, at, kind, from, id, key, body]: Row): Entry {
@@ -16,7 +16,7 @@ export function toEntry(room: string, epoch: string, [seq, at, kind, from, id, k
   return kind === KINDS.set ? { ...entry, kind: "set", key: key ?? "" } : { ...entry, kind: "chat" };
 }
 
-/** What is followed is what is stored: UTF-8 has no half characters. */
+/** Replaces lone surrogates, which UTF-8 cannot store. So followers get the entry exactly as stored. */
 export function toStorable(entry: NewEntry): NewEntry {
   const { id, from, body } = entry;
   const isWhole =

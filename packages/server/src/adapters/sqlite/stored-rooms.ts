@@ -2,17 +2,17 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { RoomLogError } from "../../hub/mod.ts";
 import { ROOMS_MAX, SEQ_BITS, SEQ_MAX } from "./schema.ts";
 
-/** Rooms whose end is remembered; the others are looked up. */
+/** Most rooms cached. */
 const CACHED_MAX = 10_000;
 
-/** A room and where its log ends. */
+/** A room and the end of its log. */
 export interface StoredRoom {
   readonly no: number;
   lastSeq: number;
   lastAt: number;
 }
 
-/** The rooms as the writer knows them: their numbers and the ends of their logs. */
+/** The writer's view of the rooms: their numbers and the ends of their logs. */
 export class StoredRooms {
   readonly #cached = new Map<string, StoredRoom>();
   readonly #find: StatementSync;
@@ -30,14 +30,14 @@ export class StoredRooms {
     return this.#cached.get(name) ?? this.#load(name);
   }
 
-  /** Creates the room, within a transaction. */
+  /** Creates a room. Call it in a transaction. */
   create(name: string): StoredRoom {
     const no = Number(this.#insert.run(name).lastInsertRowid);
     if (no > ROOMS_MAX) throw new RoomLogError("io", `Cannot create a room: there are ${ROOMS_MAX} already`);
     return this.#remember(name, { no, lastSeq: 0, lastAt: 0 });
   }
 
-  /** What was remembered may not have been committed. */
+  /** Clears the cache, because what was added may not be committed. */
   clear(): void {
     this.#cached.clear();
   }

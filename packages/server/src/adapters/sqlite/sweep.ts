@@ -4,10 +4,10 @@ import type { Retention } from "./retention.ts";
 import { SEQ_BITS, SEQ_MAX } from "./schema.ts";
 import type { WordIndex } from "./word-index.ts";
 
-/** Rooms that are looked at in one step. */
+/** Rooms checked in one step. */
 const STEP_ROOMS = 64;
 
-/** Goes through all rooms for what was left undone when a server stopped, and for entries that have become too old. */
+/** Goes through all rooms, to find work left over from the last run and entries that became too old. */
 export class Sweep implements Task {
   readonly #words: WordIndex;
   readonly #retention: Retention;
@@ -23,7 +23,7 @@ export class Sweep implements Task {
       FROM rooms WHERE no >= ? ORDER BY no LIMIT ${STEP_ROOMS}`);
   }
 
-  /** Once more, from the first room, if there can be anything. */
+  /** Starts a new sweep, if there can be work. */
   begin(): void {
     if (this.#retention.isUnlimited && !this.#words.hasMissed) return;
     this.#words.hasMissed = false;

@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import { RoomLogError } from "../../hub/mod.ts";
 import type { Call, ErrorFacts, Methods, Reply } from "./worker-calls.ts";
 
-/** For a thread that runs from source, as in a checkout of the repository. */
+/** Node's option for a thread that runs from TypeScript sources, as in a checkout of the repository. */
 const SOURCES = "--conditions=@landline/source";
 
 interface Waiting {
@@ -10,22 +10,22 @@ interface Waiting {
   readonly reject: (error: RoomLogError) => void;
 }
 
-/** How a thread is started. */
+/** Options of a {@link Thread}. */
 export interface ThreadOptions {
-  /** What it is, for errors. */
+  /** The thread's name in error texts. */
   readonly name: string;
-  /** The file that it runs. */
+  /** The file that the thread runs. */
   readonly url: string;
   readonly data: unknown;
-  /** Calls that wait for an answer; above they are refused with `busy`. */
+  /** Most calls that wait for an answer. Past this, calls are refused with `busy`. */
   readonly callsMax: number;
   readonly report: (error: unknown) => void;
 }
 
-/** A worker thread and the calls that wait for it. When it dies, all of them are rejected. */
+/** A worker thread and its pending calls. When the thread dies, they are all rejected. */
 export class Thread<M extends Methods<M>> {
   readonly worker: Worker;
-  /** Resolves when the thread has ended; to an error if it should not have. */
+  /** Resolves when the thread has ended. The value is an error if it ended unexpectedly. */
   readonly ended: Promise<RoomLogError | undefined>;
   readonly #options: ThreadOptions;
   readonly #waiting = new Map<number, Waiting>();
@@ -35,7 +35,8 @@ export class Thread<M extends Methods<M>> {
 
   constructor(options: ThreadOptions) {
     this.#options = options;
-    // Hooks that find the sources of other packages are not there in a thread; Node's own option is.
+    // A thread does not inherit the parent's module hooks, which find the sources of other packages. Node's own
+    // option works.
     const sources = options.url.endsWith(".ts") ? { execArgv: [SOURCES] } : {};
     this.worker = new Worker(new URL(options.url), { workerData: options.data, name: options.name, ...sources });
     this.worker.on("message", (reply: Reply) => this.#settle(reply));
@@ -60,7 +61,10 @@ export class Thread<M extends Methods<M>> {
     });
   }
 
-  /** @throws {RoomLogError} what the method throws; `busy`; `failed` if the thread is dead or dies meanwhile. */
+  /**
+   * Calls a method of the thread. Rejects with the method's error, with `busy`, or with `failed` when the thread is
+   * dead.
+   */
   call<K extends keyof M & string>(method: K, ...args: Parameters<M[K]>): Promise<Awaited<ReturnType<M[K]>>> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#waiting.size >= this.#options.callsMax) {
@@ -73,15 +77,14 @@ export class Thread<M extends Methods<M>> {
     return new Promise((resolve, reject) => this.#waiting.set(call, { resolve, reject }));
   }
 
-  /** Lets it answer what it was asked, and ends it. */
+  /** Ends the thread. Calls that are still pending are rejected with `closed`. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    // The end of its port ends a thread that has nothing else to do; none of ours has after its last answer.
     await this.worker.terminate();
     await this.ended;
   }
 
-  /** Ends it as soon as it comes back from what it waits for, be that never; nothing waits for it. */
+  /** Ends the thread when it returns from its current call, if ever, and does not wait for it. */
   abandon(): void {
     this.#isClosing = true;
     this.worker.unref();

@@ -11,7 +11,7 @@ const COMMITS = 5;
 const HEADER_BYTES = 32;
 const FRAME_BYTES = 24 + 4_096;
 
-/** The log's header or a frame's. */
+/** Whether a byte is in the header of the log or of a frame. */
 function isInHeader(at: number): boolean {
   return at < HEADER_BYTES || (at - HEADER_BYTES) % FRAME_BYTES < 24;
 }
@@ -48,7 +48,7 @@ describe("readWal()", () => {
     bytes[at] = (bytes[at] as number) ^ (1 << (at % 8));
     return bytes;
   };
-  /** How many transactions SQLite recovers. */
+  /** The number of transactions that SQLite recovers. */
   const recovered = (bytes: Buffer): number => {
     const file = join(folder, "recovered.db");
     writeFileSync(file, database);
@@ -62,7 +62,7 @@ describe("readWal()", () => {
   };
   const commitsBefore = (at: number) => ends.filter((end) => end > HEADER_BYTES && end <= at).length;
 
-  test("takes whole transactions, as SQLite does, wherever the log is cut", () => {
+  test("reads whole transactions, as SQLite does, at every truncation", () => {
     assert.equal(pages.at(-1)?.size !== pages[1]?.size, true, "the transactions have pages of their own");
     const edges = ends.flatMap((end) => [end - 1, end, end + 1, end + 24, end + FRAME_BYTES]);
     for (const length of [0, 1, ...edges].filter((each) => each <= wal.length)) {
@@ -73,10 +73,10 @@ describe("readWal()", () => {
     }
   });
 
-  test("finds the commits behind a byte that was flipped, unless it is one of the last transaction", () => {
+  test("finds the commits after a flipped byte, unless it is in the last transaction", () => {
     for (let at = 0; at < wal.length; at += isInHeader(at) ? 1 : 7) {
       const { pages: taken, lostCommits } = read(flipped(at));
-      // A header is needed by every transaction.
+      // All transactions need a valid header.
       const commits = at < HEADER_BYTES ? 0 : commitsBefore(at);
       assert.deepEqual(taken, pages[commits], `byte ${at}`);
       if (at >= (ends.at(-2) as number)) continue;
@@ -85,13 +85,13 @@ describe("readWal()", () => {
     }
   });
 
-  test("takes what SQLite takes when a byte was flipped", () => {
+  test("reads what SQLite reads when a byte was flipped", () => {
     for (let at = 0; at < wal.length; at += isInHeader(at) ? 1 : 409) {
       assert.equal(recovered(flipped(at)), at < HEADER_BYTES ? 0 : commitsBefore(at), `byte ${at}`);
     }
   });
 
-  test("finds nothing lost where the log was begun again over an older one, or the last transaction is torn", () => {
+  test("finds no loss in a log restarted over an older one, or with a torn last transaction", () => {
     const file = join(folder, "again.db");
     const db = new DatabaseSync(file);
     db.exec("PRAGMA journal_mode = WAL; CREATE TABLE numbers (number INTEGER, text TEXT)");
@@ -105,12 +105,12 @@ describe("readWal()", () => {
     assert.ok(begunAgain.length > HEADER_BYTES + 2 * FRAME_BYTES);
     assert.equal(read(begunAgain).lostCommits, 0);
     assert.ok(read(begunAgain).pages.size > 0);
-    // A file that has its full length before its last pages are on the disk.
+    // A power cut can leave the file with its full length but without its last pages.
     const torn = Buffer.from(wal).fill(0, (ends.at(-2) as number) + 100);
     assert.deepEqual(read(torn), { pages: pages.at(-2), lostCommits: 0 });
   });
 
-  test("takes any bytes for what they are: no log", () => {
+  test("finds nothing in random bytes", () => {
     for (const bytes of [
       Buffer.alloc(0),
       Buffer.alloc(HEADER_BYTES + 3 * FRAME_BYTES),

@@ -1,30 +1,30 @@
 import { closeSync, openSync, readSync } from "node:fs";
 
-/** Where SQLite's write-ahead log keeps what: https://sqlite.org/fileformat2.html, section 4. */
+/** The layout of SQLite's write-ahead log: https://sqlite.org/fileformat2.html, section 4. */
 const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
-/** The lowest bit of the magic number says that checksums are of big-endian words. */
+/** The lowest bit of the magic number means that the checksums use big-endian words. */
 const MAGIC = 0x377f0682;
 const PAGE_BYTES_MIN = 512;
 const PAGE_BYTES_MAX = 65_536;
-/** The size of the pages of Landline's databases, for a log whose header does not tell. */
+/** The page size of Landline's databases. Used if the header is damaged. */
 const PAGE_BYTES = 4_096;
 
-/** Fills the buffer from a position; returns the number of bytes that there were. */
+/** Fills the buffer from a position. Returns the number of bytes read. */
 export type ReadAt = (buffer: Buffer, position: number) => number;
 
-/** What a write-ahead log holds. */
+/** The content of a write-ahead log. */
 export interface Wal {
-  /** Pages in the transactions that SQLite takes when it recovers the database. */
+  /** Pages of the transactions that SQLite recovers. */
   readonly pages: ReadonlySet<number>;
-  /** Transactions that end after a frame that cannot be read. SQLite leaves them out. */
+  /** Transactions that end after a damaged frame. SQLite skips them. */
   readonly lostCommits: number;
 }
 
 /**
- * Reads a write-ahead log as SQLite does when it recovers: up to the first frame that does not continue the checksums. Then
- * it looks for commits of the same salts behind that frame. Writes reach the log in order, so a killed process leaves none;
- * a power cut can, in what was not yet forced to the disk.
+ * Reads a write-ahead log as SQLite does in recovery: up to the first frame that breaks the checksum chain. Then it
+ * looks for commits with the same salts after that frame. A killed process leaves none, because writes reach the log
+ * in order. A power cut can, in the part that was not synced.
  */
 export function readWal(read: ReadAt): Wal {
   const pages = new Set<number>();
@@ -56,14 +56,17 @@ export function readWal(read: ReadAt): Wal {
       continue;
     }
     if (page === 0) continue;
-    // Without a header the first frame tells the salts.
+    // Without a header, use the salts of the first frame.
     salts ??= Buffer.from(frameSalts);
     if (isCommit && salts.equals(frameSalts)) lostCommits += 1;
   }
   return { pages, lostCommits };
 }
 
-/** The same for a file; one that is not there holds nothing. SQLite has no locks on it that closing it would drop. */
+/**
+ * Reads a write-ahead log file; a missing one is empty. Closing it is safe, because SQLite holds no POSIX locks on
+ * this file.
+ */
 export function readWalFile(file: string): Wal {
   let descriptor: number;
   try {
@@ -81,7 +84,7 @@ export function readWalFile(file: string): Wal {
 
 type Checksum = [number, number];
 
-/** Continues a checksum with bytes, eight at a time. */
+/** Updates a checksum with bytes, eight at a time. */
 function addTo(sum: Checksum, bytes: Buffer, isBigEndian: boolean): void {
   let [a, b] = sum;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -93,7 +96,7 @@ function addTo(sum: Checksum, bytes: Buffer, isBigEndian: boolean): void {
   sum[1] = b;
 }
 
-/** Whether the two words at a place, which are big-endian in any log, are this checksum. */
+/** Whether two words equal the checksum. They are big-endian in every log. */
 function isSum([a, b]: Checksum, bytes: Buffer, at: number): boolean {
   return bytes.readInt32BE(at) === a && bytes.readInt32BE(at + 4) === b;
 }

@@ -4,12 +4,12 @@ import type { Task } from "./housekeeping.ts";
 import { KINDS, SEQ_BITS, SEQ_MAX } from "./schema.ts";
 import { tokensOf } from "./word-tokens.ts";
 
-/** What is indexed in one step: at most so many entries, and no further one above so many characters. */
+/** Most entries indexed in one step. A step also ends past this many UTF-16 units. */
 const STEP_ENTRIES = 128;
 const STEP_CHARACTERS = 32_768;
-/** Rooms that wait for it; others are found by the next sweep. */
+/** Most rooms queued. The next sweep finds the others. */
 const ROOMS_MAX = 10_000;
-/** How long a search waits for the index, in milliseconds; then it finds what there is. */
+/** How long a search waits for the index, in milliseconds. */
 const WAIT_MS = 250;
 
 interface Waiting {
@@ -17,13 +17,13 @@ interface Waiting {
   readonly resolve: () => void;
 }
 
-/** Fills the full-text index behind the commits, room by room. */
+/** Fills the full-text index in the background, room by room. */
 export class WordIndex implements Task {
   readonly #db: DatabaseSync;
   readonly #durability: Durability;
-  /** Rooms with entries that are not in the index yet. */
+  /** Rooms with entries that are not indexed yet. */
   readonly #rooms = new Set<number>();
-  /** Rooms were left out, which a sweep must find. */
+  /** Whether rooms were left out of the queue. A sweep must find them. */
   hasMissed = false;
   readonly #waiting = new Map<number, Set<Waiting>>();
   readonly #readMark: StatementSync;
@@ -41,13 +41,13 @@ export class WordIndex implements Task {
     this.#mark = db.prepare("UPDATE rooms SET words_seq = ? WHERE no = ?");
   }
 
-  /** The room has new entries, or may have. */
+  /** Queues a room that may have new entries. */
   add(no: number): void {
     if (this.#rooms.size < ROOMS_MAX) this.#rooms.add(no);
     else this.hasMissed = true;
   }
 
-  /** Resolves when the room is indexed up to the entry, or after a while. */
+  /** Resolves when the room is indexed up to the entry, or after {@link WAIT_MS}. */
   wait(no: number, seq: number): Promise<void> {
     if (this.#markOf(no) >= seq) return Promise.resolve();
     this.#rooms.add(no);
@@ -69,7 +69,7 @@ export class WordIndex implements Task {
   }
 
   step(): boolean {
-    // A room that somebody searches comes first.
+    // Rooms with a waiting search come first.
     const no = this.#waiting.keys().next().value ?? this.#rooms.values().next().value;
     if (no === undefined) return false;
     const until = transactLazily(this.#db, this.#durability, () => this.#index(no));
@@ -80,7 +80,7 @@ export class WordIndex implements Task {
     return true;
   }
 
-  /** Tells up to where the room is indexed; nothing if that is the end. */
+  /** Indexes one step. Returns the last indexed `seq`, or `undefined` if the room is complete. */
   #index(no: number): number | undefined {
     const mark = this.#markOf(no);
     const entries = this.#read.all(no, mark, no, STEP_ENTRIES);

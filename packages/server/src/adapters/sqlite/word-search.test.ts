@@ -5,7 +5,7 @@ import { migrate } from "./schema.ts";
 import { WordIndex } from "./word-index.ts";
 import { WordSearch } from "./word-search.ts";
 
-/** A room with these texts, indexed; by their `seq`. */
+/** A database with one room that has these texts, indexed. */
 function indexed(texts: Iterable<readonly [number, string]>) {
   const db = new DatabaseSync(":memory:");
   migrate(db, "", new Date());
@@ -30,7 +30,7 @@ describe("WordSearch", () => {
     return { seqs: rows.map(([seq]) => seq), before };
   };
 
-  test("finds words and beginnings of words in all blocks, the newest first", () => {
+  test("finds words and prefixes in all blocks, newest first", () => {
     const search = new WordSearch(indexed(texts), () => 0);
     const newestFirst = seqs.toReversed();
     for (const query of ["tea", "te", "1x0x2 tea", "1x0", "t"]) {
@@ -42,7 +42,7 @@ describe("WordSearch", () => {
     assert.deepEqual(new WordSearch(indexed([])).search(2, "tea", ALL), { rows: [] });
   });
 
-  test("stops at its limits, and after a block when its time is over, and says where to go on", () => {
+  test("stops at its limits, or after a block when its time is over, and returns where to continue", () => {
     const db = indexed(texts);
     const search = new WordSearch(db, () => 0);
     assert.deepEqual(found(search, "tea", { limit: 3 }), { seqs: seqs.toReversed().slice(0, 3), before: BLOCK + 1 });
@@ -66,15 +66,15 @@ describe("WordSearch", () => {
     );
   });
 
-  test("finds each letter and digit by itself", () => {
+  test("finds every letter and digit on its own", () => {
     const letters: string[] = [];
     for (let point = 0; point <= 0x10ffff; point += 1) {
       const letter = String.fromCodePoint(point);
-      // Ideographs and syllables are many and alike.
+      // Ideographs and syllables are many and similar, so only some are tested.
       const isOneOfMany = /[\p{Script=Han}\p{Script=Hangul}\p{Script=Tangut}\p{Co}]/u.test(letter) && point % 97 !== 0;
       if (/[\p{L}\p{N}]/u.test(letter) && !isOneOfMany) letters.push(letter);
     }
-    // Each between others, which are not to be taken for it.
+    // Each stands between other letters, which must not match.
     const search = new WordSearch(
       indexed(letters.flatMap((letter, i) => [[2 * i + 1, letter] as const, [2 * i + 2, "!? ж"]])),
     );

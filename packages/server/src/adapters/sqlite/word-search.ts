@@ -4,26 +4,27 @@ import { SEQ_BITS, SEQ_MAX } from "./schema.ts";
 import { COLUMNS, charactersOf, type Row } from "./stored-entry.ts";
 import { blockOf, blockStart, tokenOf } from "./word-tokens.ts";
 
-/** After so many milliseconds, and the block that was begun, others have their turn. */
+/** Length of a slice, in milliseconds. A slice always completes its block. */
 const SLICE_MS = 10;
 
-/** What a part of a search looks for. */
+/** The range and limits of one slice of a search. */
 export interface SearchRange {
-  /** Entries below this `seq`. */
+  /** Only entries before this `seq`. */
   readonly before: number;
-  /** It is enough with so many, or with more characters than these. */
+  /** Most rows. */
   readonly limit: number;
+  /** The slice ends when the texts found exceed this many UTF-16 units. */
   readonly charactersMax: number;
 }
 
-/** What a part of a search has found, newest first. */
+/** The result of one slice, newest first. */
 export interface Found {
   readonly rows: readonly Row[];
-  /** Go on below this `seq`; absent if there is nothing. */
+  /** Where to continue: before this `seq`. Absent if the search is complete. */
   readonly before?: number;
 }
 
-/** Searches rooms by the index of words, block by block from the newest entries on. */
+/** Searches a room with the word index, block by block, newest first. */
 export class WordSearch {
   readonly #ends: StatementSync;
   readonly #search: StatementSync;
@@ -40,7 +41,7 @@ export class WordSearch {
     this.#search.setReturnArrays(true);
   }
 
-  /** Looks through one block at least. */
+  /** Runs one slice. It searches at least one block. */
   search(no: number, query: string, { before, limit, charactersMax }: SearchRange): Found {
     const words = wordsOf(query);
     const ends = this.#ends.get(no);
@@ -53,7 +54,7 @@ export class WordSearch {
     while (last >= first) {
       const block = blockOf(last);
       const start = blockStart(block);
-      // A word is letters and digits only, so that nothing in it can end the quotes.
+      // A word has only letters and digits, so it cannot end the quotes.
       const match = `${words.map((word) => `"${tokenOf(no, block, word)}"`).join(" ")}*`;
       const found = this.#search.iterate(match, no, start, no, last, limit - rows.length);
       for (const row of found as unknown as Iterable<Row>) {

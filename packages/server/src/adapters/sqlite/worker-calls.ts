@@ -2,19 +2,20 @@ import { parentPort } from "node:worker_threads";
 import { RoomLogError, type RoomLogErrorCode } from "../../hub/mod.ts";
 import { toRoomLogError } from "./database.ts";
 
-/** What a thread can be asked: each method is called by name, its arguments and result are copied. */
+/** The methods of a thread. They are called by name; arguments and results are copied. */
 // biome-ignore lint/suspicious/noExplicitAny: the arguments are each method's own.
 export type Methods<M> = { readonly [K in keyof M]: (...args: any[]) => unknown };
 
-/** A call on its way to the thread, and what comes back. */
+/** A call to the thread. */
 export type Call = readonly [call: number, method: string, args: readonly unknown[]];
+/** An answer from the thread. */
 export type Reply =
   | { readonly call: number; readonly value: unknown }
   | { readonly call: number; readonly error: ErrorFacts }
-  /** Something failed that nobody asked for. */
+  /** A failure that belongs to no call. */
   | { readonly call: undefined; readonly error: ErrorFacts };
 
-/** An error as it crosses threads, which would lose its class and code. */
+/** An error between threads. A structured clone would lose its class and code. */
 export interface ErrorFacts {
   readonly code: RoomLogErrorCode;
   readonly message: string;
@@ -22,8 +23,8 @@ export interface ErrorFacts {
 }
 
 /**
- * Makes this worker thread answer calls. The methods are made by the first one, so that an error of theirs is that
- * one's answer.
+ * Answers calls in this worker thread. The first call creates the methods, so an error of their constructor answers
+ * that call.
  */
 export function answerCalls<M extends Methods<M>>(action: string, make: (report: (error: unknown) => void) => M): void {
   const port = parentPort;
@@ -44,7 +45,7 @@ export function answerCalls<M extends Methods<M>>(action: string, make: (report:
         (error) => post({ call, error: facts(error) }),
       );
     } catch (error) {
-      // Nothing catches it: the thread ends, and whoever waits for it is told.
+      // Do not catch it: the thread ends, and the parent rejects all pending calls.
       if (error instanceof RoomLogError && error.code === "failed") throw error;
       post({ call, error: facts(error) });
     }

@@ -1,4 +1,4 @@
-/** The thread that writes: it alone has a connection for writing. */
+/** The entry point of the writer thread, which has the only connection for writing. */
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { workerData } from "node:worker_threads";
@@ -21,18 +21,18 @@ import { Sweep } from "./sweep.ts";
 import { WordIndex } from "./word-index.ts";
 import { answerCalls } from "./worker-calls.ts";
 
-/** How long a commit waits for another process that writes, in milliseconds: the thread cannot be ended meanwhile. */
+/** How long a commit waits for another process that writes, in milliseconds. The thread cannot be ended meanwhile. */
 const WRITE_TIMEOUT_MS = 1_000;
-/** How often all rooms are looked at, in milliseconds. */
+/** Interval of the sweep over all rooms, in milliseconds. */
 const SWEEP_MS = 60_000;
-/** How often the files are looked at while nothing is committed, in milliseconds. */
+/** Interval of the file checks without commits, in milliseconds. */
 const WATCH_MS = 1_000;
 
 export interface WriterData {
   readonly folder: string;
   readonly durability: Durability;
   readonly keep: Keep;
-  /** For tests: what the machine's start is called, and how large the database may be. */
+  /** For tests: the boot's id and the largest size of the database. */
   readonly boot?: string | undefined;
   readonly pagesMax?: number | undefined;
 }
@@ -70,7 +70,7 @@ class Writer {
       this.#db = db;
       renamed = migrate(db, file, new Date());
       this.#epoch = beginRun(db, { durability, boot, isLossy: loss !== undefined });
-      // What an earlier run has left of the write-ahead log must not be taken for this one's.
+      // Reset the write-ahead log, so that a later check finds only commits of this run in it.
       db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
       this.#lastCommit = new LastCommitFile(join(folder, LAST_COMMIT_FILE), {
         epoch: this.#epoch,
@@ -93,7 +93,7 @@ class Writer {
     this.#housekeeping = new Housekeeping(
       [this.#words, this.#ids, this.#retention, sweep],
       () => this.#end(this.#files.fault()),
-      (error) => report(toRoomLogError(error, "tidy the rooms up")),
+      (error) => report(toRoomLogError(error, "clean up the rooms")),
     );
     this.#timers = [
       setInterval(() => {
@@ -110,13 +110,14 @@ class Writer {
     if (loss !== undefined) report(new RoomLogError("damaged", loss));
   }
 
-  /** The log's epoch. */
+  /** Returns the log's epoch. */
   start(): string {
     return this.#epoch;
   }
 
   commit(batch: Batch): Committed {
-    // Before, as the commit would lengthen a log that was cut short; and after, as nothing may be acknowledged that is lost.
+    // Check before, because a commit would extend a truncated file. Check after, because lost entries must not be
+    // acknowledged.
     this.#end(this.#files.fault());
     const grown = new Map<number, Growth>();
     const committed = this.#appender.commit(batch, grown);
@@ -137,7 +138,7 @@ class Writer {
     return this.#rooms.get(room)?.lastSeq ?? 0;
   }
 
-  /** Resolves when a search finds what is in the room now, or after a while. */
+  /** Resolves when the index has the room's present entries, or after a while. */
   async indexed(name: string): Promise<void> {
     const room = this.#rooms.get(name);
     if (room === undefined) return;
@@ -150,7 +151,7 @@ class Writer {
     for (const timer of this.#timers) clearInterval(timer);
     this.#housekeeping.stop();
     try {
-      // Whatever the setting: nothing is noted as being on the disk that is not.
+      // Sync with any durability setting: the run must not be recorded as clean before its entries are on the disk.
       setDurability(this.#db, "disk");
       transact(this.#db, () => endRun(this.#db, this.#durability));
     } catch (error) {
@@ -163,18 +164,15 @@ class Writer {
     }
   }
 
-  /**
-   * Ends the thread if something has happened to the files, and with it the log. What was acknowledged is put where it is
-   * found again.
-   */
+  /** Throws if there is a fault, which ends the thread and the log. First rescues the acknowledged entries. */
   #end(fault: FileFault | undefined): void {
     if (fault === undefined) return;
     throw new RoomLogError("failed", `${describeFault(fault)}; ${this.#rescue(fault)}`);
   }
 
-  /** Says what was done. The files are still there for this process, whatever their names lead to. */
+  /** Saves what it can and returns a text about it. The open files are still accessible, wherever their names lead. */
   #rescue({ file, kind }: FileFault): string {
-    if (kind === "cut") return "what it held is lost";
+    if (kind === "cut") return "its content is lost";
     try {
       if (file !== this.#file) {
         const isWhole = firstValue(this.#db, "PRAGMA wal_checkpoint(FULL)") === 0;
@@ -185,7 +183,7 @@ class Writer {
       this.#db.prepare("VACUUM INTO ?").run(copy);
       return `all messages were written to ${copy}`;
     } catch (error) {
-      return `they could not be kept: ${toRoomLogError(error, "rescue the rooms").message}`;
+      return `its messages could not be copied: ${toRoomLogError(error, "rescue the rooms").message}`;
     }
   }
 }
@@ -193,7 +191,7 @@ class Writer {
 export type WriterMethods = Pick<Writer, "start" | "commit" | "lastSeq" | "indexed" | "close">;
 
 const data = workerData as WriterData;
-/** Held until the log is closed or this thread ends, also while the disk is too full to open the database. */
+/** Held until the log is closed or this thread ends, even while the disk is too full to open the database. */
 let lock: FolderLock | undefined;
 answerCalls<WriterMethods>(`open ${data.folder}`, (report) => {
   makeFolder(data.folder);
