@@ -13,7 +13,7 @@ failOnLeaks();
 const DEFAULTS: Settings = { ...DEFAULT_CONFIG, ...DEFAULT_LIMITS };
 const NUMBERS = Object.entries(SETTINGS).filter(([, { kind }]) => !["text", "hosts", "choice", "port"].includes(kind));
 
-/** Everything as large as others need it. */
+/** Settings large enough for the relations of all others. */
 const ROOMY: Settings = { ...DEFAULTS, frameBytesMax: 2 ** 28, outboxBytesMax: 2 ** 31 - 1 };
 
 function refusal(given: Partial<Settings>, base: Settings = ROOMY): string | undefined {
@@ -27,7 +27,7 @@ function refusal(given: Partial<Settings>, base: Settings = ROOMY): string | und
 }
 
 describe("checkSettings()", () => {
-  test("gives the defaults as they are", () => {
+  test("returns the defaults unchanged", () => {
     const { data: _, ...defaults } = DEFAULTS;
     assert.deepEqual(checkSettings(DEFAULTS), defaults);
     assert.deepEqual(checkSettings({ ...DEFAULTS, data: "./data" }), { ...defaults, data: "./data" });
@@ -35,7 +35,7 @@ describe("checkSettings()", () => {
 
   for (const [name, setting] of NUMBERS) {
     const { min, max } = boundsOf(setting);
-    test(`${name} is from ${min} to ${max}`, () => {
+    test(`accepts ${name} from ${min} to ${max}`, () => {
       const step = setting.kind === "rate" ? 0.0001 : 1;
       const wrong = [
         min - step,
@@ -66,9 +66,9 @@ describe("checkSettings()", () => {
   }
 
   for (const { name, other, least } of RELATIONS) {
-    test(`${name} is large enough for ${other}`, async () => {
+    test(`requires ${name} to be large enough for ${other}`, async () => {
       const [setting, otherSetting] = [SETTINGS[name], SETTINGS[other]] as [Setting, Setting];
-      // Nothing else needs much.
+      // Keep the needs of the other settings small.
       const small = { messageBytesMax: 1, topicBytesMax: 1, membersMax: 1, roomListMax: 1, roomsMax: 1 };
       const value = other === "frameBytesMax" ? 65_536 : 10_000;
       const enough = least(value);
@@ -95,7 +95,7 @@ describe("checkSettings()", () => {
     });
   }
 
-  test("names texts and choices that are wrong, and every mistake", () => {
+  test("names every invalid text and choice", () => {
     const wrong = { host: "", port: 65_536, hosts: ["http://a"], durability: "dsik", rates: true, data: "", pingMs: 0 };
     assert.deepEqual(refusal(wrong as unknown as Partial<Settings>)?.split("\n"), [
       'Cannot use host "": not a text',
@@ -109,7 +109,7 @@ describe("checkSettings()", () => {
   });
 });
 
-test("startServer() refuses settings that cannot work, and holds nothing open", async () => {
+test("startServer() refuses invalid settings, and leaves nothing open", async () => {
   await assert.rejects(startServer({ port: 0, limits: { outboxBytesMax: 1 } }), {
     name: "RangeError",
     message: /^Cannot use outboxBytesMax 1: with frameBytesMax 64KiB it must be at least 260KiB/,

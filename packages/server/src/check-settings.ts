@@ -2,14 +2,15 @@ import { RELATIONS, SETTINGS, type ServerConfig, type Setting } from "./config.t
 import type { ChatLimits } from "./core/mod.ts";
 import { formatSetting, parseSetting, type SettingValue } from "./setting-value.ts";
 
-/** Every setting and limit by its name. */
+/** All settings and limits, by name. */
 export type Settings = ServerConfig & ChatLimits;
 export type SettingName = keyof Settings;
 
 /**
- * Checks settings that were given in code. Unlimited is `Infinity` there.
+ * Validates settings that were passed in code, where `Infinity` means unlimited.
  *
- * @throws {RangeError} naming each one that cannot work, its value, and what it must be.
+ * @throws {RangeError} when a setting is invalid. The message has a line for each, with its value and what it must
+ *   be.
  */
 export function checkSettings(settings: Settings): Settings {
   const problems: string[] = [];
@@ -32,7 +33,7 @@ export function checkSettings(settings: Settings): Settings {
   return checked;
 }
 
-/** What is wrong with settings beside each other, in one line each. Each value is right by itself. */
+/** Returns a line for each setting that does not fit another one. Each value must be valid on its own. */
 export function relationProblems(settings: Settings, origin?: (name: SettingName) => string): readonly string[] {
   const shown = (name: SettingName): string => {
     const value = formatSetting(SETTINGS[name] as Setting, settings[name]);

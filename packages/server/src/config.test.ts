@@ -6,7 +6,7 @@ import { SETTINGS } from "./config.ts";
 import { DEFAULT_SETTINGS } from "./load-config.ts";
 import { formatSetting } from "./setting-value.ts";
 
-test("docs/limits.md has each setting once, with its default, and no others", () => {
+test("docs/limits.md lists each setting once, with its default, and no others", () => {
   const text = readFileSync(new URL("../../../docs/limits.md", import.meta.url), "utf8");
   const [, server = ""] = text.split(/^## /m);
   const rows = [...server.matchAll(/^\| `(\w+)` \| ([^|]+?) \|/gm)].map(([, name, value]) => [name, value]);
@@ -16,6 +16,6 @@ test("docs/limits.md has each setting once, with its default, and no others", ()
   assert.deepEqual(rows.sort(), settings.sort());
 });
 
-test("SETTINGS says of each setting in one line what it is for", () => {
+test("SETTINGS describes each setting in one line", () => {
   for (const [name, { about }] of Object.entries(SETTINGS)) assert.match(about, /^[a-z].{10,90}[^.]$/, name);
 });

@@ -1,9 +1,9 @@
-/** A text that is no JSON, with the place where it stops being it. */
+/** A JSON syntax error with its line and column. */
 export class JsonSyntaxError extends Error {
   override readonly name = "JsonSyntaxError";
 }
 
-/** `JSON.parse` with an error that names line and column. @throws {JsonSyntaxError} */
+/** Like `JSON.parse`, but the error names line and column. @throws {JsonSyntaxError} when the text is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -16,7 +16,10 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** How much of the text could be the beginning of JSON. V8 tells the place of some mistakes only. */
+/**
+ * Returns the length of the longest prefix that could be the start of JSON. V8's errors do not always have a
+ * position.
+ */
 function wrongFrom(text: string): number {
   let good = 0;
   let bad = text.length + 1;

@@ -29,18 +29,18 @@ async function problems(sources: ConfigSources): Promise<readonly string[]> {
 }
 
 describe("loadConfig()", () => {
-  test("gives the defaults where nothing is said", async () => {
+  test("returns the defaults without any source", async () => {
     const { config, settings, origins } = await loadConfig();
     assert.deepEqual(config, { ...DEFAULT_CONFIG, data: "./data", limits: DEFAULT_LIMITS });
     assert.deepEqual(settings, DEFAULT_SETTINGS);
     assert.deepEqual(origins.port, { from: "default", name: "default" });
   });
 
-  test("knows a setting for everything that has a default, and a default for every setting", () => {
+  test("has a default for every setting, and a setting for every default", () => {
     assert.deepEqual(Object.keys(SETTINGS).sort(), Object.keys(DEFAULT_SETTINGS).sort());
   });
 
-  test("takes flags first, then the environment, then the file", async () => {
+  test("prefers flags, then the environment, then the file", async () => {
     const path = await file('{ "port": 1, "pingMs": "1m", "messageBytesMax": 1000, "hosts": ["a.test"] }');
     const { config, origins } = await loadConfig({
       flags: { port: "3", host: undefined },
@@ -56,20 +56,20 @@ describe("loadConfig()", () => {
     assert.deepEqual([config.hosts, config.host], [["a.test"], "localhost"]);
   });
 
-  test("takes an empty variable for none, and leaves those alone that are no settings", async () => {
+  test("ignores empty variables and those that are not settings", async () => {
     const { config } = await loadConfig({
       env: { LANDLINE_PORT: "", LANDLINE_CONFIG: "", LANDLINE_LONG: "1", OTHER: "x" },
     });
     assert.equal(config.port, 8083);
   });
 
-  test("reads the file that LANDLINE_CONFIG names, unless a flag names another", async () => {
+  test("reads the file named by LANDLINE_CONFIG, unless a flag names another", async () => {
     const path = await file('{ "port": 1 }');
     assert.equal((await loadConfig({ env: { LANDLINE_CONFIG: path } })).config.port, 1);
     assert.equal((await loadConfig({ env: { LANDLINE_CONFIG: "/nowhere" }, file: path })).config.port, 1);
   });
 
-  test("finds landline.json where it is started, and does without", async (context) => {
+  test("reads landline.json of the working directory, if it exists", async (context) => {
     await writeFile(join(folder, "landline.json"), '{ "port": 7 }');
     const home = process.cwd();
     context.after(() => process.chdir(home));
@@ -80,7 +80,7 @@ describe("loadConfig()", () => {
     assert.equal((await loadConfig()).config.port, 8083);
   });
 
-  test("names every mistake at once, and where it stands", async () => {
+  test("lists every mistake with its source", async () => {
     const path = await file('{ "conectionsMax": 1, "pongMs": true, "limits": {}, "__proto__": 1 }');
     assert.deepEqual(
       await problems({
@@ -101,13 +101,13 @@ describe("loadConfig()", () => {
     );
   });
 
-  test("says what is wrong with a file", async () => {
+  test("names the mistake in a file", async () => {
     const path = await file('{\n  "port": 1,\n  pingMs: 2\n}');
     assert.deepEqual(await problems({ file: path }), [
       `Cannot read configuration ${path}: not JSON at line 3 column 3, before "p"`,
     ]);
     assert.deepEqual(await problems({ file: await file("[1]") }), [
-      `Cannot read configuration ${path}: it is no JSON object of settings`,
+      `Cannot read configuration ${path}: it is not a JSON object of settings`,
     ]);
     const none = join(folder, "none.json");
     for (const sources of [{ file: none }, { env: { LANDLINE_CONFIG: none } }]) {
@@ -118,7 +118,7 @@ describe("loadConfig()", () => {
     ]);
   });
 
-  test("refuses requests that cannot hold a message or a topic, and names where both come from", async () => {
+  test("refuses a frameBytesMax too small for a message or a topic, and names both sources", async () => {
     const env = { LANDLINE_FRAME_BYTES_MAX: "1KiB" };
     assert.deepEqual(await problems({ env, file: await file('{ "messageBytesMax": 2000 }') }), [
       "Cannot use frameBytesMax 1KiB (from LANDLINE_FRAME_BYTES_MAX): with messageBytesMax 2000" +
@@ -134,7 +134,7 @@ describe("loadConfig()", () => {
     ]);
   });
 
-  test("suggests no name that is mostly another one", async () => {
+  test("suggests a name only if it is similar", async () => {
     assert.deepEqual(
       await problems({ env: { LANDLINE_FOO: "1", LANDLINE_PRT: "1" }, file: await file('{"prt": 1}') }),
       [
@@ -145,7 +145,7 @@ describe("loadConfig()", () => {
     );
   });
 
-  test("tells mistakes of the command line from others", async () => {
+  test("hasWrongFlag is set only for mistakes of the command line", async () => {
     const isFlags = (sources: ConfigSources) =>
       loadConfig(sources).then(
         () => assert.fail("no mistake was found"),

@@ -6,37 +6,37 @@ import { JsonSyntaxError, parseJson } from "./json-file.ts";
 import { nearestName } from "./nearest-name.ts";
 import { parseSetting, type SettingValue } from "./setting-value.ts";
 
-/** Where a value came from. */
+/** The source of a value. */
 export interface Origin {
   readonly from: "flag" | "environment" | "file" | "default";
-  /** `--port`, `LANDLINE_PORT`, the file's path, `default`. */
+  /** `--port`, `LANDLINE_PORT`, the file's path, or `default`. */
   readonly name: string;
 }
 
-/** What {@link loadConfig} reads; of two that name a setting the first here counts. */
+/** The sources of {@link loadConfig}. If several set a value, the first in this order wins. */
 export interface ConfigSources {
-  /** Texts of the command line, by the setting's name. */
+  /** Values of the command line, by the setting's name. */
   readonly flags?: Readonly<Record<string, string | undefined>>;
-  /** `LANDLINE_PORT=9000`; an empty value counts as none. @default none */
+  /** Environment variables such as `LANDLINE_PORT=9000`. Empty values are ignored. @default none */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** A JSON file that must be there. @default what `LANDLINE_CONFIG` names, else `landline.json` if there is one */
+  /** A JSON file, which must exist. @default `LANDLINE_CONFIG`, else `landline.json` if it exists */
   readonly file?: string | undefined;
 }
 
-/** See {@link loadConfig}. */
+/** The result of {@link loadConfig}. */
 export interface LoadedConfig {
-  /** For `startServer`. */
+  /** The options for `startServer`. */
   readonly config: ServerConfig & { readonly limits: ChatLimits };
   readonly settings: Settings;
   readonly origins: Readonly<Record<SettingName, Origin>>;
 }
 
-/** A configuration with mistakes. */
+/** An invalid configuration. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
-  /** Each mistake in one line. */
+  /** One line for each problem. */
   readonly problems: readonly string[];
-  /** Whether one of them stands on the command line. */
+  /** Whether a command-line flag is among the problems. */
   readonly hasWrongFlag: boolean;
 
   constructor(problems: readonly string[], options: { readonly hasWrongFlag?: boolean } = {}) {
@@ -46,20 +46,20 @@ export class ConfigError extends Error {
   }
 }
 
-/** What is in force when nothing is said: the server's defaults, and a folder for the log. */
+/** The settings when no source sets anything: the server's defaults, and a folder for the log. */
 export const DEFAULT_SETTINGS: Settings = { ...DEFAULT_CONFIG, ...DEFAULT_LIMITS, data: "./data" };
 
 const DEFAULT_FILE = "landline.json";
-/** Variables that are no settings: which file is read, and how long this project's own tests take. */
+/** Variables with the prefix that are not settings: the file to read, and a switch of this project's tests. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set(["LANDLINE_CONFIG", "LANDLINE_LONG"]);
 const VARIABLE_PREFIX = "LANDLINE_";
 const NAMES = Object.keys(SETTINGS) as SettingName[];
 const NAME_OF_VARIABLE = new Map(NAMES.map((name) => [variableOf(name), name]));
 
 /**
- * Reads the settings from flags, then the environment, then a file.
+ * Reads the settings from flags, the environment and a file, in this order of precedence.
  *
- * @throws {ConfigError} naming everything that is unknown or wrong, and where it stands.
+ * @throws {ConfigError} when a setting is unknown or invalid. It lists every problem with its source.
  */
 export async function loadConfig({ flags = {}, env = {}, file }: ConfigSources = {}): Promise<LoadedConfig> {
   const loading = new Loading();
@@ -69,7 +69,7 @@ export async function loadConfig({ flags = {}, env = {}, file }: ConfigSources =
   return loading.finish();
 }
 
-/** One run of {@link loadConfig}: what was read so far. The first one that names a setting counts. */
+/** The state of one {@link loadConfig} call. The first source that sets a value wins. */
 class Loading {
   readonly #values = new Map<SettingName, SettingValue>();
   readonly #origins = new Map<SettingName, Origin>();
@@ -112,7 +112,7 @@ class Loading {
     const origins = Object.fromEntries(
       NAMES.map((name) => [name, this.#origins.get(name) ?? isDefault]),
     ) as LoadedConfig["origins"];
-    // Where a value could not be read, its default says nothing about the others.
+    // Check relations only if all values are valid: a default in place of an invalid value would give false problems.
     if (this.#problems.length === 0) {
       this.#problems.push(...relationProblems(settings, (name) => origins[name].name));
     }
@@ -126,7 +126,7 @@ class Loading {
 
   #readObject(value: unknown, path: string): void {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      this.#problems.push(`Cannot read configuration ${path}: it is no JSON object of settings`);
+      this.#problems.push(`Cannot read configuration ${path}: it is not a JSON object of settings`);
       return;
     }
     for (const [name, raw] of Object.entries(value)) {
@@ -135,7 +135,7 @@ class Loading {
     }
   }
 
-  /** Checks every value, also those that another source has overruled. */
+  /** Validates each value, including those that another source overrides. */
   #read(name: SettingName, raw: unknown, origin: Origin): void {
     const setting = SETTINGS[name] as Setting;
     try {
@@ -166,24 +166,24 @@ class Loading {
   }
 }
 
-/** Why a file cannot be read, in words. */
+/** Texts for the errors of reading a file. */
 const FILE_ERRORS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file",
   EISDIR: "it is a folder, not a file",
   EACCES: "it may not be read by this user",
 };
 
-/** The environment's name of a setting: `pingMs` → `LANDLINE_PING_MS`. */
+/** Returns the environment variable of a setting: `pingMs` → `LANDLINE_PING_MS`. */
 export function variableOf(name: string): string {
   return `${VARIABLE_PREFIX}${name.replace(/[A-Z]/g, "_$&").toUpperCase()}`;
 }
 
-/** A setting's name as a flag: `pingMs` → `--ping-ms`. */
+/** Returns the flag of a setting: `pingMs` → `--ping-ms`. */
 export function flagOf(name: string): string {
   return `--${name.replace(/[A-Z]/g, "-$&").toLowerCase()}`;
 }
 
-/** The settings that `like` has. */
+/** Returns the settings that `like` has. */
 function pick<Like extends object>(settings: Like, like: Like): Like {
   return Object.fromEntries(Object.keys(like).map((name) => [name, settings[name as keyof Like]])) as Like;
 }

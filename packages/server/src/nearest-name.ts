@@ -1,7 +1,7 @@
-/** As many letters may be wrong, missing or too many in a name that was meant, but no more than a third of it. */
+/** Most letters that may differ, and no more than a third of the name. */
 const DISTANCE_MAX = 3;
 
-/** The name that was probably meant; `undefined` where none is near. */
+/** Returns the most similar name, or `undefined` if none is similar enough. */
 export function nearestName(wrong: string, names: readonly string[]): string | undefined {
   const distances = names.map((name) => ({ name, distance: editDistance(wrong.toLowerCase(), name.toLowerCase()) }));
   const nearest = distances.sort((a, b) => a.distance - b.distance)[0];
@@ -10,7 +10,7 @@ export function nearestName(wrong: string, names: readonly string[]): string | u
     : undefined;
 }
 
-/** Letters to change, leave out or put in (Levenshtein). */
+/** Returns the Levenshtein distance: the number of letters to change, remove or insert. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let i = 1; i <= a.length; i += 1) {

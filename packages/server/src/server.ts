@@ -17,39 +17,40 @@ import { type StreamDialect, StreamGateway } from "./gateways/stream.ts";
 import { WebSocketGateway } from "./gateways/websocket.ts";
 import { type Framing, Hub, type RoomLog, RoomLogError, WireFormat, type WireFormats } from "./hub/mod.ts";
 
-/** What {@link startServer} takes: any setting, any limit. */
+/** The options of {@link startServer}: any setting and any limit. */
 export interface ServerOptions extends Partial<ServerConfig> {
   readonly limits?: Partial<ChatLimits>;
-  /** Told of failures that are no client's doing. @default a process warning */
+  /** Receives failures that no client caused. @default a process warning */
   readonly onError?: (error: unknown) => void;
-  /** Told that messages are stored again after `onError` was told that they were not. @default nothing */
+  /** Called when messages are stored again after `onError` received a failure to store. @default none */
   readonly onRecovered?: () => void;
 }
 
 /** A running chat server. */
 export interface ChatServer extends AsyncDisposable {
-  /** Where it listens. */
+  /** The address it listens on. */
   readonly address: Address;
-  /** Resolves with the reason when the server cannot do its work any more: its log is broken. Close it then. */
+  /** Resolves with the reason when the log has failed for good. Close the server then. */
   readonly failed: Promise<unknown>;
   /**
-   * Lets nobody in any more, finishes what was begun, says goodbye to everyone, flushes, closes the log, within `drainMs`
-   * or two seconds; a log that cannot be closed by then is given up, which `onError` is told. Idempotent.
+   * Accepts no new clients, carries out the requests received before, says goodbye to all clients, and closes the
+   * log. It takes `drainMs`, or up to two seconds if that is less. If the log cannot be closed by then, `onError`
+   * receives a `timeout`. Idempotent.
    */
   close(): Promise<void>;
 }
 
 const WEB_FOLDER = fileURLToPath(new URL("../web", import.meta.url));
 const SWEEP_MS = 1_000;
-/** What the log has at least for closing; and as long may a thread wait on that was told to end. */
+/** The least time for closing the log, in milliseconds. A thread told to end may use the same time again. */
 const LOG_CLOSE_MS = 1_000;
 
 /**
  * Starts a chat server: JSON over TCP, WebSocket and the web page on one port.
  *
- * @throws {RangeError} for settings and limits that cannot work, by themselves or beside each other.
+ * @throws {RangeError} when a setting or limit is invalid, alone or in relation to another.
  * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`.
- * @throws {RoomLogError} when the rooms in the folder `data` cannot be opened: `in-use`, `newer-version`, `damaged`, …
+ * @throws {RoomLogError} when the log in the folder `data` cannot be opened: `in-use`, `newer-version`, `damaged`, …
  *
  * @example
  * ```ts
@@ -65,7 +66,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
   const config: ServerConfig = settings;
   const limits: ChatLimits = settings;
   const report = onError ?? ((error: unknown) => process.emitWarning(error instanceof Error ? error : String(error)));
-  // The hub tells of a failure that lasts once a minute; of its end is told as often.
+  // The hub reports a lasting failure once a minute. `onRecovered` is called only after such a report.
   let isFailureTold = false;
 
   const failed = Promise.withResolvers<unknown>();
@@ -73,7 +74,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
   const log = await openLog(config, {
     onError: (error) => {
       report(error);
-      // A log that was opened for reading only tells when that is over.
+      // A log opened read-only reports that once. Its recovery is then reported, too.
       if (error instanceof RoomLogError && error.code === "read-only") isFailureTold = true;
       if (!(error instanceof RoomLogError && error.code === "failed")) return;
       isReady = false;
@@ -138,19 +139,19 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
       isReady = false;
       clearInterval(sweeper);
       door.refuse();
-      // The goodbyes first: what is written before a connection is closed still leaves.
+      // Send the goodbyes before closing: bytes written before a close still leave.
       const goodbye = { code: "shutdown", message: "The server is shutting down", reconnect: true } as const;
       const endsAtMs = performance.now() + config.drainMs;
       await pollOnce();
       await hub.drain(goodbye, config.drainMs / 2);
       const restMs = (): number => Math.max(0, endsAtMs - performance.now());
       door.shut();
-      // Requests that have begun are answered before their connections are closed with the others.
+      // Answer the HTTP requests under way before their connections are closed.
       await http.close(restMs());
       await door.close(restMs());
       const logMs = Math.max(LOG_CLOSE_MS, endsAtMs - performance.now() - LOG_CLOSE_MS);
       log.close({ signal: AbortSignal.timeout(Math.round(logMs)) }).catch(() => undefined);
-      // Nothing that was acknowledged is lost where that failed.
+      // A failure here loses no acknowledged entry.
       await hub.close().catch(report);
     })();
     return closed;
@@ -158,9 +159,9 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
   return { address: door.address, failed: failed.promise, close, [Symbol.asyncDispose]: close };
 }
 
-/** Resolves when the event loop has read what the kernel holds now of every connection that is read. */
+/** Resolves when the event loop has read what the kernel has buffered now for every connection that is not paused. */
 async function pollOnce(): Promise<void> {
-  // The first may come before this turn's reading, the second comes behind the next one's.
+  // The first turn may come before this turn's poll phase. The second comes after the next poll phase.
   for (let turn = 0; turn < 2; turn += 1) await new Promise((next) => setImmediate(next));
 }
 
@@ -178,7 +179,7 @@ function bounded(value: number): number | undefined {
   return value === Number.POSITIVE_INFINITY ? undefined : value;
 }
 
-/** JSON values however they come: lines, back to back, cut anywhere. */
+/** JSON values as lines or back to back, split at any byte. */
 function jsonLines(limits: ChatLimits): StreamDialect {
   return {
     codec: beginning(jsonOpening, json({ bytesMax: limits.frameBytesMax, invalid: "skip", parse: (text) => text })),
@@ -190,7 +191,7 @@ function jsonLines(limits: ChatLimits): StreamDialect {
   };
 }
 
-/** Each JSON text with its length in front, as the seed's `send_with_length` does it. */
+/** Each JSON text after its length, as in the tutorial's `send_with_length`. */
 function jsonPrefixed(limits: ChatLimits): StreamDialect {
   return {
     codec: beginning(prefixOpening, lengthPrefixed({ bytesMax: limits.frameBytesMax })),

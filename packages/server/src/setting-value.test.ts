@@ -30,7 +30,7 @@ function assertRefuses(setting: Setting, raws: readonly unknown[], message: RegE
 }
 
 describe("parseSetting()", () => {
-  test("reads durations", () => {
+  test("parses durations", () => {
     assertReads(DURATION, [
       ["250ms", 250],
       ["30s", 30_000],
@@ -70,7 +70,7 @@ describe("parseSetting()", () => {
     assertRefuses({ ...DURATION, min: 1 }, ["0s"], /^must be at least 1ms$/);
   });
 
-  test("reads sizes", () => {
+  test("parses sizes", () => {
     assertReads(SIZE, [
       ["512", 512],
       [512, 512],
@@ -88,7 +88,7 @@ describe("parseSetting()", () => {
     assertRefuses(SIZE, ["0", 0], /^must be at least 1$/);
   });
 
-  test("reads counts, rates and ports", () => {
+  test("parses counts, rates and ports", () => {
     assertReads(COUNT, [
       ["10", 10],
       [10, 10],
@@ -117,7 +117,7 @@ describe("parseSetting()", () => {
     assertRefuses(PORT, ["65536", "-1", "http", "8.5", 8.5, -1, ""], /^not a port from 0 to 65535$/);
   });
 
-  test("reads names of hosts as browsers send them", () => {
+  test("parses host names as browsers send them", () => {
     assertReads(HOSTS, [
       ["chat.local, Chat.Example.com", ["chat.local", "chat.example.com"]],
       [["bücher.example"], ["xn--bcher-kva.example"]],
@@ -130,7 +130,7 @@ describe("parseSetting()", () => {
     );
   });
 
-  test("reads texts and choices", () => {
+  test("parses texts and choices", () => {
     assertReads({ kind: "text", about: "" }, [[" ./data ", "./data"]]);
     assertRefuses({ kind: "text", about: "" }, ["", " ", 1, null], /^not a text$/);
     assertReads(CHOICE, [["on", "on"]]);
@@ -139,7 +139,7 @@ describe("parseSetting()", () => {
 });
 
 describe("formatSetting()", () => {
-  test("takes the largest unit that gives a whole number", () => {
+  test("uses the largest unit that gives a whole number", () => {
     const durations = {
       0: "0ms",
       250: "250ms",

@@ -2,7 +2,7 @@ import { domainToASCII } from "node:url";
 import * as v from "valibot";
 import type { Setting } from "./config.ts";
 
-/** What a setting can be: durations in milliseconds, sizes in bytes, rates per second, `Infinity` for unlimited. */
+/** The value of a setting: durations in milliseconds, sizes in bytes, rates per second. `Infinity` means unlimited. */
 export type SettingValue = string | number | readonly string[] | undefined;
 
 const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -15,18 +15,21 @@ const SIZE_UNITS: Readonly<Record<string, number>> = {
   mib: 2 ** 20,
   gib: 2 ** 30,
 };
-/** Node's timers fire at once when they are set to more. */
+/** The longest delay of Node's timers. A longer one fires at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const UNLIMITED = "unlimited";
 
-/** Reads a setting as it was written: a text, or from a file also a number or a list. @throws {RangeError} saying what it is not. */
+/**
+ * Parses a setting: a string, or from a file also a number or a list. @throws {RangeError} when the value is invalid;
+ * the message says what it must be.
+ */
 export function parseSetting(setting: Setting, raw: unknown): SettingValue {
   const result = v.safeParse(schemaOf(setting), raw);
   if (result.success) return result.output;
   throw new RangeError(result.issues[0].message);
 }
 
-/** Writes a setting as {@link parseSetting} reads it. */
+/** Formats a value so that {@link parseSetting} can read it. */
 export function formatSetting({ kind }: Setting, value: SettingValue): string {
   if (value === undefined) return "none";
   if (typeof value === "object") return value.length === 0 ? "none" : value.join(",");
@@ -73,7 +76,7 @@ const NOT_HOSTS = "not names separated by commas, without http:// and port, such
 
 type NumberSchema = v.GenericSchema<unknown, number>;
 
-/** A number, or a text of digits and a unit. */
+/** A schema for a number, or a string of digits and a unit. */
 function number(pattern: RegExp, units: Readonly<Record<string, number>>, message: string): NumberSchema {
   const fromText = v.pipe(
     v.string(),
@@ -85,7 +88,7 @@ function number(pattern: RegExp, units: Readonly<Record<string, number>>, messag
   return v.pipe(v.union([v.number(), fromText], message), v.finite(message));
 }
 
-/** A number within the setting's bounds, or that there is none. */
+/** A schema for a number within the setting's bounds, or `unlimited` where that is allowed. */
 function amount(
   setting: Setting,
   pattern: RegExp,
@@ -110,7 +113,7 @@ function amount(
 
 const LEAST: Readonly<Partial<Record<Setting["kind"], number>>> = { duration: 0, rate: 0.001 };
 
-/** The least and the greatest value of a setting that is a number and no port. */
+/** Returns the bounds of a numeric setting. Ports have their own. */
 export function boundsOf({ kind, min, max, isLong }: Setting): { readonly min: number; readonly max: number } {
   return { min: min ?? LEAST[kind] ?? 1, max: max ?? (isLong ? Number.MAX_SAFE_INTEGER : TIMER_MS_MAX) };
 }
@@ -124,12 +127,12 @@ function splitList(text: string): string[] {
   return text.split(",");
 }
 
-/** As browsers send it; empty if it is no host's name. */
+/** Returns the host name as browsers send it, or an empty string if it is invalid. */
 function hostName(name: string): string {
   return /^[\p{L}\p{N}._-]+$/u.test(name.trim()) ? domainToASCII(name.trim()) : "";
 }
 
-/** In the largest unit that gives a whole number. */
+/** Formats a value in the largest unit that gives a whole number. */
 function withUnit(
   value: number,
   names: readonly (readonly [string, string?])[],

@@ -6,10 +6,10 @@ type AnswerOf<Type extends Answer["type"]> = Extract<Answer, { type: Type }>;
 
 const WELCOME = 'Welcome! Send {"type": "join", "room": "roomname", "username": "your_name"}';
 
-/** The errors that the seed's clients know, without a code. */
+/** The tutorial's own errors. They have no code. */
 const SEED_ERRORS: ReadonlySet<string> = new Set(["Invalid JSON", "Room and username required"]);
 
-/** The wire as the seed's clients know it. */
+/** Version 1: the tutorial's protocol. */
 export const version1: Encoder = {
   event(event, room) {
     if (event.type === "presence") return notification(event.name, event.state, room);
@@ -21,7 +21,7 @@ export const version1: Encoder = {
     return `{"type":"chat","username":${quote(from)},"room":${quote(room)},"message":${message}}`;
   },
 
-  // Its own message is not sent back to the author, and that it joined is told as the answer.
+  // The tutorial does not send a message back to its author. The author's own join is answered by `joined`.
   own: () => undefined,
 
   answer(answer) {
@@ -44,7 +44,7 @@ export const version1: Encoder = {
   },
 };
 
-/** The wire after `hello`. */
+/** Version 2: the protocol after `hello`. */
 export const version2: Encoder = {
   event(event, room) {
     switch (event.type) {
@@ -105,7 +105,7 @@ function notification(name: string, state: "joined" | "left", room: string): str
 }
 
 function errorMessage({ id, code, message, retryAfterMs }: Refusal): ServerMessage {
-  // Compiles only as long as the wire has a word for every refusal.
+  // `satisfies` makes the compiler check that the protocol has every refusal code.
   return { type: "error", id, code: code satisfies ErrorCode, message, retryAfterMs };
 }
 
@@ -130,7 +130,7 @@ function joined({ username: _, entries, ...answer }: AnswerOf<"joined">): string
   return withEntries({ ...answer, entries: [] }, entries);
 }
 
-/** Puts texts of entries into a message whose last field is the empty list of them. */
+/** Puts encoded entries into a message whose last field is an empty `entries`. */
 function withEntries(message: ServerMessage, entries: readonly string[]): string {
   return `${text(message).slice(0, -"]}".length)}${entries.join(",")}]}`;
 }
@@ -139,12 +139,12 @@ function setMessage({ from: username, key, body: value, seq, prev, at }: SetEntr
   return { type: "set", room, username, key, value, seq, prev, at };
 }
 
-/** What is undefined is left out. */
+/** Encodes a message. `JSON.stringify` omits undefined fields. */
 function text(message: ServerMessage): string {
   return JSON.stringify(message);
 }
 
-/** Names as JSON strings: they repeat from event to event, messages do not. */
+/** Cache of names as JSON strings. Names repeat from event to event; messages do not. */
 const QUOTED = new Map<string, string>();
 const QUOTED_MAX = 4_096;
 

@@ -21,7 +21,7 @@ const SET: Entry = { ...ENTRY, kind: "set", key: "topic", body: 'Plans "B"' };
 const TOPIC_SET: RoomEvent = { type: "entry", entry: SET, origin: undefined };
 const TYPING: RoomEvent = { type: "typing", name: "Ada", origin: undefined };
 const JOINED: RoomEvent = { type: "presence", name: "Ada", state: "joined", origin: undefined };
-/** As an answer holds it. */
+/** An entry as an answer contains it. */
 const ENTRY_TEXT = version2.event(SAID, "Lobby") as string;
 const LEFT: RoomEvent = { type: "presence", name: "Ada", state: "left", origin: undefined };
 const JOIN_ANSWER: Answer = {
@@ -38,8 +38,8 @@ const JOIN_ANSWER: Answer = {
 };
 const CHAT = `{"type":"chat","room":"Lobby","username":"Ada","message":${BODY},"seq":7,"prev":6,"at":1700000000000}`;
 
-describe("version 1, byte for byte as the seed's clients know it", () => {
-  test("welcome", () => {
+describe("version1 encodes, as the tutorial does byte for byte:", () => {
+  test("the welcome", () => {
     assert.equal(
       version1.answer({ type: "welcome" }),
       '{"type":"welcome","message":"Welcome! Send {\\"type\\": \\"join\\", \\"room\\": \\"roomname\\", \\"username\\": \\"your_name\\"}"}',
@@ -52,11 +52,11 @@ describe("version 1, byte for byte as the seed's clients know it", () => {
     assert.equal(version1.answer(JOIN_ANSWER), '{"type":"notification","message":"Ada joined Lobby"}');
   });
 
-  test("chat has exactly four fields", () => {
+  test("chat with exactly four fields", () => {
     assert.equal(version1.event(SAID, "Lobby"), `{"type":"chat","username":"Ada","room":"Lobby","message":${BODY}}`);
   });
 
-  test("a message that is no text is sent as the value that it was", () => {
+  test("a message that is not a string as its JSON value", () => {
     const entry: Entry = { ...ENTRY, body: '{"a":[1.0,null]}', isJson: true };
     const event: RoomEvent = { type: "entry", entry, origin: undefined };
     assert.equal(
@@ -66,11 +66,11 @@ describe("version 1, byte for byte as the seed's clients know it", () => {
     assert.equal(JSON.parse(version2.event(event, "Lobby") as string).message, '{"a":[1.0,null]}');
   });
 
-  test("an author hears nothing of its own events", () => {
+  test("nothing for an author's own events", () => {
     for (const event of [SAID, JOINED, LEFT]) assert.equal(version1.own(event, "Lobby"), undefined);
   });
 
-  test("the two errors that the seed has carry no code, and no id", () => {
+  test("the tutorial's two errors without code and id", () => {
     assert.equal(version1.answer({ ...INVALID_JSON, id: "1" }), '{"type":"error","message":"Invalid JSON"}');
     assert.equal(
       version1.answer(refusalOf('{"type":"join","id":"1","room":"","username":"ada"}')),
@@ -78,36 +78,36 @@ describe("version 1, byte for byte as the seed's clients know it", () => {
     );
   });
 
-  test("the other errors carry one", () => {
+  test("other errors with a code", () => {
     assert.equal(
       version1.answer(refuse("not-joined", "Join the room first")),
       '{"type":"error","code":"not-joined","message":"Join the room first"}',
     );
   });
 
-  test("a goodbye is an error with a code", () => {
+  test("a goodbye as an error with a code", () => {
     assert.equal(
       version1.answer({ type: "bye", code: "shutdown", message: "The server is shutting down", reconnect: true }),
       '{"type":"error","code":"shutdown","message":"The server is shutting down"}',
     );
   });
 
-  test("pong is answered, and what the seed does not know is not said", () => {
+  test("pong, and nothing for answers that the tutorial lacks", () => {
     assert.equal(version1.answer({ type: "pong", id: undefined }), '{"type":"pong"}');
     assert.equal(version1.answer({ type: "ack", id: "1", room: "Lobby" }), undefined);
     assert.equal(version1.answer({ type: "ping" }), undefined);
   });
 });
 
-describe("version 2", () => {
-  test("chat, to the others and as its author's acknowledgement", () => {
+describe("version2 encodes:", () => {
+  test("chat for the others, and an ack for its author", () => {
     assert.equal(version2.event(SAID, "Lobby"), CHAT);
     assert.equal(version2.own(SAID, "Lobby"), '{"type":"ack","id":"m1","room":"Lobby","seq":7,"at":1700000000000}');
     const withoutId: RoomEvent = { type: "entry", entry: { ...ENTRY, id: undefined }, origin: undefined };
     assert.equal(version2.own(withoutId, "Lobby"), '{"type":"ack","room":"Lobby","seq":7,"at":1700000000000}');
   });
 
-  test("presence, which its own author is not told", () => {
+  test("presence, except for its own author", () => {
     assert.equal(
       version2.event(JOINED, "Lobby"),
       '{"type":"presence","room":"Lobby","username":"Ada","state":"joined"}',
@@ -116,7 +116,7 @@ describe("version 2", () => {
     assert.equal(version2.own(JOINED, "Lobby"), undefined);
   });
 
-  test("hello, with the limits that concern a client and no others", () => {
+  test("hello with the client's limits only", () => {
     const hello = { type: "hello", id: "h", session: "secret", username: undefined, rooms: [], limits: DEFAULT_LIMITS };
     const limits =
       '"limits":{"messageBytesMax":16384,"topicBytesMax":1024,"frameBytesMax":65536,"roomsMax":64,"historyMax":200,"pingMs":25000}}';
@@ -127,7 +127,7 @@ describe("version 2", () => {
     );
   });
 
-  test("a change of the topic, which version 1 is told in words", () => {
+  test("a change of the topic, which version 1 gets as text", () => {
     const text =
       '{"type":"set","room":"Lobby","username":"Ada","key":"topic","value":"Plans \\"B\\"","seq":7,"prev":6,"at":1700000000000}';
     assert.equal(version2.event(TOPIC_SET, "Lobby"), text);
@@ -146,13 +146,13 @@ describe("version 2", () => {
     assert.equal(version1.event({ ...TOPIC_SET, entry: { ...SET, key: "role" } }, "Lobby"), undefined);
   });
 
-  test("typing, for which version 1 has no word", () => {
+  test("typing, which version 1 does not get", () => {
     assert.equal(version2.event(TYPING, "Lobby"), '{"type":"typing","room":"Lobby","username":"Ada"}');
     assert.equal(version2.own(TYPING, "Lobby"), undefined);
     assert.equal(version1.event(TYPING, "Lobby"), undefined);
   });
 
-  test("joined, with and without recovered", () => {
+  test("joined with and without recovered", () => {
     const text = `{"type":"joined","id":"j1","room":"Lobby","position":{"epoch":"e1","seq":7},"members":["Ada","Bob"],"count":2,"more":true`;
     const entries = `"entries":[${CHAT}]}`;
     assert.equal(version2.answer(JOIN_ANSWER), `${text},${entries}`);
@@ -203,7 +203,7 @@ describe("version 2", () => {
     for (const [answer, text] of answers) assert.equal(version2.answer(answer), text);
   });
 
-  test("names that could break JSON are quoted, each as itself", () => {
+  test("names that contain JSON syntax as quoted strings", () => {
     for (const name of ["__proto__", 'a"b', "a\\b", "é"]) {
       const event: RoomEvent = { type: "presence", name, state: "joined", origin: undefined };
       assert.equal(JSON.parse(version2.event(event, name) ?? "").username, name);
@@ -215,7 +215,7 @@ describe("version 2", () => {
     }
   });
 
-  test("every text is one line, half surrogates too", () => {
+  test("every text as one line, also with lone surrogates", () => {
     const entry = { ...ENTRY, body: "\n\r\u0085\ud800" };
     for (const encoder of [version1, version2]) {
       const text = encoder.event({ type: "entry", entry, origin: undefined }, "Lobby") ?? "";
@@ -226,7 +226,7 @@ describe("version 2", () => {
   });
 });
 
-/** What a client asks that has said these texts before. */
+/** Reads a text after the earlier ones of the same connection. */
 function read(text: string, ...before: readonly string[]): Command | Refusal {
   const reader = new RequestReader();
   for (const each of before) reader.read(each);
@@ -236,7 +236,7 @@ function read(text: string, ...before: readonly string[]): Command | Refusal {
 const HELLO = '{"type":"hello","version":2}';
 
 describe("RequestReader", () => {
-  test("gives the request, or why it is none with its id", () => {
+  test("returns the request, or a refusal with the request's id", () => {
     assert.deepEqual(read('{"type":"ping","id":"1"}', HELLO), { type: "ping", id: "1" });
     assert.deepEqual(read('{"type":"dance","id":"1"}', HELLO), {
       ...refuse("unknown-type", "Unknown message type"),
@@ -244,7 +244,7 @@ describe("RequestReader", () => {
     });
   });
 
-  test("refuses what is not JSON in the seed's words", () => {
+  test("refuses text that is not JSON with the tutorial's text", () => {
     for (const text of [
       "",
       "{",
@@ -260,7 +260,7 @@ describe("RequestReader", () => {
     }
   });
 
-  test("survives deep nesting", () => {
+  test("refuses or ignores deep nesting without an overflow", () => {
     const deep = `${"[".repeat(30_000)}${"]".repeat(30_000)}`;
     for (const before of [[], [HELLO]]) {
       assert.equal(read(deep, ...before).type, "refusal");
@@ -274,7 +274,7 @@ describe("RequestReader", () => {
     assert.equal(read(`{"type":"chat","message":[${within}]}`).type, "refusal");
   });
 
-  test("version 2 is as strict as it was: no words of Python's, no fields of a wrong type, whatever came before", () => {
+  test("is strict in version 2: no words of Python, no fields of a wrong type, after any earlier text", () => {
     const odd = [
       '{"type":"chat","message":NaN}',
       '{"type":"chat","room":"lobby","message":"x","other":Infinity}',
@@ -299,9 +299,9 @@ describe("RequestReader", () => {
     assert.equal(read('{"type":"join","room":5}', HELLO).type, "refusal");
   });
 
-  test("of version 1, only what the seed's server looks at counts", () => {
+  test("in version 1 reads only the fields that the tutorial's server reads", () => {
     for (const odd of ["5", "null", "[1]", '{"a":1}', "true", "NaN", '""']) {
-      // NaN is read as a text, and so as an id.
+      // NaN is read as a string, and so would be a valid id.
       const rest = `"id":${odd === "NaN" ? "5" : odd},"history":${odd},"after":${odd}`;
       assert.deepEqual(read(`{"type":"join","room":"lobby","username":"ada",${rest}}`), {
         type: "join",
@@ -314,7 +314,7 @@ describe("RequestReader", () => {
     assert.deepEqual(read('{"type":"chat"}'), { type: "chat", message: "" });
   });
 
-  test("of version 1, a message may be any value, and stays as it is written", () => {
+  test("in version 1 accepts any value as a message, and keeps it as written", () => {
     const values = [
       "1",
       "1.0",
@@ -346,7 +346,7 @@ describe("RequestReader", () => {
     assert.deepEqual(read(`{"type":"chat","message":${long}}`), { type: "chat", message: `"${long}"`, isJson: true });
   });
 
-  test("of version 1, names may be numbers and booleans, and empty ones are missing", () => {
+  test("in version 1 accepts numbers and booleans as names, and treats empty ones as missing", () => {
     const join = (room: string, username: string) => read(`{"type":"join","room":${room},"username":${username}}`);
     assert.deepEqual(join("42", "true"), { type: "join", room: "42", username: "True" });
     assert.deepEqual(join('"lobby"', "1e5"), { type: "join", room: "lobby", username: "100000.0" });
@@ -362,7 +362,7 @@ describe("RequestReader", () => {
     }
   });
 
-  test("takes time that grows with the length of the text, whatever it holds", () => {
+  test("takes time linear in the length of the text", () => {
     const texts = [
       '"\\"'.repeat(20_000),
       `[${"NaN ".repeat(15_000)}`,

@@ -18,7 +18,7 @@ const number = fc
     return `${sign}${head}${fraction === null ? "" : `.${fraction}`}${exponent}`;
   });
 
-/** What Python makes of each line. */
+/** Python's output for each line. */
 function python(program: string, lines: readonly string[]): readonly string[] {
   const script = `import json, sys\nfor line in sys.stdin:\n    ${program}`;
   const { stdout, stderr } = spawnSync("python3", ["-c", script], { input: lines.join("\n"), encoding: "utf8" });
@@ -45,7 +45,7 @@ test("pythonNumber() prints numbers as Python does", { skip: skipWithoutPython()
   for (const [i, text] of numbers.entries()) assert.equal(pythonNumber(text), printed[i], text);
 });
 
-test("toStrictJson() leaves what Python wrote as it is, but for its three words", { skip: skipWithoutPython() }, () => {
+test("toStrictJson() changes nothing in Python's output except its three words", { skip: skipWithoutPython() }, () => {
   const word = fc.constantFrom("NaN", "Infinity", "-Infinity");
   const leaf = fc.oneof(
     word,

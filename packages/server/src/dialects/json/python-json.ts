@@ -1,28 +1,31 @@
 /**
- * A text in quotes, whole or not, or a word that Python's `json` writes for a number that JSON cannot say. A word in front of
- * a colon is none: also in Python, names are in quotes.
+ * Matches a quoted text, complete or not, or a word that Python's `json` writes for a number that JSON lacks. A word
+ * before a colon does not match: Python quotes keys too.
  */
 const TEXT_OR_WORD = /"(?:[^"\\]|\\.)*"?|(?:NaN|-?Infinity)(?!\s*:)/gs;
 
-/** Python reads no longer whole number. */
+/** The longest integer, in digits, that Python parses by default (`sys.set_int_max_str_digits`). */
 const NUMBER_LENGTH_MAX = 4_300;
 
 interface JsonWithSources {
   parse(text: string, reviver: (key: string, value: unknown, context: { readonly source: string }) => unknown): unknown;
   rawJSON(text: string): unknown;
 }
-// In Node, but not in TypeScript's library yet.
+// Supported by Node, but missing in TypeScript's library.
 const { parse, rawJSON } = JSON as unknown as JsonWithSources;
 
 /**
- * Turns what Python's `json` writes into JSON: `NaN`, `Infinity` and `-Infinity` become texts, as in the JSON of Protocol
- * Buffers. Both `float("NaN")` and `Number("NaN")` make numbers of them again. Other text stays as it is.
+ * Converts the output of Python's `json` to JSON: `NaN`, `Infinity` and `-Infinity` become strings, as in the JSON of
+ * Protocol Buffers. `float("NaN")` and `Number("NaN")` convert them back. Other text stays the same.
  */
 export function toStrictJson(text: string): string {
   return text.replace(TEXT_OR_WORD, (found) => (found.startsWith('"') ? found : `"${found}"`));
 }
 
-/** Parses JSON with its numbers as they are written: `JSON.stringify` writes `1.0` and `12345678901234567890` again. */
+/**
+ * Parses JSON and keeps its numbers as written, so that `JSON.stringify` writes `1.0` and `12345678901234567890`
+ * again.
+ */
 export function parseExactly(json: string): unknown {
   return parse(json, (_, value, { source }) => {
     if (typeof value !== "number") return value;
@@ -30,7 +33,7 @@ export function parseExactly(json: string): unknown {
   });
 }
 
-/** A number of JSON as Python prints it: `1e5` is `100000.0`. */
+/** Formats a JSON number as Python prints it: `1e5` becomes `100000.0`. */
 export function pythonNumber(source: string): string {
   if (source.length > NUMBER_LENGTH_MAX) return source;
   if (/^-?\d+$/.test(source)) return String(BigInt(source));

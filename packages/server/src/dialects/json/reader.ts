@@ -3,14 +3,14 @@ import { type Command, type Refusal, refuse } from "../../core/mod.ts";
 import { toStrictJson } from "./python-json.ts";
 import { version1Command } from "./version-1.ts";
 
-/** What arrived is not JSON. */
+/** The refusal of text that is not JSON. */
 export const INVALID_JSON: Refusal = refuse("invalid-json", "Invalid JSON");
 
-/** Reads the requests of one connection: as version 1 until it says `hello`, and as version 2 from then on. */
+/** Reads the requests of one connection: as version 1 before `hello`, and as version 2 after it. */
 export class RequestReader {
   #saidHello = false;
 
-  /** What a text asks that should be one JSON value. */
+  /** Parses one request, which must be one JSON value. Returns a refusal if it is invalid. */
   read(text: string): Command | Refusal {
     try {
       return this.#saidHello ? toCommand(JSON.parse(text)) : this.#readVersion1(text);
@@ -35,7 +35,7 @@ export class RequestReader {
       this.#saidHello = true;
       return json === text ? toCommand(value) : INVALID_JSON;
     }
-    // The tutorial has no ids, so one that is none is no mistake.
+    // The tutorial has no ids, so an invalid one is ignored.
     const id = isRequestId(fields.id) ? fields.id : undefined;
     const command = version1Command(fields, json);
     if (command === undefined) return toCommand({ ...fields, id });

@@ -1,7 +1,7 @@
 import { type Command, type Refusal, refuse } from "../../core/mod.ts";
 import { parseExactly, pythonNumber } from "./python-json.ts";
 
-/** As deep as the codec for TCP lets JSON be. */
+/** Deepest nesting of JSON. The TCP codec has the same limit. */
 const DEPTH_MAX = 128;
 
 const TOO_DEEP = refuse("invalid-request", `JSON is nested at most ${DEPTH_MAX} deep`);
@@ -9,8 +9,8 @@ const TOO_DEEP = refuse("invalid-request", `JSON is nested at most ${DEPTH_MAX} 
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * What the tutorial's clients can ask, as its server understands it: fields that it does not look at may hold anything.
- * Absent for requests that the tutorial does not have. `json` is the request's text, for its numbers.
+ * Reads a request as the tutorial's server does: fields that it does not use may hold anything. Returns `undefined`
+ * for requests that the tutorial lacks. `json` is the request's text, which keeps its numbers as written.
  */
 export function version1Command(fields: Fields, json: string): Command | Refusal | undefined {
   switch (fields.type) {
@@ -39,20 +39,20 @@ function join(fields: Fields, json: string): Command | Refusal {
   return { type: "join", room: nameOf(exact.room), username: nameOf(exact.username) };
 }
 
-/** Whether Python takes the value for true. */
+/** Whether the value is true in Python. */
 function isTrue(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return Boolean(value);
   return Object.keys(value).length > 0;
 }
 
-/** A text, a boolean or a number, as Python prints it. */
+/** Formats a string, boolean or number as Python prints it. */
 function nameOf(exact: unknown): string {
   if (typeof exact === "string") return exact;
   if (typeof exact === "boolean") return exact ? "True" : "False";
   return pythonNumber(JSON.stringify(exact));
 }
 
-/** A message may be any value: what is no text is kept as the text of its JSON. */
+/** A message may be any JSON value. A value that is not a string is passed on as JSON text. */
 function chat(fields: Fields, json: string): Command | Refusal {
   const { message = "" } = fields;
   if (typeof message === "string") return { type: "chat", message };
