@@ -698,7 +698,7 @@ describe("landline chat", () => {
     assert.equal(wrong.code, 1);
     assert.equal(
       wrong.stderr,
-      `landline: Cannot chat with localhost:${tcp}: the server at that address does not speak the chat's wire\n`,
+      `landline: Cannot chat with localhost:${tcp}: the server at that address does not speak the chat protocol\n`,
     );
   });
 

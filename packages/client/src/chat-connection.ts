@@ -3,30 +3,30 @@ import { asError, ChatError } from "./chat-error.ts";
 import type { Link, OpenLink } from "./link.ts";
 import { TIMER_MS_MAX } from "./retry-timer.ts";
 
-/** What a connection tells its owner. */
+/** Callbacks of a {@link ChatConnection}. */
 export interface ChatConnectionHandlers {
-  /** The server answered `hello`; from here on requests may be sent. */
+  /** The server answered `hello`. Requests may be sent from now on. */
   hello(message: HelloMessage): void;
-  /** Any message that is not the connection's own business. */
+  /** Called for every message after `hello`, except pings. Also for a `bye` before `hello`. */
   message(message: ServerMessage): void;
-  /** It failed, before or after `hello`. Called once, and never after `close()`. */
+  /** The connection failed, before or after `hello`. Called once, and never after `close()`. */
   close(error: ChatError): void;
 }
 
 /** See {@link ChatConnection}. */
 export interface ChatConnectionOptions {
-  /** The session of an earlier connection, to take its name and rooms back. */
+  /** Secret of the session to resume, with its name and rooms. */
   readonly session: string | undefined;
-  /** Counts the client's connections, so that one that arrives late takes nothing from a later one. */
+  /** Number of this connection. The server refuses a session to a connection with a lower number than the current one. */
   readonly attempt: number;
-  /** For opening the link and the answer to `hello` together; and how much a ping may be late. In milliseconds. */
+  /** Limit for opening the link and the answer to `hello` together; also the tolerance for late pings. In milliseconds. */
   readonly timeoutMs: number;
   nextId(): string;
 }
 
 /**
- * One connection of a chat client, from its first `hello` to its end: opens the link, reads its messages, answers
- * the server's pings and notices when they stop.
+ * One connection of a chat client. Opens the link, sends `hello`, parses the server's messages, answers its pings, and
+ * fails when they stop.
  */
 export class ChatConnection {
   readonly #handlers: ChatConnectionHandlers;
@@ -37,7 +37,7 @@ export class ChatConnection {
   #isClosed = false;
   #session: string | undefined;
   #heardAtMs = 0;
-  /** First the time for `hello`, then the silence that is borne. */
+  /** Before `hello`: the connect timeout. After it: the check for missing pings. */
   #timer: ReturnType<typeof setTimeout>;
 
   constructor(handlers: ChatConnectionHandlers, options: ChatConnectionOptions) {
@@ -48,7 +48,7 @@ export class ChatConnection {
     this.#timer = setTimeout(() => this.fail(new ChatError("timeout", noAnswer(timeoutMs))), timeoutMs);
   }
 
-  /** Opens the link and says hello. Never rejects: a failure reaches `close`. */
+  /** Opens the link and sends `hello`. Never rejects: a failure reaches the `close` handler. */
   async open(openLink: OpenLink): Promise<void> {
     if (this.#isClosed) return;
     try {
@@ -72,7 +72,7 @@ export class ChatConnection {
     this.#link?.send(text);
   }
 
-  /** Ends the connection without a word to the handlers. */
+  /** Ends the connection without calling a handler. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -81,7 +81,7 @@ export class ChatConnection {
     this.#link?.close();
   }
 
-  /** Ends the connection and says why. */
+  /** Ends the connection and calls the `close` handler. */
   fail(error: ChatError): void {
     if (this.#isClosed) return;
     this.close();
@@ -113,7 +113,7 @@ export class ChatConnection {
     if (this.#isGreeted || message.type === "bye") this.#handlers.message(message);
     else if (message.type === "hello") this.#greeted(message);
     else if (message.type === "error") this.#refused(asError(message));
-    // Anything else before `hello` is for clients of version 1: the welcome.
+    // The welcome before `hello` is for clients of version 1.
   }
 
   #greeted(hello: HelloMessage): void {
@@ -131,7 +131,7 @@ export class ChatConnection {
     } else this.fail(error);
   }
 
-  /** A link can be dead without a word, so the pause since the last message is looked at. */
+  /** Fails the connection after `silenceMs` without a message: a dead TCP connection reports no error while idle. */
   #watchSilence(silenceMs: number): void {
     const restMs = this.#heardAtMs + silenceMs - Date.now();
     if (restMs <= 0)
@@ -154,10 +154,10 @@ function protocolError(cause: unknown): ChatError {
 }
 
 function noChatServer(cause: unknown): ChatError {
-  return new ChatError("not-a-chat-server", "Cannot connect: the server does not speak the chat's wire", { cause });
+  return new ChatError("not-a-chat-server", "Cannot connect: the server does not speak the chat protocol", { cause });
 }
 
-/** A link that failed to open says itself what it could not do. */
+/** The error of {@link OpenLink} already names the action and the address. */
 function cannotOpen(error: unknown): ChatError {
   return new ChatError("disconnected", error instanceof Error ? error.message : String(error), { cause: error });
 }

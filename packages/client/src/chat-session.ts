@@ -6,28 +6,28 @@ import type { OpenLink } from "./link.ts";
 import type { Backoff } from "./resume.ts";
 import { RetryTimer } from "./retry-timer.ts";
 
-/** What a session tells its owner. */
+/** Callbacks of a {@link ChatSession}. */
 export interface ChatSessionHandlers {
-  /** A connection is there; what is to come first on it is sent now. */
+  /** A connection is ready. What this handler sends goes out before any other request. */
   hello(message: HelloMessage, connection: ChatConnection): void;
   message(message: ServerMessage): void;
-  /** The connection is gone, or was not to be had. */
+  /** The connection broke, or could not be opened. */
   lost(error: ChatError): void;
-  /** It is over for good. Called once. */
+  /** The session ended for good. Called once. */
   ended(error: ChatError): void;
   state(event: ChatStateEvent): void;
 }
 
 /** See {@link ChatSession}. */
 export interface ChatSessionOptions extends Backoff {
-  /** For a connection and the answer to its `hello`, in milliseconds. */
+  /** Limit for opening a connection and the answer to its `hello`, in milliseconds. */
   readonly timeoutMs: number;
   /** From 0 to 1. */
   random(): number;
   nextId(): string;
 }
 
-/** A client's time with a server, over all its connections: connects, and again when a connection breaks. */
+/** The series of a client's connections to one server: connects, reconnects, and keeps the session's secret. */
 export class ChatSession {
   readonly #openLink: OpenLink;
   readonly #handlers: ChatSessionHandlers;
@@ -35,13 +35,13 @@ export class ChatSession {
   readonly #retry: RetryTimer;
   #state: ChatClientState = "offline";
   #connection: ChatConnection | undefined;
-  /** The call of `connect` that waits. */
+  /** The pending call of `connect`. */
   #connecting: PromiseWithResolvers<void> | undefined;
-  /** With which the server gives name and rooms back. */
+  /** The server's secret that resumes the name and rooms. */
   #secret: string | undefined;
-  /** Connections so far. */
+  /** Number of connections so far. */
   #attempts = 0;
-  /** Why it is closed. */
+  /** Why the session is closed; `undefined` while it is not. */
   #end: ChatError | undefined;
 
   constructor(openLink: OpenLink, handlers: ChatSessionHandlers, options: ChatSessionOptions) {
@@ -56,7 +56,7 @@ export class ChatSession {
     return this.#state;
   }
 
-  /** The one that is there or under way. */
+  /** The open connection, or the one being opened. */
   get connection(): ChatConnection | undefined {
     return this.#connection;
   }
@@ -65,11 +65,11 @@ export class ChatSession {
   async connect(signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
     if (this.#end !== undefined) throw this.#end;
-    if (this.#state !== "offline") throw new TypeError(`Cannot connect: the client is ${this.#state} already`);
+    if (this.#state !== "offline") throw new TypeError(`Cannot connect: the client is already ${this.#state}`);
     const connecting = Promise.withResolvers<void>();
     this.#connecting = connecting;
     const abort = () => {
-      if (this.#connecting !== connecting) return; // It is over, and the caller will hear so.
+      if (this.#connecting !== connecting) return; // Already settled.
       this.#connection?.close();
       this.#connectFailed(connecting, signal?.reason);
     };
@@ -82,14 +82,14 @@ export class ChatSession {
     }
   }
 
-  /** Ends the wait before the next attempt; false if none is waited for. */
+  /** Reconnects now instead of waiting for the back-off. @returns false when no retry is scheduled. */
   retryNow(): boolean {
     if (!this.#retry.isWaiting) return false;
     this.#dial();
     return true;
   }
 
-  /** Ends it for good. Idempotent. */
+  /** Closes the session for good. Idempotent. */
   close(error: ChatError): void {
     if (this.#state === "closed") return;
     this.#end = error;
@@ -152,7 +152,7 @@ export class ChatSession {
     }
   }
 
-  /** The application decides what a first attempt that failed means. */
+  /** The first attempt is not retried: the application decides. */
   #connectFailed(connecting: PromiseWithResolvers<void>, reason: unknown): void {
     this.#connection = undefined;
     this.#connecting = undefined;

@@ -1,32 +1,32 @@
 /** Options for {@link ChatClient}. */
 export interface ChatClientOptions {
-  /** The name for every room; `join` may give it instead. A connection has one name. */
+  /** The user's name in every room. Can be given to the first `join` instead. A connection has one name. */
   readonly username?: string;
-  /** Longest wait before the first attempt to reconnect, in milliseconds. @default 500 */
+  /** Maximum delay before the first reconnect attempt, in milliseconds. It doubles with each attempt. @default 500 */
   readonly backoffMinMs?: number;
-  /** Longest wait before any attempt to reconnect, in milliseconds. @default 15000 */
+  /** Maximum delay before any reconnect attempt, in milliseconds. @default 15000 */
   readonly backoffMaxMs?: number;
-  /** For connecting, and for each answer; a link that stays silent longer counts as broken. @default 10000 */
+  /** Limit for connecting and for the oldest pending answer, in milliseconds. After it the link is closed. @default 10000 */
   readonly ackTimeoutMs?: number;
-  /** Calls that may wait for an answer at a time. @default 1000 */
+  /** Maximum number of calls that wait for an answer. @default 1000 */
   readonly queueMax?: number;
-  /** From 0 to 1, for the jitter of the back-off. @default Math.random */
+  /** Source of the back-off's jitter: a number from 0 to 1. @default Math.random */
   readonly random?: () => number;
-  /** What the ids of this client's requests begin with; no other client may use it. @default 12 random characters */
+  /** Prefix of this client's request ids. Must be unique: the server removes duplicate messages by id. @default 12 random characters */
   readonly idPrefix?: string;
 }
 
-/** Options of calls that wait. */
+/** Options of every call that waits for an answer. */
 export interface WaitOptions {
-  /** Gives up waiting; the call rejects with its reason. What was sent may still be heard. */
+  /** Stops waiting: the call rejects with the signal's reason. The server may still carry out the request. */
   readonly signal?: AbortSignal;
 }
 
 /** Options for {@link ChatClient.join}. */
 export interface JoinOptions extends WaitOptions {
-  /** The name, where the client has none yet. */
+  /** The user's name, when the client has none yet. */
   readonly username?: string;
-  /** How many of the newest entries to give. @default none */
+  /** Number of newest entries in the answer; at most the server's `historyMax`. @default 0 */
   readonly history?: number;
 }
 
@@ -34,14 +34,16 @@ export interface JoinOptions extends WaitOptions {
 export interface SearchOptions extends WaitOptions {
   /** Only messages before this `seq`. */
   readonly before?: number;
+  /** Maximum number of messages. @default the server's `historyDefault` */
   readonly limit?: number;
 }
 
-/** Options for {@link ChatClient.history}; without a bound, the newest entries. */
+/** Options for {@link ChatClient.history}. Without `before` or `after` the answer holds the newest entries. */
 export interface HistoryOptions extends WaitOptions {
   /** Entries before this `seq`. Not together with `after`. */
   readonly before?: number;
   /** Entries after this `seq`. Not together with `before`. */
   readonly after?: number;
+  /** Maximum number of entries. @default the server's `historyDefault` */
   readonly limit?: number;
 }

@@ -153,7 +153,7 @@ afterEach(async () => {
 });
 
 describe("ChatClient.connect()", () => {
-  test("says hello with version 2 and resolves with its answer", async () => {
+  test("sends hello with version 2 and resolves on the answer", async () => {
     assert.equal(client.state, "offline");
     const connecting = client.connect();
     assert.equal(client.state, "connecting");
@@ -170,7 +170,7 @@ describe("ChatClient.connect()", () => {
     );
   });
 
-  test("rejects when the link cannot be opened, and can be called again", async () => {
+  test("rejects when the link cannot be opened, then can be called again", async () => {
     server.refusal = new Error("Cannot connect to localhost:1: refused");
     await assert.rejects(client.connect(), { code: "disconnected", message: server.refusal.message });
     assert.equal(client.state, "offline");
@@ -179,7 +179,7 @@ describe("ChatClient.connect()", () => {
     assert.equal(client.state, "online");
   });
 
-  test("rejects with not-a-chat-server when the first answer is not the chat's", async () => {
+  test("rejects with not-a-chat-server when the first answer is not a chat message", async () => {
     const echoedHello = JSON.stringify({ type: "hello", id: "x", version: 2 });
     for (const answer of ["HTTP/1.1 400 Bad Request", "Echo: {}", "[]", echoedHello]) {
       const connecting = client.connect();
@@ -198,7 +198,7 @@ describe("ChatClient.connect()", () => {
     assert.equal(server.link.isClosed, true);
   });
 
-  test("rejects when hello is not answered in time, not before", async () => {
+  test("rejects when hello is not answered within ackTimeoutMs, not earlier", async () => {
     const connecting = client.connect();
     const timedOut = assert.rejects(connecting, failsWith("timeout"));
     await elapse(9_999);
@@ -220,14 +220,14 @@ describe("ChatClient.connect()", () => {
     await assert.rejects(client.connect({ signal: AbortSignal.abort(reason) }), reason);
   });
 
-  test("refuses a second call while it is online", async () => {
+  test("throws TypeError while the client is online", async () => {
     await online();
     await assert.rejects(client.connect(), TypeError);
   });
 });
 
 describe("ChatClient requests", () => {
-  test("join() gives the name once and resolves with the answer", async () => {
+  test("join() sends the name only once and resolves with the answer", async () => {
     await online();
     const joining = client.join("lobby", { history: 20 });
     assert.deepEqual(server.link.received.at(-1), {
@@ -245,7 +245,7 @@ describe("ChatClient requests", () => {
     await second;
   });
 
-  test("join() with a name sets it", async () => {
+  test("join() with a username sets the client's username", async () => {
     newClient({ username: "ignored" });
     await online();
     const joining = client.join("lobby", { username: "eve" });
@@ -254,7 +254,7 @@ describe("ChatClient requests", () => {
     assert.equal(client.username, "eve");
   });
 
-  test("the name is as the server writes it, composed", async () => {
+  test("username is in NFC, as the server sends it", async () => {
     newClient({ username: "E\u0301mile" });
     assert.equal(client.username, "\u00c9mile");
     await online();
@@ -264,7 +264,7 @@ describe("ChatClient requests", () => {
     assert.equal(client.username, "Ren\u00e9");
   });
 
-  test("chat() resolves with its own acknowledgement, whatever the order", async () => {
+  test("chat() resolves with its own acknowledgement, in any order of acknowledgements", async () => {
     await inLobby();
     const first = client.chat("lobby", "one");
     const second = client.chat("lobby", "two");
@@ -278,7 +278,7 @@ describe("ChatClient requests", () => {
     assert.equal((await second).seq, 5);
   });
 
-  test("an error answer rejects its request alone, with code and retryAfterMs", async () => {
+  test("an error answer rejects only its request, with code and retryAfterMs", async () => {
     await inLobby();
     const refused = client.chat("lobby", "long");
     const taken = client.chat("lobby", "short");
@@ -289,7 +289,7 @@ describe("ChatClient requests", () => {
     assert.deepEqual(eventsOf("error"), []);
   });
 
-  test("chat() refuses what the server would not take, to the last byte", async () => {
+  test("chat() rejects a request one byte over frameBytesMax", async () => {
     await inLobby();
     const chat = client.chat("lobby", "é\ud800");
     const bytes = Buffer.byteLength(server.link.texts.at(-1) as string);
@@ -304,7 +304,7 @@ describe("ChatClient requests", () => {
     assert.equal(server.link.sent("chat").length, 1);
   });
 
-  test("an error that no request waits for is an event", async () => {
+  test("an error without a pending request is emitted as an event", async () => {
     await online();
     server.link.say({ type: "error", code: "invalid-json", message: "Invalid JSON" });
     assert.equal(eventsOf("error")[0]?.error.code, "invalid-json");
@@ -348,7 +348,7 @@ describe("ChatClient requests", () => {
     assert.deepEqual(eventsOf("gap"), [], "one's own topic stands in the room's order");
   });
 
-  test("typing() is sent once in three seconds for each room it is in, and not without a link", async () => {
+  test("typing() sends once per room and 3 seconds, only in joined rooms, and not while offline", async () => {
     await inLobby();
     const sent = () => server.links.flatMap((link) => link.sent("typing"));
     client.typing("Lobby");
@@ -364,13 +364,13 @@ describe("ChatClient requests", () => {
     assert.equal(sent().length, 2);
   });
 
-  test("answers the server's ping", async () => {
+  test("the server's ping is answered with pong", async () => {
     await online();
     server.link.say({ type: "ping" });
     assert.deepEqual(server.link.received.at(-1), { type: "pong" });
   });
 
-  test("an aborted join is taken back when its answer comes after all", async () => {
+  test("an aborted join is followed by leave when its answer arrives late", async () => {
     await online();
     const controller = new AbortController();
     const joining = client.join("lobby", { signal: controller.signal });
@@ -382,7 +382,7 @@ describe("ChatClient requests", () => {
     assert.deepEqual(eventsOf("message"), []);
   });
 
-  test("rejects with the signal's reason on abort, whatever it is", async () => {
+  test("rejects with the signal's reason on abort, of any type", async () => {
     await online();
     const controller = new AbortController();
     const asking = client.rooms({ signal: controller.signal });
@@ -390,7 +390,7 @@ describe("ChatClient requests", () => {
     await assert.rejects(asking, (reason) => reason === "enough");
   });
 
-  test("one request over queueMax is refused, and room is made by an answer", async () => {
+  test("one request over queueMax rejects with queue-full, and an answer frees a place", async () => {
     newClient({ queueMax: 2 });
     await inLobby();
     const first = client.chat("lobby", "one");
@@ -430,14 +430,14 @@ describe("ChatClient requests", () => {
   });
 });
 
-describe("ChatClient when the server says rate-limited", () => {
+describe("ChatClient on rate-limited", () => {
   function refuse(id: string, retryAfterMs = 1_000): void {
     server.link.say({ type: "error", id, code: "rate-limited", message: "Too many messages", retryAfterMs });
   }
 
   const ids = (type: Request["type"]) => server.link.sent(type).map((request) => request.id);
 
-  test("waits as told and sends again with the same ids, in order; the caller notices nothing", async () => {
+  test("waits retryAfterMs and resends with the same ids, in order, without an error to the caller", async () => {
     await inLobby();
     const first = client.chat("lobby", "one");
     const second = client.chat("lobby", "two");
@@ -464,7 +464,7 @@ describe("ChatClient when the server says rate-limited", () => {
     assert.deepEqual(eventsOf("error"), []);
   });
 
-  test("waits longer when it is told so, and answers pings meanwhile", async () => {
+  test("waits for the longest retryAfterMs, and sends pings meanwhile", async () => {
     await inLobby();
     client.chat("lobby", "one").catch(() => undefined);
     refuse("c-3", 500);
@@ -483,7 +483,7 @@ describe("ChatClient when the server says rate-limited", () => {
     assert.equal(client.state, "connecting", "sent again, it has to be answered");
   });
 
-  test("gives up after a minute, or at once when it would take longer", async () => {
+  test("rejects after one minute of delays, or at once when retryAfterMs is longer", async () => {
     await inLobby();
     const chat = client.chat("lobby", "one");
     const failed = assert.rejects(
@@ -505,7 +505,7 @@ describe("ChatClient when the server says rate-limited", () => {
     await next;
   });
 
-  test("an abort ends the wait of its call alone", async () => {
+  test("an abort rejects only its own call", async () => {
     await inLobby();
     const controller = new AbortController();
     const chat = client.chat("lobby", "one", { signal: controller.signal });
@@ -518,7 +518,7 @@ describe("ChatClient when the server says rate-limited", () => {
     assert.deepEqual(ids("chat"), ["c-3"]);
   });
 
-  test("a room is entered again before what is said in it", async () => {
+  test("a rejoin is sent before the chats of its room", async () => {
     await inLobby();
     const chat = client.chat("lobby", "one");
     await breakLink();
@@ -539,7 +539,7 @@ describe("ChatClient when the server says rate-limited", () => {
     assert.deepEqual(eventsOf("dropped"), []);
   });
 
-  test("a link that breaks during the pause ends it", async () => {
+  test("a broken link ends the pause", async () => {
     await inLobby();
     const chat = client.chat("lobby", "one");
     refuse("c-3", 20_000);
@@ -556,7 +556,7 @@ describe("ChatClient when the server says rate-limited", () => {
 });
 
 describe("ChatClient events of a room", () => {
-  test("each message comes once and in order, also between one's own", async () => {
+  test("each message is emitted once and in order, also between own messages", async () => {
     await inLobby();
     const chat = client.chat("lobby", "mine");
     server.link.say(said(3), said(4));
@@ -570,7 +570,7 @@ describe("ChatClient events of a room", () => {
     assert.deepEqual(eventsOf("gap"), []);
   });
 
-  test("a hole is told before the message that shows it", async () => {
+  test("gap is emitted before the message that follows the gap", async () => {
     await inLobby();
     server.link.say(said(9, 7));
     assert.deepEqual(
@@ -580,7 +580,7 @@ describe("ChatClient events of a room", () => {
     assert.deepEqual(eventsOf("gap"), [{ type: "gap", room: "lobby", after: 3, before: 9 }]);
   });
 
-  test("a topic is told in the room's order, and other settings only count", async () => {
+  test("topic is emitted in the room's order; an unknown key only moves the position", async () => {
     await inLobby();
     const set = (seq: number, key: string): ServerMessage => {
       return { type: "set", room: "lobby", username: "bob", key, value: "v", seq, prev: seq - 1, at: seq };
@@ -593,7 +593,7 @@ describe("ChatClient events of a room", () => {
     assert.deepEqual(eventsOf("typing"), [{ type: "typing", room: "lobby", username: "bob" }]);
   });
 
-  test("presence and messages of rooms that were left are not told", async () => {
+  test("presence and messages of a left room are not emitted", async () => {
     await inLobby();
     server.link.say({ type: "presence", room: "Lobby", username: "cy", state: "joined" });
     const leaving = client.leave("lobby");
@@ -606,7 +606,7 @@ describe("ChatClient events of a room", () => {
 });
 
 describe("ChatClient when the link breaks", () => {
-  test("comes back with its session, joins after its position and sends again what was not acknowledged", async () => {
+  test("resumes its session, rejoins after its position and resends unacknowledged chats", async () => {
     await inLobby();
     server.link.say(said(4));
     const first = client.chat("lobby", "one");
@@ -644,7 +644,7 @@ describe("ChatClient when the link breaks", () => {
     assert.deepEqual(eventsOf("gap"), []);
   });
 
-  test("says hello without the session when the server does not know it, and gives the name again", async () => {
+  test("sends hello without the session after session-unknown, and sends the name again", async () => {
     await inLobby();
     await breakLink();
     server.link.answer({ type: "error", code: "session-unknown", message: "?" } as ServerMessage, "hello");
@@ -668,7 +668,7 @@ describe("ChatClient when the link breaks", () => {
     assert.deepEqual(server.link.received, [{ type: "hello", id: "c-6", version: 2, session: "secret-2", attempt: 3 }]);
   });
 
-  test("sends again the same text, or fails it where the server that is back takes less", async () => {
+  test("resends the same text, or rejects it when the new server's frameBytesMax is smaller", async () => {
     await inLobby();
     const short = client.chat("lobby", "short");
     const long = client.chat("lobby", "l".repeat(100));
@@ -686,7 +686,7 @@ describe("ChatClient when the link breaks", () => {
     assert.equal((await short).seq, 4);
   });
 
-  test("a room that cannot be joined again is told and forgotten", async () => {
+  test("a refused rejoin emits dropped and removes the room", async () => {
     await inLobby();
     await breakLink();
     server.link.greet();
@@ -699,7 +699,7 @@ describe("ChatClient when the link breaks", () => {
     assert.deepEqual(server.link.sent("join"), []);
   });
 
-  test("a room that was left meanwhile is left on the server too, and its chats fail", async () => {
+  test("a room left while offline is left on the server too, and its chats reject", async () => {
     await inLobby();
     const chat = client.chat("lobby", "one");
     server.link.handlers.close(undefined);
@@ -714,7 +714,7 @@ describe("ChatClient when the link breaks", () => {
     await assert.rejects(chat, failsWith("not-joined"));
   });
 
-  test("attempts are spread more and more, and reconnectNow() ends the wait", async () => {
+  test("the delay between attempts doubles, and reconnectNow() skips it", async () => {
     await online();
     server.refusal = new Error("refused");
     server.link.handlers.close(undefined);
@@ -732,7 +732,7 @@ describe("ChatClient when the link breaks", () => {
     assert.equal(server.links.length, count + 1);
   });
 
-  test("a connection that lasted starts the back-off anew, one that broke at once does not", async () => {
+  test("a connection that lasts backoffMaxMs resets the back-off, a shorter one does not", async () => {
     await online();
     await breakLink(500);
     server.link.greet();
@@ -746,7 +746,7 @@ describe("ChatClient when the link breaks", () => {
     assert.equal(server.links.length, 4);
   });
 
-  test("a link without an answer in time counts as broken", async () => {
+  test("the link fails with timeout when an answer is late", async () => {
     await inLobby();
     const timedOut = assert.rejects(client.ping(), failsWith("timeout"));
     await elapse(9_999);
@@ -757,7 +757,7 @@ describe("ChatClient when the link breaks", () => {
     assert.equal(server.link.isClosed, true);
   });
 
-  test("a server that stopped pinging counts as gone", async () => {
+  test("the link fails when the server's pings stop", async () => {
     await online();
     await elapse(34_999);
     server.link.say({ type: "ping" });
@@ -768,7 +768,7 @@ describe("ChatClient when the link breaks", () => {
     assert.match(eventsOf("state").at(-1)?.error?.message ?? "", /silent for 35000 ms/);
   });
 
-  test("a message that cannot be read breaks the link", async () => {
+  test("an unreadable message ends the link", async () => {
     await online();
     server.link.handlers.message("not JSON");
     assert.equal(client.state, "connecting");
@@ -776,8 +776,8 @@ describe("ChatClient when the link breaks", () => {
   });
 });
 
-describe("ChatClient and the server's goodbye", () => {
-  test("comes back no sooner than it asks", async () => {
+describe("ChatClient on bye", () => {
+  test("reconnects after afterMs at the earliest", async () => {
     await inLobby();
     server.link.say({ type: "bye", code: "shutdown", message: "Restarting", reconnect: true, afterMs: 3_000 });
     assert.equal(server.link.isClosed, true);
@@ -788,14 +788,14 @@ describe("ChatClient and the server's goodbye", () => {
     assert.equal(server.links.length, 2);
   });
 
-  test("asks for more time than a timer has: does not come back at once", async () => {
+  test("does not reconnect at once when afterMs is longer than a timer can wait", async () => {
     await inLobby();
     server.link.say({ type: "bye", code: "shutdown", message: "Restarting", reconnect: true, afterMs: 1e12 });
     await elapse(60_000);
     assert.equal(server.links.length, 1);
   });
 
-  test("for good: closes, and what waits and follows rejects with bye", async () => {
+  test("without reconnect closes the client; pending and later calls reject with bye", async () => {
     await inLobby();
     const chat = client.chat("lobby", "one");
     server.link.say({ type: "bye", code: "replaced", message: "Replaced", reconnect: false });
@@ -806,7 +806,7 @@ describe("ChatClient and the server's goodbye", () => {
     assert.equal(server.links.length, 1);
   });
 
-  test("instead of hello's answer rejects connect()", async () => {
+  test("before the answer to hello rejects connect()", async () => {
     const connecting = client.connect();
     await settled();
     server.link.say({ type: "bye", code: "slow-consumer", message: "Full", reconnect: true, afterMs: 1_000 });
@@ -818,7 +818,7 @@ describe("ChatClient and the server's goodbye", () => {
 });
 
 describe("ChatClient.close()", () => {
-  test("closes the link, rejects what waits and leaves no timer", async () => {
+  test("closes the link, rejects pending calls and leaves no timer", async () => {
     await inLobby();
     const chat = client.chat("lobby", "one");
     const who = client.who("lobby");
@@ -835,7 +835,7 @@ describe("ChatClient.close()", () => {
     assert.equal(eventsOf("state").filter((event) => event.state === "closed").length, 1);
   });
 
-  test("while an attempt runs rejects connect(), and closes a link that opens late", async () => {
+  test("rejects a running connect(), and closes a link that opens late", async () => {
     const opening = Promise.withResolvers<void>();
     const closed: string[] = [];
     client = new ChatClient(async (_handlers, signal) => {
@@ -850,7 +850,7 @@ describe("ChatClient.close()", () => {
     assert.deepEqual(closed, ["closed, aborted: true"]);
   });
 
-  test("while the next attempt is waited for ends that", async () => {
+  test("cancels a scheduled attempt", async () => {
     await inLobby();
     server.link.handlers.close(undefined);
     const queued = client.chat("lobby", "one");
@@ -860,7 +860,7 @@ describe("ChatClient.close()", () => {
     assert.equal(server.links.length, 1);
   });
 
-  test("is what await using does", async () => {
+  test("is called by await using", async () => {
     {
       await using own = client;
       await online();

@@ -21,13 +21,14 @@ import { Requests } from "./requests.ts";
 import { planResume } from "./resume.ts";
 
 /**
- * A member of chat rooms, over any link.
+ * A chat client over any link.
  *
- * When the link breaks, it connects again by itself (back-off with jitter), takes its name and rooms back, reports
- * what it missed in each room (`rejoined`), and sends again what was not acknowledged; the server stores it once.
- * Chats that are sent meanwhile wait for that; other calls reject with `disconnected`.
- * Where the server says `rate-limited`, it waits as long as it was told and sends again, in order, for up to a minute.
- * The server's goodbye for good, or {@link close}, ends it.
+ * When the link breaks, the client reconnects with back-off and jitter, restores its name and rooms, and emits
+ * `rejoined` with the missed messages of each room. It resends unacknowledged chats; the server removes duplicates by id.
+ * While the link is down, {@link chat} queues messages. Other calls reject with `disconnected`.
+ *
+ * On `rate-limited` the client waits for the time that the server named, 1 second if none, and resends in order. It gives
+ * up a request after one minute. {@link close}, or a `bye` without `reconnect`, ends the client.
  *
  * @example
  * ```ts
@@ -46,7 +47,7 @@ export class ChatClient implements AsyncDisposable {
   readonly #requests: Requests;
   readonly #rooms: JoinedRooms = new JoinedRooms((event) => this.#emit(event));
   #username: string | undefined;
-  /** Whether the server knows the name, on this connection. */
+  /** Whether this connection has a name on the server. */
   #isNamed = false;
 
   constructor(openLink: OpenLink, options: ChatClientOptions = {}) {
@@ -80,29 +81,34 @@ export class ChatClient implements AsyncDisposable {
   }
 
   /**
-   * The name, as far as it is known: given in the options, with `join`, or taken back by the server. It is composed (NFC),
-   * as the server writes it in what it sends.
+   * The name from the options, from `join`, or from the resumed session. In Unicode normalization form NFC, as in the
+   * server's messages. `undefined` before it is known.
    */
   get username(): string | undefined {
     return this.#username;
   }
 
   /**
-   * Connects. Called once, or again after it failed.
+   * Connects. Resolves when the server has answered `hello`. After that, the client reconnects on its own.
+   * Can be called again after it rejected. On abort it rejects with the signal's reason.
    *
-   * @returns when the server answered `hello`; later breaks are the client's own business.
-   * @throws {ChatError} `disconnected`, `not-a-chat-server`, `timeout`, `bye`, or the server's code, when the first
-   * attempt fails.
-   * @throws {TypeError} when the client is connecting or online already.
+   * @throws {ChatError} `disconnected` when the link cannot be opened.
+   * @throws {ChatError} `timeout` when the server does not answer within `ackTimeoutMs`.
+   * @throws {ChatError} `not-a-chat-server` when the answer is not the chat's protocol.
+   * @throws {ChatError} `bye` when the server ends the session.
+   * @throws {ChatError} with the server's code when it refuses `hello`.
+   * @throws {ChatError} `closed` when the client is closed.
+   * @throws {TypeError} when the client is already connecting or online.
    */
   connect({ signal }: WaitOptions = {}): Promise<void> {
     return this.#session.connect(signal);
   }
 
   /**
-   * Enters a room, and stays in it over reconnects until {@link leave}.
+   * Joins a room. The client rejoins it after each reconnect, until {@link leave}.
    *
-   * @throws {ChatError} with the server's code, or `disconnected`.
+   * @throws {ChatError} with the server's code when it refuses.
+   * @throws {ChatError} `disconnected` without a connection, or when it breaks before the answer.
    */
   async join(room: string, { username, history, signal }: JoinOptions = {}): Promise<JoinedMessage> {
     const name = username ?? (this.#isNamed ? undefined : this.#username);
@@ -115,10 +121,13 @@ export class ChatClient implements AsyncDisposable {
   }
 
   /**
-   * Says something in a room that was joined. While the link is broken it waits, and is sent when the client is back.
+   * Sends a message to a joined room. While the link is down, the message is queued and sent after the reconnect.
+   * Resolves when the message is in the room's log. The author gets no `message` event for it.
    *
-   * @returns when the message is in the room's log; it does not come back as an event.
-   * @throws {ChatError} with the server's code, `not-joined`, or `queue-full`.
+   * @throws {ChatError} with the server's code when it refuses.
+   * @throws {ChatError} `not-joined` when the client is not in the room.
+   * @throws {ChatError} `queue-full` when `queueMax` calls wait for an answer.
+   * @throws {ChatError} `closed` when the client closes first.
    */
   async chat(room: string, message: string, { signal }: WaitOptions = {}): Promise<AckMessage> {
     const { state } = this;
@@ -128,7 +137,11 @@ export class ChatClient implements AsyncDisposable {
     return this.#requests.ask<"chat">({ type: "chat", room, message }, signal);
   }
 
-  /** Leaves a room. Without a link it is left at once, and the server is told when the client is back. */
+  /**
+   * Leaves a room. While the link is down, it resolves at once, and the client tells the server after the reconnect.
+   *
+   * @throws {ChatError} with the server's code when it refuses.
+   */
   async leave(room: string): Promise<void> {
     const wasJoined = this.#rooms.leave(room);
     if (wasJoined && this.state === "connecting") return;
@@ -139,62 +152,61 @@ export class ChatClient implements AsyncDisposable {
     }
   }
 
-  /** Who is in a room. */
+  /** Lists the members of a room: at most 200 names, and the count of all. */
   who(room: string, { signal }: WaitOptions = {}): Promise<WhoMessage> {
     return this.#requests.ask<"who">({ type: "who", room }, signal);
   }
 
-  /** The rooms there are. */
+  /** Lists the rooms, with the count of their members. */
   rooms({ signal }: WaitOptions = {}): Promise<RoomsMessage> {
     return this.#requests.ask<"rooms">({ type: "rooms" }, signal);
   }
 
-  /** Reads a room's past, oldest first. */
+  /** Reads entries of a room's log, oldest first. */
   history(room: string, { before, after, limit, signal }: HistoryOptions = {}): Promise<HistoryMessage> {
     return this.#requests.ask<"history">({ type: "history", room, ...given({ before, after, limit }) }, signal);
   }
 
-  /** Looks for messages of a room that have all the words, the newest; oldest first. */
+  /** Finds the newest messages of a room that contain all words of the query. They come oldest first. */
   search(room: string, query: string, { before, limit, signal }: SearchOptions = {}): Promise<SearchMessage> {
     return this.#requests.ask<"search">({ type: "search", room, query, ...given({ before, limit }) }, signal);
   }
 
-  /** A room's topic; empty where it has none. It also stands in the answer to {@link join}. */
+  /** Returns a room's topic; `""` when it has none. The answer to {@link join} holds it too. */
   async topic(room: string, { signal }: WaitOptions = {}): Promise<string> {
     const answer = await this.#requests.ask<"topic">({ type: "topic", room }, signal);
     return (answer as TopicMessage).topic;
   }
 
   /**
-   * Sets a room's topic: one line, of at most `topicBytesMax`; an empty one takes it away.
-   *
-   * @returns when it is in the room's log; it does not come back as an event.
+   * Sets a room's topic: one line of at most `topicBytesMax` bytes. `""` removes it.
+   * Resolves when the change is in the room's log. The author gets no `topic` event for it.
    */
   async setTopic(room: string, topic: string, { signal }: WaitOptions = {}): Promise<AckMessage> {
     return (await this.#requests.ask<"topic">({ type: "topic", room, topic }, signal)) as AckMessage;
   }
 
   /**
-   * Tells a room that one is writing; for every key that is pressed, as it is sent every few seconds at most. The others
-   * take it for over after a few seconds without it, or with the message.
+   * Tells a room that the user is writing. Call it for every key: it sends at most one message per 3 seconds and room.
+   * Other members treat the writing as over after 6 seconds without it, or when the message arrives.
    */
   typing(room: string): void {
     if (this.#requests.isFlowing && this.#rooms.startsTyping(room)) this.#requests.tell({ type: "typing", room });
   }
 
-  /** Says that a room was read up to this `seq`; `unread` in the next answer to {@link join} counts from there. */
+  /** Marks a room as read up to `seq`. `unread` in the next answer to {@link join} counts from there. */
   async markRead(room: string, seq: number, { signal }: WaitOptions = {}): Promise<void> {
     await this.#requests.ask<"read">({ type: "read", room, seq }, signal);
   }
 
-  /** Asks the server for a sign of life. @returns the round trip in milliseconds. */
+  /** Sends a ping. @returns the round trip in milliseconds. */
   async ping({ signal }: WaitOptions = {}): Promise<number> {
     const startMs = performance.now();
     await this.#requests.ask<"ping">({ type: "ping" }, signal);
     return performance.now() - startMs;
   }
 
-  /** Adds a listener. @returns a function that removes it. */
+  /** Adds a listener for all events. An error that it throws becomes an uncaught exception. @returns a function that removes it. */
   on(listener: (event: ChatClientEvent) => void): () => void {
     const own = (event: ChatClientEvent) => listener(event);
     this.#listeners.add(own);
@@ -204,15 +216,15 @@ export class ChatClient implements AsyncDisposable {
   }
 
   /**
-   * Ends the wait before the next attempt, or looks whether the link still works: for a user who does not want to
-   * wait, and for pages that wake up or hear that the network is back.
+   * Connects now instead of waiting for the back-off. When online, it sends a ping, so that a dead link is noticed.
+   * For a "retry" button, and for pages that wake up or get an `online` event.
    */
   reconnectNow(): void {
     if (this.#session.retryNow()) return;
-    if (this.state === "online") this.ping().catch(() => undefined); // No answer breaks the link by itself.
+    if (this.state === "online") this.ping().catch(() => undefined); // The timeout for the answer ends a dead link.
   }
 
-  /** Ends the client for good; what waits rejects with `closed`. Idempotent. */
+  /** Closes the client for good. Pending calls reject with `closed`. Idempotent. */
   async close(): Promise<void> {
     this.#session.close(new ChatError("closed", "The chat client is closed"));
   }
@@ -235,7 +247,7 @@ export class ChatClient implements AsyncDisposable {
 
   #rejoin(request: RequestOf<"join">, connection: ChatConnection): void {
     this.#requests.rejoin(request).catch((error: ChatError) => {
-      if (connection !== this.#session.connection) return; // It broke again, and the room is joined by the next one.
+      if (connection !== this.#session.connection) return; // The link broke again; the next connection rejoins the room.
       this.#rooms.leave(request.room);
       this.#emit({ type: "dropped", room: request.room, error });
     });
@@ -277,7 +289,7 @@ export class ChatClient implements AsyncDisposable {
       case "notification":
       case "hello":
       case "ping":
-        return; // For version 1, or the connection's own.
+        return; // Sent to version 1 only, or handled by ChatConnection.
       default:
         message satisfies never;
     }
@@ -307,7 +319,7 @@ export class ChatClient implements AsyncDisposable {
       try {
         listener(event);
       } catch (error) {
-        // The listener's own bug: reported as one, and no reason to break the link.
+        // A bug in the listener must not break the link.
         queueMicrotask(() => {
           throw error;
         });
@@ -316,10 +328,10 @@ export class ChatClient implements AsyncDisposable {
   }
 }
 
-/** A connection that ended with one of these has left its rooms. */
+/** Codes of a broken link. The calls that it fails keep them. */
 const LINK_FAILURES: ReadonlySet<ChatErrorCode> = new Set(["disconnected", "timeout", "protocol-error"]);
 
-/** Leaves out what was not given, as the wire knows no `undefined`. */
+/** Copies the fields that are not `undefined`. */
 function given<Fields extends object>(fields: Fields): { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as typeof fields;
 }

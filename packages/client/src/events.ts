@@ -10,79 +10,79 @@ import type { ChatError } from "./chat-error.ts";
 
 /**
  * - `offline`: not connected yet, or the first attempt failed.
- * - `connecting`: an attempt runs, or one is waited for.
+ * - `connecting`: an attempt is running or scheduled.
  * - `online`: the server answered `hello`.
  * - `closed`: for good.
  */
 export type ChatClientState = "offline" | "connecting" | "online" | "closed";
 
-/** The client's state changed. */
+/** The client's state changed, or its next attempt was scheduled. */
 export interface ChatStateEvent {
   readonly type: "state";
   readonly state: ChatClientState;
-  /** `connecting`: when the next attempt starts, in milliseconds since 1970; absent while one runs. */
+  /** Start of the next attempt, in milliseconds since 1970. Only with `connecting`, and absent while an attempt runs. */
   readonly retryAtMs?: number;
-  /** Why, where something failed. */
+  /** The failure that caused the change, if any. */
   readonly error?: ChatError;
 }
 
-/** Somebody else wrote. Each message of a room comes once, in the room's order. */
+/** Another connection sent a message. Each message of a room comes once, in the room's order. */
 export interface ChatMessageEvent {
   readonly type: "message";
   readonly message: ChatMessage;
 }
 
-/** Somebody else set a room's topic; it stands in the room's order like a message. */
+/** Another connection set a room's topic. It has a place in the room's order, like a message. */
 export interface TopicEvent {
   readonly type: "topic";
   readonly room: string;
   readonly username: string;
-  /** Empty: it was taken away. */
+  /** `""` when it was removed. */
   readonly topic: string;
   readonly seq: number;
   /** In milliseconds since 1970. */
   readonly at: number;
 }
 
-/** The client is back in a room after its link broke. `joined` has the topic as it is now. */
+/** The client rejoined a room after a reconnect. `joined` holds the current topic. */
 export interface RejoinedEvent {
   readonly type: "rejoined";
   readonly joined: JoinedMessage;
   /**
-   * The messages not seen before, oldest first. One's own messages are among them where the link broke between
-   * their commit and their acknowledgement, which still comes and names the same `seq`.
+   * The messages not seen before, oldest first. They include the client's own messages that were stored but not yet
+   * acknowledged when the link broke. Their calls of `chat` still resolve, with the same `seq`.
    */
   readonly missed: readonly ChatMessage[];
-  /** Whether `missed` is all that was missed. */
+  /** Whether `missed` is complete. */
   readonly recovered: boolean;
-  /** Why it is not, where the server says. */
+  /** Why `missed` is incomplete, when the server says so. */
   readonly reason?: GapReason;
 }
 
-/** A room could not be entered again; the client is no longer in it. */
+/** The server refused to let the client rejoin a room. The client is no longer in it. */
 export interface DroppedEvent {
   readonly type: "dropped";
   readonly room: string;
   readonly error: ChatError;
 }
 
-/** Messages of a room between two positions did not come; `history` may have them. */
+/** The entries of a room between two positions did not arrive. {@link ChatClient.history} may return them. */
 export interface GapEvent {
   readonly type: "gap";
   readonly room: string;
   /** The last `seq` seen. */
   readonly after: number;
-  /** The `seq` that came next. */
+  /** The `seq` that arrived next. */
   readonly before: number;
 }
 
-/** The server complained about something that no call waits for. */
+/** The server sent an error that belongs to no pending call. */
 export interface ChatErrorEvent {
   readonly type: "error";
   readonly error: ChatError;
 }
 
-/** Whatever happens to a chat client. */
+/** Every event of {@link ChatClient.on}; `type` tells them apart. */
 export type ChatClientEvent =
   | ChatStateEvent
   | ChatMessageEvent

@@ -8,10 +8,10 @@ import {
 import type { ChatClientEvent } from "./events.ts";
 import { RoomTail } from "./resume.ts";
 
-/** A room is told at most this often that one is writing, in milliseconds. */
+/** Minimum time between two `typing` messages to one room, in milliseconds. */
 const TYPING_MS = 3_000;
 
-/** The rooms that a client wants to be in, and what its user is told of them: each entry once, in the room's order. */
+/** The rooms that a client has joined. Emits each entry of a room once, in the room's order. */
 export class JoinedRooms {
   readonly #emit: (event: ChatClientEvent) => void;
   readonly #tails = new Map<string, RoomTail>();
@@ -25,7 +25,7 @@ export class JoinedRooms {
     return this.#tails;
   }
 
-  /** The room, if it was joined and not left. */
+  /** The room, if the client has joined it. */
   get(room: string): RoomTail | undefined {
     return this.#tails.get(nameKey(room));
   }
@@ -34,7 +34,7 @@ export class JoinedRooms {
     this.#tails.set(nameKey(joined.room), new RoomTail(joined));
   }
 
-  /** Joined again after a break: tells what was missed; false for a room that this answer is no return to. */
+  /** Handles the answer to a rejoin: emits `rejoined`. @returns false when the room was not waiting for one. */
   resume(joined: JoinedMessage): boolean {
     const tail = this.get(joined.room);
     if (tail === undefined || tail.isLive) return false;
@@ -44,12 +44,12 @@ export class JoinedRooms {
     return true;
   }
 
-  /** False if the user was not in the room. */
+  /** @returns false when the client was not in the room. */
   leave(room: string): boolean {
     return this.#tails.delete(nameKey(room));
   }
 
-  /** The link broke. */
+  /** The link broke: until a room is rejoined, its events are dropped. */
   pause(): void {
     for (const tail of this.#tails.values()) tail.pause();
   }
@@ -58,7 +58,7 @@ export class JoinedRooms {
     this.#tails.clear();
   }
 
-  /** Somebody else's entry came. */
+  /** Handles a live entry. */
   arrived(message: EntryMessage): void {
     const tail = this.get(message.room);
     if (tail === undefined || !tail.isLive) return;
@@ -74,12 +74,12 @@ export class JoinedRooms {
     }
   }
 
-  /** Something happened that does not stand in the room's log. */
+  /** Handles a live event that is not in the room's log. */
   told(message: PresenceMessage | TypingMessage): void {
     if (this.get(message.room)?.isLive) this.#emit(message);
   }
 
-  /** Whether the room is to be told that the user is writing; it counts as told then. */
+  /** Whether to send `typing` to the room now. If so, the room's interval restarts. */
   startsTyping(room: string): boolean {
     const tail = this.get(room);
     const nowMs = Date.now();

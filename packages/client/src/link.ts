@@ -1,22 +1,22 @@
-/** Where a client's messages go: text in, text out, one JSON object each. */
+/** A transport for the chat's messages. Each message is one JSON text. */
 export interface Link {
-  /** Sends one message. Never throws and never waits; a failure reaches {@link LinkHandlers.close}. */
+  /** Queues one message. Never throws; a failure reaches {@link LinkHandlers.close}. */
   send(text: string): void;
-  /** Ends the link. Idempotent; nothing is told to the handlers that the caller does not know already. */
+  /** Closes the link. Idempotent. The `close` handler may be called afterwards; the client ignores it. */
   close(): void;
 }
 
-/** What a link tells its owner. */
+/** Callbacks of a {@link Link}. */
 export interface LinkHandlers {
   /** One message arrived. */
   message(text: string): void;
-  /** The link is over, called at most once; `error` says why, where something failed. */
+  /** The link ended. Called at most once. `error` is `undefined` for a normal end. */
   close(error: Error | undefined): void;
 }
 
 /**
- * Opens a link. Resolves when messages can be sent; rejects when that failed, with a text that says so in full
- * (`Cannot connect to …: …`), and with `signal.reason` on abort.
- * The signal counts until then: an open link is ended with {@link Link.close}.
+ * Opens a link. Resolves when messages can be sent. On failure it rejects with an error whose text names action and
+ * address (`Cannot connect to …: …`). On abort it rejects with `signal.reason`. The signal has no effect on an open
+ * link: {@link Link.close} ends it.
  */
 export type OpenLink = (handlers: LinkHandlers, signal: AbortSignal) => Promise<Link>;

@@ -1,6 +1,6 @@
 /**
- * A client for the Landline chat that comes back by itself: joins rooms, sends once, shows once and in order.
- * Browser-safe; the link over TCP is `@landline/client/tcp`.
+ * A client for the Landline chat. It reconnects on its own, and delivers each message of a room once and in order.
+ * Runs in browsers and Node. The link over TCP is `@landline/client/tcp`.
  *
  * @module
  */

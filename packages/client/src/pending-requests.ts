@@ -12,7 +12,7 @@ import type {
 } from "@landline/protocol";
 import { asError, ChatError } from "./chat-error.ts";
 
-/** Which message answers a request. */
+/** The message that answers each request. */
 export interface Answers {
   readonly join: JoinedMessage;
   readonly chat: AckMessage;
@@ -21,7 +21,7 @@ export interface Answers {
   readonly rooms: RoomsMessage;
   readonly history: HistoryMessage;
   readonly search: SearchMessage;
-  /** The second one where the topic was only asked for. */
+  /** `AckMessage` when the topic was set, `TopicMessage` when it was read. */
   readonly topic: AckMessage | TopicMessage;
   readonly read: AckMessage;
   readonly ping: PongMessage;
@@ -30,12 +30,12 @@ export interface Answers {
 /** Any of them. */
 export type Answer = Answers[keyof Answers];
 
-/** A request that can be asked, with the id that its answer brings back. */
+/** A request with the id that its answer repeats. */
 export type Asked<Type extends keyof Answers = keyof Answers> = Type extends keyof Answers
   ? RequestOf<Type> & { readonly id: string }
   : never;
 
-/** A chat that waits for its acknowledgement. */
+/** A chat message that waits for its acknowledgement. */
 export type AskedChat = Asked<"chat"> & { readonly room: string };
 
 const ANSWER_TYPES: { readonly [Type in keyof Answers]: Answers[Type]["type"] } = {
@@ -51,14 +51,14 @@ const ANSWER_TYPES: { readonly [Type in keyof Answers]: Answers[Type]["type"] } 
   ping: "pong",
 };
 
-/** A request is refused for good when it was held back this long, in milliseconds. */
+/** Longest time that `rate-limited` may delay a request before it rejects, in milliseconds. */
 const HOLD_MS_MAX = 60_000;
 
 interface Pending {
   readonly request: Asked;
-  /** The request as it is sent, each time. */
+  /** The request as JSON; each send uses the same text. */
   readonly text: string;
-  /** When it was held back first, in milliseconds since 1970. */
+  /** When it was first held back, in milliseconds since 1970. */
   heldSinceMs?: number;
   resolve(answer: Answer): void;
   reject(reason: unknown): void;
@@ -66,21 +66,20 @@ interface Pending {
 
 /** See {@link PendingRequests}. */
 export interface PendingRequestsOptions {
-  /** How long the oldest request waits for its answer on a link, in milliseconds. */
+  /** Limit for the answer to the oldest request, in milliseconds. */
   readonly timeoutMs: number;
-  /** Called when it waited that long. */
+  /** Called when the limit is reached. */
   timeout(): void;
 }
 
 /**
- * The requests that wait for an answer, oldest first.
- *
- * A server answers in the order of the requests, so one timer for the oldest guards them all.
+ * The requests that wait for an answer, oldest first. One timer suffices: the server answers in the order of the
+ * requests.
  */
 export class PendingRequests {
   readonly #options: PendingRequestsOptions;
   readonly #pending = new Map<string, Pending>();
-  /** The ids of those that are to be sent later. */
+  /** Ids of requests that are held back until {@link release}. */
   readonly #held = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOnline = false;
@@ -93,12 +92,12 @@ export class PendingRequests {
     return this.#pending.size;
   }
 
-  /** The chats among them, in the order of the calls. */
+  /** The pending chat messages, in the order of the calls. */
   get chats(): readonly AskedChat[] {
     return [...this.#pending.values()].map(({ request }) => request).filter((request) => isChat(request));
   }
 
-  /** Waits for the answer to a request. An abort gives up waiting; whether the request was heard stays open. */
+  /** Waits for the answer to a request. After an abort the request may still have been carried out. */
   add<Type extends keyof Answers>(request: Asked<Type>, text: string, signal?: AbortSignal): Promise<Answers[Type]> {
     const { promise, resolve, reject } = Promise.withResolvers<Answers[Type]>();
     const forget = () => {
@@ -142,12 +141,12 @@ export class PendingRequests {
     return true;
   }
 
-  /** The request with this id, if one waits. */
+  /** The pending request with this id. */
   get(id: string): Asked | undefined {
     return this.#pending.get(id)?.request;
   }
 
-  /** A request is to be sent `ms` from now, maybe again; false if it would be held back for too long by then. */
+  /** Holds a request back until {@link release}. @returns false when `ms` more would exceed the limit for delays. */
   hold(id: string, ms: number): boolean {
     const pending = this.#pending.get(id);
     if (pending === undefined) return false;
@@ -159,12 +158,12 @@ export class PendingRequests {
     return true;
   }
 
-  /** The text of the request with this id, if one waits. */
+  /** The JSON text of the pending request with this id. */
   textOf(id: string): string | undefined {
     return this.#pending.get(id)?.text;
   }
 
-  /** The texts that were held, to be sent now: first the rooms to be entered again, as the rest may be for them. */
+  /** Returns the held texts, to be sent now. Rejoins come first: other requests may need their rooms. */
   release(): readonly string[] {
     const held = [...this.#pending.values()].filter(({ request }) => this.#held.has(request.id));
     this.#held.clear();
@@ -176,18 +175,18 @@ export class PendingRequests {
     return ordered.map(({ text }) => text);
   }
 
-  /** Fails one request. */
+  /** Rejects one request. */
   fail(id: string, error: ChatError): void {
     this.#pending.get(id)?.reject(error);
   }
 
-  /** The link is up: what waits can be answered. */
+  /** The link is up: starts the timer. */
   start(): void {
     this.#isOnline = true;
     this.#restartTimer();
   }
 
-  /** The link broke: chats stay, to be sent again, the rest fails. */
+  /** The link broke: chat messages stay and are resent later, all other requests reject. */
   pause(error: ChatError): void {
     this.#isOnline = false;
     this.#held.clear();
@@ -195,7 +194,7 @@ export class PendingRequests {
     for (const pending of [...this.#pending.values()]) if (!isChat(pending.request)) pending.reject(error);
   }
 
-  /** Fails all of them. */
+  /** Rejects all requests. */
   close(error: ChatError): void {
     this.#isOnline = false;
     for (const pending of [...this.#pending.values()]) pending.reject(error);

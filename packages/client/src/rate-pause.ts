@@ -1,6 +1,6 @@
 import { TIMER_MS_MAX } from "./retry-timer.ts";
 
-/** The time in which a client that asked too often sends nothing. */
+/** A pause in sending after `rate-limited`. */
 export class RatePause {
   readonly #over: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -14,7 +14,7 @@ export class RatePause {
     return this.#timer !== undefined;
   }
 
-  /** Begins, or lasts longer if it would be over sooner. */
+  /** Starts the pause, or extends it to `ms` from now. Never shortens it. */
   last(ms: number): void {
     const endsAtMs = Date.now() + ms;
     if (this.isOn && endsAtMs <= this.#endsAtMs) return;

@@ -7,22 +7,22 @@ import { RatePause } from "./rate-pause.ts";
 /** Wait after `rate-limited` when the server names none, in milliseconds. */
 const RETRY_MS = 1_000;
 
-/** A request without the id that it will get. */
+/** A request before it gets its id. */
 export type Unasked<Type extends keyof Answers> = Omit<Asked<Type>, "id">;
 
 /** See {@link Requests}. */
 export interface RequestsOptions {
-  /** What the ids begin with. @default 12 random characters */
+  /** Prefix of the ids. @default 12 random characters */
   readonly idPrefix: string | undefined;
-  /** Requests that may wait for an answer at a time. */
+  /** Maximum number of requests that wait for an answer. */
   readonly queueMax: number;
-  /** How long the oldest request waits for its answer on a connection, in milliseconds. */
+  /** Limit for the answer to the oldest request, in milliseconds. After it the connection fails. */
   readonly timeoutMs: number;
 }
 
 /**
- * A client's requests: gives them ids, sends them as soon as the server takes them, and waits for the answers. A request
- * becomes text once: what is looked at is what is sent, each time it is sent.
+ * Gives requests their ids, sends them when the connection and the rates allow, and returns their answers. Each request
+ * is serialized once, so that a resend is identical even if the caller has changed its objects.
  */
 export class Requests {
   readonly #idPrefix: string;
@@ -30,10 +30,10 @@ export class Requests {
   readonly #pending: PendingRequests;
   readonly #pause: RatePause;
   #connection: ChatConnection | undefined;
-  /** Longest request that the server takes, in bytes. */
+  /** The server's limit for one request, in bytes. */
   #frameBytesMax = Number.POSITIVE_INFINITY;
   #lastId = 0;
-  /** Why nothing can be asked any more. */
+  /** Why the client is closed; `undefined` while it is not. */
   #end: ChatError | undefined;
 
   constructor(options: RequestsOptions) {
@@ -50,12 +50,12 @@ export class Requests {
     });
   }
 
-  /** The chats that wait, in the order of the calls. */
+  /** The pending chat messages, in the order of the calls. */
   get chats(): readonly AskedChat[] {
     return this.#pending.chats;
   }
 
-  /** Whether what is asked now is sent at once. */
+  /** Whether a request would be sent at once. */
   get isFlowing(): boolean {
     return this.#connection !== undefined && !this.#pause.isOn;
   }
@@ -65,7 +65,7 @@ export class Requests {
     return `${this.#idPrefix}-${this.#lastId.toString(36)}`;
   }
 
-  /** Asks, and waits for the answer; without a connection a chat waits for the next one, anything else is refused. */
+  /** Sends a request and returns its answer. Without a connection, a chat message is queued; other requests reject. */
   ask<Type extends keyof Answers>(request: Unasked<Type>, signal?: AbortSignal): Promise<Answers[Type]> {
     const refusal = this.#refusal(request.type);
     if (refusal !== undefined) return Promise.reject(refusal);
@@ -74,13 +74,13 @@ export class Requests {
     const text = JSON.stringify(asked);
     if (this.#isTooLong(text)) return Promise.reject(this.#tooLong(request.type));
     const answer = this.#pending.add(asked, text, signal);
-    // During a pause all waits but pings, so that the server gets it in the order of the calls.
+    // During a pause everything except pings is held back, so that the order of the calls stays.
     if (this.#pause.isOn && request.type !== "ping") this.#pending.hold(asked.id, 0);
     else this.#connection?.send(text);
     return answer;
   }
 
-  /** Asks to be let into a room again, however many requests wait. */
+  /** Sends `join` for a room that was joined before. `queueMax` does not apply. */
   rejoin(request: Unasked<"join">): Promise<JoinedMessage> {
     const asked = { ...request, id: this.nextId() } as Asked<"join">;
     const text = JSON.stringify(asked);
@@ -89,7 +89,7 @@ export class Requests {
     return answer;
   }
 
-  /** Sends what is not answered, or whose answer nobody waits for. */
+  /** Sends a request without waiting for an answer. */
   tell(request: Request): void {
     this.#connection?.send(JSON.stringify(request));
   }
@@ -102,20 +102,20 @@ export class Requests {
     else this.#connection?.send(text);
   }
 
-  /** Settles the request that this message answers; false if none waits for it. */
+  /** See {@link PendingRequests.answer}. */
   answer(message: Answer | ErrorMessage): boolean {
     return this.#pending.answer(message);
   }
 
-  /** Fails one request. */
+  /** Rejects one request. */
   fail(id: string, error: ChatError): void {
     this.#pending.fail(id, error);
   }
 
   /**
-   * Whether a request that was refused is sent again later.
+   * Decides whether a refused request is resent later, and holds it back if so.
    *
-   * @param isAway whether the user is in a room that this connection has not entered yet.
+   * @param isAway whether the client still has to rejoin the room on this connection.
    */
   holdsBack({ id, code, retryAfterMs }: ErrorMessage, isAway: (room: string) => boolean): boolean {
     const request = id === undefined ? undefined : this.#pending.get(id);
@@ -126,7 +126,7 @@ export class Requests {
       this.#pause.last(waitMs);
       return true;
     }
-    // It followed a join of its room that was held back itself.
+    // The rejoin of the chat's room is itself held back; the chat is resent after it.
     if (!this.#pause.isOn || code !== "not-joined" || request.type !== "chat") return false;
     return isAway(request.room ?? "") && this.#pending.hold(request.id, 0);
   }
@@ -138,14 +138,14 @@ export class Requests {
     this.#pending.start();
   }
 
-  /** The connection broke: chats stay, to be sent again, the rest fails. */
+  /** The connection broke: chat messages stay and are resent later, all other requests reject. */
   pause(error: ChatError): void {
     this.#connection = undefined;
     this.#pause.stop();
     this.#pending.pause(error);
   }
 
-  /** Fails all of them, and whatever is asked from now on. */
+  /** Rejects all requests, now and later. */
   close(error: ChatError): void {
     this.#end = error;
     this.#connection = undefined;
@@ -159,12 +159,12 @@ export class Requests {
       return new ChatError("disconnected", `Cannot send ${type}: not connected`);
     }
     if (this.#pending.count < this.#queueMax) return undefined;
-    return new ChatError("queue-full", `Cannot send ${type}: ${this.#queueMax} requests wait for an answer already`);
+    return new ChatError("queue-full", `Cannot send ${type}: ${this.#queueMax} requests already wait for an answer`);
   }
 
-  /** A server cuts off whoever sends more than it takes, and would again after each return. */
+  /** The server ends a connection that sends a longer frame. A resend would end the next one too. */
   #isTooLong(text: string): boolean {
-    // A character has at most three bytes for each of its units.
+    // UTF-8 needs at most 3 bytes per UTF-16 code unit.
     return text.length * 3 > this.#frameBytesMax && new TextEncoder().encode(text).length > this.#frameBytesMax;
   }
 
@@ -174,7 +174,7 @@ export class Requests {
   }
 }
 
-/** `crypto.randomUUID` is missing on pages without TLS. */
+/** `crypto.randomUUID` exists in secure contexts only. */
 function randomPrefix(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(6)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

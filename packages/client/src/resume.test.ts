@@ -24,7 +24,7 @@ function hello(fields: Partial<HelloMessage> = {}): HelloMessage {
   return { type: "hello", version: 2, session: "s", limits: LIMITS, ...fields };
 }
 
-test("RoomTail takes each message once, in order", () => {
+test("RoomTail accepts each message once, in order", () => {
   const tail = new RoomTail(joined(3));
   assert.equal(tail.arrive(said(3)), "seen");
   assert.equal(tail.arrive(said(4)), "next");
@@ -33,14 +33,14 @@ test("RoomTail takes each message once, in order", () => {
   assert.deepEqual(tail.position, { epoch: "e1", seq: 4 });
 });
 
-test("RoomTail shows a hole, but none where seq only skips", () => {
+test("RoomTail reports a gap from prev, not from a skipped seq", () => {
   const tail = new RoomTail(joined(3));
   assert.equal(tail.arrive(said(9, 3)), "next");
   assert.equal(tail.arrive(said(12, 10)), "gap");
   assert.equal(tail.arrive(said(13)), "next");
 });
 
-test("RoomTail moves on with one's own acknowledgements, never back", () => {
+test("RoomTail.acknowledged() moves the position forward only", () => {
   const tail = new RoomTail(joined(3));
   tail.acknowledged(5);
   tail.acknowledged(4);
@@ -48,13 +48,13 @@ test("RoomTail moves on with one's own acknowledgements, never back", () => {
   assert.equal(tail.arrive(said(6)), "next");
 });
 
-test("RoomTail takes a message without seq as it comes", () => {
+test("RoomTail accepts any message without seq", () => {
   const tail = new RoomTail(joined(3));
   assert.equal(tail.arrive({ type: "chat", room: "Lobby", username: "bob", message: "hi" }), "next");
   assert.equal(tail.position.seq, 3);
 });
 
-test("RoomTail.resume() returns only what was not seen", () => {
+test("RoomTail.resume() returns only messages not seen before", () => {
   const tail = new RoomTail(joined(3));
   tail.pause();
   assert.equal(tail.isLive, false);
@@ -63,14 +63,14 @@ test("RoomTail.resume() returns only what was not seen", () => {
   assert.equal(tail.position.seq, 5);
 });
 
-test("RoomTail.resume() takes every entry of another log, also with smaller numbers", () => {
+test("RoomTail.resume() returns every message of another epoch, also with a smaller seq", () => {
   const tail = new RoomTail(joined(900));
   tail.pause();
   assert.deepEqual(tail.resume(joined(2, [said(1), said(2)], "e2")), [said(1), said(2)]);
   assert.deepEqual(tail.position, { epoch: "e2", seq: 2 });
 });
 
-test("planResume() joins each room after its position and sends chats again in order", () => {
+test("planResume() joins each room after its position and resends chats in order", () => {
   const rooms = new Map([[nameKey("Lobby"), new RoomTail(joined(7))]]);
   const chats = [
     { type: "chat", id: "c-1", room: "lobby", message: "one" },
@@ -88,13 +88,13 @@ test("planResume() joins each room after its position and sends chats again in o
   assert.deepEqual(plan.drop, ["c-2"]);
 });
 
-test("planResume() gives the name again where the session was not taken back", () => {
+test("planResume() sends the name again when the session was not resumed", () => {
   const rooms = new Map([[nameKey("Lobby"), new RoomTail(joined(7))]]);
   const plan = planResume({ hello: hello(), username: "ada", rooms, chats: [] });
   assert.deepEqual(plan.join, [{ type: "join", room: "Lobby", after: { epoch: "e1", seq: 7 }, username: "ada" }]);
 });
 
-test("backoffMs() doubles up to its bound, and never leaves half to all of it", () => {
+test("backoffMs() doubles up to maxMs and stays between half the ceiling and the ceiling", () => {
   const bounds = { minMs: 500, maxMs: 15_000 };
   const ceilings = [500, 1000, 2000, 4000, 8000, 15_000, 15_000];
   for (const [attempt, ceiling] of ceilings.entries()) {

@@ -1,6 +1,6 @@
 /**
- * What a client must remember to come back after its link broke: how far it read each room, what to ask, what to
- * send again, and how long to wait. Pure: no clock, no link, no randomness of its own.
+ * The rules for resuming after a reconnect: the last position of each room, what to join, leave and resend, and the
+ * back-off. Pure: no clock, no link, no randomness.
  *
  * @module
  */
@@ -14,13 +14,13 @@ import {
   type RequestOf,
 } from "@landline/protocol";
 
-/** How a message stands to what was read before: next in order, known already, or after a hole. */
+/** Place of a live entry: next in order, a duplicate, or after missing entries. */
 export type Arrival = "next" | "seen" | "gap";
 
-/** How far a client has read one room. */
+/** The last position that a client has seen of one room. */
 export class RoomTail {
   readonly room: string;
-  /** When the room was told last that the user is writing, in milliseconds since 1970. */
+  /** Time of the last `typing` sent to the room, in milliseconds since 1970. */
   typedAtMs = 0;
   #position: Position;
   #isLive = true;
@@ -35,7 +35,7 @@ export class RoomTail {
     return this.#position;
   }
 
-  /** Whether this link has joined the room: before that, its events are part of the answer that will come. */
+  /** Whether the current link has joined the room. Until then, live events are ignored: the answer to `join` has them. */
   get isLive(): boolean {
     return this.#isLive;
   }
@@ -45,7 +45,7 @@ export class RoomTail {
     this.#isLive = false;
   }
 
-  /** The room was joined again: moves to its position and returns the messages not seen before. */
+  /** The room was rejoined: moves to its position and returns the messages not seen before. */
   resume(joined: JoinedMessage): readonly ChatMessage[] {
     const seen = joined.position.epoch === this.#position.epoch ? this.#position.seq : -1;
     this.#position = joined.position;
@@ -54,7 +54,7 @@ export class RoomTail {
     return messages.filter(({ seq }) => seq === undefined || seq > seen);
   }
 
-  /** Judges a live entry, and moves on to it unless it was seen. */
+  /** Classifies a live entry and moves to its position unless it is a duplicate. */
   arrive({ seq, prev }: EntryMessage): Arrival {
     if (seq === undefined) return "next";
     const last = this.#position.seq;
@@ -63,7 +63,7 @@ export class RoomTail {
     return prev !== undefined && prev > last ? "gap" : "next";
   }
 
-  /** One's own message was acknowledged: it stands in the room's order here and is not sent back. */
+  /** The client's own message was acknowledged. The server does not send it back as an event. */
   acknowledged(seq: number): void {
     if (seq > this.#position.seq) this.#moveTo(seq);
   }
@@ -73,30 +73,30 @@ export class RoomTail {
   }
 }
 
-/** What a client knows when the server answered `hello` again. */
+/** The client's state when a reconnect is answered with `hello`. */
 export interface ResumeState {
   readonly hello: HelloMessage;
   readonly username: string | undefined;
   /** By {@link nameKey}. */
   readonly rooms: ReadonlyMap<string, RoomTail>;
-  /** Chats without an acknowledgement, in the order of the calls. */
+  /** Unacknowledged chat messages, in the order of the calls. */
   readonly chats: readonly (RequestOf<"chat"> & { readonly room: string; readonly id: string })[];
 }
 
-/** What follows a repeated `hello`, in this order. */
+/** What to send after a reconnect, in this order. */
 export interface ResumePlan {
-  /** Rooms that the server took back although the client had left them. */
+  /** Rooms of the resumed session that the client left meanwhile. */
   readonly leave: readonly RequestOf<"leave">[];
   readonly join: readonly RequestOf<"join">[];
-  /** To be sent again with the same ids: what is stored already is acknowledged as a duplicate. */
+  /** Chat messages to resend with the same ids. The server acknowledges a stored one as a duplicate. */
   readonly resend: ResumeState["chats"];
-  /** Ids of chats for rooms that the client has left. */
+  /** Ids of chat messages for rooms that the client has left. */
   readonly drop: readonly string[];
 }
 
-/** Decides what to ask and what to send again after a new `hello`. */
+/** Decides what to send after a reconnect. */
 export function planResume({ hello, username, rooms, chats }: ResumeState): ResumePlan {
-  // Where the session was not taken back, the server does not know the name any more.
+  // Without a resumed session, the server does not know the name.
   const name = hello.username === undefined && username !== undefined ? { username } : {};
   return {
     leave: (hello.rooms ?? []).filter((room) => !rooms.has(nameKey(room))).map((room) => ({ type: "leave", room })),
@@ -106,17 +106,17 @@ export function planResume({ hello, username, rooms, chats }: ResumeState): Resu
   };
 }
 
-/** Bounds of the wait before an attempt to reconnect. */
+/** Bounds of the delay before a reconnect attempt. */
 export interface Backoff {
-  /** The first wait at most, in milliseconds. */
+  /** Maximum of the first delay, in milliseconds. */
   readonly minMs: number;
-  /** Any wait at most, in milliseconds. */
+  /** Maximum of any delay, in milliseconds. */
   readonly maxMs: number;
 }
 
 /**
- * The wait before attempt number `attempt` (from 0): doubling from `minMs` up to `maxMs`, of which a random half
- * is left out so that the clients of a server that fell do not come back all at once.
+ * The delay before attempt number `attempt`, counted from 0. Its ceiling doubles from `minMs` up to `maxMs`. The delay is
+ * random between half the ceiling and the ceiling, so that the clients of a restarted server do not reconnect at once.
  *
  * @param random from 0 to 1.
  */

@@ -1,20 +1,20 @@
 import { type Backoff, backoffMs } from "./resume.ts";
 
-/** Timers fire at once when they are set to more. */
+/** Longest delay of `setTimeout`. A longer one fires at once. */
 export const TIMER_MS_MAX: number = 2 ** 31 - 1;
 
 /** See {@link RetryTimer}. */
 export interface RetryTimerOptions extends Backoff {
   /** From 0 to 1. */
   random(): number;
-  /** The wait is over. */
+  /** Called when the delay is over. */
   retry(): void;
 }
 
-/** Decides when a client tries to connect again, and waits for it. */
+/** Schedules reconnect attempts with back-off. */
 export class RetryTimer {
   readonly #options: RetryTimerOptions;
-  /** Attempts since the last connection that lasted. */
+  /** Attempts since the last connection that lasted `maxMs`. */
   #attempts = 0;
   #connectedAtMs: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -27,12 +27,12 @@ export class RetryTimer {
     return this.#timer !== undefined;
   }
 
-  /** An attempt succeeded. A connection that breaks at once is no reason to come back faster. */
+  /** An attempt succeeded. The back-off resets only when the connection lasts `maxMs`. */
   connected(): void {
     this.#connectedAtMs = Date.now();
   }
 
-  /** Waits for the next attempt, at least `afterMs`. @returns when it will be, in milliseconds since 1970. */
+  /** Schedules the next attempt, at least `afterMs` from now. @returns its time in milliseconds since 1970. */
   start(afterMs: number): number {
     const { maxMs, random, retry } = this.#options;
     const lastedMs = this.#connectedAtMs === undefined ? 0 : Date.now() - this.#connectedAtMs;

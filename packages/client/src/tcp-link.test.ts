@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 
 describe("tcpLink()", () => {
-  test("sends one line per text and hears lines however they are cut", async () => {
+  test("sends one line per text and reads lines split anywhere", async () => {
     const texts: string[] = [];
     const heard = Promise.withResolvers<void>();
     const closed = Promise.withResolvers<Error | undefined>();
@@ -48,7 +48,7 @@ describe("tcpLink()", () => {
     assert.equal(await closed.promise, undefined);
   });
 
-  test("tells a reset with its error, once", async () => {
+  test("calls close once, with the error, after a reset", async () => {
     let closes = 0;
     const closed = Promise.withResolvers<Error | undefined>();
     const close = (error: Error | undefined) => {
@@ -71,7 +71,7 @@ describe("tcpLink()", () => {
     await ended;
   });
 
-  test("rejects when nobody listens, and with the reason of an abort", async () => {
+  test("rejects when the connection is refused, and with the signal's reason on abort", async () => {
     peer.catch(() => undefined);
     const handlers = { message: () => undefined, close: () => assert.fail("nothing was open") };
     const reason = new Error("enough");

@@ -3,11 +3,11 @@ import type { LinkHandlers, OpenLink } from "./link.ts";
 
 export type { Link, LinkHandlers, OpenLink } from "./link.ts";
 
-/** An answer carries many messages, so its line may be much longer than one of them. */
+/** Longest line from the server. One `history` answer holds many messages. */
 const LINE_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
- * Opens links over TCP, one message per line.
+ * Opens links over TCP, one message per line. A line from the server of more than 16 MiB ends the link.
  *
  * @example
  * ```ts
@@ -34,7 +34,7 @@ async function read(connection: Connection, handlers: LinkHandlers): Promise<voi
     for await (const line of framed(connection, lines({ bytesMax: LINE_BYTES_MAX }))) handlers.message(line);
     handlers.close(undefined);
   } catch (error) {
-    // This side's own end is no error.
+    // `closed` is this side's own close.
     if (error instanceof SocketError && error.code === "closed") handlers.close(undefined);
     else handlers.close(error instanceof Error ? error : new Error(String(error)));
   } finally {

@@ -45,7 +45,7 @@ afterEach(async () => {
 });
 
 describe("websocketLink()", () => {
-  test("carries texts both ways", async () => {
+  test("sends and receives texts", async () => {
     server.on("connection", (peer: Peer) => {
       peer.on("message", (data) => peer.send(`heard ${data}`));
     });
@@ -66,7 +66,7 @@ describe("websocketLink()", () => {
     assert.equal(record.closes(), 0);
   });
 
-  test("tells a normal end without an error, and another one with its code", async () => {
+  test("calls close without an error after 1000, and with the code after other codes", async () => {
     server.once("connection", (peer: Peer) => peer.close(1001));
     const normal = recorder();
     await websocketLink(url)(normal.handlers, never);
@@ -79,7 +79,7 @@ describe("websocketLink()", () => {
     assert.equal(broken.closes(), 1);
   });
 
-  test("rejects when nobody listens, without a word to the handlers", async () => {
+  test("rejects when the connection is refused, and calls no handler", async () => {
     server.close();
     await new Promise((resolve) => http.close(resolve));
     const record = recorder();
@@ -90,7 +90,7 @@ describe("websocketLink()", () => {
     assert.equal(record.closes(), 0);
   });
 
-  test("rejects with the reason of an abort, before and while it opens", async () => {
+  test("rejects with the signal's reason on abort, before and while it opens", async () => {
     const reason = new Error("enough");
     const record = recorder();
     await assert.rejects(websocketLink(url)(record.handlers, AbortSignal.abort(reason)), reason);

@@ -1,7 +1,7 @@
 import type { OpenLink } from "./link.ts";
 
 /**
- * Opens links over WebSocket, one message per text frame, with the global `WebSocket` of browsers and Node.
+ * Opens links over WebSocket, one message per text frame. Uses the global `WebSocket` of browsers and Node.
  *
  * @param url `ws:` or `wss:`, for example `wss://chat.example.com/ws`.
  *
@@ -47,7 +47,7 @@ export function websocketLink(url: string | URL): OpenLink {
       on,
     );
     socket.addEventListener("message", ({ data }) => handlers.message(String(data)), on);
-    // A browser tells nothing about why; the close event that follows brings at most a code.
+    // Browsers hide the cause of an error. The close event that follows holds at most a code.
     socket.addEventListener("close", ({ code, reason }) => end(closeError(code, reason)), on);
     return promise;
   };
@@ -57,7 +57,7 @@ function cannotConnect(url: string, cause: Error | undefined): Error {
   return new Error(`Cannot connect to ${url}: ${cause?.message ?? "the server closed the connection"}`, { cause });
 }
 
-/** 1000 and 1001 are normal ends; 1006 stands for an end without a close frame (RFC 6455, section 7.4.1). */
+/** 1000 and 1001 are normal ends. 1006 is an end without a close frame (RFC 6455, section 7.4.1). */
 function closeError(code: number, reason: string): Error | undefined {
   if (code === 1000 || code === 1001) return undefined;
   if (code === 1006) return new Error("the connection was lost");

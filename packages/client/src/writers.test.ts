@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { Writers } from "./writers.ts";
 
-test("Writers forgets whoever is not heard of for six seconds, and tells each change once", () => {
+test("Writers removes a writer after 6 seconds without typing, and calls changed once per change", () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   let changes = 0;
   const writers = new Writers(() => {

@@ -1,26 +1,26 @@
-/** How long somebody counts as writing, in milliseconds: twice as long as it takes a client that writes to say so again. */
+/** Time after which a writer counts as stopped, in milliseconds: two intervals of `typing` messages. */
 const WRITING_MS = 6_000;
 
 /**
- * Who is writing in a room, for those who show it: told of the `typing` events, and of what ends the writing.
- * Whoever is not heard of for six seconds counts as having stopped.
+ * The users who are writing in a room, for a user interface. Pass it each `typing` event with {@link wrote}, and each
+ * message and departure with {@link stopped}. A user without a `typing` event for 6 seconds counts as stopped.
  */
 export class Writers {
   readonly #changed: () => void;
-  /** When each is taken to have stopped. */
+  /** One timer per writer, which ends the writing. */
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
 
-  /** @param changed called when somebody begins or stops. */
+  /** @param changed called when the list of names changes, except by {@link clear}. */
   constructor(changed: () => void) {
     this.#changed = changed;
   }
 
-  /** Those who are writing, the first to begin first. */
+  /** Names of the writers, in the order in which they began. */
   get names(): readonly string[] {
     return [...this.#timers.keys()];
   }
 
-  /** A `typing` event came. */
+  /** A `typing` event of this user arrived. */
   wrote(name: string): void {
     clearTimeout(this.#timers.get(name));
     const isNew = !this.#timers.has(name);
@@ -31,13 +31,13 @@ export class Writers {
     if (isNew) this.#changed();
   }
 
-  /** The message came, or its author left, or nothing was heard any more. */
+  /** The user's message arrived, or the user left. */
   stopped(name: string): void {
     clearTimeout(this.#timers.get(name));
     if (this.#timers.delete(name)) this.#changed();
   }
 
-  /** Forgets everybody, without a word; leaves no timer. */
+  /** Removes all writers and their timers. Does not call `changed`. */
   clear(): void {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();

@@ -38,7 +38,7 @@ async function chat(address: { host: string; port: number }, flags: { room: stri
   await client.connect({ signal }).catch((error: unknown) => {
     if (!(error instanceof ChatError) || error.code !== "not-a-chat-server") throw error;
     const action = `Cannot chat with ${formatAddress(address)}`;
-    throw new CommandFailed(`${action}: the server at that address does not speak the chat's wire`, { cause: error });
+    throw new CommandFailed(`${action}: the server at that address does not speak the chat protocol`, { cause: error });
   });
   const { ChatConversation, chatPipe } = await import("../chat/mod.ts");
   await (isInteractive() ? ChatConversation.run(client, flags.room, signal) : chatPipe(client, flags.room, signal));
