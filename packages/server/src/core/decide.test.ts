@@ -57,7 +57,7 @@ describe("decide()", () => {
   });
 });
 
-describe("hello", () => {
+describe("decide(): hello", () => {
   test("greets with a name or a session", () => {
     assert.deepEqual(made(session(1), { type: "hello", version: 2 }), {
       type: "greet",
@@ -87,7 +87,7 @@ describe("hello", () => {
   });
 });
 
-describe("join", () => {
+describe("decide(): join", () => {
   const lobby = { type: "join", room: "Lobby", username: "Ada" } as const;
 
   test("enters a room under a name", () => {
@@ -156,7 +156,7 @@ describe("join", () => {
   });
 });
 
-describe("chat", () => {
+describe("decide(): chat", () => {
   test("goes to the given room, or to the only one", () => {
     const append = { type: "append", room: LOBBY, person: ADA, message: "hi" };
     assert.deepEqual(made(session(1, ADA, LOBBY), { type: "chat", message: "hi" }), append);
@@ -184,7 +184,7 @@ describe("chat", () => {
   });
 });
 
-describe("leave", () => {
+describe("decide(): leave", () => {
   test("leaves the given room, or the only one", () => {
     assert.deepEqual(made(session(1, ADA, LOBBY), { type: "leave" }), { type: "leave", room: LOBBY });
     assert.deepEqual(made(session(2, ADA, LOBBY, KITCHEN), { type: "leave", room: "LOBBY" }), {
@@ -200,7 +200,7 @@ describe("leave", () => {
   });
 });
 
-describe("who and history", () => {
+describe("decide(): who and history", () => {
   test("who accepts any valid room", () => {
     assert.deepEqual(made(session(2), { type: "who", room: "Lobby" }), { type: "who", room: LOBBY });
     assert.equal(codeOf(session(2), { type: "who", room: "" }), "room-invalid");
@@ -221,7 +221,7 @@ describe("who and history", () => {
   });
 });
 
-describe("topic", () => {
+describe("decide(): topic", () => {
   const set = (topic: string): Command => ({ type: "topic", room: "LOBBY", topic });
 
   test("is set and asked for in a joined room", () => {
@@ -241,7 +241,7 @@ describe("topic", () => {
   });
 });
 
-describe("search, typing and read", () => {
+describe("decide(): search, typing and read", () => {
   test("require a joined room", () => {
     const by = session(2, ADA, LOBBY);
     assert.deepEqual(made(by, { type: "search", room: "lobby", query: "x", before: 3, limit: 100 }), {

@@ -43,7 +43,11 @@ describe("RateLimits", () => {
     assert.equal(count(bob, "bob"), 2);
     for (let i = 0; i < 5; i += 1) assert.ok(bob.take("message", "bob", 0) > 0);
     assert.equal(bob.take("message", "bob", 1_000), 0, "only the address has to wait");
-    assert.equal(count(limits.of("192.0.2.2", 0), "bob", "message", 1_000), 1, "of 3 and 1 that came back, 3 are used");
+    assert.equal(
+      count(limits.of("192.0.2.2", 0), "bob", "message", 1_000),
+      1,
+      "bob has used 3 of his burst of 3, and 1 came back",
+    );
   });
 
   test("lets through by default a pasted text and a client that rejoins all its rooms", () => {

@@ -19,7 +19,7 @@ const LOOK_ALIKES = readFileSync(new URL("../../../../test/fixtures/look-alikes.
 test("the tables have the same Unicode version as Node", (context) => {
   // Characters newer than the tables have no look-alikes in them.
   if (!process.versions.node.startsWith("24.")) return context.skip("the tables are made for Node 24");
-  assert.equal(process.versions.unicode, UNICODE_VERSION, "renew them: see CONTRIBUTING.md");
+  assert.equal(process.versions.unicode, UNICODE_VERSION, "regenerate the tables: see CONTRIBUTING.md");
 });
 
 describe("skeletonOf()", () => {

@@ -69,7 +69,7 @@ describe("TokenBucket", () => {
           if (waitMs === 0) given.push(now);
           else if (pauseMs === 0) {
             now += waitMs;
-            assert.equal(ask(bucket, now), 0, "there is a token when it was told so");
+            assert.equal(ask(bucket, now), 0, "has a token after the wait it returned");
             given.push(now);
           }
         }

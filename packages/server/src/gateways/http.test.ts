@@ -185,7 +185,7 @@ describe("HttpGateway", LIMIT, () => {
       const sender = await site.raw(`POST / HTTP/1.1\r\n${HEAD}${body}GET /healthz HTTP/1.1\r\n${HEAD}\r\n`);
       const text = await sender.restText();
       assert.match(text, /^HTTP\/1\.1 405 [\s\S]*connection: close\r\n/i);
-      assert.equal(text.match(/HTTP\/1\.1/g)?.length, 1, "what follows a body is no request");
+      assert.equal(text.match(/HTTP\/1\.1/g)?.length, 1, "the bytes after a body are not a request");
       await sender.close();
     }
   });
@@ -316,7 +316,7 @@ describe("HttpGateway", LIMIT, () => {
     assert.equal(await statusOf("/other", HEAD), 404);
     assert.equal(await statusOf("/", `${HEAD}Origin: http://evil.example\r\n`), 403);
     assert.equal(await statusOf("/", `${HEAD}Origin: http://203.0.113.6\r\n`), 403);
-    assert.equal(await statusOf("/", `${HEAD}Origin: http://127.0.0.1:1\r\n`), 403, "a page beside it");
+    assert.equal(await statusOf("/", `${HEAD}Origin: http://127.0.0.1:1\r\n`), 403, "a page on another port");
     assert.equal(await statusOf("/", "Host: chat.example\r\nOrigin: http://localhost:3000\r\n"), 403);
     assert.equal(await statusOf("/", `${HEAD}Origin: null\r\n`), 403);
     assert.equal(await statusOf("/", `${HEAD}${"a:\r\n".repeat(3_500)}Origin: http://evil.example\r\n`), 403);

@@ -37,7 +37,7 @@ describe("sniff()", () => {
       let decided: Speech | undefined;
       for (let end = 0; end <= bytes.length; end += 1) {
         const judged = sniff(bytes.subarray(0, end));
-        if (decided !== undefined) assert.equal(judged, decided, `changed its mind at ${end}`);
+        if (decided !== undefined) assert.equal(judged, decided, `the result changed at ${end}`);
         decided = judged;
       }
     });

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { until } from "../../../../test/until.ts";
 import { Turns } from "./turns.ts";
 
-test("Turns lets a bounded number through in a turn, in order, also what comes meanwhile", async () => {
+test("Turns runs a bounded number of tasks per turn, in order, also those added meanwhile", async () => {
   const turns = new Turns(3);
   const done: number[] = [];
   const perTurn: number[] = [];
@@ -19,8 +19,8 @@ test("Turns lets a bounded number through in a turn, in order, also what comes m
   };
   setImmediate(count);
   for (let index = 0; index < 8; index += 1) turns.take(() => work(index));
-  assert.deepEqual(done, [], "nothing at once");
-  await until(() => done.length === 9, "all works are done");
+  assert.deepEqual(done, [], "nothing runs at once");
+  await until(() => done.length === 9, "all tasks have run");
   assert.deepEqual(done, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
   assert.deepEqual(
     perTurn.filter((works) => works > 3),

@@ -331,7 +331,7 @@ describe("WebSocketGateway: fragmented messages", LIMIT, () => {
     const length = 60_000;
     client.send(frame(TEXT, " ".repeat(length)).subarray(0, 8));
     for (let sent = 1; !hasLeft; sent += 1) {
-      assert.ok(sent < length, "all of it was taken");
+      assert.ok(sent < length, "all bytes were accepted");
       client.send(" ");
       await turn();
     }

@@ -43,7 +43,7 @@ function stall(log: MemoryRoomLog): { resume: () => void } {
   return { resume: resolve };
 }
 
-describe("a person with several connections", () => {
+describe("Hub: a person with several connections", () => {
   test("hello with share adds a connection with its own secret and no rooms", async () => {
     const fixture = new HubFixture();
     const { client: first, session } = await greet(fixture, { type: "hello", version: 2, username: "Bob" });
@@ -231,7 +231,7 @@ describe("a person with several connections", () => {
     assert.deepEqual(fresh.take(), []);
     assert.equal(third.take()[0]?.username, "Bob");
     await second.hear({ type: "leave", room: "lobby" });
-    assert.deepEqual(ada.take(), [], "the connection that is taken back is still there");
+    assert.deepEqual(ada.take(), [], "no leave: the connection that is taken over is still there");
     resume();
     await idle();
     assert.deepEqual(fresh.take()[0]?.rooms, ["lobby"]);

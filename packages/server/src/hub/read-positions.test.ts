@@ -30,7 +30,7 @@ describe("ReadPositions", () => {
   });
 });
 
-describe("read", () => {
+describe("Hub: a read position", () => {
   const chat = (message: string): Command => ({ type: "chat", room: "lobby", message });
   const read = (seq: number): Command => ({ type: "read", id: "r", room: "lobby", seq });
   const join = async (client: FakeClient) => {
@@ -81,7 +81,7 @@ describe("read", () => {
     const ada = await fixture.member("Ada", ...rooms);
     const bob = await fixture.member("Bob", ...rooms);
     for (const room of rooms) await ada.hear({ type: "chat", room, message: "hi" });
-    // Of 6, hello and these take 4.
+    // The burst is 6; hello and the next requests take 4.
     await bob.hear(...rooms.map((room) => ({ type: "read", room, seq: room === "a" ? 1 : 0 }) as const));
     const [list] = await bob.hear({ type: "rooms" });
     assert.deepEqual(list?.rooms, [

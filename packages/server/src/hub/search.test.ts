@@ -17,7 +17,7 @@ const search = (query: string, options: object = {}): Command => ({
   ...options,
 });
 
-describe("search", () => {
+describe("Hub: search", () => {
   test("returns the newest messages with all the words, oldest first, and with before the earlier ones", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");

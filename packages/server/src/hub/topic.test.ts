@@ -11,7 +11,7 @@ failOnLeaks();
 const setTopic = (topic: string, id = "t"): Command => ({ type: "topic", id, room: "lobby", topic });
 const askTopic: Command = { type: "topic", id: "?", room: "Lobby" };
 
-describe("a topic", () => {
+describe("Hub: a topic", () => {
   test("is sent to the others in the room's order, and acked to its author in the same place", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");

@@ -8,7 +8,7 @@ failOnLeaks();
 
 const typing = (room = "lobby"): Command => ({ type: "typing", room });
 
-describe("typing", () => {
+describe("Hub: typing", () => {
   test("is sent to the other version 2 members, not stored, and not answered", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");

@@ -109,7 +109,7 @@ async function appendUntilKilled(
 
 /** Checks the log. Returns its epoch. */
 async function check(folder: string, durability: Durability, acknowledged: readonly Acknowledged[]): Promise<string> {
-  const onError = (error: unknown) => assert.fail(`A kill was taken for damage: ${error}`);
+  const onError = (error: unknown) => assert.fail(`The start reported damage after a kill: ${error}`);
   const log = await SqliteRoomLog.open({ folder, durability, onError });
   try {
     for (const room of new Set(acknowledged.map((one) => one.room))) {

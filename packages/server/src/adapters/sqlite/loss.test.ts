@@ -131,7 +131,7 @@ describe("SqliteRoomLog.open() after damage to a killed server's files", { timeo
       const found = await isNeverSilent(folder, `byte ${at}, seed ${seed}`);
       if (found?.reported.length !== 1) continue;
       const [aside = ""] = asides(folder);
-      assert.ok(readFileSync(join(folder, aside)).equals(bytes), `byte ${at}: the log that was damaged is kept`);
+      assert.ok(readFileSync(join(folder, aside)).equals(bytes), `byte ${at}: a copy of the damaged log is kept`);
     }
   });
 
@@ -204,7 +204,7 @@ describe("SqliteRoomLog.open() after damage to a killed server's files", { timeo
         },
         `${length} of ${bytes.length} bytes`,
       );
-      assert.equal(readFileSync(file).length, length, "it is left as it is");
+      assert.equal(readFileSync(file).length, length, "the file is unchanged");
     }
   });
 
