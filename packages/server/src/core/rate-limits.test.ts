@@ -29,14 +29,14 @@ describe("RateLimits", () => {
     assert.equal(count(rates, "bob", "join"), 1);
   });
 
-  test("limits a user across connections and addresses", () => {
+  test("limits a person across connections and addresses", () => {
     const limits = new RateLimits(LIMITS);
     assert.equal(count(limits.of("192.0.2.1", 0), "ada"), 3);
     assert.equal(count(limits.of("192.0.2.2", 0), "ada"), 0);
     assert.equal(count(limits.of("192.0.2.2", 0), "bob"), 3);
   });
 
-  test("limits an address, and takes no token from a user refused for it", () => {
+  test("limits an address, and takes no token from a person refused for it", () => {
     const limits = new RateLimits(LIMITS);
     assert.equal(count(limits.of("192.0.2.1", 0), "ada"), 3);
     const bob = limits.of("::ffff:192.0.2.1", 0);
