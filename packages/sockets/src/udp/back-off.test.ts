@@ -24,7 +24,7 @@ test("backOff() stays within a quarter of each wait", () => {
   );
 });
 
-test("backOff() leaves the last attempt three eighths of the time, whatever the chance", () => {
+test("backOff() leaves the last attempt three eighths of the time for every random value", () => {
   for (let attempts = 1; attempts <= 10; attempts += 1) {
     const total = backOff(1_000, attempts, () => 1).reduce((sum, wait) => sum + wait, 0);
     assert.ok(total < 625, `${attempts} attempts: the last one after ${total} ms`);

@@ -1,12 +1,12 @@
-/** A wait is made shorter or longer by up to this part of itself, so that many clients do not ask in step. */
+/** Random part of a wait, up or down, so that many clients do not send in step. */
 const JITTER = 0.25;
 
 /**
- * How long to wait after each attempt but the last, in milliseconds. Each wait is twice the one before, give or take a
- * quarter at random. Without the quarter, the waits and one more would add up to `timeoutMs`; with it, the last attempt
- * has at least three eighths of `timeoutMs` left, so every attempt is made and can be answered in time.
+ * Returns the wait after each attempt except the last, in milliseconds. Each wait is twice the previous one, varied by
+ * up to a quarter. Without the variation, the waits and one more doubled wait add up to `timeoutMs`. With it, the last
+ * attempt still has at least three eighths of `timeoutMs`, so every attempt is sent and can be answered in time.
  *
- * The doubling is that of CoAP (RFC 7252, section 4.2) and DNS resolvers.
+ * The doubling follows CoAP (RFC 7252, section 4.2) and DNS resolvers.
  */
 export function backOff(timeoutMs: number, attempts: number, random: () => number = Math.random): readonly number[] {
   const first = timeoutMs / (2 ** attempts - 1);

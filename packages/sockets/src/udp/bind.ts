@@ -2,10 +2,14 @@ import type { UdpSocketOptions } from "./udp-options.ts";
 import { UdpSocket } from "./udp-socket.ts";
 
 /**
- * Opens a UDP socket. Without a port it takes a free one.
+ * Opens a UDP socket, on a free port unless `port` is given.
  *
- * @throws {SocketError} `address-in-use`, `address-not-available`, `permission`, `name-not-found`.
- * @throws {RangeError} when an option is no port, or a queue that holds nothing.
+ * @throws {SocketError} `address-in-use` when another socket has the address.
+ * @throws {SocketError} `address-not-available` when this machine does not have the address, or there is no such
+ * interface.
+ * @throws {SocketError} `permission` when the system refuses the address.
+ * @throws {SocketError} `name-not-found` or `name-lookup-failed` when `host` cannot be looked up.
+ * @throws {RangeError} when an option is out of range.
  *
  * @example
  * ```ts

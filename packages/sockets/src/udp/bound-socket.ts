@@ -5,18 +5,18 @@ import { lookUp } from "./name-cache.ts";
 import { canonicalHost } from "./udp-address.ts";
 import { applyOptions, checkOptions, type UdpSocketOptions } from "./udp-options.ts";
 
-/** How often another free port is tried when somebody was quicker to take one. */
+/** Attempts to bind a free port when another socket takes it first. */
 const PORT_ATTEMPTS = 16;
 
-/** A socket of `node:dgram` that is bound and has its options. */
+/** A bound `node:dgram` socket with its options set. */
 export interface BoundSocket {
   readonly socket: dgram.Socket;
   readonly family: 4 | 6;
-  /** It is IPv6 and reaches IPv4 addresses too. */
+  /** Whether it is an IPv6 socket that also reaches IPv4 addresses. */
   readonly isDualStack: boolean;
 }
 
-/** Looks the host up, binds the socket, and sets the options. On an error nothing stays open. */
+/** Looks up the host, binds the socket and sets its options. On an error nothing stays open. */
 export async function openBoundSocket(options: UdpSocketOptions): Promise<BoundSocket> {
   checkOptions(options);
   const { host = "localhost", port = 0, reuseAddress = false, ipv6Only = false } = options;
@@ -31,7 +31,7 @@ export async function openBoundSocket(options: UdpSocketOptions): Promise<BoundS
     type: family === 6 ? "udp6" : "udp4",
     reuseAddr: reuseAddress,
     ipv6Only: family === 6 && ipv6Only,
-    // It is only given addresses. Node's own would still take a tick for each datagram.
+    // The socket gets only IP addresses. Node's own lookup would still take a tick per datagram.
     lookup: (host, _options, found) => found(null, host, family),
   };
   const socket = dgram.createSocket(settings);
@@ -47,8 +47,9 @@ export async function openBoundSocket(options: UdpSocketOptions): Promise<BoundS
 }
 
 /**
- * Binds a free port by its number. Linux takes a port that it chose itself away again when the socket is disconnected,
- * which going from one peer to another needs: the socket would be deaf until it sends, and have another port then.
+ * Binds a free port by its number. If Linux chose the port itself, it releases the port when the socket is
+ * disconnected, as on a change of peer. The socket would then receive nothing until it sends, and have another port
+ * after that.
  */
 async function bindFreePort(socket: dgram.Socket, address: string, settings: dgram.SocketOptions): Promise<void> {
   if (process.platform !== "linux") return bindPort(socket, address, 0);

@@ -11,7 +11,7 @@ failOnLeaks();
 
 const HOST = { host: "127.0.0.1" };
 
-/** Collects what the handler gets, and resolves when there are so many. */
+/** Collects datagrams and resolves when there are this many. */
 function collector(): {
   handle: (socket: UdpSocket, datagram: Datagram) => void;
   texts: (n: number) => Promise<string[]>;
@@ -29,7 +29,7 @@ function collector(): {
   };
 }
 
-/** A socket that has stored these, and nothing before them. */
+/** A socket with exactly these datagrams in its queue. */
 async function storing(...texts: readonly string[]): Promise<UdpSocket> {
   const socket = await bind({ ...HOST, queueMax: texts.length });
   for (const text of ["dropped", ...texts]) await socket.send(text, socket.address);
@@ -37,7 +37,7 @@ async function storing(...texts: readonly string[]): Promise<UdpSocket> {
   return socket;
 }
 
-test("UdpSocket.handle() gives what is stored first, then what comes", async () => {
+test("UdpSocket.handle() delivers queued datagrams first, then new ones", async () => {
   await using receiver = await storing("one", "two");
   await using sender = await bind(HOST);
   const { handle, texts } = collector();
@@ -47,7 +47,7 @@ test("UdpSocket.handle() gives what is stored first, then what comes", async () 
   assert.deepEqual(await texts(3), ["one", "two", "three"]);
 });
 
-test("UdpSocket.handle() excludes receive(), and the other way round", async () => {
+test("UdpSocket.handle() and receive() exclude each other with busy", async () => {
   await using socket = await bind(HOST);
   const received = socket.receive();
   assert.throws(() => socket.handle({ datagram: () => undefined }), {
@@ -61,7 +61,7 @@ test("UdpSocket.handle() excludes receive(), and the other way round", async () 
   await assert.rejects(Array.fromAsync(socket), { code: "busy" });
 });
 
-test("UdpSocket.handle() called again changes the handlers", async () => {
+test("UdpSocket.handle() called again replaces the handlers", async () => {
   await using socket = await bind(HOST);
   const [first, second] = [collector(), collector()];
   socket.handle({ datagram: first.handle });
@@ -73,7 +73,7 @@ test("UdpSocket.handle() called again changes the handlers", async () => {
   assert.deepEqual(await first.texts(1), ["a"]);
 });
 
-test("UdpSocket.handle() leaves answers to requests", async () => {
+test("UdpSocket.handle() does not deliver answers to requests", async () => {
   await using server = await bind(HOST);
   await using client = await bind(HOST);
   server.handle({ datagram: (socket, { data, from }) => void socket.trySend(`re: ${Buffer.from(data)}`, from) });
@@ -85,7 +85,7 @@ test("UdpSocket.handle() leaves answers to requests", async () => {
   assert.deepEqual(await texts(1), ["news"]);
 });
 
-test("A handler that throws is told to error(), and the socket goes on", async () => {
+test("UdpSocket.handle() passes the error of a handler to error() and stays open", async () => {
   await using socket = await bind(HOST);
   const errors: SocketError[] = [];
   const { promise: told, resolve: tell } = Promise.withResolvers<void>();
@@ -114,7 +114,7 @@ test("A handler that throws is told to error(), and the socket goes on", async (
   assert.equal(socket.state, "bound");
 });
 
-test("Errors of handlers that nobody takes are warnings, one a second at most; so is an error handler that fails", async () => {
+test("UdpSocket.handle() without error(), or with one that throws, warns at most once per second", async () => {
   const warnings: Error[] = [];
   const collect = (warning: Error): void => void warnings.push(warning);
   process.on("warning", collect);
@@ -158,7 +158,7 @@ test("Errors of handlers that nobody takes are warnings, one a second at most; s
   }
 });
 
-test("A connected socket with handlers is told of a refusal", async () => {
+test("UdpSocket.handle() passes a refusal on a connected socket to error()", async () => {
   const gone = await bind(HOST);
   await gone.close();
   await using client = await bind(HOST);
@@ -169,7 +169,7 @@ test("A connected socket with handlers is told of a refusal", async () => {
   assert.equal((await promise).code, "refused");
 });
 
-test("A refusal that came before the handlers is theirs", async () => {
+test("UdpSocket.handle() passes an earlier refusal to error()", async () => {
   const gone = await bind(HOST);
   await gone.close();
   await using client = await bind(HOST);
@@ -178,11 +178,11 @@ test("A refusal that came before the handlers is theirs", async () => {
   await arrivals();
   const errors: string[] = [];
   client.handle({ datagram: () => undefined, error: (_socket, { code }) => void errors.push(code) });
-  await until(() => errors.length > 0, "the refusal to be told");
+  await until(() => errors.length > 0, "the refusal to be reported");
   assert.deepEqual(errors, ["refused"]);
 });
 
-test("close() is the last that handlers hear", async () => {
+test("UdpSocket.handle() calls close() last", async () => {
   const socket = await bind(HOST);
   const calls: string[] = [];
   socket.handle({
@@ -195,7 +195,7 @@ test("close() is the last that handlers hear", async () => {
   assert.throws(() => socket.handle({ datagram: () => undefined }), { code: "closed" });
 });
 
-test("UdpSocket.handle() called by a handler gives the others what is left, and a closed socket gives nothing", async () => {
+test("UdpSocket.handle() called in a handler delivers the rest to the new handlers, and nothing after close()", async () => {
   for (const isClosing of [false, true]) {
     await using socket = await storing("1", "2", "3");
     const calls: string[] = [];
@@ -216,7 +216,7 @@ test("UdpSocket.handle() called by a handler gives the others what is left, and 
   }
 });
 
-test("A handler may throw what has no text", async () => {
+test("UdpSocket.handle() contains a handler that throws a value without a text", async () => {
   await using socket = await bind(HOST);
   const { promise, resolve } = Promise.withResolvers<SocketError>();
   socket.handle({

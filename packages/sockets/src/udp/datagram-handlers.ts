@@ -3,18 +3,19 @@ import type { Datagram } from "./datagram.ts";
 import type { UdpSocket } from "./udp-socket.ts";
 
 /**
- * What a UDP socket that is read by events calls.
+ * Event handlers of a UDP socket.
  *
- * A handler that throws, or whose promise rejects, is told to `error`; the socket goes on, as it serves others too.
+ * When a handler throws or its promise rejects, `error` is called. The socket stays open, because it serves other peers
+ * too.
  */
 export interface DatagramHandlers {
-  /** A datagram arrived that answers no request. It is valid as long as it is referenced. */
+  /** A datagram arrived that is not the answer to a request. Its memory is not reused. */
   datagram(socket: UdpSocket, datagram: Datagram): void;
   /**
-   * An error that belongs to no call: on a connected socket `refused` when an earlier datagram was; what a handler threw,
-   * as `system` with its `cause`.
+   * An error that belongs to no call. On a connected socket: `refused` for an earlier datagram. After a failed handler:
+   * `system`, with its error as the `cause`.
    *
-   * @default a process warning, at most one a second
+   * @default a process warning, at most one per second
    */
   error?(socket: UdpSocket, error: SocketError): void;
   /** The socket is closed. */

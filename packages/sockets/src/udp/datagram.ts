@@ -1,7 +1,7 @@
-/** One datagram, as it arrived. */
+/** A received datagram. */
 export interface Datagram {
-  /** 0 to 65,507 bytes, or 65,527 over IPv6; its own memory. */
+  /** 0 to 65,507 bytes, or 65,527 over IPv6, in memory of its own. */
   readonly data: Uint8Array;
-  /** Who sent it. */
+  /** The sender's address. */
   readonly from: { readonly host: string; readonly port: number };
 }

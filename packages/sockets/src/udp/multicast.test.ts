@@ -8,18 +8,21 @@ import type { UdpSocket } from "./udp-socket.ts";
 
 failOnLeaks();
 
-/** Nobody else's: on Linux a socket on 0.0.0.0 hears every group that any socket of the machine is in. */
+/**
+ * A group that no other test uses: on Linux a socket on 0.0.0.0 receives every group that any socket of the machine has
+ * joined.
+ */
 const GROUP = `239.255.${process.pid & 0xff}.${(process.pid >> 8) & 0xff}`;
 const GROUP6 = `ff02::7777:${(process.pid & 0xffff).toString(16)}`;
 const LOOPBACK = { interface: "127.0.0.1" };
 
-/** Sends to the group and gives what comes, or rejects when nothing does. */
+/** Sends to the group and returns what arrives, or rejects when nothing does. */
 async function heard(socket: UdpSocket, group: string): Promise<string> {
   await socket.send("hello", { host: group, port: socket.address.port });
   return Buffer.from((await socket.receive({ timeoutMs: 30_000 })).data).toString();
 }
 
-/** Sends to the group, and then to the socket itself, and says what comes first: the kernel keeps the order. */
+/** Sends to the group and then to the socket itself, and returns what arrives first: the kernel keeps the order. */
 async function heardFirst(socket: UdpSocket, group: string): Promise<string> {
   const { port } = socket.address;
   await socket.send("to the group", { host: group, port });
@@ -27,12 +30,12 @@ async function heardFirst(socket: UdpSocket, group: string): Promise<string> {
   return Buffer.from((await socket.receive({ timeoutMs: 30_000 })).data).toString();
 }
 
-/** Skips, visibly, where the machine has no multicast on its loopback interface. */
+/** Skips the test when the loopback interface has no multicast. */
 function skipped(t: TestContext, error: unknown): undefined {
   t.skip(`no multicast here: ${error instanceof Error ? error.message : error}`);
 }
 
-test("UdpSocket.joinMulticast() hears the group, leaveMulticast() does not", async (t) => {
+test("UdpSocket.joinMulticast() receives the group until leaveMulticast()", async (t) => {
   await using socket = await bind({ host: "0.0.0.0", multicastInterface: "127.0.0.1", multicastTtl: 0 });
   try {
     socket.joinMulticast(GROUP, LOOPBACK);
@@ -46,13 +49,13 @@ test("UdpSocket.joinMulticast() hears the group, leaveMulticast() does not", asy
   assert.equal(await heardFirst(socket, GROUP), "to itself");
 });
 
-test("bind() with multicastLoopback false keeps datagrams from this machine's members", async (t) => {
-  // The loopback interface itself would bring them back.
+test("bind() with multicastLoopback false sends nothing to members on this machine", async (t) => {
+  // The loopback interface itself would return them.
   const name = Object.entries(networkInterfaces()).find(([, addresses = []]) =>
     addresses.some(({ family, internal }) => family === "IPv4" && !internal),
   )?.[0];
   if (name === undefined) return t.skip("no IPv4 interface but the loopback one");
-  // With a TTL of 0 nothing leaves the machine.
+  // With TTL 0 nothing leaves the machine.
   const options = { host: "0.0.0.0", multicastInterface: name, multicastTtl: 0 };
   await using loud = await bind(options);
   await using silent = await bind({ ...options, multicastLoopback: false });
@@ -65,7 +68,7 @@ test("bind() with multicastLoopback false keeps datagrams from this machine's me
   assert.equal(await heardFirst(silent, GROUP), "to itself");
 });
 
-test("UdpSocket.joinMulticast() speaks IPv6 and takes the name of an interface", async (t) => {
+test("UdpSocket.joinMulticast() works over IPv6 with the name of an interface", async (t) => {
   const name = Object.entries(networkInterfaces()).find(([, addresses = []]) =>
     addresses.some(({ family, address }) => family === "IPv6" && address.startsWith("fe80:")),
   )?.[0];
@@ -82,14 +85,14 @@ test("UdpSocket.joinMulticast() speaks IPv6 and takes the name of an interface",
   }
 });
 
-/** The spellings of a group and of an interface that are the same, on a socket of this host. */
+/** Spellings of the same group and interface, on a socket of this host. */
 const SPELLINGS: readonly [host: string, groups: readonly string[], interfaces: readonly (string | undefined)[]][] = [
   ["0.0.0.0", [GROUP], ["lo", "127.0.0.1", "::1", "0:0:0:0:0:0:0:1"]],
   ["::", [GROUP6, GROUP6.toUpperCase(), GROUP6.replace("::", ":0:0:0:0:0:")], ["lo", "::1", "0::1", "127.0.0.1"]],
 ];
 
 for (const [host, groups, interfaces] of SPELLINGS) {
-  test(`UdpSocket.joinMulticast() on ${host} joins once however group and interface are spelled, and leaves so`, {
+  test(`UdpSocket.joinMulticast() on ${host} joins once and leaves in any spelling of group and interface`, {
     skip: process.platform !== "linux" && "the kernel's count is read from /proc",
   }, async (t) => {
     await using socket = await bind({ host }).catch((error: Error) => {
@@ -117,7 +120,7 @@ for (const [host, groups, interfaces] of SPELLINGS) {
   });
 }
 
-test("UdpSocket.joinMulticast() may be called with the system's interface and again by its name", async (t) => {
+test("UdpSocket.joinMulticast() accepts the default interface and then its name", async (t) => {
   await using socket = await bind({ host: "0.0.0.0" });
   try {
     for (const name of [undefined, ...Object.keys(networkInterfaces())]) {
@@ -128,7 +131,7 @@ test("UdpSocket.joinMulticast() may be called with the system's interface and ag
   }
 });
 
-/** How many sockets of this machine are in the group on its loopback interface, as the kernel counts them. */
+/** Number of sockets of this machine in the group on its loopback interface, as the kernel counts them. */
 function membershipsOf(group: string): number {
   if (group.includes(":")) {
     const hex = group.replace(/^ff02::7777:/, "").padStart(4, "0");
@@ -147,7 +150,7 @@ function membershipsOf(group: string): number {
   return Number(line?.[1] ?? 0);
 }
 
-test("UdpSocket.request() with anySender asks a group", async (t) => {
+test("UdpSocket.request() with anySender accepts an answer from a multicast group", async (t) => {
   await using member = await bind({ host: "0.0.0.0" });
   await using client = await bind({ host: "127.0.0.1", multicastInterface: "127.0.0.1" });
   try {
@@ -161,7 +164,7 @@ test("UdpSocket.request() with anySender asks a group", async (t) => {
   assert.equal((await answer).from.host, "127.0.0.1");
 });
 
-test("UdpSocket.joinMulticast() rejects what is no group, no interface, or on a closed socket", async () => {
+test("UdpSocket.joinMulticast() throws for an invalid group or interface, and on a closed socket", async () => {
   const socket = await bind({ host: "127.0.0.1" });
   for (const group of ["127.0.0.1", "ff02::1", "group.test", "239.1.1", "", "239.1.1.1%lo"]) {
     assert.throws(() => socket.joinMulticast(group), TypeError);

@@ -7,14 +7,17 @@ import { canonicalHost } from "./udp-address.ts";
 /** Options for joining and leaving a multicast group. */
 export interface MulticastOptions {
   /**
-   * The network interface: its name (`eth0`), or one of its addresses.
+   * The network interface: its name, such as `eth0`, or one of its addresses.
    *
    * @default the system's choice
    */
   readonly interface?: string | undefined;
 }
 
-/** The multicast groups of one socket. The kernel keeps them, and tells which spellings are of one group or interface. */
+/**
+ * The multicast groups of one socket. The kernel stores them and recognizes different spellings of a group or
+ * interface.
+ */
 export class MulticastGroups {
   readonly #socket: dgram.Socket;
   readonly #family: 4 | 6;
@@ -28,7 +31,7 @@ export class MulticastGroups {
     this.#check(group);
     const action = `Cannot join the multicast group ${group}`;
     const interfaceAddress = interfaceAddressOf(options.interface, this.#family, action);
-    // In use: it has joined already.
+    // `address-in-use`: the socket has already joined.
     attempt(action, "join", () => this.#socket.addMembership(group, interfaceAddress), "address-in-use");
   }
 
@@ -36,7 +39,7 @@ export class MulticastGroups {
     this.#check(group);
     const action = `Cannot leave the multicast group ${group}`;
     const interfaceAddress = interfaceAddressOf(options.interface, this.#family, action);
-    // Not available: it has not joined.
+    // `address-not-available`: the socket has not joined.
     attempt(action, "leave", () => this.#socket.dropMembership(group, interfaceAddress), "address-not-available");
   }
 
@@ -51,7 +54,7 @@ export class MulticastGroups {
   }
 }
 
-/** What Node wants for an interface: the address of an IPv4 one, `::%eth0` for an IPv6 one. */
+/** Returns the form that Node expects for an interface: an address for IPv4, `::%eth0` for IPv6. */
 export function interfaceAddressOf(given: string, family: 4 | 6, action: string): string;
 export function interfaceAddressOf(given: string | undefined, family: 4 | 6, action: string): string | undefined;
 export function interfaceAddressOf(given: string | undefined, family: 4 | 6, action: string): string | undefined {
@@ -69,7 +72,9 @@ export function interfaceAddressOf(given: string | undefined, family: 4 | 6, act
   return family === 4 ? own.address : `::%${found[0]}`;
 }
 
-/** Runs a setting of Node's that throws; an error of the code `done` says that it is set already. */
+/**
+ * Runs a call that may throw. Ignores an error with the code `done`, which means that the setting is already as wanted.
+ */
 export function attempt(action: string, operation: string, run: () => void, done?: SocketErrorCode): void {
   try {
     run();

@@ -10,7 +10,7 @@ failOnLeaks();
 
 const ACTION = (): string => "Cannot send to it.test:1";
 
-/** A look-up that counts its calls and gives these addresses. */
+/** A lookup that counts its calls and returns these addresses. */
 function answers(...addresses: string[]): { lookup: LookupFunction; count: () => number } {
   let calls = 0;
   const lookup: LookupFunction = (_host, _options, done) => {
@@ -21,7 +21,7 @@ function answers(...addresses: string[]): { lookup: LookupFunction; count: () =>
   return { lookup, count: () => calls };
 }
 
-test("NameCache looks a name up once in 5 s", async (t) => {
+test("NameCache looks up a name once in 5 seconds", async (t) => {
   let now = 0;
   t.mock.method(performance, "now", () => now);
   const { lookup, count } = answers("127.0.0.1");
@@ -39,7 +39,7 @@ test("NameCache looks a name up once in 5 s", async (t) => {
   assert.equal(count(), 2);
 });
 
-test("NameCache remembers 256 names", async () => {
+test("NameCache caches 256 names", async () => {
   const { lookup, count } = answers("127.0.0.1");
   const names = new NameCache(4, lookup);
   for (let i = 0; i < 257; i += 1) await names.addresses(`${i}.test`, ACTION);
@@ -49,7 +49,7 @@ test("NameCache remembers 256 names", async () => {
   assert.equal(count(), 257);
 });
 
-test("NameCache does not remember a failure", async () => {
+test("NameCache does not cache a failure", async () => {
   let fails = true;
   const names = new NameCache(4, (_host, _options, done) => {
     if (fails) done(Object.assign(new Error("no"), { code: "EAI_AGAIN" }), []);
@@ -61,7 +61,7 @@ test("NameCache does not remember a failure", async () => {
   assert.deepEqual(await names.addresses("it.test", ACTION), ["127.0.0.1"]);
 });
 
-test("NameCache keeps to its family and names it when there is no address", async () => {
+test("NameCache returns addresses of its family, and names the family in its error", async () => {
   const both = answers("::1", "127.0.0.1").lookup;
   assert.deepEqual(await new NameCache(4, both).addresses("it.test", ACTION), ["127.0.0.1"]);
   assert.deepEqual(await new NameCache(6, both).addresses("it.test", ACTION), ["::1"]);
@@ -79,12 +79,12 @@ test("NameCache keeps to its family and names it when there is no address", asyn
   );
 });
 
-test("NameCache of a socket that speaks both gives IPv4 addresses as IPv6 ones where there are no others", async () => {
+test("NameCache of a dual-stack socket returns IPv4 addresses in IPv6 form when there are no others", async () => {
   const of = (...addresses: string[]): NameCache => new NameCache(6, answers(...addresses).lookup, true);
   assert.deepEqual(of().known("127.0.0.1", ACTION), ["::ffff:127.0.0.1"]);
   assert.deepEqual(of().known("::1", ACTION), ["::1"]);
   const names = of();
-  // What was asked for last is known by itself.
+  // The last address is cached separately.
   for (const host of ["127.0.0.1", "127.0.0.1", "::ffff:127.0.0.1", "127.0.0.2"]) {
     assert.deepEqual(names.known(host, ACTION), [host.startsWith("::") ? host : `::ffff:${host}`]);
   }
@@ -96,7 +96,7 @@ test("NameCache of a socket that speaks both gives IPv4 addresses as IPv6 ones w
   await assert.rejects(of().addresses("it.test", ACTION), { code: "name-not-found" });
 });
 
-test("UdpSocket.send() looks a name up once for a loop of sends", async () => {
+test("UdpSocket.send() looks up a name once for a loop of sends", async () => {
   const { lookup, count } = answers("127.0.0.1");
   await using receiver = await bind({ host: "127.0.0.1" });
   await using sender = await bind({ host: "127.0.0.1", lookup });
@@ -104,7 +104,7 @@ test("UdpSocket.send() looks a name up once for a loop of sends", async () => {
   assert.equal(count(), 1);
 });
 
-test("UdpSocket.send() aborted or timed out during the look-up sends nothing", async (t) => {
+test("UdpSocket.send() sends nothing when aborted or timed out during the lookup", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   await using receiver = await bind({ host: "127.0.0.1" });
   const answer: (() => void)[] = [];
@@ -129,7 +129,7 @@ test("UdpSocket.send() aborted or timed out during the look-up sends nothing", a
   assert.equal(Buffer.from((await receiver.receive()).data).toString(), "good");
 });
 
-test("UdpSocket.close() during a look-up rejects at once", async () => {
+test("UdpSocket.close() rejects a send() that is looking up a name at once", async () => {
   const lookedUp: string[] = [];
   const socket = await bind({ host: "127.0.0.1", lookup: (host) => void lookedUp.push(host) });
   const to = { host: "never.test", port: 1 };

@@ -2,31 +2,31 @@ import { lookup as systemLookup } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
 import { fromNodeError, SocketError } from "../errors.ts";
 
-/** Names remembered per socket; the one looked up first is forgotten first. */
+/** Maximum number of names in the cache of a socket. The oldest lookup is removed first. */
 const NAMES_MAX = 256;
-/** How long the addresses of a name are remembered, in milliseconds. */
+/** How long a lookup stays in the cache, in milliseconds. */
 const NAME_MS = 5_000;
 
 interface Entry {
   readonly addresses: Promise<readonly string[]>;
-  /** Set once the look-up has succeeded. */
+  /** Set when the lookup has succeeded. */
   found: readonly string[] | undefined;
   expiresAt: number;
 }
 
 /**
- * The addresses of names that a socket can send to, remembered briefly: a loop that sends to a name looks it up once every few
- * seconds, not once per datagram. Failures are not remembered. Who asks while a look-up runs shares its answer.
+ * A short-lived cache of name lookups of one socket. A loop that sends to a name looks it up once every few seconds,
+ * not once per datagram. Failures are not cached. Concurrent calls share one lookup.
  *
- * They are of the socket's family. A socket that speaks both sends to IPv4 addresses as IPv6 ones (RFC 4291, 2.5.5.2), and
- * to those of a name that has no other.
+ * Addresses are of the socket's family. A dual-stack socket sends to IPv4 addresses in IPv6 form (RFC 4291, section
+ * 2.5.5.2), and uses them for a name that has no IPv6 address.
  */
 export class NameCache {
   readonly #family: 4 | 6;
   readonly #lookup: LookupFunction;
   readonly #isDualStack: boolean;
   readonly #entries = new Map<string, Entry>();
-  /** The address asked for last, and what it is sent to as: to tell that a text is one costs more than to compare two. */
+  /** The last IP address and its result. Comparing two strings is cheaper than parsing an address again. */
   #host = "";
   #address: readonly string[] = [];
 
@@ -36,13 +36,13 @@ export class NameCache {
     this.#isDualStack = isDualStack;
   }
 
-  /** How many names are remembered. */
+  /** Number of cached names. */
   get size(): number {
     return this.#entries.size;
   }
 
   /**
-   * The addresses if no look-up is needed, at least one: the host is an address or is remembered.
+   * Returns at least one address if no lookup is needed: the host is an IP address or is cached.
    *
    * @throws {SocketError} `name-not-found` for an address of the other family.
    */
@@ -61,10 +61,10 @@ export class NameCache {
   }
 
   /**
-   * The addresses of a host, at least one, in the order of the system's look-up.
+   * Returns at least one address of a host, in the order of the lookup.
    *
-   * @throws {SocketError} `name-not-found`, also when the name has addresses of the other family only;
-   * `name-lookup-failed`.
+   * @throws {SocketError} `name-not-found` when the name has no address of the socket's family.
+   * @throws {SocketError} `name-lookup-failed` when the lookup failed for now.
    */
   async addresses(host: string, action: () => string): Promise<readonly string[]> {
     const known = this.known(host, action);
@@ -103,7 +103,7 @@ export class NameCache {
 }
 
 /**
- * All addresses of a name, IPv4 first, or the address that it is: the seed's socket is IPv4 and so is most of UDP.
+ * Returns all addresses of a name, IPv4 first because most UDP services use IPv4. An IP address returns itself.
  *
  * @throws Node's own errors.
  */
@@ -120,7 +120,7 @@ export function lookUp(
         return;
       }
       const addresses = typeof found === "string" ? [found] : found.map(({ address }) => address);
-      // The family is read off the address itself: a look-up of the caller's may leave it out.
+      // Determine the family from the address: a custom `lookup` may omit it.
       resolve(
         addresses.flatMap((address) => {
           const family = isIP(address);

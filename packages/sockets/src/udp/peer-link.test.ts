@@ -10,10 +10,10 @@ failOnLeaks();
 const HOST = { host: "127.0.0.1" };
 const text = ({ data }: Datagram): string => Buffer.from(data).toString();
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-/** Elsewhere than on Linux, 127.0.0.1 is the only loopback address. */
+/** Only Linux has more loopback addresses than 127.0.0.1. */
 const skip = process.platform === "linux" ? false : "needs several loopback addresses";
 
-/** A look-up that gives these for every name. */
+/** A lookup that returns these addresses for every name. */
 const names =
   (...addresses: string[]): LookupFunction =>
   (_host, _options, done) =>
@@ -22,7 +22,7 @@ const names =
       addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 })),
     );
 
-test("UdpSocket.connect() moves on to the name's next address after a refusal, with the datagram", {
+test("UdpSocket.connect() moves to the name's next address after a refusal, and sends the datagram again", {
   skip,
 }, async () => {
   await using server = await bind(HOST);
@@ -39,7 +39,7 @@ test("UdpSocket.connect() moves on to the name's next address after a refusal, w
   assert.equal(text(await answer), "me");
 });
 
-test("UdpSocket.connect() moves on after what trySend() sent was refused, however much that was", {
+test("UdpSocket.connect() moves on after any number of refused trySend() datagrams", {
   skip,
 }, async () => {
   for (const count of [1, 2, 3, 5]) {
@@ -55,7 +55,7 @@ test("UdpSocket.connect() moves on after what trySend() sent was refused, howeve
   }
 });
 
-test("UdpSocket.connect() reports the refusal of the last address", { skip }, async () => {
+test("UdpSocket.connect() leads to refused when the last address refuses", { skip }, async () => {
   const gone = await bind(HOST);
   const { port } = gone.address;
   await gone.close();
@@ -85,7 +85,7 @@ test("UdpSocket.connect() stays with an address that has answered", { skip }, as
   assert.equal(client.remote?.host, "127.0.0.2");
 });
 
-test("UdpSocket.request() moves on with a connected socket", { skip }, async () => {
+test("UdpSocket.request() continues at the next address of a connected socket", { skip }, async () => {
   await using server = await bind(HOST);
   await using client = await bind({ ...HOST, lookup: names("127.0.0.2", "127.0.0.1") });
   await client.connect({ host: "many.test", port: server.address.port });
@@ -94,7 +94,7 @@ test("UdpSocket.request() moves on with a connected socket", { skip }, async () 
   assert.deepEqual((await answer).from, server.address);
 });
 
-test("UdpSocket.connect() names the family when the name has no address of it", async () => {
+test("UdpSocket.connect() names the socket's family when the name has no such address", async () => {
   await using client = await bind({ ...HOST, lookup: names("::1") });
   await assert.rejects(client.connect({ host: "six.test", port: 9 }), {
     code: "name-not-found",
@@ -103,7 +103,7 @@ test("UdpSocket.connect() names the family when the name has no address of it", 
   assert.equal(client.remote, undefined);
 });
 
-test("UdpSocket.connect() called twice at once connects to the last one", async () => {
+test("UdpSocket.connect() called twice concurrently connects to the last address", async () => {
   await using one = await bind(HOST);
   await using other = await bind(HOST);
   await using client = await bind(HOST);
@@ -113,7 +113,7 @@ test("UdpSocket.connect() called twice at once connects to the last one", async 
   assert.equal(text(await other.receive()), "x");
 });
 
-test("UdpSocket.disconnect() hears everybody again, at the same address", async () => {
+test("UdpSocket.disconnect() receives from any sender again, at the same address", async () => {
   await using server = await bind(HOST);
   await using stranger = await bind(HOST);
   await using client = await bind(HOST);
@@ -129,7 +129,7 @@ test("UdpSocket.disconnect() hears everybody again, at the same address", async 
   assert.deepEqual((await stranger.receive()).from, address);
 });
 
-test("UdpSocket.disconnect() waits for a connect() that runs, and rejects on a closed socket", async () => {
+test("UdpSocket.disconnect() waits for a running connect(), and rejects on a closed socket", async () => {
   await using server = await bind(HOST);
   const client = await bind(HOST);
   const connecting = client.connect(server.address);
@@ -140,7 +140,7 @@ test("UdpSocket.disconnect() waits for a connect() that runs, and rejects on a c
   await assert.rejects(client.disconnect(), { code: "closed" });
 });
 
-test("UdpSocket.send() on a connected socket takes the peer's address and no other", async () => {
+test("UdpSocket.send() on a connected socket refuses another address than the peer's", async () => {
   await using server = await bind(HOST);
   await using stranger = await bind(HOST);
   await using client = await bind(HOST);

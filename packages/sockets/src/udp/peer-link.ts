@@ -4,18 +4,18 @@ import type { PendingCalls } from "./pending-calls.ts";
 import { canonicalHost, type UdpAddress } from "./udp-address.ts";
 
 /**
- * The one peer of a connected socket. UDP has no handshake: that nobody listens shows after the first datagram, by an
- * ICMP answer. Until the peer has been heard, a refusal moves on to the next address of its name.
+ * The peer of a connected socket. UDP has no handshake: a closed port shows only after the first datagram, by an ICMP
+ * error. Until the peer has sent something, a refusal moves on to the next address of its name.
  */
 export class PeerLink {
   readonly #socket: dgram.Socket;
   readonly #calls: PendingCalls;
-  /** Set as soon as the socket is on its way there. */
+  /** Set when connecting begins. */
   #remote: UdpAddress | undefined;
   #isConnected = false;
-  /** The addresses to try after a refusal; none once the peer has been heard. */
+  /** Addresses to try after a refusal. Empty once the peer has sent something. */
   #alternates: readonly string[] = [];
-  /** The last datagram, kept while there are alternates: the next address gets it in the place of the one that refused. */
+  /** The last datagram, kept while there are alternates: the next address gets it after a refusal. */
   #lastSent: Uint8Array | undefined;
   #moving: Promise<unknown> | undefined;
 
@@ -28,25 +28,25 @@ export class PeerLink {
     return this.#remote;
   }
 
-  /** Is there while the socket goes from one address to another; dgram refuses everything in that time. */
+  /** Set while the socket moves from one address to another. dgram refuses every call during that time. */
   get moving(): Promise<unknown> | undefined {
     return this.#moving;
   }
 
-  /** Takes the first of the addresses that can be connected to. */
+  /** Connects to the first address that accepts. */
   async connect(hosts: readonly string[], to: UdpAddress): Promise<void> {
     while (this.#moving !== undefined) await this.#moving;
     await this.#move(this.#connectFirst(hosts, to));
   }
 
-  /** Hears and sends to everybody again. */
+  /** Removes the peer: the socket can send to and receive from any address again. */
   async disconnect(): Promise<void> {
     while (this.#moving !== undefined) await this.#moving;
     this.#calls.checkOpen("disconnect");
     this.#disconnect();
   }
 
-  /** Sends to the peer; a refusal that comes with it is one of an earlier datagram. */
+  /** Sends to the peer. The kernel may report a refusal of an earlier datagram here. */
   async send(bytes: Uint8Array): Promise<void> {
     while (this.#moving !== undefined) await this.#moving;
     const remote = this.#remote;
@@ -61,18 +61,18 @@ export class PeerLink {
     }
   }
 
-  /** As {@link send}, where nobody waits for what comes of it. Not while the socket is moving. */
+  /** As {@link send}, without waiting for the result. Must not be called while the socket is moving. */
   trySend(bytes: Uint8Array): void {
     if (this.#alternates.length > 0) this.#lastSent = Uint8Array.from(bytes);
     const asked = this.#remote;
-    // The kernel tells a refusal to whoever calls next, which may be this; it is old news once another peer is asked.
+    // The kernel reports a refusal on the next call, which may be this one. Ignore it if the peer has changed since.
     this.#socket.send(bytes, (error) => {
       const isRefused = (error as NodeJS.ErrnoException | null)?.code === "ECONNREFUSED";
       if (isRefused && this.#remote === asked) this.#socket.emit("error", error);
     });
   }
 
-  /** A datagram has come. One of the peer's says that the peer is there. */
+  /** A datagram arrived. If the peer sent it, the peer is alive and the alternates are not needed. */
   heard(from: UdpAddress): void {
     if (!this.canMoveOn || this.#remote === undefined || from.port !== this.#remote.port) return;
     if (canonicalHost(from.host) === canonicalHost(this.#remote.host)) this.#forgetAlternates();
@@ -82,7 +82,7 @@ export class PeerLink {
     return this.#alternates.length > 0;
   }
 
-  /** Goes to the next address that can be connected to, and sends it what the one before refused. */
+  /** Connects to the next address that accepts, and sends it the refused datagram. */
   async moveOn(): Promise<void> {
     const port = this.#remote?.port;
     if (this.#moving !== undefined || port === undefined) return;
@@ -90,7 +90,7 @@ export class PeerLink {
     const refused = this.#lastSent;
     await this.#move(this.#connectFirst(this.#alternates, { host, port }));
     if (refused === undefined) return;
-    // What is told first may be another refusal of the address before.
+    // The first error may be another refusal of the previous address.
     await this.send(refused).catch((error: unknown) => {
       if (!(error instanceof SocketError) || error.code !== "refused") throw error;
       return this.send(refused);

@@ -2,18 +2,18 @@ import { formatAddress } from "../address.ts";
 import { fromNodeError, type SocketError } from "../errors.ts";
 import type { UdpAddress } from "./udp-address.ts";
 
-/** What was asked of dgram, for the text and the facts of its error. */
+/** A call of dgram, for its error text and fields. */
 export interface Call {
   readonly operation: "send" | "connect";
   readonly remote: UdpAddress;
 }
 
-/** `Cannot send to 127.0.0.1:8081`: made when it is needed, as most calls succeed. */
+/** Returns the start of an error text, such as `Cannot send to 127.0.0.1:8081`. Called only on errors. */
 export function actionOf({ operation, remote }: Call): string {
   return `Cannot ${operation} to ${formatAddress(remote)}`;
 }
 
-/** How dgram says what came of a call. */
+/** The callback of a dgram call. */
 type Done = (error?: Error | null) => void;
 
 interface Pending {
@@ -21,23 +21,23 @@ interface Pending {
   readonly reject: (error: SocketError | undefined) => void;
 }
 
-/** The calls of a socket that run. None outlives the socket. */
+/** The running calls of a socket. All settle when the socket closes. */
 export class PendingCalls {
   readonly #closedError: (operation: string) => SocketError | undefined;
   readonly #pending = new Set<Pending>();
 
-  /** `closedError` gives an error once the socket is closing. */
+  /** `closedError` returns an error once the socket is closing. */
   constructor(closedError: (operation: string) => SocketError | undefined) {
     this.#closedError = closedError;
   }
 
-  /** @throws {SocketError} `closed` once the socket is closing. */
+  /** @throws {SocketError} `closed` when the socket is closing. */
   checkOpen(operation: string): void {
     const error = this.#closedError(operation);
     if (error !== undefined) throw error;
   }
 
-  /** A call of dgram's. On a bound socket that is given addresses, not names, it calls back whatever happens. */
+  /** Runs a dgram call. On a bound socket with IP addresses (no names) dgram always calls back. */
   run(call: Call, start: (done: Done) => void): Promise<void> {
     this.checkOpen(call.operation);
     return new Promise((resolve, reject) => {
@@ -48,7 +48,7 @@ export class PendingCalls {
     });
   }
 
-  /** Something else that the end of the socket rejects as well. */
+  /** Runs other work, which also rejects when the socket closes. */
   async race<T>(operation: string, work: Promise<T>): Promise<T> {
     const { promise, reject } = Promise.withResolvers<never>();
     const pending = { operation, reject };
@@ -60,7 +60,7 @@ export class PendingCalls {
     }
   }
 
-  /** The socket is closed. */
+  /** Rejects all calls: the socket is closed. */
   abandonAll(): void {
     for (const { operation, reject } of this.#pending) reject(this.#closedError(operation));
     this.#pending.clear();

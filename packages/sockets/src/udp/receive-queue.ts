@@ -2,7 +2,7 @@ import type { SocketError } from "../errors.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import type { Datagram } from "./datagram.ts";
 
-/** What a wait resolves with: something made of the next datagram, or of `undefined` at the end. What it throws rejects. */
+/** Converts the next datagram, or `undefined` at the end, to the result of a wait. An exception rejects the wait. */
 type Take<T> = (datagram: Datagram | undefined) => T;
 
 interface Waiting {
@@ -10,12 +10,15 @@ interface Waiting {
   readonly take: Take<unknown>;
 }
 
-/** The datagrams that nobody has taken yet, or those who wait for one. Bounded: the oldest datagrams are dropped. */
+/**
+ * Received datagrams that were not read, or the reads that wait for one. When the queue is full the oldest datagram is
+ * dropped.
+ */
 export class ReceiveQueue {
   readonly #max: number;
   readonly #datagrams: Datagram[] = [];
   readonly #waiting: Waiting[] = [];
-  /** An error that came when nobody waited; the next one is told. */
+  /** An error that arrived while no read was waiting, for the next read. */
   #error: SocketError | undefined;
   #dropped = 0;
   #hasEnded = false;
@@ -41,7 +44,7 @@ export class ReceiveQueue {
     this.#datagrams.push(datagram);
   }
 
-  /** Waits for the next datagram, and gives what `take` makes of it. */
+  /** Waits for the next datagram and resolves to the result of `take`. */
   next<T>(take: Take<T>, options: WaitOptions | undefined, action: () => string): Promise<T> {
     const refusal = refusalOf(options);
     if (refusal !== undefined) return refusal;
@@ -74,19 +77,19 @@ export class ReceiveQueue {
     return this.#waiting.length > 0;
   }
 
-  /** What is stored, one by one. */
+  /** Returns the next queued datagram. */
   take(): Datagram | undefined {
     return this.#datagrams.shift();
   }
 
-  /** An error that nobody was told yet. */
+  /** Returns the stored error once. */
   takeError(): SocketError | undefined {
     const error = this.#error;
     this.#error = undefined;
     return error;
   }
 
-  /** Nothing more will come: who waits is told. What is there can still be taken. */
+  /** No more datagrams will arrive. Waiting reads end; queued datagrams can still be read. */
   end(): void {
     this.#hasEnded = true;
     for (const waiting of this.#waiting.splice(0)) settle(waiting, undefined);

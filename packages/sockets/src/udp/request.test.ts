@@ -14,13 +14,16 @@ const HOST = { host: "127.0.0.1" };
 const text = ({ data }: Datagram): string => Buffer.from(data).toString();
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Time is the test's, and chance takes the middle: the waits of 1,500 ms and 4 attempts are 100, 200 and 400. */
+/**
+ * Mocks timers and fixes the random value in the middle: with 1,500 ms and 4 attempts the waits are 100, 200 and 400
+ * ms.
+ */
 function ownTime(t: TestContext): void {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   t.mock.method(Math, "random", () => 0.5);
 }
 
-/** Nothing more comes: loopback delivers within the turn. */
+/** No more datagrams arrive: loopback delivers within the turn. */
 async function nothingMore(socket: UdpSocket): Promise<void> {
   for (let turn = 0; turn < 10; turn += 1) await nextTurn();
   const controller = new AbortController();
@@ -51,7 +54,7 @@ for (const host of ["127.0.0.1", "::1"]) {
   });
 }
 
-test("UdpSocket.request() sends as often as it may and times out", async (t) => {
+test("UdpSocket.request() times out after the maximum number of attempts", async (t) => {
   ownTime(t);
   await using server = await bind(HOST);
   await using client = await bind(HOST);
@@ -69,12 +72,12 @@ test("UdpSocket.request() sends as often as it may and times out", async (t) => 
   await nothingMore(server);
   t.mock.timers.tick(1);
   await failed;
-  // A late answer is a datagram like any other.
+  // A late answer is an ordinary datagram.
   await server.send("late", client.address);
   assert.equal(text(await client.receive()), "late");
 });
 
-test("UdpSocket.request() leaves the datagrams of others, and those that do not match, to receive()", async () => {
+test("UdpSocket.request() leaves datagrams of other senders, and those that do not match, to receive()", async () => {
   await using server = await bind(HOST);
   await using stranger = await bind(HOST);
   await using client = await bind(HOST);
@@ -87,7 +90,7 @@ test("UdpSocket.request() leaves the datagrams of others, and those that do not 
   assert.deepEqual([text(await client.receive()), text(await client.receive())], ["right", "wrong"]);
 });
 
-test("UdpSocket.request() tells requests apart that run at the same time", async () => {
+test("UdpSocket.request() matches answers to concurrent requests", async () => {
   await using server = await bind(HOST);
   await using client = await bind(HOST);
   const ids = ["a", "b", "c"];
@@ -98,7 +101,7 @@ test("UdpSocket.request() tells requests apart that run at the same time", async
   assert.deepEqual((await Promise.all(answers)).map(text), ["re a", "re b", "re c"]);
 });
 
-test("UdpSocket.request() takes an answer of any sender where it is told to", async () => {
+test("UdpSocket.request() with anySender accepts an answer from any sender", async () => {
   await using server = await bind(HOST);
   await using member = await bind(HOST);
   await using client = await bind(HOST);
@@ -107,7 +110,7 @@ test("UdpSocket.request() takes an answer of any sender where it is told to", as
   assert.deepEqual((await answer).from, member.address);
 });
 
-test("UdpSocket.request() rejects with what matches() throws, and the datagram stays", async () => {
+test("UdpSocket.request() rejects with the error of matches(), and receive() gets the datagram", async () => {
   await using server = await bind(HOST);
   await using client = await bind(HOST);
   const matches = (): boolean => {
@@ -119,7 +122,7 @@ test("UdpSocket.request() rejects with what matches() throws, and the datagram s
   assert.equal(text(await client.receive()), "pong");
 });
 
-test("UdpSocket.request() is aborted at once and sends nothing more", async (t) => {
+test("UdpSocket.request() rejects at once when aborted, and sends nothing more", async (t) => {
   ownTime(t);
   await using server = await bind(HOST);
   await using client = await bind(HOST);
@@ -145,7 +148,7 @@ test("UdpSocket.close() rejects requests with closed", async () => {
   await assert.rejects(client.request("ping", server.address), { code: "closed" });
 });
 
-test("UdpSocket.request() on a connected socket needs no address and learns of a refusal", async () => {
+test("UdpSocket.request() on a connected socket needs no address, and rejects with refused", async () => {
   const server = await bind(HOST);
   await using client = await bind(HOST);
   await assert.rejects(client.request("ping"), TypeError);
@@ -160,7 +163,7 @@ test("UdpSocket.request() on a connected socket needs no address and learns of a
   });
 });
 
-test("UdpSocket.request() rejects options that are none", async () => {
+test("UdpSocket.request() rejects invalid options", async () => {
   await using socket = await bind(HOST);
   const to = { ...HOST, port: 9 };
   for (const attempts of [0, 11, 1.5, Number.NaN]) {
@@ -174,7 +177,7 @@ test("UdpSocket.request() rejects options that are none", async () => {
   await assert.rejects(socket.request(Buffer.alloc(65_508), to), { code: "message-too-long" });
 });
 
-test("UdpSocket.request() is answered by a server in Python that loses two datagrams", async (t) => {
+test("UdpSocket.request() gets an answer from a Python server that ignores two datagrams", async (t) => {
   const program = `
 import socket
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -190,13 +193,13 @@ server.sendto(b"third " + data, sender)
   if (first instanceof Error) return t.skip(`no Python: ${first.message}`);
   await using client = await bind(HOST);
   const to = { ...HOST, port: Number(String(first[0])) };
-  // The attempts follow one another within 60 ms; the rest of the time is for a slow machine.
+  // The attempts are sent within 60 ms; the rest of the time is for a slow machine.
   const answer = await client.request("ping", to, { timeoutMs: 10_000, attempts: 10 });
   assert.equal(text(answer), "third ping");
   await exited;
 });
 
-test("UdpSocket.request() knows the peer under another spelling of its address", async (t) => {
+test("UdpSocket.request() recognizes the peer in another spelling of its address", async (t) => {
   const server = dgram.createSocket("udp6");
   const bound = Promise.withResolvers<boolean>();
   server.once("error", () => bound.resolve(false)).bind(0, "::1", () => bound.resolve(true));

@@ -3,24 +3,24 @@ import { backOff } from "./back-off.ts";
 import type { Datagram } from "./datagram.ts";
 import { canonicalHost, type UdpAddress } from "./udp-address.ts";
 
-/** The most attempts of a request. More would follow one another faster than any answer could come. */
+/** Maximum number of attempts. With more, they would follow each other faster than an answer can arrive. */
 const ATTEMPTS_MAX = 10;
 
-/** How {@link UdpSocket.request} asks, and which datagram answers. */
+/** Options for {@link UdpSocket.request}. */
 export interface RequestOptions {
-  /** Rejects with the signal's reason when it aborts; nothing more is sent. */
+  /** Aborts the request: it rejects with the signal's reason, and nothing more is sent. */
   readonly signal?: AbortSignal | undefined;
-  /** One deadline for the name look-up and all attempts, in milliseconds; `Infinity` is refused. @default 5000 */
+  /** Time limit for the name lookup and all attempts, in milliseconds. `Infinity` is refused. @default 5000 */
   readonly timeoutMs?: number | undefined;
-  /** How often the datagram is sent at most: 1 to 10. @default 4 */
+  /** Maximum number of times the datagram is sent, 1 to 10. @default 4 */
   readonly attempts?: number | undefined;
   /**
-   * Tells the answer among the datagrams of the peer, by an id in it for example. Without it the next one is the
-   * answer. What it throws rejects the request.
+   * Decides whether a datagram from the peer is the answer, for example by an id in it. Without it the next datagram
+   * from the peer is the answer. An exception rejects the request.
    */
   readonly matches?: ((datagram: Datagram) => boolean) | undefined;
   /**
-   * Shows `matches`, which must be there, the datagrams of all senders: for a request to a broadcast address or a
+   * Passes datagrams of all senders to `matches`, which is then required. For a request to a broadcast address or a
    * multicast group, whose members answer from their own addresses.
    *
    * @default false
@@ -29,8 +29,8 @@ export interface RequestOptions {
 }
 
 /**
- * One request: it repeats its sending until an answer, the deadline, an abort or the end of the socket. Settling stops
- * its timer.
+ * A request that is sent again until an answer, the deadline, an abort or the end of the socket. Settling stops its
+ * timer.
  */
 export class PendingRequest {
   readonly #wait: Wait<Datagram>;
@@ -42,7 +42,7 @@ export class PendingRequest {
   #timer: NodeJS.Timeout | undefined;
   #isSettled = false;
 
-  /** `settled` is called once, whatever the end. */
+  /** `settled` is called once, on every outcome. */
   constructor(options: RequestOptions, action: () => string, settled: () => void) {
     const { signal, timeoutMs = 5_000, attempts = 4, matches, anySender = false } = options;
     checkTimeout(timeoutMs);
@@ -66,12 +66,12 @@ export class PendingRequest {
     return this.#isSettled;
   }
 
-  /** From now on its datagrams can be the answer. */
+  /** Sets the peer. From now on its datagrams can be the answer. */
   set peer(peer: UdpAddress) {
     this.#peer = peer;
   }
 
-  /** Calls `send` now and again after each wait of the back-off. A rejection of it rejects the request. */
+  /** Calls `send` now and after each wait of the back-off. A rejection of `send` rejects the request. */
   start(send: () => Promise<void>): void {
     const attempt = (index: number): void => {
       if (this.#isSettled) return;
@@ -83,8 +83,8 @@ export class PendingRequest {
   }
 
   /**
-   * Whether the datagram was the answer; then it is nobody else's. On a connected socket its `remote` is who was asked,
-   * as it may have moved on to another address.
+   * Takes the datagram if it is the answer, and returns whether it was. `remote` is the current peer of a connected
+   * socket, which may have moved to another address.
    */
   take(datagram: Datagram, remote: UdpAddress | undefined): boolean {
     if (this.#peer === undefined) return false;

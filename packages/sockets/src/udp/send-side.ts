@@ -8,20 +8,20 @@ import type { PeerLink } from "./peer-link.ts";
 import { actionOf, type PendingCalls } from "./pending-calls.ts";
 import { canonicalHost, checkPeer, type UdpAddress } from "./udp-address.ts";
 
-/** The most that one datagram carries, in bytes: 65,535 without the headers that its own length counts. */
+/** Maximum payload of a datagram, in bytes: 65,535 minus the headers that the length field of each protocol counts. */
 const DATAGRAM_BYTES_MAX = { 4: 65_507, 6: 65_527 } as const;
-/** How an IPv6 socket is told an IPv4 address. */
+/** Prefix of an IPv4 address on an IPv6 socket. */
 const MAPPED = "::ffff:";
 /**
- * After this many sends in a row, the event loop gets its turn. libuv reads at most 32 datagrams of a socket in a turn;
- * with more than that, a loop that sends to a socket of its own process overruns the kernel's buffer (with 64, half of
- * 20,000 datagrams were lost).
+ * Sends in a row before yielding to the event loop. libuv reads at most 32 datagrams of a socket per turn. With more
+ * sends per turn, a loop that sends to a socket of the same process overruns the kernel's buffer: with 64, half of
+ * 20,000 datagrams were lost.
  */
 const SENDS_PER_TURN = 32;
-/** As many datagrams may wait until the kernel has room for them. */
+/** Maximum number of datagrams that wait for room in the kernel. */
 const UNSENT_MAX = 1_024;
 
-/** The sending half of a UDP socket: to the address that is given, or to the peer of its link. */
+/** The sending half of a UDP socket: to a given address, or to the peer of a connected socket. */
 export class SendSide {
   readonly #socket: dgram.Socket;
   readonly #family: 4 | 6;
@@ -50,7 +50,7 @@ export class SendSide {
       const bytes = this.#bytesOf(data, target);
       const host = to === undefined ? undefined : this.#names.known(to.host, () => sendingTo(target))?.[0];
       const isUnknown = to !== undefined && host === undefined;
-      // A name that was looked up may have turned out to be IPv4.
+      // A cached name may have an IPv4 address, which has the lower limit.
       if (bytes.length > DATAGRAM_BYTES_MAX[4] && bytes.length > this.#bytesMaxTo(host ?? target.host)) return false;
       if (isUnknown || this.#link.moving !== undefined || this.#socket.getSendQueueCount() >= UNSENT_MAX) return false;
       if (this.#goesToPeer(target, host)) this.#link.trySend(bytes);
@@ -62,15 +62,16 @@ export class SendSide {
     }
   }
 
-  /** What {@link transmit} may be given, for good: the caller may change its own. */
+  /** Returns a copy for {@link transmit}, because the caller may change its bytes. */
   copyOf(data: Uint8Array | string, target: UdpAddress): Uint8Array {
     return Uint8Array.from(this.#bytesOf(data, target));
   }
 
   /**
-   * Where a datagram goes: to `to`, or to the peer, which is the only one to send to where there is one.
+   * Returns the destination of a datagram: `to`, or the peer of a connected socket.
    *
    * @throws {SocketError} `closed`.
+   * @throws {TypeError} without `to` on a socket that is not connected.
    */
   targetOf(operation: string, to: UdpAddress | undefined): UdpAddress {
     this.#calls.checkOpen(operation);
@@ -83,7 +84,10 @@ export class SendSide {
     return remote;
   }
 
-  /** `host` is the address of the target, left out to send to the peer. Not `async`: it throws at once. */
+  /**
+   * Sends a datagram. `host` is the IP address of the target; leave it out for the peer. Not `async`, so that it throws
+   * synchronously.
+   */
   transmit(bytes: Uint8Array, target: UdpAddress, host: string | undefined): Promise<void> {
     const { moving } = this.#link;
     if (moving !== undefined) return moving.then(() => this.transmit(bytes, target, host));
@@ -94,14 +98,14 @@ export class SendSide {
     );
   }
 
-  /** The addresses of a name; the end of the socket ends the look-up for the caller. */
+  /** Looks up the addresses of a name. Rejects when the socket closes. */
   async resolve(operation: string, host: string, action: () => string): Promise<readonly string[]> {
     const addresses = await this.#calls.race(operation, this.#names.addresses(host, action));
     this.#calls.checkOpen(operation);
     return addresses;
   }
 
-  /** At once, where no name has to be looked up. Not `async`, as this is the hot path. */
+  /** Sends at once when no lookup is needed. Not `async`, because this is the hot path. */
   #send(data: Uint8Array | string, to: UdpAddress | undefined): Promise<void> {
     try {
       const target = this.targetOf("send", to);
@@ -123,7 +127,7 @@ export class SendSide {
     const target = this.targetOf("send", to);
     const bytes = this.#bytesOf(data, target);
     const action = (): string => sendingTo(target);
-    // Throws for an address that cannot be sent to.
+    // Throws for an address of the other family.
     if (to !== undefined) this.#names.known(to.host, action);
     await endEarly(action, options, async (wait) => {
       const found = to === undefined ? undefined : await this.resolve("send", to.host, action);
@@ -134,7 +138,7 @@ export class SendSide {
   #bytesOf(data: Uint8Array | string, remote: UdpAddress): Uint8Array {
     const bytes = typeof data === "string" ? Buffer.from(data) : data;
     if (!(bytes instanceof Uint8Array)) throw new TypeError(`data must be bytes or text: ${bytes}`);
-    // Hardly any is longer, so for most the address need not be looked at.
+    // Few datagrams are longer, so most need no check of the address.
     if (bytes.length <= DATAGRAM_BYTES_MAX[4]) return bytes;
     const bytesMax = this.#bytesMaxTo(remote.host);
     if (bytes.length <= bytesMax) return bytes;
@@ -145,13 +149,13 @@ export class SendSide {
     );
   }
 
-  /** The kernel sees to names, whose addresses may be of either family. */
+  /** A name can have addresses of either family: then the kernel checks the length. */
   #bytesMaxTo(host: string): number {
     const isIPv4 = this.#family === 4 || isIP(host) === 4 || canonicalHost(host).startsWith(MAPPED);
     return DATAGRAM_BYTES_MAX[isIPv4 ? 4 : 6];
   }
 
-  /** @throws {TypeError} when it goes to another one than the peer, where there is a peer. */
+  /** @throws {TypeError} when the socket is connected and `to` is not its peer. */
   #goesToPeer(target: UdpAddress, host: string | undefined): boolean {
     const { remote } = this.#link;
     if (host === undefined) return true;

@@ -9,7 +9,7 @@ failOnLeaks();
 
 const HOST = { host: "127.0.0.1" };
 
-test("UdpSocket.trySend() sends at once, to an address or to the peer", async () => {
+test("UdpSocket.trySend() sends to an address or to the peer", async () => {
   await using receiver = await bind(HOST);
   await using sender = await bind(HOST);
   assert.equal(sender.trySend("to an address", receiver.address), true);
@@ -21,7 +21,7 @@ test("UdpSocket.trySend() sends at once, to an address or to the peer", async ()
   assert.equal(Buffer.from((await receiver.receive()).data).toString(), "to the peer by its address");
 });
 
-test("UdpSocket.trySend() drops what send() would refuse, and never throws for it", async () => {
+test("UdpSocket.trySend() returns false, and does not throw, for datagrams that send() rejects", async () => {
   await using receiver = await bind(HOST);
   const sender = await bind(HOST);
   assert.equal(sender.trySend(Buffer.alloc(65_508), receiver.address), false);
@@ -31,7 +31,7 @@ test("UdpSocket.trySend() drops what send() would refuse, and never throws for i
   assert.equal(sender.trySend("x", receiver.address), false);
 });
 
-test("UdpSocket.trySend() knows names that were looked up before", async () => {
+test("UdpSocket.trySend() sends to cached names only", async () => {
   await using receiver = await bind(HOST);
   await using sender = await bind(HOST);
   const to = { host: "localhost", port: receiver.address.port };
@@ -42,7 +42,7 @@ test("UdpSocket.trySend() knows names that were looked up before", async () => {
   assert.equal(Buffer.from((await receiver.receive()).data).toString(), "known");
 });
 
-test("UdpSocket.trySend() without bytes, without an address, or with another than the peer's, is a mistake", async () => {
+test("UdpSocket.trySend() throws without bytes, without an address, or for another address than the peer's", async () => {
   await using receiver = await bind(HOST);
   await using sender = await bind(HOST);
   assert.throws(() => sender.trySend(7 as never, receiver.address), { name: "TypeError", message: /^data must be/ });
@@ -55,18 +55,18 @@ test("UdpSocket.trySend() without bytes, without an address, or with another tha
   assert.throws(() => sender.trySend("x", sender.address), { name: "TypeError", message: /^to must be left out/ });
 });
 
-test("UdpSocket.trySend() passes on that an earlier datagram was refused", async () => {
+test("UdpSocket.trySend() reports the refusal of an earlier datagram", async () => {
   const gone = await bind(HOST);
   await gone.close();
   await using sender = await bind(HOST);
   await sender.connect(gone.address);
-  // The kernel tells the second call what became of the first.
+  // The kernel reports the result of the first datagram on the second call.
   const refused = assert.rejects(sender.receive(), { code: "refused" });
   for (let i = 0; i < 10; i += 1) sender.trySend("anybody?");
   await refused;
 });
 
-test("UdpSocket.trySend() drops while a move to another peer is under way", async () => {
+test("UdpSocket.trySend() returns false while the socket moves to another peer", async () => {
   await using receiver = await bind(HOST);
   await using sender = await bind(HOST);
   await sender.connect(receiver.address);
@@ -76,8 +76,8 @@ test("UdpSocket.trySend() drops while a move to another peer is under way", asyn
   assert.equal(sender.trySend("x"), true);
 });
 
-test("UdpSocket.trySend() drops when 1,024 datagrams wait for room in the kernel, until there is some", async () => {
-  // A kernel without room is not to be had on a loopback interface; so Node gives it nothing before its next turn.
+test("UdpSocket.trySend() returns false while 1,024 datagrams wait for room in the kernel", async () => {
+  // A loopback interface always has room. So this option makes Node pass datagrams to the kernel only in its next turn.
   const program = `
     import { bind } from "@landline/sockets";
     await using socket = await bind({ host: "127.0.0.1" });

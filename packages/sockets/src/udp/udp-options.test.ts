@@ -18,7 +18,7 @@ test("bind() sets the sizes of the kernel's buffers", async () => {
   assert.throws(() => small.sendBufferBytes, { code: "closed" });
 });
 
-test("bind() allows broadcasts only where it is told to", { skip: process.platform !== "linux" }, async () => {
+test("bind() allows broadcasts only with broadcast true", { skip: process.platform !== "linux" }, async () => {
   await using receiver = await bind({ host: "0.0.0.0" });
   const to = { host: "127.255.255.255", port: receiver.address.port };
   await using without = await bind(HOST);
@@ -28,7 +28,7 @@ test("bind() allows broadcasts only where it is told to", { skip: process.platfo
   assert.equal(Buffer.from((await receiver.receive({ timeoutMs: 5_000 })).data).toString(), "to all");
 });
 
-test("bind() with ipv6Only leaves the port's IPv4 side to others", async (t) => {
+test("bind() with ipv6Only lets another socket use the port on IPv4", async (t) => {
   const six = await bind({ host: "::", ipv6Only: true }).catch((error: Error) => t.skip(`no IPv6: ${error.message}`));
   if (six === undefined) return;
   await using first = six;
@@ -43,7 +43,7 @@ test("bind() with ttl still reaches this machine", async () => {
   assert.equal((await receiver.receive()).data.length, 1);
 });
 
-test("bind() rejects options out of their range", async () => {
+test("bind() rejects options out of range", async () => {
   for (const ttl of [0, 256, 1.5, Number.NaN]) await assert.rejects(bind({ ...HOST, ttl }), RangeError);
   for (const multicastTtl of [-1, 256]) await assert.rejects(bind({ ...HOST, multicastTtl }), RangeError);
   for (const bytes of [0, -1, 2 ** 31]) {

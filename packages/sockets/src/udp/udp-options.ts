@@ -2,46 +2,54 @@ import type dgram from "node:dgram";
 import type { LookupFunction } from "node:net";
 import { attempt, interfaceAddressOf } from "./multicast.ts";
 
-/** What {@link bind} takes. */
+/** Options for {@link bind}. */
 export interface UdpSocketOptions {
-  /** A name or an address; it decides the family. `0.0.0.0` and `::` are all interfaces. @default "localhost" */
+  /**
+   * A host name or an IP address, which decides the family. `0.0.0.0` and `::` are all interfaces.
+   *
+   * @default "localhost"
+   */
   readonly host?: string | undefined;
-  /** 0 takes a free port. @default 0 */
+  /** The port; 0 for a free one. @default 0 */
   readonly port?: number | undefined;
-  /** Datagrams kept until they are received; the oldest are dropped and counted. @default 1024 */
+  /** Maximum number of queued datagrams. When it is reached, the oldest is dropped and counted. @default 1024 */
   readonly queueMax?: number | undefined;
-  /** Several sockets share the port. @default false */
+  /** Lets several sockets share the port. @default false */
   readonly reuseAddress?: boolean | undefined;
-  /** A socket on `::` leaves IPv4 to others, and sends to no IPv4 address. @default false */
+  /** A socket on `::` uses IPv6 only: other sockets can use the port on IPv4. @default false */
   readonly ipv6Only?: boolean | undefined;
-  /** Looks names up, instead of `dns.lookup`. */
+  /** Looks names up instead of `dns.lookup`. */
   readonly lookup?: LookupFunction | undefined;
-  /** Allows sending to a broadcast address; without it that fails with `permission`. IPv4 only. @default false */
+  /** Allows sending to a broadcast address, which otherwise fails with `permission`. IPv4 only. @default false */
   readonly broadcast?: boolean | undefined;
-  /** How many routers a datagram may pass: 1 to 255. @default the system's, mostly 64 */
+  /** Maximum number of hops of a datagram, 1 to 255. @default the system's, usually 64 */
   readonly ttl?: number | undefined;
-  /** The same for datagrams to multicast groups: 0 (this machine) to 255. @default 1 (the local network) */
+  /**
+   * Maximum number of hops of a datagram to a multicast group, 0 (this machine) to 255.
+   *
+   * @default 1 (the local network)
+   */
   readonly multicastTtl?: number | undefined;
-  /** Members of the group on this machine get what is sent too. @default true */
+  /** Whether members of the group on this machine receive what this socket sends. @default true */
   readonly multicastLoopback?: boolean | undefined;
   /**
-   * The interface that datagrams to multicast groups leave by: its name, or one of its addresses.
+   * The interface for datagrams to multicast groups: its name, or one of its addresses.
    *
    * @default the system's choice
    */
   readonly multicastInterface?: string | undefined;
   /**
-   * Size of the kernel's receive buffer, in bytes. The kernel drops what does not fit, and nobody counts it. It may
-   * give less (on Linux `net.core.rmem_max`): see `UdpSocket.receiveBufferBytes`.
+   * Size of the kernel's receive buffer, in bytes. The kernel silently drops datagrams that do not fit. It may use a
+   * smaller size (on Linux `net.core.rmem_max`): see `UdpSocket.receiveBufferBytes`.
    *
    * @default the system's
    */
   readonly receiveBufferBytes?: number | undefined;
-  /** Size of the kernel's send buffer, in bytes; it may give less. @default the system's */
+  /** Size of the kernel's send buffer, in bytes. The kernel may use a smaller size. @default the system's */
   readonly sendBufferBytes?: number | undefined;
 }
 
-/** @throws {RangeError} when an option is out of its range. */
+/** @throws {RangeError} when an option is out of range. */
 export function checkOptions(options: UdpSocketOptions): void {
   const { port = 0, queueMax = 1 } = options;
   checkInteger("port", port, 0, 65_535);
@@ -52,7 +60,7 @@ export function checkOptions(options: UdpSocketOptions): void {
   checkInteger("sendBufferBytes", options.sendBufferBytes, 1, 2 ** 31 - 1);
 }
 
-/** Sets what can only be set on a bound socket. */
+/** Sets the options that need a bound socket. */
 export function applyOptions(socket: dgram.Socket, family: 4 | 6, options: UdpSocketOptions): void {
   const { broadcast, ttl, multicastTtl, multicastLoopback, multicastInterface } = options;
   const { receiveBufferBytes, sendBufferBytes } = options;

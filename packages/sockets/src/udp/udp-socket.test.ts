@@ -21,7 +21,7 @@ async function openEcho(socket: UdpSocket): Promise<void> {
   for await (const { data, from } of socket) await socket.send(data, from);
 }
 
-/** Waits until the socket has thrown so many away. */
+/** Waits until the socket has dropped this many. */
 function dropped(socket: UdpSocket, count: number): Promise<void> {
   return until(
     () => socket.dropped >= count,
@@ -29,7 +29,7 @@ function dropped(socket: UdpSocket, count: number): Promise<void> {
   );
 }
 
-test("bind() takes a free port of localhost, IPv4 where there is a choice", async () => {
+test("bind() opens a free port on localhost, IPv4 if there is a choice", async () => {
   await using socket = await bind();
   assert.equal(socket.state, "bound");
   assert.equal(socket.address.host, "127.0.0.1");
@@ -37,7 +37,7 @@ test("bind() takes a free port of localhost, IPv4 where there is a choice", asyn
   assert.equal(socket.remote, undefined);
 });
 
-test("UdpSocket echoes datagrams whole, with who sent them", async () => {
+test("UdpSocket receives complete datagrams with their sender", async () => {
   await using server = await bind(HOST);
   const echoing = openEcho(server);
   await using client = await bind(HOST);
@@ -60,7 +60,7 @@ test("UdpSocket sends to a name", async () => {
   assert.equal(text(await server.receive()), "hello");
 });
 
-test("UdpSocket speaks IPv6", async (t) => {
+test("UdpSocket works over IPv6", async (t) => {
   const server = await bind({ host: "::1" }).catch((error: Error) =>
     t.skip(`no IPv6 loopback address: ${error.message}`),
   );
@@ -78,7 +78,7 @@ test("UdpSocket speaks IPv6", async (t) => {
   await echoing;
 });
 
-test("UdpSocket receives in order, waiting or not", async () => {
+test("UdpSocket.receive() returns datagrams in order, queued or awaited", async () => {
   await using receiver = await bind(HOST);
   await using sender = await bind(HOST);
   const waiting = [receiver.receive(), receiver.receive()];
@@ -101,10 +101,10 @@ test("UdpSocket drops the oldest datagrams above queueMax and counts them", asyn
   assert.equal(receiver.dropped, 2);
 });
 
-test("UdpSocket keeps 1,024 datagrams of its own accord", async () => {
+test("UdpSocket queues 1,024 datagrams by default", async () => {
   await using receiver = await bind(HOST);
   await using sender = await bind(HOST);
-  // In steps, so that the kernel's own buffer does not run over.
+  // In steps, so that the kernel's own buffer does not overflow.
   for (let i = 0; i < 1_030; i += 1) {
     await sender.send(String(i), receiver.address);
     if (i % 32 === 31) await arrivals();
@@ -114,7 +114,7 @@ test("UdpSocket keeps 1,024 datagrams of its own accord", async () => {
   assert.equal(text(await receiver.receive()), "6");
 });
 
-test("UdpSocket.send() takes 65,507 bytes and rejects one more", async () => {
+test("UdpSocket.send() accepts 65,507 bytes and rejects one more", async () => {
   await using receiver = await bind(HOST);
   await using sender = await bind(HOST);
   await sender.send(Buffer.alloc(65_507, "x"), receiver.address);
@@ -126,7 +126,7 @@ test("UdpSocket.send() takes 65,507 bytes and rejects one more", async () => {
   await assert.rejects(sender.send("é".repeat(32_754), receiver.address), { code: "message-too-long" });
 });
 
-test("UdpSocket.send() takes 65,527 bytes over IPv6, 65,507 to an IPv4 address, and rejects one more", async (t) => {
+test("UdpSocket.send() accepts 65,527 bytes over IPv6, 65,507 to an IPv4 address, and rejects one more", async (t) => {
   const six = await bind({ host: "::1" }).catch((error: Error) => t.skip(`no IPv6 loopback address: ${error.message}`));
   if (six === undefined) return;
   await using receiver = six;
@@ -153,7 +153,7 @@ test("UdpSocket.send() takes 65,527 bytes over IPv6, 65,507 to an IPv4 address, 
   }
 });
 
-test("UdpSocket on :: sends to IPv4 addresses and to names that have no others, asks and connects to them", async (t) => {
+test("UdpSocket on :: can send, request and connect to IPv4 addresses and IPv4-only names", async (t) => {
   const lookup: LookupFunction = (host, _options, done) =>
     done(
       null,
@@ -181,12 +181,12 @@ test("UdpSocket on :: sends to IPv4 addresses and to names that have no others, 
     assert.equal(text(await client.receive({ timeoutMs: 30_000 })), "to the peer");
     await client.disconnect();
   }
-  // A name that has an IPv6 address stands for that.
+  // A name with an IPv6 address uses that one.
   await client.connect({ host: "both.test", port });
   assert.equal(client.remote?.host, "::1");
 });
 
-test("UdpSocket sends to no IPv4 address where it is on one IPv6 address, or ipv6Only", async (t) => {
+test("UdpSocket on one IPv6 address, or with ipv6Only, sends to no IPv4 address", async (t) => {
   for (const options of [{ host: "::1" }, { host: "::", ipv6Only: true }]) {
     const opened = await bind(options).catch((error: Error) => t.skip(`no IPv6: ${error.message}`));
     if (opened === undefined) return;
@@ -211,30 +211,30 @@ test("UdpSocket.send() yields to the event loop every 32 datagrams", async () =>
   setImmediate(count);
   for (let i = 0; i < 640; i += 1) await sender.send("x", receiver.address);
   isSending = false;
-  assert.ok(turns >= 19, `the event loop turned ${turns} times`);
+  assert.ok(turns >= 19, `only ${turns} turns of the event loop`);
   await nextTurn();
 });
 
-test("UdpSocket.send() needs an address where the socket is not connected", async () => {
+test("UdpSocket.send() needs an address unless the socket is connected", async () => {
   await using socket = await bind(HOST);
   await assert.rejects(socket.send("x"), TypeError);
 });
 
-test("UdpSocket.send() rejects addresses that are none", async () => {
+test("UdpSocket.send() rejects invalid addresses", async () => {
   await using socket = await bind(HOST);
   for (const port of [0, -1, 65_536, Number.NaN]) await assert.rejects(socket.send("x", { ...HOST, port }), RangeError);
   for (const port of [0, 65_536]) await assert.rejects(socket.connect({ ...HOST, port }), RangeError);
 });
 
-test("bind() rejects ports that are none", async () => {
+test("bind() rejects invalid ports", async () => {
   for (const port of [-1, 65_536, 0.5, Number.NaN]) await assert.rejects(bind({ ...HOST, port }), RangeError);
 });
 
-test("bind() rejects a queue that would keep nothing, or everything", async () => {
+test("bind() rejects an invalid queueMax", async () => {
   for (const queueMax of [0, -1, Number.NaN]) await assert.rejects(bind({ ...HOST, queueMax }), RangeError);
 });
 
-test("bind() rejects an address in use, and one that is not this machine's", async () => {
+test("bind() rejects an address in use, and an address of another machine", async () => {
   await using socket = await bind(HOST);
   await assert.rejects(bind(socket.address), {
     code: "address-in-use",
@@ -249,7 +249,7 @@ test("bind() with reuseAddress shares a port", async () => {
   assert.deepEqual(second.address, first.address);
 });
 
-test("UdpSocket.receive() times out and is aborted without losing a datagram", async (t) => {
+test("UdpSocket.receive() loses no datagram when it times out or is aborted", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   await using receiver = await bind(HOST);
   await using sender = await bind(HOST);
@@ -269,7 +269,7 @@ test("UdpSocket.receive() times out and is aborted without losing a datagram", a
   assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
-test("UdpSocket.receive() refuses times that are none", async () => {
+test("UdpSocket.receive() rejects invalid times", async () => {
   await using socket = await bind(HOST);
   await assert.rejects(socket.receive({ timeoutMs: Number.NaN }), RangeError);
 });
@@ -293,7 +293,7 @@ test("UdpSocket.close() rejects receive() with closed, ends iteration and is ide
   assert.deepEqual(again.address, address);
 });
 
-test("UdpSocket.close() settles what was being sent or connected at any moment", async () => {
+test("UdpSocket.close() settles send() and connect() at any moment", async () => {
   for (let microtasks = 0; microtasks < 12; microtasks += 1) {
     for (const isConnecting of [false, true]) {
       const receiver = await bind(HOST);
@@ -311,7 +311,7 @@ test("UdpSocket.close() settles what was being sent or connected at any moment",
   }
 });
 
-test("UdpSocket.connect() fixes the peer: others are not heard", async () => {
+test("UdpSocket.connect() receives from the peer only", async () => {
   await using server = await bind(HOST);
   await using stranger = await bind(HOST);
   await using client = await bind(HOST);
@@ -329,7 +329,7 @@ test("UdpSocket.connect() fixes the peer: others are not heard", async () => {
   assert.equal(text(await stranger.receive()), "now you");
 });
 
-test("UdpSocket.connect() learns from the kernel that nobody listens", async () => {
+test("UdpSocket.connect() leads to refused when the peer's port is closed", async () => {
   const gone = await bind(HOST);
   const { address } = gone;
   await gone.close();
@@ -338,14 +338,14 @@ test("UdpSocket.connect() learns from the kernel that nobody listens", async () 
   const refused = assert.rejects(client.receive(), { code: "refused" });
   await client.send("anybody?");
   await refused;
-  // Nobody waits when the answer comes: the next one is told, once.
+  // Nothing waits when the error arrives: the next call gets it, once.
   await client.send("anybody?");
   await arrivals();
   await assert.rejects(client.receive(), { code: "refused" });
   assert.equal(client.state, "bound");
 });
 
-test("UdpSocket survives an error that belongs to no call", async (t) => {
+test("UdpSocket stays open after an error that belongs to no call", async (t) => {
   const sockets = watchDatagramSockets(t);
   await using socket = await bind(HOST);
   const received = assert.rejects(socket.receive(), { code: "system", message: /odd$/ });
@@ -353,7 +353,7 @@ test("UdpSocket survives an error that belongs to no call", async (t) => {
   await received;
 });
 
-test("UdpSocket carries 10,000 operations on one signal without a leak warning", async () => {
+test("UdpSocket leaks no listener over 10,000 operations on one signal", async () => {
   const { signal } = new AbortController();
   await using receiver = await bind(HOST);
   await using sender = await bind(HOST);
@@ -365,7 +365,7 @@ test("UdpSocket carries 10,000 operations on one signal without a leak warning",
   assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
-test("UdpSocket publishes its states", async () => {
+test("UdpSocket publishes its state changes", async () => {
   const changes: StateChange[] = [];
   const collect = (change: unknown): void => void changes.push(change as StateChange);
   diagnostics.subscribe("landline:datagram", collect);
@@ -382,7 +382,7 @@ test("UdpSocket publishes its states", async () => {
   }
 });
 
-test("UdpSocket.unref() lets the process end, ref() does not", async () => {
+test("UdpSocket.unref() lets the process exit, ref() does not", async () => {
   await using socket = await bind(HOST);
   const isHeld = (): boolean => process.getActiveResourcesInfo().some((name) => name.startsWith("UDP"));
   assert.equal(isHeld(), true);

@@ -19,15 +19,14 @@ import type { UdpAddress } from "./udp-address.ts";
 import type { UdpSocketOptions } from "./udp-options.ts";
 
 /**
- * A UDP socket: datagrams arrive whole, in any order, or not at all.
+ * A UDP socket. A datagram arrives complete or not at all, and datagrams can be reordered.
  *
- * It is read in one of two ways: by pulling (`receive`, `for await`), or by events (`handle`). What is pulled waits in a
- * bounded queue; when nobody takes it the oldest datagrams are dropped and counted in `dropped`.
+ * Read it in one of two ways. Pull with `receive` or `for await`, from a bounded queue: when it is full, the oldest
+ * datagram is dropped and counted in `dropped`. Or receive events with `handle`.
  *
- * The socket is IPv4 or IPv6, as its host is, and takes the addresses of its family from every name that it is given. One
- * on `::` without `ipv6Only` speaks both: it sends to IPv4 addresses, and to names that have no others, and shows them as
- * `::ffff:192.0.2.1`.
- * The addresses of a name are remembered for 5 s.
+ * The socket is IPv4 or IPv6, as its host is, and uses addresses of that family from every name. A socket on `::`
+ * without `ipv6Only` is dual-stack: it also sends to IPv4 addresses and to names that have no others, and shows them as
+ * `::ffff:192.0.2.1`. Name lookups are cached for 5 seconds.
  */
 export class UdpSocket implements AsyncDisposable {
   readonly #socket: dgram.Socket;
@@ -41,12 +40,12 @@ export class UdpSocket implements AsyncDisposable {
   readonly #link: PeerLink;
   readonly #sending: SendSide;
   readonly #groups: MulticastGroups;
-  /** The requests that wait for an answer, oldest first. */
+  /** Requests without an answer, oldest first. */
   readonly #requests = new Set<PendingRequest>();
   readonly #closed = Promise.withResolvers<void>();
   #state: DatagramSocketState = "created";
   #handlers: DatagramHandlers | undefined;
-  /** There with the handlers. */
+  /** Set with the handlers. */
   #reporter: ErrorReporter | undefined;
 
   private constructor({ socket, family, isDualStack }: BoundSocket, options: UdpSocketOptions) {
@@ -69,12 +68,12 @@ export class UdpSocket implements AsyncDisposable {
     return new UdpSocket(await openBoundSocket(options), options);
   }
 
-  /** This socket's own address. It stays the same, connected or not. */
+  /** This socket's own address. It does not change when the socket is connected. */
   get address(): UdpAddress {
     return this.#address;
   }
 
-  /** Where a connected socket sends to: the address that its name stood for. */
+  /** The peer of a connected socket, as an IP address. */
   get remote(): UdpAddress | undefined {
     return this.#link.remote;
   }
@@ -83,7 +82,7 @@ export class UdpSocket implements AsyncDisposable {
     return this.#state;
   }
 
-  /** Datagrams thrown away because nobody received them in time. */
+  /** Number of datagrams that were dropped because the queue was full. */
   get dropped(): number {
     return this.#queue.dropped;
   }
@@ -94,8 +93,8 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /**
-   * Size of the kernel's receive buffer in bytes, as the kernel counts it: Linux gives twice what was asked for, as its
-   * own bookkeeping takes its place there.
+   * Size of the kernel's receive buffer in bytes, as the kernel reports it. Linux reports twice the requested size,
+   * because it adds its own overhead.
    *
    * @throws {SocketError} `closed`.
    */
@@ -115,49 +114,62 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /**
-   * Sends one datagram of at most 65,507 bytes, or 65,527 over IPv6; resolves when the kernel has it, which says nothing about its arrival.
-   * Without `to` the socket must be connected. Every 32 datagrams the event loop gets its turn.
+   * Sends one datagram of at most 65,507 bytes, or 65,527 over IPv6. Resolves when the kernel has it, which does not
+   * mean that it arrives. Without `to` the socket must be connected. Yields to the event loop every 32 datagrams.
    *
-   * An abort rejects at once, during the name look-up too, and the datagram is not sent; only one that the kernel is
-   * being given at that moment may still go.
+   * An abort rejects at once, also during the name lookup, and the datagram is not sent. Only a datagram that is just
+   * being passed to the kernel may still be sent.
    *
-   * @throws {SocketError} `message-too-long`; `name-not-found`, also for a name without an address of this socket's
-   * family; `name-lookup-failed`; `timeout`; `closed`; `permission` to a broadcast address without `broadcast`; on a
-   * connected socket `refused` when an earlier datagram was.
-   * @throws {TypeError} when there is no `to` and no connection, or `to` is not the peer of the connection.
+   * @throws {SocketError} `message-too-long` when the data does not fit into a datagram.
+   * @throws {SocketError} `name-not-found` when the name has no address of the socket's family.
+   * @throws {SocketError} `name-lookup-failed` when the lookup failed for now.
+   * @throws {SocketError} `timeout` when `timeoutMs` has passed.
+   * @throws {SocketError} `closed` when the socket is closed.
+   * @throws {SocketError} `permission` for a broadcast address without `broadcast`.
+   * @throws {SocketError} `refused` on a connected socket when the peer refused an earlier datagram.
+   * @throws {TypeError} without `to` on a socket that is not connected, or when `to` is not the connected peer.
+   * @throws {RangeError} when the port of `to` is not 1 to 65535.
    */
   send(data: Uint8Array | string, to?: UdpAddress, options?: WaitOptions): Promise<void> {
     return this.#sending.send(data, to, options);
   }
 
   /**
-   * Gives one datagram to the kernel now, or drops it: for answers that nobody waits for. What the kernel makes of it is
-   * not told. False when it was dropped: it is too long; the socket is closed; 1,024 datagrams wait for room in the kernel;
-   * or `to` is an address of the other family, has port 0 (as a sender may have), or is a name: of names only those are
-   * known that `send` or `request` looked up less than 5 s ago, so give it addresses.
+   * Sends one datagram at once, or drops it. Does not report whether the kernel sends it. Returns false when it was
+   * dropped:
    *
-   * @throws {TypeError} as {@link send}, and when `data` is neither bytes nor text, or `to` has no host.
-   * @throws {RangeError} when `to` has no port that there is.
+   * - It is too long.
+   * - The socket is closed.
+   * - 1,024 datagrams already wait for room in the kernel.
+   * - `to` is an address of the other family, or has port 0, as a sender may have.
+   * - `to` is a name that `send` or `request` has not looked up within the last 5 seconds. Use IP addresses.
+   * - A connected socket is just moving to another address.
+   *
+   * @throws {TypeError} as {@link send}, and when `data` is not bytes or text, or `to` has no host.
+   * @throws {RangeError} when the port of `to` is not 0 to 65535.
    */
   trySend(data: Uint8Array | string, to?: UdpAddress): boolean {
     return this.#sending.trySend(data, to);
   }
 
   /**
-   * Sends a datagram and waits for the answer, sending again while there is none.
+   * Sends a datagram and waits for the answer, sending again until it arrives.
    *
-   * The answer is the next datagram from the address asked (and for which `matches` is true); all others still go to
-   * `receive`, late answers to earlier attempts among them. Requests may run at the same time: a datagram answers the
-   * oldest one that it fits. `to` may be left out on a connected socket.
+   * The answer is the next datagram from the peer for which `matches` returns true. All others still go to `receive`,
+   * including late answers to earlier attempts. Several requests can run at the same time: a datagram answers the
+   * oldest one that it matches. `to` can be left out on a connected socket.
    *
-   * Each wait is twice the one before, give or take a quarter at random. They are such that all attempts fit into
-   * `timeoutMs`: with its 5,000 ms and 4 attempts about 333, 667 and 1,333 ms, then the rest. The receiver may get the
-   * datagram several times, so ask only what may be asked twice.
+   * Each wait is twice the previous one, varied by up to a quarter, so that all attempts fit into `timeoutMs`. With the
+   * defaults of 5,000 ms and 4 attempts the waits are about 333, 667 and 1,333 ms, then the rest. The peer may receive
+   * the datagram several times, so the request must be idempotent.
    *
-   * @throws {SocketError} `timeout` when no attempt was answered; `closed` when the socket is closed meanwhile; what
-   * {@link send} rejects with, for any attempt; on a connected socket `refused`, as soon as the peer's system says that
-   * nobody listens. That is told to connected sockets only: without {@link connect} it is a `timeout`.
-   * @throws {RangeError} when `attempts` is not 1 to 10, or `timeoutMs` is no time.
+   * @throws {SocketError} `timeout` when no attempt was answered.
+   * @throws {SocketError} `closed` when the socket closes.
+   * @throws {SocketError} `refused` on a connected socket, as soon as the peer's system reports a closed port. The
+   * kernel reports this only to connected sockets: without {@link connect} the result is a `timeout`.
+   * @throws {SocketError} as {@link send}, for any attempt.
+   * @throws {TypeError} as {@link send}, and for `anySender` without `matches`.
+   * @throws {RangeError} when `attempts` is not 1 to 10, or `timeoutMs` is not 0 to 2^31 - 1.
    *
    * @example
    * ```ts
@@ -188,10 +200,12 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /**
-   * Waits for the next datagram that no request takes. A timeout or an abort loses none.
+   * Waits for the next datagram that is not the answer to a request. A timeout or an abort loses no datagram.
    *
-   * @throws {SocketError} `timeout`; `closed`; on a connected socket `refused` when nobody listens there; `busy` when the
-   * socket is read by handlers.
+   * @throws {SocketError} `timeout` when `timeoutMs` has passed.
+   * @throws {SocketError} `closed` when the socket is closed.
+   * @throws {SocketError} `refused` on a connected socket when the peer refused a datagram.
+   * @throws {SocketError} `busy` when handlers read the socket.
    */
   receive(options?: WaitOptions): Promise<Datagram> {
     return this.#next((datagram) => {
@@ -200,15 +214,18 @@ export class UdpSocket implements AsyncDisposable {
     }, options);
   }
 
-  /** Datagram after datagram until the socket is closed; throws as {@link receive}. Leaving the loop leaves it open. */
+  /**
+   * Yields datagrams until the socket is closed. Throws as {@link receive}. Leaving the loop leaves the socket open.
+   */
   [Symbol.asyncIterator](): AsyncGenerator<Datagram, void, void> {
     return new PullIterator(() => this.#next(PullIterator.result<Datagram>));
   }
 
   /**
-   * Reads by events from now on; what is stored is delivered first. Calling it again changes the handlers.
+   * Switches to reading by events. Queued datagrams are delivered first. A later call replaces the handlers.
    *
-   * @throws {SocketError} `busy` while `receive` waits; `closed`.
+   * @throws {SocketError} `busy` while `receive` waits.
+   * @throws {SocketError} `closed` when the socket is closed.
    *
    * @example
    * ```ts
@@ -228,7 +245,7 @@ export class UdpSocket implements AsyncDisposable {
     if (this.#queue.isWaitedFor) throw this.#busy("Cannot handle datagrams", "a receive is waiting");
     this.#handlers = handlers;
     this.#reporter = new ErrorReporter(handlers.error && ((error) => handlers.error?.(this, error as SocketError)));
-    // One by one: a handler may close the socket, or call this with others, which then get the rest.
+    // One at a time: a handler may close the socket or replace the handlers, which then get the rest.
     while (this.#state === "bound" && this.#handlers === handlers) {
       const datagram = this.#queue.take();
       if (datagram === undefined) break;
@@ -239,17 +256,21 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /**
-   * Fixes the peer, or another one: `send` needs no address any more and only its datagrams are received. What has been
-   * received before stays in the queue.
+   * Sets the peer, or changes it. `send` then needs no address, and only datagrams of the peer are received. Datagrams
+   * that were received before stay in the queue.
    *
-   * Nothing is sent. What was sent before and still waits for room in the kernel goes to the new peer: await it first.
+   * Nothing is sent. Datagrams of an earlier `send` that still wait for room in the kernel go to the new peer: await
+   * `send` first.
    *
-   * That nobody listens shows with the first datagram: then the next address of the name, if it has one, gets that
-   * datagram and is the peer from then on. Only when the last address refuses, `send`, `receive` or `request` rejects with
-   * `refused`. Once an address has answered, there is no more moving on.
+   * A closed port shows only after the first datagram. Then the next address of the name, if there is one, gets that
+   * datagram and becomes the peer. When the last address refuses too, `send`, `receive` or `request` rejects with
+   * `refused`. After an address has answered, the peer does not change again.
    *
-   * @throws {SocketError} `name-not-found`, also for a name without an address of this socket's family;
-   * `name-lookup-failed`; `unreachable`; `timeout` and aborts, which leave the peer as it was; `closed`.
+   * @throws {SocketError} `name-not-found` when the name has no address of the socket's family.
+   * @throws {SocketError} `name-lookup-failed` when the lookup failed for now.
+   * @throws {SocketError} `unreachable` when there is no route to the peer.
+   * @throws {SocketError} `timeout` when `timeoutMs` has passed. A timeout or an abort does not change the peer.
+   * @throws {SocketError} `closed` when the socket is closed.
    */
   async connect(to: UdpAddress, options?: WaitOptions): Promise<void> {
     if (options !== undefined) await refusalOf(options);
@@ -261,19 +282,26 @@ export class UdpSocket implements AsyncDisposable {
     });
   }
 
-  /** Undoes {@link connect}: everybody is heard again, and `send` needs an address. Without a peer it does nothing. */
+  /**
+   * Removes the peer: the socket receives from any address again, and `send` needs an address. Does nothing without a
+   * peer.
+   *
+   * @throws {SocketError} `closed` when the socket is closed.
+   */
   async disconnect(): Promise<void> {
     this.#calls.checkOpen("disconnect");
     await this.#link.disconnect();
   }
 
   /**
-   * Receives what is sent to a multicast group at this socket's port. Joining twice is joining once, however group and
-   * interface are spelled; closing leaves.
-   * The socket should be bound to `0.0.0.0` or `::`: on Linux one bound to another address hears no group.
+   * Joins a multicast group, to receive what is sent to it at this socket's port. Joining again does nothing, in any
+   * spelling of group and interface. Closing the socket leaves the group. Bind the socket to `0.0.0.0` or `::`: on
+   * Linux a socket on another address receives no group.
    *
-   * @throws {TypeError} when the group is no multicast address of this socket's family.
-   * @throws {SocketError} `address-not-available` when there is no such interface; `system`; `closed`.
+   * @throws {TypeError} when the group is not a multicast address of this socket's family.
+   * @throws {SocketError} `address-not-available` when there is no such interface.
+   * @throws {SocketError} `system` when the kernel refuses.
+   * @throws {SocketError} `closed` when the socket is closed.
    *
    * @example
    * ```ts
@@ -290,18 +318,21 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /**
-   * Undoes {@link joinMulticast} with the same interface, however it is spelled. Leaving what was not joined does nothing. On Linux a socket
-   * on `0.0.0.0` goes on hearing the group while another socket of the machine is in it.
+   * Leaves a multicast group on the same interface, in any spelling. Does nothing if the socket has not joined. On
+   * Linux a socket on `0.0.0.0` still receives the group while another socket of the machine is a member.
    *
-   * @throws {TypeError} when the group is no multicast address of this socket's family.
-   * @throws {SocketError} `system`; `closed`.
+   * @throws {TypeError} when the group is not a multicast address of this socket's family.
+   * @throws {SocketError} `system` when the kernel refuses.
+   * @throws {SocketError} `closed` when the socket is closed.
    */
   leaveMulticast(group: string, options?: MulticastOptions): void {
     this.#calls.checkOpen("leave");
     this.#groups.leave(group, options);
   }
 
-  /** Closes at once; a `receive` or `request` that waits rejects with `closed`, iteration ends. Idempotent. */
+  /**
+   * Closes the socket at once. A pending `receive` or `request` rejects with `closed`, and iteration ends. Idempotent.
+   */
   close(): Promise<void> {
     if (this.#state === "bound") {
       this.#moveTo("closing");
@@ -315,7 +346,7 @@ export class UdpSocket implements AsyncDisposable {
     this.#socket.ref();
   }
 
-  /** Lets the process end although the socket is open. */
+  /** Lets the process exit while the socket is open. */
   unref(): void {
     this.#socket.unref();
   }
@@ -345,11 +376,11 @@ export class UdpSocket implements AsyncDisposable {
     return remote === undefined ? "Cannot receive a datagram" : `Cannot receive from ${formatAddress(remote)}`;
   }
 
-  /** Calls a handler; what it throws, now or later, is told. */
+  /** Calls a handler. An error, now or from its promise, is reported. */
   #run(name: "datagram" | "close", handlers: DatagramHandlers, datagram?: Datagram): void {
     try {
       const result: unknown = handlers[name]?.(this, datagram as Datagram);
-      // It may be an async function, although nobody waits for it.
+      // It may be an async function, which nobody awaits.
       if (result instanceof Promise) result.catch((error: unknown) => this.#handlerFailed(name, error));
     } catch (error) {
       this.#handlerFailed(name, error);
@@ -369,7 +400,7 @@ export class UdpSocket implements AsyncDisposable {
   ): Promise<void> {
     const host = to === undefined ? undefined : (await this.#names.addresses(to.host, action))[0];
     request.start(async () => {
-      // A connected socket may have moved on to another address.
+      // A connected socket may have moved to another address.
       const target = to ?? this.remote;
       if (target === undefined) throw new TypeError("to must be given, as the socket is not connected");
       request.peer = { host: host ?? target.host, port: target.port };
@@ -377,7 +408,7 @@ export class UdpSocket implements AsyncDisposable {
     });
   }
 
-  /** An error that belongs to no call, an ICMP answer to an earlier send for example. */
+  /** Handles an error that belongs to no call, such as an ICMP error for an earlier datagram. */
   #failed(cause: Error): void {
     if (this.#state !== "bound") return;
     const { remote } = this;
@@ -391,7 +422,10 @@ export class UdpSocket implements AsyncDisposable {
     });
   }
 
-  /** All requests of a connected socket are the peer's; else the handlers or the next receive get the error. */
+  /**
+   * On a connected socket all requests have the same peer, so all reject. Without requests the handlers or the next
+   * `receive` get the error.
+   */
   #reject(error: SocketError): void {
     if (this.#requests.size > 0) for (const request of this.#requests) request.reject(error);
     else if (this.#reporter !== undefined) this.#reporter.report(error);
