@@ -135,6 +135,32 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
     assert.equal(await field.evaluate((element) => element.matches(":focus")), true);
   });
 
+  test("gives back a text that begins with / as it was written", async () => {
+    await using server = await TestServer.start({ limits: { messageBytesMax: 100 } });
+    await using page = await browser.newPage();
+    await enter(page, addressOf(server), "ada");
+    await say(page, `//${"x".repeat(100)}`);
+    await page.getByRole("button", { name: "Edit" }).click();
+    const field = page.getByRole("textbox");
+    assert.equal(await field.inputValue(), `//${"x".repeat(100)}`);
+    await field.press("Backspace");
+    await field.press("Enter");
+    await shows(page, `/${"x".repeat(99)}`);
+  });
+
+  test("keeps the focus on a failed message while others write", async () => {
+    await using server = await TestServer.start({ limits: { messageBytesMax: 100 } });
+    const cy = await server.member("cy", "lobby");
+    await using page = await browser.newPage();
+    await enter(page, addressOf(server), "ada");
+    await say(page, "x".repeat(101));
+    const edit = page.getByRole("button", { name: "Edit" });
+    await edit.focus();
+    cy.send({ type: "chat", room: "lobby", message: "meanwhile" });
+    await shows(page, "meanwhile");
+    assert.equal(await edit.evaluate((element) => element.matches(":focus")), true);
+  });
+
   test("writes names and texts from right to left without turning what stands around them", async () => {
     await using server = await TestServer.start();
     const cy = await server.member("שלום", "lobby");

@@ -18,3 +18,8 @@ export function readDraft(draft: string): Draft {
   if (text.startsWith("/")) return { kind: "unknown-command", command: text.split(/\s/, 1)[0] ?? "/" };
   return { kind: "say", text };
 }
+
+/** Returns a draft that {@link readDraft} reads as this text. */
+export function draftOf(text: string): string {
+  return text.startsWith("/") ? `/${text}` : text;
+}

@@ -119,5 +119,7 @@ export function MessageList({ session, outgoing: actions }: MessageListProps): J
 
 function keyOf(block: Block): string {
   const first = block.kind === "messages" ? block.lines[0] : block.kind === "topic" ? block : undefined;
-  return `${block.kind} ${first === undefined ? block.at : lineKey(first)}`;
+  if (first !== undefined) return `${block.kind} ${lineKey(first)}`;
+  // At most one group has only unsent messages. Its time changes when others write.
+  return block.kind === "messages" ? "unsent" : `${block.kind} ${block.at}`;
 }

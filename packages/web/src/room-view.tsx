@@ -2,6 +2,7 @@ import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useReducer, useState } from "preact/hooks";
 import { Composer } from "./composer.tsx";
 import { ConnectionBanner } from "./connection-banner.tsx";
+import { draftOf } from "./draft.ts";
 import logo from "./landline.svg";
 import { MemberList } from "./member-list.tsx";
 import type { OutgoingActions } from "./message-block.tsx";
@@ -45,7 +46,7 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
       refocus(undefined);
     },
     edit: (key) => {
-      const text = session.takeBack(key);
+      const text = draftOf(session.takeBack(key));
       setDraft(draft.trim() === "" ? text : `${text}\n${draft}`);
       refocus(undefined);
     },
