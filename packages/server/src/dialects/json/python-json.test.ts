@@ -73,3 +73,11 @@ test("toStrictJson() changes nothing in Python's output except its three words",
   );
   for (const [i, text] of texts.entries()) assert.equal(same[i], "True", text);
 });
+
+test("toStrictJson() takes a text of any length", () => {
+  const long = "a".repeat(20_000_000);
+  for (const text of [`["${long}", `, `["${'\\"'.repeat(2_000_000)}", `, `[${" ".repeat(20_000_000)}`]) {
+    assert.equal(toStrictJson(`${text}NaN]`) === `${text}"NaN"]`, true);
+  }
+  assert.equal(toStrictJson(`["${long}NaN`) === `["${long}NaN`, true);
+});

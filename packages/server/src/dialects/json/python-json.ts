@@ -1,8 +1,8 @@
 /**
- * Matches a quoted text, complete or not, or a word that Python's `json` writes for a number that JSON lacks. A word
- * before a colon does not match: Python quotes keys too.
+ * Matches a quotation mark, an escaped character, or a word that Python's `json` writes for a number that JSON lacks. A
+ * word before a colon does not match: Python quotes keys too. No match is long: V8 gives up on a long one.
  */
-const TEXT_OR_WORD = /"(?:[^"\\]|\\.)*"?|(?:NaN|-?Infinity)(?!\s*:)/gs;
+const MARK_OR_WORD = /"|\\.|(?:NaN|-?Infinity)(?!\s*:)/gs;
 
 /** The longest integer, in digits, that Python parses by default (`sys.set_int_max_str_digits`). */
 const NUMBER_LENGTH_MAX = 4_300;
@@ -19,7 +19,12 @@ const { parse, rawJSON } = JSON as unknown as JsonWithSources;
  * Protocol Buffers. `float("NaN")` and `Number("NaN")` convert them back. Other text stays the same.
  */
 export function toStrictJson(text: string): string {
-  return text.replace(TEXT_OR_WORD, (found) => (found.startsWith('"') ? found : `"${found}"`));
+  let isQuoted = false;
+  return text.replace(MARK_OR_WORD, (found) => {
+    if (found === '"') isQuoted = !isQuoted;
+    const isWord = !isQuoted && found !== '"' && !found.startsWith("\\");
+    return isWord ? `"${found}"` : found;
+  });
 }
 
 /**
