@@ -89,6 +89,8 @@ const OPENINGS: readonly Opening[] = [
   refused("TURN, STUN", stun(0x0001)),
   refused("TURN, STUN", Buffer.concat([u16(stun(0x0001).length), stun(0x0001)])),
   refused("TURN, STUN", Buffer.from("4000004a21", "hex")),
+  // Of RFC 3489, which has no cookie: what stands behind the length is random.
+  refused("TURN, STUN", Buffer.concat([Buffer.from("00010000", "hex"), Buffer.from("{".padEnd(65_536, "x"))])),
   refused("SMTP, LMTP", "EHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n"),
   refused("SMTP, LMTP", "LHLO x\r\n"),
   refused("FTP", "USER anonymous\r\nPASS x\r\nPORT 127,0,0,1,31,147\r\n"),
@@ -137,7 +139,10 @@ const OPENINGS: readonly Opening[] = [
   refused("a length that is a lie", Buffer.concat([Buffer.from("00010001", "hex"), Buffer.from(JOIN)])),
   refused("a length that is a lie", Buffer.concat([Buffer.from("00000040", "hex"), Buffer.from(LINES)])),
   refused("a length that is a lie", prefixed(` ${JOIN}`)),
+  refused("a length that is a lie", prefixed("{")),
+  refused("a length that is a lie", prefixed("{'type':'join'}")),
   refused("a length that is a lie", prefixed(`[${JOIN}]`)),
+  refused("uwsgi", uwsgiRequest()),
   refused("other text", "not json"),
   refused("other text", "7\n"),
   refused("other text", '"text"\n'),
@@ -445,6 +450,20 @@ function stun(type: number): Buffer {
     Buffer.alloc(12, 7),
     attribute,
   ]);
+}
+
+/** A request of uwsgi with a header whose name has as many letters as `{` says; its body follows where its length ends. */
+function uwsgiRequest(): Buffer {
+  const text = (value: string): Buffer => {
+    const length = Buffer.alloc(2);
+    length.writeUInt16LE(value.length);
+    return Buffer.concat([length, Buffer.from(value)]);
+  };
+  const name = "HTTP_X".padEnd("{".charCodeAt(0), "X");
+  const variables = [text(name), text("x"), text("HTTP_Y"), text("y".repeat(512 - 138))];
+  const bytes = Buffer.concat(variables);
+  assert.equal(bytes.length, 512);
+  return Buffer.concat([Buffer.from("00000200", "hex"), bytes]);
 }
 
 /** The beginning of a hello of TLS 1.3 (RFC 8446, section 4.1.2) whose session ticket holds chat lines. */

@@ -63,10 +63,18 @@ const LINES: readonly (readonly [text: string, seen: readonly unknown[]])[] = [
 
 const PREFIXED: readonly (readonly [text: string, seen: readonly unknown[]])[] = [
   ["\0\0\0\u0002{}\0\0\0\0\0\0\0\u0001x", ["{}", "", "x"]],
+  ['\0\0\0\u0009{ \t\r\n"a"', ["frame-truncated"]],
+  ['\0\0\0\u000b{\r\n\t "a":1}\0\0\0\u0001x', ['{\r\n\t "a":1}', "x"]],
+  ['\0\0\0\u0007{"a":1}', ['{"a":1}']],
   ["\0\0\0\u0003{", ["frame-truncated"]],
   ["\0\0\0", ["frame-truncated"]],
   ["\0\0\0\u0002[]\0\0\0\u0002{}", ["malformed"]],
   ["\0\0\0\u0003 {}", ["malformed"]],
+  ["\0\0\0\u0002{\0\0\0\0\u0002{}", ["malformed"]],
+  ["\0\0\0\u0002{{\0\0\0\u0002{}", ["malformed"]],
+  ["\0\0\0\u0002{a\0\0\0\u0002{}", ["malformed"]],
+  ["\0\0\0\u0001{\0\0\0\u0002{}", ["{", "malformed"]],
+  ["\0\0\0\u0002{'\0\0\0\u0002{}", ["malformed"]],
   ["\0\0\0\0{}", ["malformed"]],
   ["\0\0\0\u0041{", ["frame-too-long"]],
   ["\0\u0003\0\u0008\u0021{", ["frame-too-long"]],

@@ -9,8 +9,10 @@ const TAB = 0x09;
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
+const QUOTE = 0x22;
 const BRACKET = 0x5b;
 const BRACE = 0x7b;
+const BRACE_END = 0x7d;
 
 /**
  * Opening of JSON text: white space and words of letters, then `{` or `[`. A word is what a person may type first; it
@@ -27,15 +29,22 @@ export function jsonOpening(): Opening {
   };
 }
 
-/** Opening of length-prefixed JSON: a length other than 0, then `{`. The codec checks the length's limit. */
+/**
+ * Opening of length-prefixed JSON: a length other than 0, `{`, white space, then `"` or `}`. `{` alone is not enough: other
+ * protocols have a length or a random byte in its place. The codec checks the length's limit.
+ */
 export function prefixOpening(): Opening {
   let bytes = 0;
   let length = 0;
   return (byte) => {
     bytes += 1;
-    if (bytes > PREFIX_BYTES) return byte === BRACE ? "right" : "wrong";
-    length |= byte;
-    return bytes === PREFIX_BYTES && length === 0 ? "wrong" : "undecided";
+    if (bytes <= PREFIX_BYTES) {
+      length |= byte;
+      return bytes === PREFIX_BYTES && length === 0 ? "wrong" : "undecided";
+    }
+    if (bytes === PREFIX_BYTES + 1) return byte === BRACE ? "undecided" : "wrong";
+    if (byte === QUOTE || byte === BRACE_END) return "right";
+    return isWhiteSpace(byte) ? "undecided" : "wrong";
   };
 }
 
@@ -87,6 +96,10 @@ class OpeningDecoder<T> implements Decoder<T> {
     }
     return this.#state === "wrong" ? NO_BYTES : chunk;
   }
+}
+
+function isWhiteSpace(byte: number): boolean {
+  return byte === SPACE || byte === TAB || byte === LF || byte === CR;
 }
 
 function isLetter(byte: number): boolean {
