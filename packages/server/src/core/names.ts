@@ -18,7 +18,7 @@ const ROOM_BYTES_MAX = 128;
 const RAW_LENGTH_MAX = 8 * ROOM_CHARS_MAX;
 
 /** Characters that are blank or mean "unknown", although their category is in `VISIBLE`. */
-const BLANK = "\\u{2800}\\u{2d7f}\\u{fffc}\\u{fffd}\\u{1107f}\\u{13441}\\u{13442}\\u{16fe4}\\u{1d159}";
+const BLANK = "\\u{2800}\\u{2d7f}\\u{fffc}\\u{fffd}\\u{1107f}\\u{13440}-\\u{13442}\\u{16fe4}\\u{1bc9d}\\u{1d159}";
 /** Letters, marks, digits, punctuation and symbols: assigned, visible characters. */
 const VISIBLE = `[[\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}]--\\p{Default_Ignorable_Code_Point}--[${BLANK}]]`;
 const MARKS = `[\\p{Mn}\\p{Me}${TRANSPARENT}]*`;

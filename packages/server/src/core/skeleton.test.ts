@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
+import { fc } from "../../../../test/seed.ts";
 import { personName } from "./names.ts";
 import { skeletonOf } from "./skeleton.ts";
 import { UNICODE_VERSION } from "./unicode-tables.ts";
@@ -41,6 +42,10 @@ describe("skeletonOf()", () => {
       ["\uff2d\uff41\uff58", "max"],
       ["\u24d0\u24d3\u24d0", "ADA"],
       ["ad\u1d43", "ada"],
+      ["ada1\uff10", "ada10"],
+      ["h\u2082o\u2080", "h2o0"],
+      ["\ua7aeris", "iris"],
+      ["\u{1e04c}ris", "iris"],
       ["\u{1d400}da", "ada"],
       ["o\ufb00ice", "office"],
       ["n\u00ba1", "no1"],
@@ -80,6 +85,41 @@ describe("skeletonOf()", () => {
     ] as const) {
       assert.notEqual(skeletonOf(one), skeletonOf(other), `${one} ${other}`);
     }
+  });
+
+  test("is its own skeleton, for every character and any name", () => {
+    const isOwn = (text: string): boolean => skeletonOf(skeletonOf(text)) === skeletonOf(text);
+    for (let point = 0; point <= 0x10ffff; point += 1) {
+      if (point >= 0xd800 && point <= 0xdfff) continue;
+      const character = String.fromCodePoint(point);
+      if (!isOwn(character)) assert.fail(`U+${point.toString(16)}: ${skeletonOf(character)}`);
+    }
+    const part = fc.oneof(
+      fc.string({ unit: "binary", maxLength: 4 }),
+      fc.stringMatching(/^[\p{L}\p{N}]\p{Mn}{0,3}$/u),
+      fc.constantFrom("\u0307", "\u0328", "\u0237", "\u03a3", "\uff10"),
+    );
+    fc.assert(fc.property(fc.array(part, { maxLength: 12 }), (parts) => isOwn(parts.join(""))));
+  });
+
+  test("ignores a dot above letters that have a dot already, or had it taken away", () => {
+    for (const [one, other] of [
+      ["i\u0307ris", "iris"],
+      ["I\u0307ris", "Iris"],
+      ["\u0131\u0307ris", "iris"],
+      ["\u0456\u0307ris", "iris"],
+      ["l\u0307ris", "iris"],
+      ["j\u0307an", "jan"],
+      ["\u0237\u0307an", "jan"],
+      ["\u0237an", "jan"],
+      ["\u012f\u0307a", "\u012fa"],
+      ["i\u0323\u0307a", "\u1ecba"],
+    ] as const) {
+      assert.equal(skeletonOf(one), skeletonOf(other), `${one} ${other}`);
+      assert.equal(skeletonOf(one.normalize("NFC")), skeletonOf(other), `${one} ${other}`);
+    }
+    assert.notEqual(skeletonOf("a\u0307"), skeletonOf("a"));
+    assert.notEqual(skeletonOf("z\u0307"), skeletonOf("z"));
   });
 
   test("maps every character to at most 36 units", () => {
