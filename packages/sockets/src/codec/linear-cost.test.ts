@@ -3,7 +3,8 @@
  * searches or copies again what it has would take minutes to hours: it does not end within the test's time.
  */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
+import { turn } from "../../../../test/until.ts";
 import type { Codec } from "./codec.ts";
 import { delimited } from "./delimited.ts";
 import { json } from "./json.ts";
@@ -44,20 +45,30 @@ function encoded(codec: Codec<unknown, never>, frame: unknown): Buffer {
   return Buffer.concat([codec.encode(frame as never)].flat().map((part) => Buffer.from(part as Uint8Array)));
 }
 
+const TIMEOUT = { timeout: 120_000 };
+/** After so many calls of a decoder the test's timer may fire. */
+const CALLS_PER_TURN = 1_024;
+
+async function timeOut(t: TestContext): Promise<void> {
+  await turn();
+  t.signal.throwIfAborted();
+}
+
 const lengthOf = (frame: unknown): number => (frame as { readonly length: number }).length;
 
 for (const [name, [codec, frameOf]] of Object.entries(CODECS)) {
-  test(`${name} decodes a frame of 4 MiB that comes byte by byte`, () => {
+  test(`${name} decodes a frame of 4 MiB that comes byte by byte`, TIMEOUT, async (t) => {
     const bytes = encoded(codec, frameOf(PIECE.repeat(FRAME_BYTES / PIECE.length)));
     const decoder = codec.decoder();
     const frames: unknown[] = [];
     for (let at = 0; at < bytes.length; at += 1) {
       for (const frame of decoder.decode(bytes.subarray(at, at + 1))) frames.push(frame);
+      if (at % CALLS_PER_TURN === 0) await timeOut(t);
     }
     assert.deepEqual([...frames, ...decoder.end()].map(lengthOf), [FRAME_BYTES]);
   });
 
-  test(`${name} gives a million frames of one chunk one by one`, () => {
+  test(`${name} gives a million frames of one chunk one by one`, TIMEOUT, async (t) => {
     const one = encoded(codec, frameOf(PIECE));
     const decoder = codec.decoder();
     let chunk = Buffer.alloc(FRAMES * one.length, one);
@@ -65,6 +76,7 @@ for (const [name, [codec, frameOf]] of Object.entries(CODECS)) {
       const frames = decoder.decode(chunk, 1);
       assert.ok(frames.length === 1 && lengthOf(frames[0]) === PIECE.length, `frame ${count}`);
       chunk = Buffer.alloc(0);
+      if (count % CALLS_PER_TURN === 0) await timeOut(t);
     }
     assert.equal(decoder.end().length, 0);
   });
