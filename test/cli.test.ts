@@ -204,10 +204,10 @@ describe("landline config", () => {
     assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
     const lines = stdout.trimEnd().split("\n");
     const line = (name: string) => lines.find((each) => each.startsWith(`${name} `)) ?? "";
-    assert.match(line("port"), /^port +9000 +--port +the one port/);
-    assert.match(line("pingMs"), /^pingMs +1m +LANDLINE_PING_MS +silence/);
+    assert.match(line("port"), /^port +9000 +--port +port for all clients/);
+    assert.match(line("pingMs"), /^pingMs +1m +LANDLINE_PING_MS +how long/);
     assert.match(line("messageBytesMax"), /^messageBytesMax +4KiB +landline\.json +longest/);
-    assert.match(line("hosts"), /^hosts +chat\.test +landline\.json +names/);
+    assert.match(line("hosts"), /^hosts +chat\.test +landline\.json +host names/);
     assert.match(line("durability"), /^durability +disk +default +what/);
     await rm(folder, { recursive: true });
   });
