@@ -11,7 +11,7 @@ import { type Browser, type BrowserContextOptions, chromium, type LaunchOptions,
 import { chromiumPath } from "./programs.ts";
 
 /** How long a test waits for what it expects of a page, in milliseconds. */
-export const TIMEOUT_MS = 15_000;
+export const TIMEOUT_MS = 45_000;
 
 export const launchOptions: LaunchOptions = {
   ...(chromiumPath === undefined ? {} : { executablePath: chromiumPath }),

@@ -45,7 +45,7 @@ test("get -o keeps what came until it was interrupted", async () => {
   });
   const url = `localhost:${server.address.port}`;
   await using command = landline("get", "-o", file, url);
-  const deadline = AbortSignal.timeout(20_000);
+  const deadline = AbortSignal.timeout(60_000);
   while (String(await readFile(file).catch(() => "")) !== "hello") assert.ok(!deadline.aborted, "nothing is written");
   command.child.kill("SIGINT");
   assert.equal((await command.ended).code, 130);

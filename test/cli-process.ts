@@ -4,7 +4,9 @@ import { fileURLToPath } from "node:url";
 
 const BIN = fileURLToPath(new URL("../packages/cli/bin/landline.mjs", import.meta.url));
 /** Longest wait for an output, in milliseconds; far beyond what any takes. */
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
+/** A program that outlives its test is killed. */
+const LIFE_MS = 280_000;
 
 /** Runs a command on a pseudo-terminal of 24 rows and 80 columns: our input is what is typed, our output is what the screen gets. */
 const ON_A_TERMINAL = `
@@ -57,7 +59,7 @@ export class CliProcess implements AsyncDisposable {
     this.child = spawn(command, args, {
       cwd,
       env: { ...env, TERM: "xterm", ...added },
-      timeout: 2 * WAIT_MS,
+      timeout: LIFE_MS,
       killSignal: "SIGKILL",
     });
     this.child.stdout.setEncoding("utf8").on("data", (text) => this.#add({ stdout: text }));

@@ -175,7 +175,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 async function replayAll(data: string | undefined): Promise<void> {
   await using server = await TestServer.start({ rates: "on", data });
   const conversation = new Conversation(server);
-  const timer = setTimeout(() => conversation.cutOff(), 30_000);
+  const timer = setTimeout(() => conversation.cutOff(), 120_000);
   try {
     for (const line of LINES) {
       await conversation.replay(line).catch((cause) => {
@@ -215,7 +215,8 @@ test("docs/protocol.md has every code of errors and goodbyes, in its table", () 
   const [, errors = ""] = /^## Errors\n(.*?)^## /ms.exec(TEXT) ?? [];
   const codes = [...errors.matchAll(/^\| (`[^|]*`) \|/gm)].flatMap(([, cell = ""]) => cell.match(/[\w-]+/g) ?? []);
   assert.deepEqual(codes.sort(), [...ERROR_CODES].sort());
-  const [, back = "", forGood = ""] = /^\| come back \|(.*?)^\| do not come back \|(.*?)\n\n/ms.exec(TEXT) ?? [];
+  const [, back = "", forGood = ""] =
+    /^\| connect again \|(.*?)^\| do not connect again \|(.*?)\n\n/ms.exec(TEXT) ?? [];
   const codesOf = (table: string) => [...table.matchAll(/^\| `([\w-]+)` \|/gm)].map(([, code]) => code).sort();
   const byes = Object.entries(BYE_CODES);
   assert.deepEqual(codesOf(back), byes.flatMap(([code, isBack]) => (isBack ? [code] : [])).sort());

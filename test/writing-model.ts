@@ -15,7 +15,7 @@ const [cert, key] = ["cert", "key"].map((name) =>
 ) as [Buffer, Buffer];
 
 /** What did not settle by then never will. Only a failing run waits for it. */
-const HANG_MS = 5_000;
+const HANG_MS = 30_000;
 
 /** The low mark lies below the high one. */
 export interface Marks {
