@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import net from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { connect as connectTls } from "node:tls";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { turn, until } from "../../../../test/until.ts";
 import type { Address } from "../address.ts";
@@ -176,6 +178,30 @@ describe("sendTimeoutMs", { timeout: 300_000 }, () => {
       await client.closed;
       server.reset();
       await server.closed;
+    }
+  });
+
+  test("lets go of a closed connection and its unread bytes before the next sweep", async (t) => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    mockSweeps(t);
+    for (const options of [{ host: HOST }, { host: HOST, tls }]) {
+      const served: WeakRef<Connection>[] = [];
+      await using server = await serve({ ...options, sendTimeoutMs: SEND_MS }, async (connection) => {
+        served.push(new WeakRef(connection));
+        await connection.readExactly(1);
+        await connection.closed;
+      });
+      const client = await silentReader(server.address, "tls" in options);
+      client.write(Buffer.alloc(40_000));
+      await until(() => (served[0]?.deref()?.unreadBytes ?? 0) > 0, "bytes are unread");
+      served[0]?.deref()?.reset();
+      await until(() => server.connections === 0, "the connection is closed");
+      await discard(client);
+      await until(() => {
+        collect();
+        return served[0]?.deref() === undefined;
+      }, "the connection is collected");
     }
   });
 

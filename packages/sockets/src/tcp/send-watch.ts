@@ -15,6 +15,11 @@ interface Progress {
 /** Watches by timeout in milliseconds. A watch without streams is removed. */
 const watches = new Map<number, SendWatch>();
 
+/** Shared by all watched streams: a closed stream, and what its owner buffered, must not wait for the next sweep. */
+function onClose(this: Duplex): void {
+  for (const watch of watches.values()) watch.remove(this);
+}
+
 /**
  * Calls `onStalled` once when the stream has buffered bytes and none was sent for `sendTimeoutMs`, or up to a quarter
  * longer. 0 and `Infinity` are never. The watch ends with the stream.
@@ -23,7 +28,7 @@ const watches = new Map<number, SendWatch>();
  * Node buffers.
  */
 export function watchSending(stream: Duplex, sendTimeoutMs: number, onStalled: (stream: Duplex) => void): void {
-  if (sendTimeoutMs === 0 || sendTimeoutMs === Number.POSITIVE_INFINITY) return;
+  if (sendTimeoutMs === 0 || sendTimeoutMs === Number.POSITIVE_INFINITY || stream.closed) return;
   let watch = watches.get(sendTimeoutMs);
   if (watch === undefined) {
     watch = new SendWatch(sendTimeoutMs);
@@ -44,16 +49,19 @@ class SendWatch {
 
   add(stream: Duplex, onStalled: (stream: Duplex) => void): void {
     this.#streams.set(stream, { onStalled, sentBytes: 0, stalledSweeps: 0 });
+    stream.on("close", onClose);
+  }
+
+  remove(stream: Duplex): void {
+    this.#streams.delete(stream);
   }
 
   /** Counts sweeps instead of time: while the process is blocked it cannot send. */
   #sweep(sendTimeoutMs: number): void {
     for (const [stream, progress] of this.#streams) {
-      if (stream.destroyed) this.#streams.delete(stream);
-      else if (this.#isStalled(stream, progress)) {
-        this.#streams.delete(stream);
-        progress.onStalled(stream);
-      }
+      if (!this.#isStalled(stream, progress)) continue;
+      this.#streams.delete(stream);
+      progress.onStalled(stream);
     }
     if (this.#streams.size > 0) return;
     clearInterval(this.#timer);
