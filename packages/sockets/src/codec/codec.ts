@@ -1,30 +1,30 @@
 /**
- * Turns the bytes of one stream into frames. It does no input or output and never waits: `decode` gives what the chunk
- * completed. However the bytes are cut into chunks, frames and errors are the same.
+ * Decodes the bytes of one stream into frames. It does no I/O and never waits. Frames and errors do not depend on how
+ * the bytes are split into chunks.
  */
 export interface Decoder<T> {
   /**
-   * Takes a chunk and gives the frames that are complete, at most `framesMax`; the others stay for the next call, which
-   * may bring an empty chunk. Frames may share memory with the chunk.
+   * Consumes a chunk and returns the complete frames, at most `framesMax`. Further frames stay for the next call, which
+   * may pass an empty chunk. Frames may share memory with the chunk.
    *
-   * @throws {SocketError} once, when the bytes break the framing: at once if no frame is ready, else on the next call.
-   * After that nothing is decoded any more.
+   * @throws {SocketError} once, when the bytes violate the framing: at once if no frame is ready, else on the next
+   * call. After the error nothing is decoded.
    */
   decode(chunk: Uint8Array, framesMax?: number): readonly T[];
   /**
-   * The stream ended: gives what the end completes. It may be called again, for the error that comes after those frames.
-   * After that `decode` and `end` give nothing and throw nothing, whatever is put in.
+   * Signals the end of the stream and returns the frames that it completes. Call it again for an error after those
+   * frames. After that `decode` and `end` return nothing and throw nothing, for any input.
    *
-   * @throws {SocketError} `frame-truncated` when it ended inside a frame.
+   * @throws {SocketError} `frame-truncated` when the stream ended inside a frame.
    */
   end(): readonly T[];
-  /** What was taken and not decoded, for another codec to go on with. Call it last. */
+  /** Returns the bytes that were consumed but not decoded, for the next codec. Must be the last call. */
   rest(): Uint8Array;
 }
 
 /**
- * How frames are written into bytes and found again. One on top of another codec is a {@link mapped} one, where reading a
- * frame can fail.
+ * Encodes frames as bytes and decodes them again. To build a codec on top of another one, use {@link mapped} if
+ * converting a frame can fail.
  *
  * @example
  * ```ts
@@ -46,13 +46,13 @@ export interface Decoder<T> {
  * ```
  */
 export interface Codec<In, Out = In> {
-  /** A decoder for one stream. */
+  /** Creates a decoder for one stream. */
   decoder(): Decoder<In>;
-  /** The bytes of one frame, in one or several parts. */
+  /** Returns the bytes of one frame, in one or several parts. */
   encode(frame: Out): Uint8Array | string | readonly (Uint8Array | string)[];
   /**
-   * The bytes of several frames, behind one another, where that can be had for less than theirs one by one. Throws what
-   * {@link encode} throws for any of them.
+   * Returns the bytes of several frames in order. Only for codecs that can encode a batch faster than single frames.
+   * Throws what {@link encode} throws for any of them.
    */
   encodeBatch?(frames: readonly Out[]): Uint8Array | string | readonly (Uint8Array | string)[];
 }

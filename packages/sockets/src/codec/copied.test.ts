@@ -14,7 +14,7 @@ const codecs: Readonly<Record<string, (options?: { copy?: boolean }) => Codec<Ui
 };
 
 for (const [name, make] of Object.entries(codecs)) {
-  test(`${name}() gives frames that share the chunk's memory, or with copy memory of their own`, () => {
+  test(`${name}() frames share the chunk's memory, or with copy have their own`, () => {
     for (const copy of [undefined, false, true]) {
       const codec = make(copy === undefined ? {} : { copy });
       const parts = [codec.encode(Buffer.from("hello")), codec.encode(Buffer.from("bye"))].flat();
@@ -29,7 +29,7 @@ for (const [name, make] of Object.entries(codecs)) {
   });
 }
 
-test("delimited({ copy: true }) copies the last frame too, and leaves the rest alone", () => {
+test("delimited({ copy: true }) copies the last frame too, but not rest()", () => {
   const decoder = delimited("\n", { copy: true }).decoder();
   const chunk = Buffer.from("one\ntwo");
   decoder.decode(chunk);

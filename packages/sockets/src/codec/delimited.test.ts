@@ -6,13 +6,13 @@ import { delimited } from "./delimited.ts";
 
 const hex = (...texts: string[]): Uint8Array[] => texts.map((text) => Buffer.from(text).toString("hex") as never);
 
-test("delimited() cuts at one delimiter, and delivers a last frame without it", () => {
+test("delimited() splits at one delimiter, and returns a last frame without it", () => {
   assertDecodes(delimited("\0"), "one\0two\0\0three", hex("one", "two", "", "three"));
   assertDecodes(delimited("--"), "a-b--c---d", hex("a-b", "c", "-d"));
   assertDecodes(delimited(Buffer.from([1, 2])), Buffer.from([9, 1, 2, 1, 9]), ["09", "0109"] as never[]);
 });
 
-test("delimited() takes the earliest of several delimiters, and of those at one place the longest", () => {
+test("delimited() splits at the earliest of several delimiters, and at the longest at one place", () => {
   assertDecodes(delimited(["\r", "\r\n", "\n"]), "a\r\nb\rc\n\r\r\nd\r", hex("a", "b", "c", "", "", "d"));
   assertDecodes(delimited(["bc", "abcd"]), "xabcdyabcezbc", hex("x", "ya", "ez"));
   assertDecodes(delimited(["ab", "abc", "b"]), "abxabcxb", hex("", "x", "x"));
@@ -24,12 +24,12 @@ test("delimited() rejects a frame one byte over the limit, and accepts one at th
   assertDecodes(delimited(";;", { bytesMax: 3 }), "ab;;abc;", [...hex("ab"), { error: "frame-too-long" }]);
 });
 
-test("delimited() leaves exactly the long frame out when told to", () => {
+test('delimited({ tooLong: "skip" }) skips exactly the long frame', () => {
   const codec = delimited([";;", ";"], { bytesMax: 3, tooLong: "skip" });
   assertDecodes(codec, "abcd;;ab;abcdefgh;c;toolong", hex("ab", "c"));
 });
 
-test("delimited() finds what a search of the whole text finds, however it is cut", () => {
+test("delimited() finds the same frames as a search of the whole text, at every split", () => {
   const byte = fc.constantFrom(0x61, 0x62, 0x63);
   fc.assert(
     fc.property(
@@ -53,7 +53,7 @@ test("delimited() finds what a search of the whole text finds, however it is cut
   );
 });
 
-test("delimited() refuses delimiters that are none, and limits that are none", () => {
+test("delimited() refuses invalid delimiters and limits", () => {
   assert.throws(() => delimited([]), TypeError);
   assert.throws(() => delimited(["a", ""]), TypeError);
   assert.throws(() => delimited("a", { bytesMax: Number.NaN }), RangeError);
@@ -64,7 +64,7 @@ test("delimited() writes the first delimiter", () => {
   assert.equal(Buffer.concat(parts).toString(), "x\r\n");
 });
 
-/** The same by the definition: at each place the longest delimiter that begins there. */
+/** A reference implementation of the definition: at each place the longest delimiter that begins there. */
 function expectedFrames(bytes: Buffer, delimiters: readonly Buffer[]): string[] {
   const frames: string[] = [];
   let from = 0;

@@ -6,21 +6,21 @@ import { QueueDecoder } from "./queue-decoder.ts";
 
 /** Options for {@link delimited}. */
 export interface DelimitedOptions extends CopyOption {
-  /** Longest frame accepted, in bytes, without its delimiter; 0 takes empty frames only. @default 65536 */
+  /** Longest frame, in bytes, without its delimiter. 0 accepts only empty frames. @default 65536 */
   readonly bytesMax?: number | undefined;
-  /** A longer frame is an error that ends the stream, or it is left out. @default "fail" */
+  /** Whether a longer frame is an error that ends the stream, or is skipped. @default "fail" */
   readonly tooLong?: "fail" | "skip" | undefined;
 }
 
 /**
- * Frames that end in a delimiter, or in one of several: the earliest counts, and of those that begin at one place the
- * longest. So a delimiter that begins another one waits for the next byte. A last frame without its delimiter is a frame.
- * Frames are bytes, without the delimiter, and share memory with what arrived
- * (unless `copy` is set). Written is the first delimiter.
+ * Frames that end in a delimiter, or in one of several. The earliest delimiter counts. Of those that begin at the same
+ * place, the longest counts, so a delimiter that is the start of a longer one waits for more bytes. A last frame
+ * without a delimiter is a frame. Frames are bytes without the delimiter and share memory with the chunk (unless `copy`
+ * is set). Encoding writes the first delimiter.
  *
- * The decoder throws `frame-too-long` when a frame exceeds `bytesMax`, and nothing past the limit is stored.
+ * The decoder throws `frame-too-long` when a frame exceeds `bytesMax`. Bytes past the limit are not buffered.
  *
- * @throws {TypeError} without a delimiter, or with an empty one.
+ * @throws {TypeError} without a delimiter, for an empty one, or for an invalid `tooLong`.
  * @throws {RangeError} when `bytesMax` is not a whole number of 0 or more.
  *
  * @example
@@ -44,7 +44,7 @@ export function delimited(
   const bytes = list.map((delimiter) => (typeof delimiter === "string" ? Buffer.from(delimiter) : delimiter));
   const [first] = bytes;
   if (first === undefined || bytes.some((delimiter) => delimiter.length === 0)) {
-    throw new TypeError("delimiters must be at least one, and none of them empty");
+    throw new TypeError("delimiters must be at least one, and not empty");
   }
   return copiedIf(options.copy, {
     decoder: () => new DelimitedDecoder(bytes, bytesMax, tooLong === "skip"),
@@ -56,7 +56,7 @@ class DelimitedDecoder extends QueueDecoder<Uint8Array> {
   readonly #delimiters: readonly Uint8Array[];
   readonly #bytesMax: number;
   readonly #skipsTooLong: boolean;
-  /** For each delimiter, before which place of the queue it does not begin: no byte is searched for it twice. */
+  /** For each delimiter: the place in the queue before which it does not begin. No byte is searched twice for it. */
   readonly #searched: number[];
   #isSkipping = false;
   #hasEnded = false;
@@ -69,7 +69,7 @@ class DelimitedDecoder extends QueueDecoder<Uint8Array> {
     this.#skipsTooLong = skipsTooLong;
   }
 
-  /** With several delimiters there is more to decide than one search can. */
+  /** Handles a single delimiter. Several delimiters need the comparison in {@link next}. */
   protected override scan(chunk: Buffer, start: number, frames: Uint8Array[], framesMax: number): void {
     const [delimiter] = this.#delimiters;
     if (delimiter === undefined || this.#delimiters.length > 1 || this.#isSkipping) return;
@@ -106,14 +106,17 @@ class DelimitedDecoder extends QueueDecoder<Uint8Array> {
 
   protected override last(frames: Uint8Array[]): void {
     this.#hasEnded = true;
-    // What waited for a longer delimiter no longer does.
+    // A delimiter no longer waits for a longer one.
     while (this.next(frames));
     if (this.#isSkipping || this.queue.length === 0) return;
     if (this.queue.length > this.#bytesMax) this.#refuse();
     else frames.push(this.rest());
   }
 
-  /** Where the next delimiter begins and how long it is; without one (`length` 0) where one may still begin. */
+  /**
+   * Returns the position and length of the next delimiter. If there is none, `length` is 0 and `at` is the place where
+   * one may begin.
+   */
   #find(): { at: number; length: number } {
     let at = this.queue.length;
     let length = 0;
@@ -129,13 +132,13 @@ class DelimitedDecoder extends QueueDecoder<Uint8Array> {
         isOpen = false;
       }
       if (isWhole) length = Math.max(length, delimiter.length);
-      // One that is not whole lies across the end, so it is longer than any whole one at the same place.
+      // An incomplete delimiter extends past the end, so it is longer than a complete one at the same place.
       else isOpen = true;
     }
     return { at, length: isOpen ? 0 : length };
   }
 
-  /** Where a delimiter begins at or after `from`, or may begin at the end of what is there. */
+  /** Returns where a delimiter begins at or after `from`, or where the end of the queue may be its start. */
   #place(delimiter: Uint8Array, from: number): number {
     const { length } = this.queue;
     const found = this.queue.indexOf(delimiter, from);
@@ -150,7 +153,7 @@ class DelimitedDecoder extends QueueDecoder<Uint8Array> {
     return true;
   }
 
-  /** No frame before `at`: too much may have come already. */
+  /** No delimiter before `at`: check the limit, and drop bytes while skipping. */
   #withoutDelimiter(at: number): boolean {
     if (!this.#isSkipping && at > this.#bytesMax) {
       this.#refuse();
@@ -163,7 +166,7 @@ class DelimitedDecoder extends QueueDecoder<Uint8Array> {
     return false;
   }
 
-  /** So many bytes of the queue were taken. */
+  /** This many bytes of the queue were taken. */
   #moveOn(bytes: number): void {
     for (const [index, searched] of this.#searched.entries()) this.#searched[index] = Math.max(0, searched - bytes);
   }

@@ -22,19 +22,19 @@ const cases: readonly (readonly [string, Codec<never, never>, readonly unknown[]
 ];
 
 for (const [name, codec, frames] of cases) {
-  test(`encodeBatch() of ${name} gives the bytes of the frames one by one`, () => {
+  test(`encodeBatch() of ${name} gives the same bytes as single frames`, () => {
     const single = Buffer.concat(frames.map((frame) => bytesOf(codec.encode(frame as never))));
     assert.ok(bytesOf(encodeBatch(codec, frames as never[])).equals(single));
     assert.equal(bytesOf(encodeBatch(codec, [])).length, 0);
   });
 }
 
-test("encodeBatch() of lengthPrefixed() copies small frames into one part, and leaves large ones where they are", () => {
+test("encodeBatch() of lengthPrefixed() copies small frames into one part, and does not copy large ones", () => {
   assert.ok(encodeBatch(lengthPrefixed() as never, small as never[]) instanceof Uint8Array);
   assert.ok((encodeBatch(lengthPrefixed() as never, large as never[]) as unknown[]).includes(large[2]));
 });
 
-test("encodeBatch() throws what a frame throws, and gives none of the others", () => {
+test("encodeBatch() throws the error of a frame and returns none of the others", () => {
   const tooLong = [Buffer.from("ok"), Buffer.alloc(11)];
   for (const make of [lengthPrefixed, netstrings]) {
     assert.throws(() => encodeBatch(make({ bytesMax: 10 }) as never, tooLong as never[]), { code: "frame-too-long" });

@@ -1,6 +1,6 @@
 import type { Codec } from "./codec.ts";
 
-/** The bytes of several frames behind one another. */
+/** Returns the bytes of several frames in order. */
 export function encodeBatch<In, Out>(
   codec: Codec<In, Out>,
   frames: readonly Out[],

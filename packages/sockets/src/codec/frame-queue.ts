@@ -3,26 +3,26 @@ import type { Connection } from "../tcp/connection.ts";
 import { refusalOf, Wait, type WaitOptions } from "../wait.ts";
 import { ReadyFrames } from "./ready-frames.ts";
 
-/** What a channel has read and not handed out, in this order: its frames, an error, the end; and the read that waits. */
+/** The decoded frames of a channel that were not read, followed by its error or end; and the read that waits. */
 export class FrameQueue<T> {
   readonly ready: ReadyFrames<T> = new ReadyFrames();
   readonly #connection: Connection;
   readonly #want: () => void;
   #error: unknown;
   #hasEnded = false;
-  /** Set when this side closed: what every read rejects with. */
+  /** Set when this side closed: creates the error for every read. */
   #closed: (() => SocketError) | undefined;
   #wait: PromiseWithResolvers<unknown> | undefined;
-  /** What `#wait` resolves with when frames or the end have come. */
+  /** Creates the result of `#wait`. */
   #take: (() => unknown) | undefined;
 
-  /** `want` is called when a read finds no frame, before it waits. */
+  /** `want` is called before a read waits because there is no frame. */
   constructor(connection: Connection, want: () => void) {
     this.#connection = connection;
     this.#want = want;
   }
 
-  /** Nothing more comes in. */
+  /** Whether no more frames will arrive. */
   get hasEnded(): boolean {
     return this.#hasEnded;
   }
@@ -43,7 +43,7 @@ export class FrameQueue<T> {
     this.#settle();
   }
 
-  /** This side closed: frames that wait are dropped, and reads reject with this error. */
+  /** This side closed: drops unread frames, and every read rejects with this error. */
   close(error: () => SocketError): void {
     if (this.#closed !== undefined) return;
     this.#closed = error;
@@ -54,7 +54,7 @@ export class FrameQueue<T> {
     wait?.reject(error());
   }
 
-  /** Waits until frames or the end have come, and then gives what `take` makes of them. */
+  /** Waits for frames or the end, and resolves to the result of `take`. */
   read<Taken>(options: WaitOptions | undefined, take: () => Taken): Promise<Taken> {
     const refusal = refusalOf(options);
     if (refusal !== undefined) return refusal;
@@ -88,13 +88,13 @@ export class FrameQueue<T> {
     const wait = this.#wait;
     if (wait === undefined) return;
     this.#wait = undefined;
-    // What was waited for does not count as waiting.
+    // Frames for a waiting read do not count as unread.
     this.ready.bytes = 0;
     if (this.ready.length === 0 && this.#error !== undefined) wait.reject(this.takeError());
     else wait.resolve(this.#take?.());
   }
 
-  /** The error that ended the channel, once. */
+  /** Returns the error that ended the channel, once. */
   takeError(): unknown {
     const error = this.#error;
     this.#error = undefined;

@@ -12,7 +12,7 @@ failOnLeaks();
 const fixture = (name: string): Buffer => readFileSync(new URL(`../../../../test/fixtures/${name}`, import.meta.url));
 const nextTurn = (): Promise<void> => new Promise((next) => setImmediate(next));
 
-test("Framed.release() gives the connection back at the next byte, however the bytes are cut", async () => {
+test("Framed.release() returns the connection at the next byte, at every split", async () => {
   const sample = Buffer.from("header\nbody\0more");
   for (let cut = 0; cut <= sample.length; cut += 1) {
     await using pair = await connectionPair();
@@ -23,9 +23,9 @@ test("Framed.release() gives the connection back at the next byte, however the b
     await pair.client.write(sample.subarray(cut));
     pair.client.closeWrite();
     assert.equal(await read, "header");
-    // With the end there already, and without.
+    // With the end already received, and without.
     if (cut % 2 === 0) {
-      await until(() => pair.server.state !== "established", "the server has noticed");
+      await until(() => pair.server.state !== "established", "the server has received the end");
       assert.equal(pair.server.state, "half-closed-remote");
     }
     assert.equal(channel.release(), pair.server);
@@ -39,7 +39,7 @@ test("Framed.release() gives the connection back at the next byte, however the b
   }
 });
 
-test("Framed.release() leaves a connection that can be framed, handled and secured again", async () => {
+test("Framed.release() returns a connection that works with framed(), handle() and startTls()", async () => {
   await using pair = await connectionPair();
   await pair.client.write("one\ntwo\n");
   const first = framed(pair.server, lines(), { framesMax: 1 });
@@ -58,7 +58,7 @@ test("Framed.release() leaves a connection that can be framed, handled and secur
   assert.equal(String(await promise), "in private");
 });
 
-test("Framed.release() slows the peer down until somebody reads", async () => {
+test("Framed.release() pauses the connection until the next read", async () => {
   for (const framesMax of [1, undefined]) {
     await using pair = await connectionPair({ server: { readHighWaterMark: 1_024 } });
     await pair.client.write("go\n");
@@ -74,7 +74,7 @@ test("Framed.release() slows the peer down until somebody reads", async () => {
   }
 });
 
-test("Framed.release() keeps a deadline, and is told that the peer broke the connection", async () => {
+test("Framed.release() keeps a read deadline, and later reads get the error of a reset", async () => {
   await using pair = await connectionPair();
   pair.server.setReadDeadline(0);
   const channel = framed(pair.server, lines(), { framesMax: 1 });
@@ -88,7 +88,7 @@ test("Framed.release() keeps a deadline, and is told that the peer broke the con
   await assert.rejects(pair.server.read(), { code: "reset" });
 });
 
-test("Framed.release() refuses where frames would be lost, and after the end", async () => {
+test("Framed.release() throws when frames would be lost, and after the end", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines());
   const waiting = channel.next();
@@ -107,10 +107,10 @@ test("Framed.release() refuses where frames would be lost, and after the end", a
   assert.throws(() => channel.release(), { code: "closed", message: /the channel has ended$/ });
 });
 
-test("Framed.release() gives the error that ended the channel, not that it has ended", async () => {
+test("Framed.release() throws the error that ended the channel", async () => {
   await using pair = await connectionPair();
   await pair.client.write("size 5\nbody without a line feed");
-  // Without framesMax: 1 the body is taken for a line.
+  // Without framesMax: 1 the body is decoded as a line.
   const channel = framed(pair.server, lines({ bytesMax: 10 }));
   assert.equal(await channel.next(), "size 5");
   assert.throws(() => channel.release(), { code: "frame-too-long" });
@@ -118,7 +118,7 @@ test("Framed.release() gives the error that ended the channel, not that it has e
   assert.equal(await channel.next(), null);
 });
 
-test("Framed.close() leaves a connection open that was given away", async () => {
+test("Framed.close() leaves a released connection open", async () => {
   await using pair = await connectionPair();
   {
     await using first = framed(pair.server, lines(), { framesMax: 1 });
@@ -131,7 +131,7 @@ test("Framed.close() leaves a connection open that was given away", async () => 
   assert.equal(String(await pair.server.readExactly(11)), "still there");
 });
 
-test("Framed.release() is refused on a connection that this side has closed", async () => {
+test("Framed.release() throws closed after close() of the connection", async () => {
   for (const end of ["close", "reset", "detach"] as const) {
     await using pair = await connectionPair();
     await pair.client.write("one\ntwo\n");

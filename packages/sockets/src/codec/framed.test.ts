@@ -21,7 +21,7 @@ const [key, cert] = [fixture("localhost-key.pem"), fixture("localhost-cert.pem")
 
 const nextTurn = (): Promise<void> => new Promise((next) => setImmediate(next));
 
-/** Reads one batch after another until the end. */
+/** Reads all batches until the end. */
 async function collect<T>(batches: AsyncIterable<readonly T[]>): Promise<T[]> {
   const frames: T[] = [];
   for await (const batch of batches) frames.push(...batch);
@@ -39,7 +39,7 @@ test("framed() carries frames both ways", async () => {
   assert.equal(client.connection, pair.client);
 });
 
-test("framed() decodes what arrived and was not read before it", async () => {
+test("framed() decodes bytes that were unread before it", async () => {
   await using pair = await connectionPair();
   await pair.client.write("HELLO\nfirst\nsec");
   assert.equal(Buffer.from(await pair.server.readUntil("\n")).toString(), "HELLO\n");
@@ -49,13 +49,13 @@ test("framed() decodes what arrived and was not read before it", async () => {
   assert.deepEqual(await channel.read(), ["second"]);
 });
 
-test("framed() takes the connection's reading over", async () => {
+test("framed() makes reads of the connection reject with busy", async () => {
   await using pair = await connectionPair();
   framed(pair.server, lines());
   await assert.rejects(pair.server.read(), { code: "busy" });
 });
 
-test("Framed iterates frame by frame until the peer finishes, and delivers the last line", async () => {
+test("Framed yields frames in for await until the peer finishes, the last line included", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines());
   await pair.client.write("a\nb\nc");
@@ -74,7 +74,7 @@ test("Framed leaves our side open when the peer finishes", async () => {
   assert.equal(Buffer.from(await pair.client.readUntil("\n")).toString(), "answer\n");
 });
 
-test("Framed.read() gives all that is ready at once", async () => {
+test("Framed.read() returns all ready frames", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines());
   await pair.client.write("first\n");
@@ -86,10 +86,10 @@ test("Framed.read() gives all that is ready at once", async () => {
   assert.deepEqual(await collect(channel.batches()), ["a", "b", "c"]);
 });
 
-test("Framed gives an error of the codec once, after the frames before it, then the end", async () => {
+test("Framed throws an error of the codec once, after the frames before it, then ends", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lengthPrefixed({ bytesMax: 5 }));
-  // The peer sends no more after that: the error must not wait for another chunk.
+  // The peer sends no more: the error must not wait for another chunk.
   await pair.client.write(Buffer.from("00000001610000000600000001", "hex"));
   assert.deepEqual((await channel.read()).map(String), ["a"]);
   await assert.rejects(channel.read(), { code: "frame-too-long" });
@@ -98,7 +98,7 @@ test("Framed gives an error of the codec once, after the frames before it, then 
   assert.equal(pair.server.state, "established");
 });
 
-test("Framed rejects a read that already waits with the codec's error", async () => {
+test("Framed rejects a waiting read with the codec's error", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lengthPrefixed({ bytesMax: 5 }));
   const read = channel.read();
@@ -140,7 +140,7 @@ test("Framed reports a connection that the peer broke", async () => {
   assert.deepEqual(await channel.read(), []);
 });
 
-test("framed() on a connection that broke before gives what had arrived, then the error", async () => {
+test("framed() on a broken connection returns the frames that had arrived, then the error", async () => {
   await using pair = await connectionPair();
   await pair.client.write("one\ntw");
   assert.equal(String(await pair.server.readExactly(1)), "o");
@@ -152,7 +152,7 @@ test("framed() on a connection that broke before gives what had arrived, then th
   await assert.rejects(channel.read({ timeoutMs: 5_000 }), { code: "reset" });
 });
 
-test("Framed rejects with closed when this side closes", async () => {
+test("Framed reads reject with closed when this side closes", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines());
   const read = assert.rejects(channel.read(), { code: "closed" });
@@ -165,7 +165,7 @@ test("Framed rejects with closed when this side closes", async () => {
   assert.equal(channel.send("x"), false);
 });
 
-test("Framed.read() is busy while another read waits", async () => {
+test("Framed.read() rejects with busy while another read waits", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines());
   const read = channel.read();
@@ -174,7 +174,7 @@ test("Framed.read() is busy while another read waits", async () => {
   assert.deepEqual(await read, ["a"]);
 });
 
-test("Framed.read() loses no frame by an abort or a timeout", async (t) => {
+test("Framed.read() loses no frame when aborted or timed out", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines());
@@ -193,7 +193,7 @@ test("Framed.read() loses no frame by an abort or a timeout", async (t) => {
   assert.equal(getEventListeners(controller.signal, "abort").length, 0);
 });
 
-test("Framed delivers any number of frames of one chunk, whether a read waits or not", async () => {
+test("Framed delivers any number of frames of one chunk, with or without a waiting read", async () => {
   const count = 5_000;
   for (const waits of [true, false]) {
     await using pair = await connectionPair();
@@ -212,7 +212,7 @@ test("Framed delivers any number of frames of one chunk, whether a read waits or
   }
 });
 
-test("Framed delivers all frames when the peer finishes while they are not taken", async () => {
+test("Framed delivers unread frames after the peer finished", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines());
   await pair.client.write("x\n".repeat(5_000));
@@ -221,7 +221,7 @@ test("Framed delivers all frames when the peer finishes while they are not taken
   assert.equal(frames.length, 5_000);
 });
 
-test("Framed stops reading while its frames are not taken", async () => {
+test("Framed pauses the connection while its frames are unread", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lengthPrefixed());
   const frame = Buffer.alloc(32 * 1024);
@@ -229,10 +229,10 @@ test("Framed stops reading while its frames are not taken", async () => {
   const sent = (async () => {
     for (let i = 0; i < total; i += 1) await pair.client.write([Buffer.from("00008000", "hex"), frame]);
   })();
-  // 64 MiB do not fit into the kernel: the writer must come to a halt.
+  // 64 MiB do not fit into the kernel's buffers: the writer must stop.
   let before = -1;
   for (let turns = 0; pair.client.bufferedBytes !== before || pair.client.canWrite; turns += 1) {
-    assert.ok(turns < 10_000, "the writer was never held back");
+    assert.ok(turns < 10_000, "the writer never had to wait");
     before = pair.client.bufferedBytes;
     for (let turn = 0; turn < 20; turn += 1) await new Promise((next) => setImmediate(next));
   }
@@ -245,7 +245,7 @@ test("Framed stops reading while its frames are not taken", async () => {
   await sent;
 });
 
-test("Framed closes its connection when its scope is left", async () => {
+test("Framed closes its connection at the end of an await using scope", async () => {
   await using server = await serve({ host: "127.0.0.1" }, async (connection) => {
     for await (const line of framed(connection, lines())) await connection.write(`${line.toUpperCase()}\n`);
   });
@@ -259,7 +259,7 @@ test("Framed closes its connection when its scope is left", async () => {
   assert.equal(server.connections, 0);
 });
 
-test("Framed.close() rejects a read that waits at once, and not when the peer has finished too", async () => {
+test("Framed.close() rejects a waiting read at once, before the peer has finished", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.client, lines());
   const waiting = assert.rejects(channel.read(), { code: "closed" });
@@ -270,14 +270,14 @@ test("Framed.close() rejects a read that waits at once, and not when the peer ha
   await closed;
 });
 
-test("framed().write() rejects a frame that the codec cannot say, and send() throws", async () => {
+test("Framed.write() rejects a frame that cannot be encoded, and send() throws", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.client, lengthPrefixed({ bytesMax: 1 }));
   await assert.rejects(channel.write(Buffer.from("ab")), { code: "frame-too-long" });
   assert.throws(() => channel.send(Buffer.from("ab")), { code: "frame-too-long" });
 });
 
-test("framed() with framesMax gives no more frames in one read, and all of them, then the error or the end", async () => {
+test("framed({ framesMax }) limits the frames per read, and returns all, then the error or the end", async () => {
   for (const framesMax of [1, 2, 3]) {
     for (const ending of ["end", "error", "truncated"]) {
       await using pair = await connectionPair();
@@ -302,14 +302,14 @@ test("framed() with framesMax gives no more frames in one read, and all of them,
   }
 });
 
-test("framed() with framesMax decodes nothing behind a frame that waits, whatever comes", async () => {
+test("framed({ framesMax }) decodes nothing after an unread frame", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines(), { framesMax: 1 });
   for (const text of ["one\ntw", "o\nthr", "ee\n"]) pair.server.unread(Buffer.from(text));
   for (const line of ["one", "two", "three"]) assert.deepEqual(await channel.read(), [line]);
 });
 
-test("framed() with framesMax gives no more frames in one read when they came in several chunks", async () => {
+test("framed({ framesMax }) limits the frames per read over several chunks", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines(), { framesMax: 3 });
   for (const text of ["1\n2\n", "3\n4\n", "5\n"]) pair.server.unread(Buffer.from(text));
@@ -317,7 +317,7 @@ test("framed() with framesMax gives no more frames in one read when they came in
   assert.deepEqual(await channel.read(), ["4", "5"]);
 });
 
-test("framed() refuses a framesMax that lets nothing through", async () => {
+test("framed() refuses an invalid framesMax", async () => {
   await using pair = await connectionPair();
   for (const framesMax of [0, -1, Number.NaN]) {
     assert.throws(() => framed(pair.server, lines(), { framesMax }), RangeError);
@@ -325,8 +325,8 @@ test("framed() refuses a framesMax that lets nothing through", async () => {
   assert.equal(pair.server.isHandled, false);
 });
 
-test("Framed.changeCodec() goes on at the next byte, however the bytes are cut", async () => {
-  // Between the lines stands what no line can be: not UTF-8, with a line feed inside, and longer than a line may be.
+test("Framed.changeCodec() continues at the next byte, at every split", async () => {
+  // The part between the lines is not valid as lines: not UTF-8, with a line feed inside, and longer than the limit.
   const sample = Buffer.from(
     "73776974 63680a 00000005 ff0affff0a 00000001 61 6f6c640a 6c617374".replaceAll(" ", ""),
     "hex",
@@ -338,10 +338,10 @@ test("Framed.changeCodec() goes on at the next byte, however the bytes are cut",
     await pair.client.flush();
     const read = first.read();
     await pair.client.write(sample.subarray(cut));
-    // The end, which comes with the rest or is there already, is the last codec's.
+    // The last codec gets the end, which arrives with the rest or has already arrived.
     pair.client.closeWrite();
     assert.deepEqual(await read, ["switch"]);
-    await until(() => pair.server.state !== "established", "the server has noticed");
+    await until(() => pair.server.state !== "established", "the server has received the end");
     assert.equal(pair.server.state, "half-closed-remote");
     const second = first.changeCodec(lengthPrefixed(), { framesMax: 1 });
     assert.deepEqual(await second.read(), [Buffer.from("ff0affff0a", "hex")]);
@@ -352,14 +352,14 @@ test("Framed.changeCodec() goes on at the next byte, however the bytes are cut",
   }
 });
 
-test("Framed.changeCodec() in a loop over frames takes what comes later, and writing goes on in order", async () => {
+test("Framed.changeCodec() in a loop decodes later bytes, and writes keep their order", async () => {
   await using pair = await connectionPair();
   const server = (async () => {
     const greeting = framed(pair.server, lines(), { framesMax: 1 });
     for await (const line of greeting) {
       if (line !== "upgrade") continue;
       const channel = greeting.changeCodec(lengthPrefixed());
-      // The last answer in the old codec, the first one in the new.
+      // The last answer uses the old codec, the next one the new codec.
       await Promise.all([greeting.write("upgraded"), channel.write(Buffer.from("ready"))]);
       for await (const frame of channel) await channel.write(frame);
     }
@@ -375,7 +375,7 @@ test("Framed.changeCodec() in a loop over frames takes what comes later, and wri
   await server;
 });
 
-test("Framed.changeCodec() refuses where frames would be lost, and works once they are read", async () => {
+test("Framed.changeCodec() throws when frames would be lost, and works after they are read", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines());
   const waiting = channel.read();
@@ -397,7 +397,7 @@ test("Framed.changeCodec() refuses where frames would be lost, and works once th
   assert.throws(() => channel.changeCodec(json()), { code: "closed" });
 });
 
-test("Framed.changeCodec() passes on that the peer broke the connection, and refuses after close()", async () => {
+test("Framed.changeCodec() throws the error of a reset, and closed after close()", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines(), { framesMax: 1 });
   await pair.client.write("one\n[2]");
@@ -410,7 +410,7 @@ test("Framed.changeCodec() passes on that the peer broke the connection, and ref
   assert.throws(() => changed.changeCodec(lines()), { code: "closed" });
 });
 
-test("Framed keeps startTls() from taking plain text for protected, and loses none of it", async () => {
+test("Framed makes startTls() reject with undecoded or unread plain text, and loses none of it", async () => {
   const starting: readonly [sent: string, framesMax: number, taken: string, left: readonly string[]][] = [
     ["STARTTLS\ninjected\n", 1, "read", ["injected"]],
     ["STARTTLS\ninject", 1, "read", ["inject"]],
@@ -425,7 +425,7 @@ test("Framed keeps startTls() from taking plain text for protected, and loses no
     else assert.deepEqual(await frames.next(), { value: "STARTTLS", done: false });
     await assert.rejects(pair.server.startTls({ isServer: true, key, cert }), {
       code: "malformed",
-      message: /unread bytes/,
+      message: /bytes are unread$/,
     });
     assert.equal(pair.server.state, "established");
     pair.client.closeWrite();
@@ -435,7 +435,7 @@ test("Framed keeps startTls() from taking plain text for protected, and loses no
   }
 });
 
-test("Framed goes on in TLS after startTls()", async () => {
+test("Framed continues over TLS after startTls()", async () => {
   await using pair = await connectionPair();
   const client = framed(pair.client, lines(), { framesMax: 1 });
   const server = framed(pair.server, lines(), { framesMax: 1 });
@@ -450,7 +450,7 @@ test("Framed goes on in TLS after startTls()", async () => {
   assert.deepEqual(await server.read(), ["inside"]);
 });
 
-test("Framed.changeCodec() in a loop is refused while the loop has not come to all frames", async () => {
+test("Framed.changeCodec() in a loop throws while decoded frames are left", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines());
   await pair.client.write("switch\nnext\n");
@@ -462,7 +462,7 @@ test("Framed.changeCodec() in a loop is refused while the loop has not come to a
   channel.changeCodec(json());
 });
 
-test("Framed.next() gives one frame after another, then null; and read() gives those that are left", async () => {
+test("Framed.next() returns one frame at a time, then null, and read() returns the rest", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines());
   const waiting = channel.next();
@@ -477,7 +477,7 @@ test("Framed.next() gives one frame after another, then null; and read() gives t
   assert.deepEqual([await channel.next(), await channel.next(), await channel.next()], ["five", null, null]);
 });
 
-test("Framed.next() gives the frames before an error, the error once, then null", async () => {
+test("Framed.next() returns the frames before an error, throws it once, then returns null", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines({ bytesMax: 3 }));
   await pair.client.write("a\nb\nlonger\n");
@@ -486,7 +486,7 @@ test("Framed.next() gives the frames before an error, the error once, then null"
   assert.equal(await channel.next(), null);
 });
 
-test("Framed gives all frames in their order, however they are taken", async () => {
+test("Framed returns all frames in order for any combination of reads", async () => {
   for (const framesMax of [1, 3, 1_024]) {
     await using pair = await connectionPair();
     const channel = framed(pair.server, lines(), { framesMax });
@@ -517,7 +517,7 @@ test("Framed gives all frames in their order, however they are taken", async () 
   }
 });
 
-test("Framed keeps the frames that a loop has not come to when it is left", async () => {
+test("Framed keeps the other frames when a loop is left", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines());
   await pair.client.write("one\ntwo\nthree\nfour\n");
@@ -531,7 +531,7 @@ test("Framed keeps the frames that a loop has not come to when it is left", asyn
   assert.deepEqual(await Array.fromAsync(channel), []);
 });
 
-test("Framed delivers frames that are null in a loop", async () => {
+test("Framed yields null frames in a loop", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, json());
   await pair.client.write("null 1 null\n");
@@ -539,7 +539,7 @@ test("Framed delivers frames that are null in a loop", async () => {
   assert.deepEqual(await Array.fromAsync(channel), [null, 1, null]);
 });
 
-test("Framed.frames() and batches() end each wait as their options say, and lose nothing", async (t) => {
+test("Framed.frames() and batches() apply their options to each wait, and lose nothing", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines());
@@ -548,7 +548,7 @@ test("Framed.frames() and batches() end each wait as their options say, and lose
     await pair.client.write("one\n");
     const loop = channel[how]({ signal: controller.signal, timeoutMs: 50 });
     assert.equal(String((await loop.next()).value), "one");
-    // A time limit of each wait, not of the loop.
+    // The time limit is per wait, not for the whole loop.
     t.mock.timers.tick(40);
     await pair.client.write("two\n");
     assert.equal(String((await loop.next()).value), "two");
@@ -566,7 +566,7 @@ test("Framed.frames() and batches() end each wait as their options say, and lose
   }
 });
 
-test("Framed.frames() stops at an abort although frames are at hand, and leaves them", async () => {
+test("Framed.frames() stops at an abort even with frames ready, and keeps them", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines());
   await pair.client.write("one\ntwo\n");
@@ -582,7 +582,7 @@ test("Framed.frames() stops at an abort although frames are at hand, and leaves 
   assert.equal(await channel.next(), "two");
 });
 
-test("Framed names the peer in its errors, with the facts of the codec's", async (t) => {
+test("Framed adds the peer to errors of the codec and keeps their fields", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   await using pair = await connectionPair();
   const { local, remote } = pair.server;
@@ -614,7 +614,7 @@ test("Framed names the peer in its errors, with the facts of the codec's", async
   });
 });
 
-test("Framed passes the cause of a codec's error on, and what is no SocketError as it is", async () => {
+test("Framed keeps the cause of a codec's error, and does not change errors that are not SocketErrors", async () => {
   const oops = new Error("oops");
   const broken: Codec<string> = {
     decoder: () => ({
@@ -646,14 +646,14 @@ test("Framed passes the cause of a codec's error on, and what is no SocketError 
   await assert.rejects(channel.next(), { code: "malformed", cause: oops, remote: pair.server.remote });
 });
 
-test("framed() is busy while the connection has a channel that has not ended", async () => {
+test("framed() throws busy while another channel reads the connection", async () => {
   await using pair = await connectionPair();
   const channel = framed(pair.server, lines({ bytesMax: 5 }));
   assert.throws(() => framed(pair.server, lines()), { code: "busy", message: /another channel reads the connection$/ });
   await pair.client.write("one\ntoo long\n");
   assert.deepEqual(await channel.read(), ["one"]);
   await assert.rejects(channel.read(), { code: "frame-too-long" });
-  // What an error ended can be gone on with.
+  // After an error a new channel can continue.
   const next = framed(pair.server, lines());
   const changed = next.changeCodec(json());
   assert.throws(() => framed(pair.server, lines()), { code: "busy" });

@@ -8,31 +8,34 @@ import { encodeBatch } from "./encode-batch.ts";
 import { FrameQueue, readBusy } from "./frame-queue.ts";
 import { withPeer } from "./with-peer.ts";
 
-/** The bytes in which so many frames came that the connection is no longer read until they are taken. */
+/** When the unread frames came from this many bytes, the connection is paused. */
 const BYTES_MAX = 64 * 1_024;
 const EMPTY = new Uint8Array(0);
-/** Of the channel that a connection has: two would each lose what the other gets. */
+/** The queue of each connection's channel. With two channels each would miss the frames of the other. */
 const queues = new WeakMap<Connection, FrameQueue<unknown>>();
 
 /** Options for {@link framed}. */
 export interface FramedOptions {
   /**
-   * Frames that may wait to be taken before the connection is no longer read, and the most that one read gives. With 1
-   * nothing behind a frame is decoded before the next one is asked for: see {@link Framed.changeCodec}. @default 1024
+   * Maximum number of unread frames: then the connection is paused. Also the maximum number of frames per read. With 1,
+   * nothing after a frame is decoded before the next one is requested: see {@link Framed.changeCodec}.
+   *
+   * @default 1024
    */
   readonly framesMax?: number | undefined;
 }
 
 /**
- * A connection seen as frames. It reads the connection by its events; from then on the connection's own `read` is `busy`.
+ * A channel: a connection that is read and written as frames of a codec. It uses the events of the connection, so the
+ * connection's own `read` rejects with `busy`.
  *
- * Frames are read in batches (`read`, `batches`) or one by one (`next`, `frames`, `for await`), and from one way to another
- * as it suits: what was not taken stays, also when a loop is left.
+ * Read frames in batches (`read`, `batches`) or one at a time (`next`, `frames`, `for await`), in any combination.
+ * Frames that were not read stay for the next call, also when a loop is left.
  *
- * An error of the codec, or of the connection, comes once after the frames before it, with the peer's address; then the
+ * An error of the codec or the connection is thrown once, after the frames before it, and names the peer. Then the
  * channel has ended.
  *
- * At most 1,024 frames (`framesMax`), or those of 64 KiB that arrived, wait to be taken; then the connection is paused.
+ * The connection is paused while 1,024 frames (`framesMax`), or the frames of 64 KiB, are unread.
  *
  * @example
  * ```ts
@@ -57,13 +60,13 @@ export class Framed<In, Out = In> implements AsyncDisposable {
   #decoder: Decoder<In>;
   readonly #framesMax: number;
   readonly #queue: FrameQueue<In>;
-  /** Until the next read: nothing is decoded meanwhile, and an end that comes is kept for later. */
+  /** Set until the next read: nothing is decoded, and an end is kept for later. */
   #isPaused = false;
   #end: (() => void) | undefined;
-  /** Whether the connection is somebody else's now. */
+  /** Whether another reader has taken over the connection. */
   #hasLeft = false;
 
-  /** See {@link framed}. `rest` is what another codec left behind. */
+  /** See {@link framed}. `rest` is the undecoded bytes of a previous codec. */
   constructor(connection: Connection, codec: Codec<In, Out>, options: FramedOptions = {}, rest: Uint8Array = EMPTY) {
     const framesMax = framesMaxOf(options);
     if (queues.get(connection)?.hasEnded === false) throw readBusy(connection, "another channel reads the connection");
@@ -75,11 +78,11 @@ export class Framed<In, Out = In> implements AsyncDisposable {
     if (rest.length > 0) this.#data(rest);
     connection.handle({
       data: (_, chunk) => this.#data(chunk),
-      // Our side stays open: who reads frames may still want to answer the last one.
+      // Our side stays open, so that the last frame can still be answered.
       end: () => {
         this.#endWith(() => {
           this.#decode(() => this.#decoder.end());
-          // Once more for the error that comes after these frames.
+          // Call it again for an error after these frames.
           this.#decode(() => this.#decoder.end());
           this.#queue.end(undefined);
         });
@@ -90,24 +93,26 @@ export class Framed<In, Out = In> implements AsyncDisposable {
       leave: (action, closed) => (this.#queue.hasEnded ? EMPTY : this.#leave(action, closed)),
     });
     queues.set(connection, this.#queue);
-    // A connection that had handlers before may have been paused by them.
+    // The previous handlers may have paused the connection.
     if (this.#isPaused) connection.pause();
     else connection.resume();
   }
 
   /**
-   * Waits for frames: all that are ready, at least one; an empty array at the end, and then again.
+   * Waits for frames and returns all that are ready, at least one. Returns an empty array at the end, every time.
    *
-   * @throws {SocketError} the codec's or the connection's, once; `closed` when this side closed, reset or detached the
-   * connection; `busy` while another read waits; `timeout`.
+   * @throws {SocketError} the error of the codec or the connection, once.
+   * @throws {SocketError} `closed` when this side closed, reset or detached the connection.
+   * @throws {SocketError} `busy` while another read waits.
+   * @throws {SocketError} `timeout` when `timeoutMs` has passed. No frame is lost.
    */
   read(options?: WaitOptions): Promise<readonly In[]> {
     return this.#queue.read(options, () => this.#queue.ready.takeAll());
   }
 
   /**
-   * Waits for one frame; `null` at the end, and then again. A codec whose frames may be `null`, as those of `json`, is
-   * better read with `read` or in a loop.
+   * Waits for one frame. Returns `null` at the end, every time. If frames can be `null`, as with `json`, use `read` or
+   * a loop instead.
    *
    * @throws {SocketError} as {@link read}.
    */
@@ -115,7 +120,7 @@ export class Framed<In, Out = In> implements AsyncDisposable {
     return this.#queue.read(options, () => (this.#queue.ready.length > 0 ? this.#queue.ready.take() : null));
   }
 
-  /** Frames in batches, as they arrive: one promise per batch. The options are those of each wait. */
+  /** Yields batches of frames as they arrive, with one promise per batch. `options` apply to each wait. */
   batches(options?: WaitOptions): AsyncGenerator<readonly In[], void, void> {
     const { ready } = this.#queue;
     const take = () => PullIterator.result(ready.length > 0 ? ready.takeAll() : null);
@@ -123,11 +128,11 @@ export class Framed<In, Out = In> implements AsyncDisposable {
   }
 
   /**
-   * Frame by frame until the peer finishes. The options are those of each wait. Leaving the loop leaves the connection open
-   * and the other frames where they are, for the next read or loop.
+   * Yields frames until the peer finishes. `options` apply to each wait. Leaving the loop leaves the connection open
+   * and keeps the other frames for the next read or loop.
    */
   async *frames(options?: WaitOptions): AsyncGenerator<In, void, void> {
-    // One wait for all that come together.
+    // One wait for all frames that arrive together.
     while (await this.#queue.read(options, () => this.#queue.ready.length > 0)) {
       while (this.#queue.ready.length > 0) {
         options?.signal?.throwIfAborted();
@@ -141,19 +146,24 @@ export class Framed<In, Out = In> implements AsyncDisposable {
     return this.frames();
   }
 
-  /** Writes a frame; see {@link Connection.write}. Rejects with what the codec throws when it cannot say the frame. */
+  /**
+   * Writes a frame. See {@link Connection.write}. Rejects with the error of the codec when the frame cannot be encoded.
+   */
   write(frame: Out, options?: WaitOptions): Promise<void> {
     return this.#write(() => this.#codec.encode(frame), options);
   }
 
-  /** Queues a frame at once; see {@link Connection.send}. Throws what the codec throws when it cannot say the frame. */
+  /**
+   * Queues a frame at once. See {@link Connection.send}. Throws the error of the codec when the frame cannot be
+   * encoded.
+   */
   send(frame: Out): boolean {
     return this.connection.send(this.#encode(() => this.#codec.encode(frame)));
   }
 
   /**
-   * As {@link write}, for several frames: all of them, or none where the codec cannot say one. For many small frames it
-   * costs less than writing them one by one.
+   * As {@link write}, for several frames. Writes none of them if one cannot be encoded. Faster than single writes for
+   * many small frames.
    *
    * @example
    * ```ts
@@ -169,20 +179,21 @@ export class Framed<In, Out = In> implements AsyncDisposable {
     return this.#write(() => encodeBatch(this.#codec, frames), options);
   }
 
-  /** As {@link send}, for several frames; see {@link writeBatch}. */
+  /** As {@link send}, for several frames. See {@link writeBatch}. */
   sendBatch(frames: readonly Out[]): boolean {
     return this.connection.send(this.#encode(() => encodeBatch(this.#codec, frames)));
   }
 
   /**
-   * Goes on with another codec from the byte behind the last frame that was read; this channel has ended then. Open it
-   * with `framesMax: 1`: frames that were decoded already cannot be turned back into bytes. Behind a value `json` leaves
-   * its line feed to the next codec.
+   * Continues with another codec directly after the last frame that was read, and ends this channel. Open this channel
+   * with `framesMax: 1`, because frames that are already decoded cannot be converted back to bytes. `json` leaves the
+   * line feed after a value to the next codec.
    *
-   * Writing has no such border: what this channel still writes has the old codec, in the order of the calls.
+   * Writing is not affected: data written through this channel uses the old codec, in the order of the calls.
    *
-   * @throws {SocketError} `busy` while a read waits, or frames wait to be read; `closed` when the channel has ended, or the
-   * error that ended it.
+   * @throws {SocketError} `busy` while a read waits, or while there are unread frames.
+   * @throws {SocketError} `closed` when the channel has ended, or the error that ended it.
+   * @throws {RangeError} when `framesMax` is not 1 or more.
    *
    * @example
    * ```ts
@@ -200,7 +211,7 @@ export class Framed<In, Out = In> implements AsyncDisposable {
     codec: Codec<NextIn, NextOut>,
     options?: FramedOptions,
   ): Framed<NextIn, NextOut> {
-    // This channel goes on when there will be no other.
+    // Validate first: on an error this channel must continue.
     framesMaxOf(options);
     const rest = this.#leave("change the codec");
     try {
@@ -212,10 +223,11 @@ export class Framed<In, Out = In> implements AsyncDisposable {
   }
 
   /**
-   * Gives the connection back, to be read by `read` and its like again from the byte behind the last frame that was read;
-   * this channel has ended then. As for {@link changeCodec}, open it with `framesMax: 1`.
+   * Returns the connection, for `readExactly` and the other reads, directly after the last frame that was read. Ends
+   * this channel. Open it with `framesMax: 1`, as for {@link changeCodec}.
    *
-   * @throws {SocketError} as {@link changeCodec}; `closed` after the connection's `close()`.
+   * @throws {SocketError} as {@link changeCodec}.
+   * @throws {SocketError} `closed` after the connection's `close()`.
    *
    * @example
    * ```ts
@@ -235,8 +247,8 @@ export class Framed<In, Out = In> implements AsyncDisposable {
   }
 
   /**
-   * Closes the connection; see {@link Connection.close}. A read that waits rejects with `closed`. After {@link changeCodec}
-   * and {@link release} it does nothing: the connection is then for others to close.
+   * Closes the connection. See {@link Connection.close}. A waiting read rejects with `closed`. Does nothing after
+   * {@link changeCodec} and {@link release}: the new owner closes the connection.
    */
   async close(): Promise<void> {
     if (!this.#hasLeft) await this.connection.close();
@@ -246,7 +258,7 @@ export class Framed<In, Out = In> implements AsyncDisposable {
     return this.close();
   }
 
-  /** Ends the channel between two frames; what it has not decoded is for who reads from now on. */
+  /** Ends the channel between two frames and returns its undecoded bytes for the next reader. */
   #leave(action: string, closed?: () => SocketError): Uint8Array {
     if (this.#queue.isReading && closed === undefined)
       throw new SocketError("busy", `Cannot ${action}: a read is waiting`);
@@ -265,10 +277,13 @@ export class Framed<In, Out = In> implements AsyncDisposable {
     return this.#decoder.rest();
   }
 
-  /** What came before TLS must not be taken for what came after it. Of decoded frames there is a count, which does. */
+  /**
+   * Plain bytes must not count as protected after a TLS handshake. Decoded frames have no known size, so each counts as
+   * one byte.
+   */
   #unreadBytes(): number {
     const rest = this.#decoder.rest();
-    // A decoder is of no use after that.
+    // The decoder cannot be used after `rest`.
     this.#decoder = this.#codec.decoder();
     this.#decode(() => this.#decoder.decode(rest, 0));
     return this.#queue.ready.length + rest.length;
@@ -297,7 +312,7 @@ export class Framed<In, Out = In> implements AsyncDisposable {
     this.#decode(() => this.#decoder.decode(chunk, this.#isPaused ? 0 : this.#room));
   }
 
-  /** How many more frames may wait. */
+  /** Number of frames that may still be decoded. */
   get #room(): number {
     return this.#framesMax - this.#queue.ready.length;
   }
@@ -312,11 +327,11 @@ export class Framed<In, Out = In> implements AsyncDisposable {
       return;
     }
     if (frames.length === 0) return;
-    // As many as were allowed: there may be more in what the decoder holds, and who takes these asks for them.
+    // The maximum was decoded, so the decoder may hold more frames: the next read asks for them.
     const isFull = frames.length >= this.#room;
     this.#queue.push(frames);
     if (isFull || (this.#queue.ready.length > 0 && this.#queue.ready.bytes >= BYTES_MAX)) this.#pause();
-    // The error after these frames is here already and must not wait for another chunk.
+    // An error after these frames must not wait for another chunk.
     if (!isFull) this.#decodeStored();
   }
 
@@ -329,7 +344,7 @@ export class Framed<In, Out = In> implements AsyncDisposable {
     this.connection.pause();
   }
 
-  /** Before the next read, not after the last one: between them the codec may change. */
+  /** Resumes before the next read, not after the last one, because the codec may change between them. */
   #resume(): void {
     if (!this.#isPaused || this.#queue.hasEnded) return;
     this.#isPaused = false;
@@ -339,25 +354,25 @@ export class Framed<In, Out = In> implements AsyncDisposable {
     this.connection.resume();
   }
 
-  /** The connection ended, which counts when all that arrived before it is decoded. */
+  /** The connection ended. While paused, the end waits until all bytes before it are decoded. */
   #endWith(end: () => void): void {
     if (!this.#isPaused) end();
     else this.#end ??= end;
   }
 }
 
-/** @throws {RangeError} when it would let no frame through. */
+/** @throws {RangeError} when `framesMax` is not 1 or more. */
 function framesMaxOf({ framesMax = 1_024 }: FramedOptions = {}): number {
   if (!(framesMax >= 1)) throw new RangeError(`framesMax must be 1 or more: ${framesMax}`);
   return framesMax;
 }
 
 /**
- * Sees a connection as frames of a codec.
+ * Opens a channel that reads and writes the connection as frames of a codec.
  *
  * @throws {RangeError} when `framesMax` is not 1 or more.
- * @throws {SocketError} `busy` while a read of the connection waits, or another channel of it has not ended; `closed`
- * after `close()`.
+ * @throws {SocketError} `busy` while a read of the connection waits, or while another channel reads it.
+ * @throws {SocketError} `closed` after `close()`.
  *
  * @example
  * ```ts

@@ -1,11 +1,11 @@
 import { SocketError, type SocketErrorCode } from "../errors.ts";
 
-/** `"` and escapes, numbers, and the words of Python's that the scanner passes. */
+/** Quotes, escapes, numbers, and Python's `NaN` and `Infinity`, which the scanner accepts. */
 const TOKENS = /"|\\u[\da-fA-F]{4}|\\.|[-\d][\w.+-]*|NaN|Infinity/gs;
 const ESCAPE = /^\\(?:["\\/bfnrt]|u.+)$/s;
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
-/** What is wrong with a stream of JSON, and at which byte of it, counted from 0. */
+/** Returns the error for invalid JSON at a byte of the stream, counted from 0. */
 export function jsonError(reason: string, offset: number, cause?: unknown): SocketError {
   return jsonErrorOf("malformed", `at byte ${offset}, ${reason}`, {
     offset,
@@ -13,25 +13,27 @@ export function jsonError(reason: string, offset: number, cause?: unknown): Sock
   });
 }
 
-/** A value that begins at this byte is longer than it may be. */
+/** Returns the error for a value above the limit that begins at this byte. */
 export function jsonTooLong(offset: number, bytesMax: number): SocketError {
   const text = `the value at byte ${offset} exceeds limit ${bytesMax} bytes (option bytesMax)`;
   return jsonErrorOf("frame-too-long", text, { offset });
 }
 
-/** The stream ended inside a value that begins at this byte; `partial` is all of it that came. */
+/**
+ * Returns the error for a stream that ended inside the value at this byte. `partial` is the received part of the value.
+ */
 export function jsonTruncated(offset: number, partial: Uint8Array): SocketError {
   const text = `the stream ended at byte ${offset + partial.length}, inside the value at byte ${offset}`;
   return jsonErrorOf("frame-truncated", text, { offset, partial });
 }
 
 /**
- * Makes an error that is handed out as a frame. A peer can ask for one with every second byte, and its stack, which is
- * that of this loop, would cost six times what the rest does.
+ * Creates an error that is returned as a frame, without a stack. A peer can cause one with every second byte, and
+ * capturing the stack would cost six times as much as everything else.
  */
 export function asFrame(make: () => SocketError): SocketError {
   const { stackTraceLimit } = Error;
-  // With `--frozen-intrinsics` it stays as it is.
+  // `--frozen-intrinsics` makes it read-only, and `Reflect.set` does not throw then.
   Reflect.set(Error, "stackTraceLimit", 0);
   try {
     return make();
@@ -41,9 +43,9 @@ export function asFrame(make: () => SocketError): SocketError {
 }
 
 /**
- * What `parse` makes of the text of a value that begins at this byte.
+ * Calls `parse` with the text of a value that begins at this byte.
  *
- * @throws {SocketError} what it threw, if that is one; else `malformed` with what it threw as the cause.
+ * @throws {SocketError} the error of `parse`, if it is a `SocketError`, else `malformed` with that error as the cause.
  */
 export function parseJson<T>(parse: (text: string) => T, text: string, offset: number): T {
   try {
@@ -56,15 +58,15 @@ export function parseJson<T>(parse: (text: string) => T, text: string, offset: n
   }
 }
 
-/** The first of what the scanner leaves to the parser and is wrong: escapes and numbers. */
+/** Finds the first invalid escape or number. The scanner does not check those. */
 function faultOf(text: string): { readonly reason: string; readonly index: number } | undefined {
   let isInString = false;
   for (const { 0: token, index } of text.matchAll(TOKENS)) {
     if (token === '"') isInString = !isInString;
     else if (token.startsWith("\\")) {
-      if (!ESCAPE.test(token)) return { reason: "a string has an escape that JSON does not have", index };
+      if (!ESCAPE.test(token)) return { reason: "a string has an invalid escape", index };
     } else if (!isInString && !NUMBER.test(token)) {
-      return { reason: "a number is not written as JSON writes it", index };
+      return { reason: "a number is not valid JSON", index };
     }
   }
   return undefined;

@@ -9,13 +9,13 @@ import { QueueDecoder } from "./queue-decoder.ts";
 const CR = 0x0d;
 const LF_BYTES = Uint8Array.of(0x0a);
 
-/** One JSON value a line (NDJSON, JSON Lines): a line is right or wrong as a whole. */
+/** Decodes one JSON value per line (NDJSON, JSON Lines). A line is valid or invalid as a whole. */
 export class JsonLinesDecoder<T> extends QueueDecoder<T | SocketError> {
   readonly #setting: JsonSetting<T>;
   readonly #scanner: JsonScanner;
-  /** Bytes of the queue that have no line feed. */
+  /** Number of leading bytes of the queue without a line feed. */
   #searched = 0;
-  /** Where the line at the front of the queue begins, in bytes of the stream. */
+  /** Offset in the stream of the line at the front of the queue. */
   #offset = 0;
 
   constructor(setting: JsonSetting<T>) {
@@ -41,12 +41,12 @@ export class JsonLinesDecoder<T> extends QueueDecoder<T | SocketError> {
     if (this.queue.length > 0) this.#line(frames, asBuffer(this.rest()));
   }
 
-  /** In front of a value, with blank lines. */
+  /** Drops white space and blank lines before a value. */
   #dropWhiteSpace(): void {
     for (; this.queue.length > 0 && isWhiteSpace(this.queue.at(0) as number); this.#offset += 1) this.queue.drop(1);
   }
 
-  /** It begins with its value. */
+  /** Decodes a line without leading white space. */
   #line(frames: (T | SocketError)[], line: Buffer): void {
     try {
       frames.push(this.#value(line));
@@ -75,7 +75,7 @@ export class JsonLinesDecoder<T> extends QueueDecoder<T | SocketError> {
     return this.#setting.skipsInvalid ? asFrame(make) : make();
   }
 
-  /** The CR of an ending is none of the line's: one more than the limit may be it. */
+  /** The CR of a line ending does not count: one byte above the limit may be it. */
   #checkLength(bytes: number): void {
     const { bytesMax } = this.#setting;
     if (bytes <= bytesMax) return;

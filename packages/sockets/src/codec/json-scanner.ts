@@ -1,13 +1,13 @@
-/** Where a value ends, as {@link JsonScanner.scan} finds it. */
+/** The result of {@link JsonScanner.scan}. */
 export type ScanResult =
-  /** The value goes on in the next chunk. */
+  /** The value continues in the next chunk. */
   | "more"
   /** The value ends before `position`. */
   | "value"
-  /** The byte at `position` cannot be there. */
+  /** The byte at `position` is not allowed there. */
   | "invalid";
 
-/** What may come next. The strings have states of their own, as most bytes are in them. */
+/** The states: what may come next. Strings have their own states, because most bytes are inside strings. */
 const START = 0;
 const FIRST_ITEM = 1;
 const ITEM = 2;
@@ -28,7 +28,7 @@ const RECORD_SEPARATOR = 0x1e;
 const OBJECT = 1;
 const ARRAY = 2;
 
-/** What to say of a byte that cannot be there, by the state it was met in. */
+/** Error texts for a byte that is not allowed, by state. */
 const WANTED: Readonly<Record<number, string>> = {
   [START]: "expected a value",
   [FIRST_ITEM]: "expected a value or ]",
@@ -50,16 +50,16 @@ const LITERALS: Readonly<Record<number, string>> = {
 };
 
 /**
- * Finds where JSON values end (RFC 8259), byte by byte and each byte once, so that values can come back to back and be
- * cut anywhere. It knows the grammar, and so notices at the first wrong byte that something is not JSON. It leaves to
- * the parser what it need not know: numbers, escapes, and the words `NaN`, `Infinity` and `-Infinity` of Python's.
+ * Finds the end of JSON values (RFC 8259). It reads every byte once, so values can follow each other without a
+ * separator and be split anywhere. It knows the grammar and detects invalid JSON at the first wrong byte. It does not
+ * check numbers, escapes and Python's `NaN`, `Infinity` and `-Infinity`: the parser does.
  */
 export class JsonScanner {
-  /** After {@link scan}: the first byte that does not belong to the value. */
+  /** After {@link scan}: the first byte after the value. */
   position = 0;
-  /** After {@link scan} has said `invalid`: why, in words of this side. */
+  /** After {@link scan} returned `invalid`: the reason. Contains no bytes of the peer. */
   reason = "";
-  /** Whether the value has bytes beyond ASCII. */
+  /** Whether the value has non-ASCII bytes. */
   hasHighBytes = false;
   #state: number = START;
   #depth = 0;
@@ -77,19 +77,19 @@ export class JsonScanner {
     return this.#state !== START;
   }
 
-  /** Whether the value would be whole if the stream ended here: a number has no end of its own. */
+  /** Whether the value is complete if the stream ends here. Only a number has no end of its own. */
   get isWholeAtEnd(): boolean {
     return this.#state === NUMBER && this.#depth === 0;
   }
 
-  /** Forgets the value it is in. */
+  /** Discards the current value. */
   reset(): void {
     this.#state = START;
     this.#depth = 0;
     this.hasHighBytes = false;
   }
 
-  /** Goes on at `from`. White space in front of a value must have been passed by. */
+  /** Continues at `from`. The caller must skip white space before a value. */
   scan(bytes: Uint8Array, from: number): ScanResult {
     const { length } = bytes;
     let i = from;
@@ -101,7 +101,7 @@ export class JsonScanner {
           break;
         }
         case ESCAPE:
-          // Which escapes there are is for JSON.parse; here it matters that the next byte ends nothing.
+          // `JSON.parse` checks the escape. Here the next byte only must not end the string.
           if (byte < 0x20) return this.#refuse(i, ESCAPE, byte);
           this.#state = STRING;
           i += 1;
@@ -110,7 +110,7 @@ export class JsonScanner {
           if (isNumberByte(byte)) {
             i += 1;
           } else if (byte === 0x49) {
-            // Of -Infinity.
+            // Part of -Infinity.
             this.#literalFrom(byte);
             i += 1;
           } else if (this.#depth === 0) {
@@ -143,7 +143,7 @@ export class JsonScanner {
     return "more";
   }
 
-  /** Takes a byte that is outside of strings, numbers and literals and no white space; false if it cannot be there. */
+  /** Consumes a byte outside of strings, numbers, literals and white space. Returns false if it is not allowed. */
   #structure(byte: number): boolean {
     switch (this.#state) {
       case COMMA: {
@@ -218,13 +218,13 @@ export class JsonScanner {
     return true;
   }
 
-  /** An item is whole; true if it was the value itself. */
+  /** Ends an item. Returns true if it was the whole value. */
   #endItem(): boolean {
     this.#state = COMMA;
     return this.#depth === 0;
   }
 
-  /** Goes to the end of the string or of the bytes; a control character makes the state negative. */
+  /** Skips to the end of the string or of the bytes. A control character makes the state negative. */
   #skipString(bytes: Uint8Array, from: number): number {
     const { length } = bytes;
     let high = 0;
@@ -250,7 +250,7 @@ export class JsonScanner {
     return length;
   }
 
-  /** The byte at `position`, met in this state, cannot be there. */
+  /** The byte at `position` is not allowed in this state. */
   #refuse(position: number, state: number, byte: number): ScanResult {
     this.reason = this.#reasonFor(state, byte);
     return this.#stop(position, "invalid");
@@ -262,7 +262,7 @@ export class JsonScanner {
     if (state !== START && state !== FIRST_ITEM && state !== ITEM) return wanted;
     if (byte === BRACE || byte === BRACKET) return `nesting exceeds limit ${this.#stack.length} (option depthMax)`;
     if (state !== START) return wanted;
-    if (byte === BOM_FIRST) return `${wanted}, not 0xEF, with which a byte order mark begins`;
+    if (byte === BOM_FIRST) return `${wanted}, not a byte order mark (0xEF)`;
     return byte === RECORD_SEPARATOR ? `${wanted}, not 0x1E, the record separator of RFC 7464` : wanted;
   }
 
@@ -274,7 +274,7 @@ export class JsonScanner {
   }
 }
 
-/** Between values and inside of them (RFC 8259, section 2). */
+/** White space between and inside values (RFC 8259, section 2). */
 export function isWhiteSpace(byte: number): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }

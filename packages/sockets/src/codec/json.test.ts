@@ -22,12 +22,12 @@ test("json() decodes pretty printed values", () => {
   assertDecodes(json(), `${JSON.stringify(value, null, 2)}\n${JSON.stringify([value], null, "\t")}`, [value, [value]]);
 });
 
-test("json() does not take braces, brackets and quotes in strings for structure", () => {
+test("json() ignores braces, brackets and quotes in strings", () => {
   const value = { 'k"}': 'v\\"]}{[', "\\": "\\\\", list: ["}", "]", '"'] };
   assertDecodes(json(), JSON.stringify(value).repeat(2), [value, value]);
 });
 
-test("json() decodes characters that are cut in two", () => {
+test("json() decodes characters that are split between chunks", () => {
   assertDecodes(json(), '{"ü€":"😀"}"é"', [{ "ü€": "😀" }, "é"]);
 });
 
@@ -35,11 +35,11 @@ test("json() decodes every escape", () => {
   assertDecodes(json(), String.raw`"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00"`, ['"\\/\b\f\n\r\té😀']);
 });
 
-test("json() passes on a lone surrogate that is written as an escape", () => {
+test("json() accepts a lone surrogate that is written as an escape", () => {
   assertDecodes(json(), String.raw`"\ud800""\udc00x"`, ["\ud800", "\udc00x"]);
 });
 
-test("json() decodes numbers and literals at the top, also at the end of the stream", () => {
+test("json() decodes top-level numbers and literals, also at the end of the stream", () => {
   assertDecodes(json(), "1 -2.5e+3\n0 true false null", [1, -2500, 0, true, false, null]);
   assertDecodes(json(), "12", [12]);
   assertDecodes(json(), "null[]1", [null, [], 1]);
@@ -47,7 +47,7 @@ test("json() decodes numbers and literals at the top, also at the end of the str
   assertDecodes(json(), "1 ", [1]);
 });
 
-test("json() gives a number only when it is known to have ended", () => {
+test("json() returns a number only after its end is known", () => {
   const decoder = json().decoder();
   assert.deepEqual(decoder.decode(Buffer.from("1")), []);
   assert.deepEqual(decoder.decode(Buffer.from("2")), []);
@@ -55,7 +55,7 @@ test("json() gives a number only when it is known to have ended", () => {
   assert.deepEqual(decoder.end(), [3]);
 });
 
-test("json() gives a value with the byte that completes it", () => {
+test("json() returns a value with the byte that completes it", () => {
   const decoder = json().decoder();
   assert.deepEqual(decoder.decode(Buffer.from('{"a":[1')), []);
   assert.deepEqual(decoder.decode(Buffer.from("]")), []);
@@ -65,7 +65,7 @@ test("json() gives a value with the byte that completes it", () => {
   assert.deepEqual(decoder.decode(Buffer.from("e")), [true]);
 });
 
-test("json() makes __proto__ a property like any other", () => {
+test("json() decodes __proto__ as an ordinary property", () => {
   const [value] = json().decoder().decode(Buffer.from('{"__proto__":{"admin":true},"constructor":1}'));
   assert.ok(typeof value === "object" && value !== null);
   assert.equal(Object.getPrototypeOf(value), Object.prototype);
@@ -73,7 +73,7 @@ test("json() makes __proto__ a property like any other", () => {
   assert.equal((value as { admin?: boolean }).admin, undefined);
 });
 
-test("json() calls what is not JSON malformed, once, after the values before it", () => {
+test("json() throws malformed for invalid JSON, once, after the values before it", () => {
   const bad = [
     "x",
     "}",
@@ -114,19 +114,19 @@ test("json() calls what is not JSON malformed, once, after the values before it"
   }
 });
 
-test("json() notices at the first wrong byte, whatever comes after it", () => {
+test("json() throws at the first wrong byte", () => {
   for (const start of ["x", '{"a"x', "[1x", "nux", "GET"]) {
     assert.throws(() => json().decoder().decode(Buffer.from(start)), { code: "malformed" }, start);
   }
 });
 
-test("json() calls what is not UTF-8 malformed", () => {
+test("json() throws malformed for invalid UTF-8", () => {
   for (const bad of ["ff", "c0af", "eda080", "f4908080", "e282"]) {
     assertDecodes(json(), Buffer.from(`3122${bad}22`, "hex"), [1, { error: "malformed" }] as never);
   }
 });
 
-test("json() calls an end inside a value truncated and carries what there was", () => {
+test("json() throws frame-truncated with partial at an end inside a value", () => {
   for (const start of ["{", '{"a', '{"a":1', '"abc', '"a\\', "[1,", "tr", '{"ü', "[[]"]) {
     const partial = Buffer.from(start).toString("hex");
     assertDecodes(json(), `1 ${start}`, [1, { error: "frame-truncated", partial }] as never);
@@ -134,7 +134,7 @@ test("json() calls an end inside a value truncated and carries what there was", 
   }
 });
 
-test("json() takes a value at the limit and refuses one byte more", () => {
+test("json() accepts a value at the limit and rejects one byte more", () => {
   for (const [fits, tooLong] of [
     ['"123"', '"1234"'],
     ["[1,2]", "[1,23]"],
@@ -151,7 +151,7 @@ test("json() takes a value at the limit and refuses one byte more", () => {
   assertDecodes(json({ bytesMax: 5, invalid: "skip" }), "[1] [123456]", [[1], { error: "frame-too-long" }] as never);
 });
 
-test("json() refuses a value past the limit before it ends, and stores nothing of it", () => {
+test("json() rejects a value over the limit before it ends, and buffers nothing of it", () => {
   const decoder = json({ bytesMax: 100 }).decoder();
   decoder.decode(Buffer.from(`"${"x".repeat(99)}`));
   assert.throws(() => decoder.decode(Buffer.from("x")), {
@@ -160,7 +160,7 @@ test("json() refuses a value past the limit before it ends, and stores nothing o
   });
 });
 
-test("json() takes nesting at the limit and refuses one level more", () => {
+test("json() accepts nesting at the limit and rejects one level more", () => {
   const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
   const depthOf = (value: unknown): number => (Array.isArray(value) ? 1 + depthOf(value[0]) : 0);
   assert.deepEqual(
@@ -186,7 +186,7 @@ test("json() never overflows the stack", () => {
   assert.equal(decoder.decode(Buffer.from("[".repeat(100_000) + "]".repeat(100_000))).length, 1);
 });
 
-test("json() resumes at the next LF or { after what is not JSON, whichever comes first", () => {
+test('json({ invalid: "skip" }) resumes at the next LF or { after invalid JSON', () => {
   assertDecodes(skipping, '{"a":1}xyz{"b":2}', [{ a: 1 }, INVALID, { b: 2 }] as never);
   assertDecodes(skipping, 'xyz\n[1]\n{"b":2}', [INVALID, [1], { b: 2 }] as never);
   assertDecodes(skipping, "xyz [1]\n2\n", [INVALID, 2] as never);
@@ -199,7 +199,7 @@ test("json() resumes at the next LF or { after what is not JSON, whichever comes
   assertDecodes(skipping, "nul\n1\n", [INVALID, 1] as never);
 });
 
-test("json() resumes after a whole value that JSON.parse refuses", () => {
+test('json({ invalid: "skip" }) resumes after a complete value that JSON.parse rejects', () => {
   assertDecodes(skipping, '{"a":01}{"b":2}', [INVALID, { b: 2 }] as never);
   assertDecodes(skipping, '"\\x"\n3 ', [INVALID, 3] as never);
   assertDecodes(skipping, "1.2.3 4\n5\n", [INVALID, 5] as never);
@@ -211,19 +211,19 @@ test("json() resumes after a whole value that JSON.parse refuses", () => {
   ] as never);
 });
 
-test("json() gives the error itself as a frame with invalid: skip, with the cause where there is one", () => {
+test('json({ invalid: "skip" }) returns the error as a frame, with its cause', () => {
   const [error] = skipping.decoder().decode(Buffer.from("[01]"));
   assert.ok(error instanceof SocketError);
   assert.equal(error.code, "malformed");
   assert.ok(error.cause instanceof SyntaxError);
 });
 
-test("json() resumes after nesting that is too deep", () => {
+test('json({ invalid: "skip" }) resumes after nesting that is too deep', () => {
   const codec = json({ invalid: "skip", depthMax: 2 });
   assertDecodes(codec, '[[[[1]]]]{"b":2}', [INVALID, { b: 2 }] as never);
 });
 
-test("json() never puts what a peer sent into its texts", () => {
+test("json() never quotes the peer's bytes in error texts", () => {
   for (const secret of ["hunter2", '{"password":hunter2}', '"\\hunter2"']) {
     const [error] = skipping.decoder().decode(Buffer.from(secret));
     assert.ok(error instanceof SocketError);
@@ -231,7 +231,7 @@ test("json() never puts what a peer sent into its texts", () => {
   }
 });
 
-test("json() hands over what it did not decode, for another codec", () => {
+test("json() returns undecoded bytes in rest(), for another codec", () => {
   const decoder = json().decoder();
   assert.deepEqual(decoder.decode(Buffer.from('{"a":1} tail'), 1), [{ a: 1 }]);
   assert.deepEqual(decoder.decode(Buffer.from("more"), 0), []);
@@ -247,12 +247,12 @@ test("json() encodes a value as a line", () => {
   assert.equal(json().encode(null), "null\n");
 });
 
-test("json() refuses to encode what JSON cannot say", () => {
+test("json() refuses to encode a value that JSON cannot represent", () => {
   assert.throws(() => json().encode(undefined), TypeError);
   assert.throws(() => json().encode(() => 1), TypeError);
 });
 
-test("json() refuses limits that mean nothing", () => {
+test("json() refuses invalid limits", () => {
   const wrong: JsonOptions[] = [
     { bytesMax: -1 },
     { bytesMax: Number.NaN },
@@ -263,7 +263,7 @@ test("json() refuses limits that mean nothing", () => {
   for (const options of wrong) assert.throws(() => json(options), RangeError, JSON.stringify(options));
 });
 
-/** Counts how often bytes are looked at. */
+/** Counts the reads of bytes. */
 function counted(bytes: Uint8Array): { readonly bytes: Uint8Array; readonly looks: () => number } {
   let looks = 0;
   const proxy = new Proxy(bytes, {
@@ -275,7 +275,7 @@ function counted(bytes: Uint8Array): { readonly bytes: Uint8Array; readonly look
   return { bytes: proxy, looks: () => looks };
 }
 
-test("JsonScanner looks at every byte at most twice, however the value is cut", () => {
+test("JsonScanner reads every byte at most twice, at every split", () => {
   const value = Buffer.from(JSON.stringify({ text: "x".repeat(500), list: [1, -2.5, true, null, { a: "\\" }] }));
   for (const size of [1, 2, 7, 100, value.length]) {
     const scanner = new JsonScanner(128);
@@ -287,12 +287,12 @@ test("JsonScanner looks at every byte at most twice, however the value is cut", 
       looks += piece.looks();
     }
     assert.equal(result, "value");
-    // A byte that begins a chunk inside a string, or ends a number, is looked at twice; none is more often.
-    assert.ok(looks <= 2 * value.length, `${looks} looks at ${value.length} bytes`);
+    // A byte that begins a chunk inside a string, or ends a number, is read twice; no byte is read more often.
+    assert.ok(looks <= 2 * value.length, `${looks} reads of ${value.length} bytes`);
   }
 });
 
-test("json() takes time linear in the bytes of a value that comes byte by byte", () => {
+test("json() takes linear time for a value that arrives byte by byte", () => {
   // A decoder that concatenates or scans again per chunk would take minutes.
   const decoder = json().decoder();
   decoder.decode(Buffer.from('"'));
@@ -300,14 +300,14 @@ test("json() takes time linear in the bytes of a value that comes byte by byte",
   assert.equal(String(decoder.decode(Buffer.from('"'))[0]).length, 200_000);
 });
 
-test("json() decodes what it encodes, however it is cut", () => {
+test("json() decodes what it encodes, at every split", () => {
   fc.assert(
     fc.property(
       fc.array(fc.jsonValue({ noUnicodeString: false }), { maxLength: 5 }),
       fc.array(fc.nat(200), { maxLength: 6 }),
       fc.constantFrom("\n", "", "  "),
       (values, places, between) => {
-        // Numbers and literals cannot stand back to back.
+        // Numbers and literals need a separator.
         const items = values.map((value) => (between === "" ? [value] : value));
         const text = items.map((value) => json().encode(value)).join("");
         const all = Buffer.from(between === "\n" ? text : text.replaceAll("\n", between));
@@ -321,7 +321,7 @@ test("json() decodes what it encodes, however it is cut", () => {
   );
 });
 
-test("json() agrees with JSON.parse on what is one value", () => {
+test("json() accepts exactly the values that JSON.parse accepts", () => {
   const text = fc.array(
     fc.constantFrom('"', "\\", "{", "}", "[", "]", ":", ",", "1", "-", ".", "e", "0", "true", "null", " ", "\n", "é"),
     { maxLength: 8 },
@@ -344,7 +344,7 @@ test("json() agrees with JSON.parse on what is one value", () => {
   );
 });
 
-test("json() makes the same of any bytes however they are cut, and throws nothing but its errors", () => {
+test("json() gives the same result for random bytes at every split, and throws only SocketErrors", () => {
   const piece = fc.oneof(
     fc.constantFrom(
       '{"a":',
@@ -371,7 +371,7 @@ test("json() makes the same of any bytes however they are cut, and throws nothin
   );
   const noise = fc
     .array(fc.oneof({ weight: 8, arbitrary: piece }, fc.constantFrom("\u{fffd}bad")), { maxLength: 12 })
-    // Half a character: what is not UTF-8.
+    // Half a character: invalid UTF-8.
     .map((pieces) =>
       Buffer.concat(pieces.map((text) => (text.endsWith("bad") ? Buffer.of(0xe2, 0x82) : Buffer.from(text)))),
     );
@@ -397,7 +397,7 @@ test("json() makes the same of any bytes however they are cut, and throws nothin
   );
 });
 
-test("json({ parse }) gives what parse returns, and calls what it refuses malformed", () => {
+test("json({ parse }) returns the result of parse, and throws malformed when parse throws", () => {
   const names: Codec<string, unknown> = json({ parse: nameOf });
   assertDecodes(names, '{"name":"Ann"}{"name":"Bob"}\n', ["Ann", "Bob"]);
   assertDecodes(names, '{"name":"Ann"}[]{"name":"Bob"}', ["Ann", { error: "malformed" }]);
@@ -407,17 +407,19 @@ test("json({ parse }) gives what parse returns, and calls what it refuses malfor
   });
 });
 
-test("json({ parse, invalid: skip }) gives an error frame for a value that parse refuses, and goes on right behind it", () => {
+test('json({ parse, invalid: "skip" }) returns an error frame when parse throws, and continues directly after the value', () => {
   const names: Codec<string | SocketError, unknown> = json({ parse: nameOf, invalid: "skip" });
   assertDecodes(names, '{"name":"Ann"} 1 {"name":"Bob"}nonsense\n2', ["Ann", INVALID, "Bob", INVALID, INVALID]);
 });
 
-test("json({ parse, invalid: skip }) goes on at the next LF or { after a SyntaxError of parse's", () => {
+test('json({ parse, invalid: "skip" }) continues at the next LF or { after a SyntaxError of parse', () => {
   const names: Codec<string | SocketError, unknown> = json({ parse: nameOf, invalid: "skip" });
   assertDecodes(names, '"\\q" 01 02\n{"name":"Ann"} [1.] 3 {"name":"Bob"}', [INVALID, "Ann", INVALID, "Bob"]);
 });
 
-/** The errors of a stream, thrown or as frames, however it is cut: their texts without the beginning, and their offsets. */
+/**
+ * The errors of a stream, thrown or as frames, at every split: their texts without the beginning, and their offsets.
+ */
 function errorsOf(
   codec: Codec<unknown, unknown>,
   sample: Uint8Array | string,
@@ -446,7 +448,7 @@ function errorsOf(
   return whole ?? [];
 }
 
-test("json() says what is wrong and at which byte of the stream, thrown or as a frame, by values or by lines", () => {
+test("json() errors name the reason and the byte of the stream, thrown or as frames, with both framings", () => {
   const before = '{"é":1}\n';
   const at = Buffer.byteLength(before);
   const cases: readonly [text: string | Buffer, reason: string, offset: number][] = [
@@ -464,15 +466,15 @@ test("json() says what is wrong and at which byte of the stream, thrown or as a 
     ['["\\\t"]', "a string has a control character", 3],
     ["[[[[1]]]]", "nesting exceeds limit 3 (option depthMax)", 3],
     ['{"a":{"b":{"c":{}}}}', "nesting exceeds limit 3 (option depthMax)", 15],
-    ["\u{feff}{}", "expected a value, not 0xEF, with which a byte order mark begins", 0],
+    ["\u{feff}{}", "expected a value, not a byte order mark (0xEF)", 0],
     ["\x1e{}", "expected a value, not 0x1E, the record separator of RFC 7464", 0],
     ["[\x1e]", "expected a value or ]", 1],
-    ['["é", "\\q"]', "a string has an escape that JSON does not have", 8],
-    ['"\\u12g4" ', "a string has an escape that JSON does not have", 1],
-    ['{"\\"":"1", "\\u00e9":[01]} ', "a number is not written as JSON writes it", 21],
-    ["[-1, 1.2.3]", "a number is not written as JSON writes it", 5],
-    ["[1, NaN]", "a number is not written as JSON writes it", 4],
-    ["-Infinity ", "a number is not written as JSON writes it", 0],
+    ['["é", "\\q"]', "a string has an invalid escape", 8],
+    ['"\\u12g4" ', "a string has an invalid escape", 1],
+    ['{"\\"":"1", "\\u00e9":[01]} ', "a number is not valid JSON", 21],
+    ["[-1, 1.2.3]", "a number is not valid JSON", 5],
+    ["[1, NaN]", "a number is not valid JSON", 4],
+    ["-Infinity ", "a number is not valid JSON", 0],
     [Buffer.from('["\xe9"]', "latin1"), "the value is not UTF-8", 0],
   ];
   for (const [text, reason, offset] of cases) {
@@ -487,7 +489,7 @@ test("json() says what is wrong and at which byte of the stream, thrown or as a 
   }
 });
 
-test("json() says where the value begins that is too long, refused or cut off", () => {
+test("json() errors name the start of a value that is too long, rejected or truncated", () => {
   const texts: readonly [codec: Codec<unknown, unknown>, stream: string, text: string, offset: number][] = [
     [json({ bytesMax: 4 }), '"é" [1, 2]', "the value at byte 5 exceeds limit 4 bytes (option bytesMax)", 5],
     [
@@ -506,7 +508,7 @@ test("json() says where the value begins that is too long, refused or cut off", 
     assert.deepEqual(errorsOf(codec, stream), [[text, offset]], stream);
 });
 
-test("json() counts bytes from the first one that it was given, also behind errors that are frames", () => {
+test("json() errors count bytes from the first decoded byte, also after error frames", () => {
   assert.deepEqual(errorsOf(skipping, '{"é":1}x\n  y {"b":]\n'), [
     ["at byte 8, expected a value", 8],
     ["at byte 12, expected a value", 12],
@@ -514,7 +516,7 @@ test("json() counts bytes from the first one that it was given, also behind erro
   ]);
 });
 
-test("json() goes on after a bad byte whatever its limits are: each step takes a byte", () => {
+test('json({ invalid: "skip" }) consumes a byte with each step at every limit', () => {
   const scalars = json({ depthMax: 0, invalid: "skip" });
   assertDecodes(scalars, '1 "a" true\n', [1, "a", true]);
   assertDecodes(scalars, "{", [INVALID] as never);
@@ -522,7 +524,7 @@ test("json() goes on after a bad byte whatever its limits are: each step takes a
   assertDecodes(json({ depthMax: 0 }), "1 {", [1, { error: "malformed" }] as never);
 });
 
-test('json({ framing: "lines" }) takes a line for right or wrong as a whole', () => {
+test('json({ framing: "lines" }) accepts or rejects a line as a whole', () => {
   const ndjson = json({ framing: "lines" });
   assertDecodes(ndjson, '{"a":1}\n [2] \r\n\n \t\r\n"é"\nnull', [{ a: 1 }, [2], "é", null]);
   const wrong = [
@@ -544,7 +546,7 @@ test('json({ framing: "lines" }) takes a line for right or wrong as a whole', ()
     }
     assertDecodes(going, `[1]\n${line}`, [[1], INVALID] as never);
   }
-  // A value over several lines is no line of any.
+  // A value over several lines is invalid.
   assertDecodes(json({ framing: "lines", invalid: "skip" }), "[1,\n2]\n3\n", [INVALID, INVALID, 3] as never);
   assertDecodes(json({ framing: "lines", invalid: "skip", parse: nameOf }), '5\n{"name":"Ann"}\n', [
     INVALID,
@@ -552,7 +554,7 @@ test('json({ framing: "lines" }) takes a line for right or wrong as a whole', ()
   ] as never);
 });
 
-test('json({ framing: "lines" }) takes a line at the limit and refuses one byte more, before it ends', () => {
+test('json({ framing: "lines" }) accepts a line at the limit and rejects one byte more before the line ends', () => {
   const ndjson = json({ framing: "lines", bytesMax: 5, invalid: "skip" });
   assertDecodes(ndjson, "[1,2]\r\n12345\n", [[1, 2], 12_345]);
   assertDecodes(ndjson, "1\n[1,23]\n", [1, { error: "frame-too-long" }] as never);
@@ -565,7 +567,7 @@ test('json({ framing: "lines" }) takes a line at the limit and refuses one byte 
 
 const WORDS = ["NaN", "Infinity", "-Infinity"];
 
-test("json({ parse }) gets the texts as they came, also with the words that Python's json writes", () => {
+test("json({ parse }) passes the original text to parse, also with NaN and Infinity of Python", () => {
   const texts: Codec<string, unknown> = json({ parse: (text) => text });
   const values = [
     ...WORDS,
@@ -583,7 +585,7 @@ test("json({ parse }) gets the texts as they came, also with the words that Pyth
   );
 });
 
-test("json() refuses the words that Python's json writes, and others like them with any parse", () => {
+test("json() rejects NaN and Infinity, and other such words with any parse", () => {
   for (const word of WORDS) {
     for (const text of [`${word}\n`, `[${word}]`, `{"a":${word}}`]) {
       assertDecodes(json(), text, [{ error: "malformed" }]);

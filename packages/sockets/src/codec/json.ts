@@ -7,56 +7,68 @@ import { asFrame, jsonError, jsonTooLong, jsonTruncated, parseJson } from "./jso
 import { JsonLinesDecoder } from "./json-lines-decoder.ts";
 import { isWhiteSpace, JsonScanner } from "./json-scanner.ts";
 
-/** What JSON can say. */
+/** Any JSON value. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 /** Options for {@link json}. */
 export interface JsonOptions<T = JsonValue> {
-  /** Longest value accepted, in bytes: at least 1. With `framing: "lines"` of the line from there on. @default 1048576 */
+  /**
+   * Longest value, in bytes, at least 1. With `framing: "lines"`: the value and the rest of its line.
+   *
+   * @default 1048576
+   */
   readonly bytesMax?: number | undefined;
-  /** Deepest nesting accepted: 0 takes neither objects nor arrays. @default 128 */
+  /** Deepest nesting. 0 accepts neither objects nor arrays. @default 128 */
   readonly depthMax?: number | undefined;
   /**
-   * Where values end: each by itself, with or without white space between them (`values`), or one a line, as NDJSON and
-   * JSON Lines have it (`lines`). Then a line is right or wrong as a whole: `bad {"x":1} tail` gives no value, and neither
-   * does one that is written over several lines. Blank lines are left out. @default "values"
+   * How values are separated. `values`: by their own syntax, with or without white space between them. `lines`: one
+   * value per line, as in NDJSON and JSON Lines. A line is then valid or invalid as a whole: `bad {"x":1} tail` gives
+   * no value, and a value must not span several lines. Blank lines are skipped.
+   *
+   * @default "values"
    */
   readonly framing?: "values" | "lines" | undefined;
   /**
-   * What is not JSON is an error that ends the stream (`fail`), or it gives one {@link SocketError} frame and reading
-   * goes on (`skip`): with `framing: "lines"` behind the line, else at the next LF or `{`, whichever comes first. So a
-   * value inside of what is wrong may come out as one of its own. @default "fail"
+   * What to do with invalid JSON. `fail`: an error ends the stream. `skip`: one {@link SocketError} frame is returned
+   * and decoding continues: after the line with `framing: "lines"`, otherwise at the next LF or `{`. So part of an
+   * invalid value may be decoded as a value.
+   *
+   * @default "fail"
    */
   readonly invalid?: "fail" | "skip" | undefined;
   /**
-   * Makes the frame from the text of a value, or throws: then the value is `malformed`, with what was thrown as the
-   * `cause`. With `invalid: "skip"` such a value gives an error frame, and reading goes on right behind it; after a
-   * `SyntaxError`, as behind anything else that is not JSON.
+   * Converts the text of a value to a frame. An exception makes the value `malformed`, with the exception as the
+   * `cause`. With `invalid: "skip"` the value gives an error frame and decoding continues directly after it. A
+   * `SyntaxError` counts as invalid JSON: see `invalid`.
    *
-   * The text follows JSON's grammar, but its numbers and escapes are not checked, and `NaN`, `Infinity` and `-Infinity`
-   * may stand where numbers do: Python's `json` writes them, and `JSON.parse` refuses them. @default JSON.parse
+   * The text follows JSON's grammar, but its numbers and escapes are not checked. It may contain `NaN`, `Infinity` and
+   * `-Infinity` in place of numbers: Python's `json` writes them, and `JSON.parse` rejects them.
+   *
+   * @default JSON.parse
    */
   readonly parse?: ((text: string) => T) | undefined;
 }
 
 const NO_BYTES = Buffer.alloc(0);
-/** Larger chunks are not turned into text at once. */
+/** Larger chunks are not converted to text as a whole. */
 const TEXT_BYTES_MAX = 1024 * 1024;
 const LF = 0x0a;
 const BRACE = 0x7b;
 
 /**
- * JSON values one after another: a line each, with white space between or back to back. Written a line each.
+ * A sequence of JSON values: one per line, separated by white space, or back to back. Encoding writes one value per
+ * line.
  *
- * The decoder throws `frame-too-long` when a value exceeds `bytesMax`, and nothing past the limit is stored;
- * `malformed` for what is not JSON, not UTF-8 or nested too deeply; `frame-truncated` when the stream ends in a value.
- * The text says why, and it and `offset` where: in bytes from the first one that the decoder was given. A byte order mark
- * and the record separators of RFC 7464 are not JSON. A lone surrogate that is written as an escape is passed on.
+ * The decoder throws `frame-too-long` when a value exceeds `bytesMax`, and buffers no byte past the limit. It throws
+ * `malformed` for invalid JSON, invalid UTF-8 and nesting above `depthMax`, and `frame-truncated` when the stream ends
+ * inside a value. The text has the reason. The text and `offset` have the position, in bytes from the first one that
+ * was decoded. A byte order mark and the record separators of RFC 7464 are not JSON. A lone surrogate that is written
+ * as an escape is accepted.
  *
- * Frames are of the type that `parse` returns. A type argument without a `parse` is not checked.
+ * Frames have the type that `parse` returns. A type argument without `parse` is not checked.
  *
- * @throws {RangeError} when a limit is not a whole number, or `bytesMax` is below 1, which holds no value.
- * @throws {TypeError} when `framing` or `invalid` is none of those that there are.
+ * @throws {RangeError} when a limit is not a whole number, or `bytesMax` is below 1.
+ * @throws {TypeError} when `framing` or `invalid` has an unknown value.
  *
  * @example
  * ```ts
@@ -97,13 +109,13 @@ export function json<T>(options: JsonOptions<T> = {}): Codec<T | SocketError, un
     decoder: () => (framing === "lines" ? new JsonLinesDecoder(setting) : new JsonDecoder(setting)),
     encode: (value) => {
       const text = JSON.stringify(value);
-      if (text === undefined) throw new TypeError("value must be one that JSON can say");
+      if (text === undefined) throw new TypeError("value must be one that JSON can represent");
       return `${text}\n`;
     },
   };
 }
 
-/** @internal What a decoder needs of the options. */
+/** @internal The validated options of a decoder. */
 export interface JsonSetting<T> {
   readonly bytesMax: number;
   readonly depthMax: number;
@@ -116,16 +128,16 @@ class JsonDecoder<T> implements Decoder<T | SocketError> {
   readonly #skipsInvalid: boolean;
   readonly #parse: (text: string) => T;
   readonly #scanner: JsonScanner;
-  /** The chunk in work and where it goes on. */
+  /** The current chunk and the position in it. */
   #chunk: Buffer = NO_BYTES;
   #position = 0;
-  /** Where the chunk begins, in bytes of the stream. */
+  /** Offset of the chunk in the stream. */
   #chunkOffset = 0;
-  /** The chunk as text, a character a byte, once a value of ASCII is found in it: cheaper than a text per value. */
+  /** The chunk as Latin-1 text, created for the first ASCII value in it: cheaper than one text per value. */
   #text: string | undefined;
-  /** What the chunks before had of the value in work. */
+  /** The part of the current value in earlier chunks. */
   readonly #begun: ByteQueue = new ByteQueue();
-  /** Chunks that came while `framesMax` kept earlier ones from being decoded. */
+  /** Chunks that wait because `framesMax` was reached. */
   #later: Buffer[] = [];
   #isSkipping = false;
   #error: SocketError | undefined;
@@ -158,7 +170,7 @@ class JsonDecoder<T> implements Decoder<T | SocketError> {
           this.#step(frames);
         }
         const next = this.#later.shift();
-        // A chunk that is done with is let go at once, not with the next one.
+        // Release a finished chunk at once, not with the next one.
         this.#begin(next ?? NO_BYTES);
         if (next === undefined) break;
       }
@@ -192,7 +204,7 @@ class JsonDecoder<T> implements Decoder<T | SocketError> {
     return rest;
   }
 
-  /** Where the value in work begins, in bytes of the stream. */
+  /** Offset of the current value in the stream. */
   get #valueOffset(): number {
     return this.#chunkOffset + this.#position - this.#begun.length;
   }
@@ -204,7 +216,7 @@ class JsonDecoder<T> implements Decoder<T | SocketError> {
     this.#text = undefined;
   }
 
-  /** Goes on to the end of the white space, of the value, of what is skipped, or of the chunk. */
+  /** Continues to the end of the white space, the value, the skipped part, or the chunk. */
   #step(frames: (T | SocketError)[]): void {
     if (this.#isSkipping) {
       this.#skip();
@@ -222,7 +234,8 @@ class JsonDecoder<T> implements Decoder<T | SocketError> {
       this.#value(frames, end);
     } else if (result === "invalid") {
       const error = (): SocketError => jsonError(this.#scanner.reason, this.#chunkOffset + end);
-      // What cannot begin a value is passed by, also a `{`, at which reading would resume: each step takes a byte.
+      // Skip a byte that cannot begin a value, even `{` (for example with `depthMax: 0`), at which decoding would
+      // resume: each step must consume a byte.
       this.#position = bytes === 0 ? end + 1 : end;
       this.#refuse(frames, this.#skipsInvalid ? asFrame(error) : error());
     } else {
@@ -232,7 +245,7 @@ class JsonDecoder<T> implements Decoder<T | SocketError> {
     }
   }
 
-  /** The value in work ends before `end`. */
+  /** The current value ends before `end`. */
   #value(frames: (T | SocketError)[], end: number): void {
     const offset = this.#valueOffset;
     const text = this.#textTo(end);
@@ -258,7 +271,7 @@ class JsonDecoder<T> implements Decoder<T | SocketError> {
     frames.push(frame);
   }
 
-  /** The text of the value in work, which ends before `end`; `undefined` when it is not UTF-8. */
+  /** Returns the text of the current value, which ends before `end`, or `undefined` when it is not UTF-8. */
   #textTo(end: number): string | undefined {
     const { hasHighBytes } = this.#scanner;
     if (this.#begun.length === 0 && !hasHighBytes && this.#chunk.length <= TEXT_BYTES_MAX) {

@@ -5,7 +5,7 @@ import { SocketError } from "../errors.ts";
 import { assertDecodes, cutAt, decodeAll } from "../testing/mod.ts";
 import { type LengthPrefixedOptions, lengthPrefixed } from "./length-prefixed.ts";
 
-/** Bytes as the table in our notes writes them: words of hex, and text in quotes. */
+/** Bytes from hex words and quoted text. */
 function bytes(notation: string): Buffer {
   const words = notation.match(/"[^"]*"|[0-9a-f]+/g) ?? [];
   return Buffer.concat(
@@ -13,23 +13,23 @@ function bytes(notation: string): Buffer {
   );
 }
 
-/** Frames come out of the comparison as hex. */
+/** Frames are compared as hex. */
 const hex = (notation: string): Uint8Array => bytes(notation).toString("hex") as unknown as Uint8Array;
 
 function assertFrames(options: LengthPrefixedOptions, input: string, frames: readonly string[]): void {
   assertDecodes(lengthPrefixed(options), bytes(input), frames.map(hex));
 }
 
-test("lengthPrefixed() decodes nothing from nothing", () => {
+test("lengthPrefixed() decodes no frame from an empty stream", () => {
   assertFrames({}, "", []);
 });
 
-test("lengthPrefixed() decodes one frame in either order of bytes", () => {
+test("lengthPrefixed() decodes a frame in both byte orders", () => {
   assertFrames({}, '00000009 "abcdefghi"', ['"abcdefghi"']);
   assertFrames({ endian: "little" }, '09000000 "abcdefghi"', ['"abcdefghi"']);
 });
 
-test("lengthPrefixed() decodes frames one after another", () => {
+test("lengthPrefixed() decodes consecutive frames", () => {
   assertFrames({}, '00000009 "abcdefghi" 00000003 "123" 0000000b "hello world"', [
     '"abcdefghi"',
     '"123"',
@@ -37,7 +37,7 @@ test("lengthPrefixed() decodes frames one after another", () => {
   ]);
 });
 
-test("lengthPrefixed() gives a frame with the chunk that completes it, not before and not after", () => {
+test("lengthPrefixed() returns a frame with the chunk that completes it", () => {
   const decoder = lengthPrefixed().decoder();
   const chunks = ["0000", "0009", '"abc"', '"defghi"', "", '00000003 "12"', '"3" 0000000b "hello world" 00'];
   const counts = chunks.map((chunk) => decoder.decode(bytes(chunk)).length);
@@ -45,12 +45,12 @@ test("lengthPrefixed() gives a frame with the chunk that completes it, not befor
   assert.deepEqual([...decoder.rest()], [0]);
 });
 
-test("lengthPrefixed() delivers empty frames", () => {
+test("lengthPrefixed() returns empty frames", () => {
   assertFrames({}, '00000000 00000001 "a" 00000000', ["", '"a"', ""]);
   assertFrames({ lengthBytes: 1 }, "00 00 00", ["", "", ""]);
 });
 
-test("lengthPrefixed() tells an end in the header from an end in the payload, and carries what there was", () => {
+test("lengthPrefixed() distinguishes an end in the header from an end in the payload, with partial", () => {
   for (const [input, part] of [
     ["0000", "header"],
     ["00", "header"],
@@ -70,7 +70,7 @@ test("lengthPrefixed() tells an end in the header from an end in the payload, an
   ] as never);
 });
 
-test("lengthPrefixed() takes a frame at the limit and refuses one byte more at its header", () => {
+test("lengthPrefixed() accepts a frame at the limit and rejects one byte more at its header", () => {
   assertFrames({ bytesMax: 5 }, '00000005 "abcde"', ['"abcde"']);
   const decoder = lengthPrefixed({ bytesMax: 5 }).decoder();
   assert.throws(() => decoder.decode(bytes("00000006")), {
@@ -83,13 +83,13 @@ test("lengthPrefixed() takes a frame at the limit and refuses one byte more at i
   ] as never);
 });
 
-test("lengthPrefixed() has a limit of 8 MiB of its own", () => {
+test("lengthPrefixed() has a default limit of 8 MiB", () => {
   assert.deepEqual(lengthPrefixed().decoder().decode(bytes("00800000")), []);
   assert.throws(() => lengthPrefixed().decoder().decode(bytes("00800001")), { code: "frame-too-long" });
   assert.throws(() => lengthPrefixed().decoder().decode(bytes("ffffffff")), { code: "frame-too-long" });
 });
 
-test("lengthPrefixed() leaves exactly the too long frame out with tooLong: skip", () => {
+test('lengthPrefixed({ tooLong: "skip" }) skips exactly the long frame', () => {
   const options = { bytesMax: 3, tooLong: "skip" } as const;
   assertFrames(options, '00000001 "a" 00000004 "bbbb" 00000003 "ccc" 00000000 00000005 "ddddd"', ['"a"', '"ccc"', ""]);
   assertFrames({ ...options, offset: 2, lengthBytes: 1 }, '"xx" 04 "bbbb" "yy" 01 "c"', ['"c"']);
@@ -99,7 +99,7 @@ test("lengthPrefixed() leaves exactly the too long frame out with tooLong: skip"
   ] as never);
 });
 
-test("lengthPrefixed() keeps nothing of a frame that it leaves out", () => {
+test('lengthPrefixed({ tooLong: "skip" }) buffers nothing of a skipped frame', () => {
   const decoder = lengthPrefixed({ bytesMax: 3, tooLong: "skip" }).decoder();
   assert.deepEqual(decoder.decode(bytes('00000008 "bbbb"')), []);
   assert.equal(decoder.rest().length, 0);
@@ -117,22 +117,22 @@ test("lengthPrefixed() decodes lengths of 1, 2, 3 and 8 bytes", () => {
   assertFrames({ lengthBytes: 8, endian: "little" }, '0300000000000000 "abc"', ['"abc"']);
 });
 
-test("lengthPrefixed() decodes a header of its own in front of the length", () => {
+test("lengthPrefixed({ offset }) decodes other header fields before the length", () => {
   assertFrames({ offset: 4, lengthBytes: 2 }, '"zzzz" 0009 "abcdefghi"', ['"abcdefghi"']);
 });
 
-test("lengthPrefixed() gives the header with the frame where nothing is skipped", () => {
+test("lengthPrefixed({ skip: 0 }) returns the header with the frame", () => {
   assertFrames({ offset: 2, lengthBytes: 2, skip: 0, adjustment: 0 }, '"xx" 0009 "abcdefghi" "yy" 0003 "123"', [
     '"xx" 0009 "abcdefghi"',
     '"yy" 0003 "123"',
   ]);
 });
 
-test("lengthPrefixed() decodes a field behind the length that the length does not count", () => {
+test("lengthPrefixed({ adjustment }) decodes a field after the length that it does not include", () => {
   assertFrames({ lengthBytes: 3, adjustment: 1, skip: 4 }, '00000b 0c "Hello world"', ['"Hello world"']);
 });
 
-test("lengthPrefixed() decodes lengths that count their own header", () => {
+test("lengthPrefixed({ adjustment }) decodes lengths that include their own header", () => {
   assertFrames({ lengthBytes: 2, adjustment: -2 }, '000b "abcdefghi" 0005 "123" 000d "hello world" 0002', [
     '"abcdefghi"',
     '"123"',
@@ -141,7 +141,7 @@ test("lengthPrefixed() decodes lengths that count their own header", () => {
   ]);
 });
 
-test("lengthPrefixed() calls a length below its own header malformed", () => {
+test("lengthPrefixed() throws malformed for a length smaller than its own header", () => {
   for (const input of ["0001", "0000"]) {
     assertDecodes(lengthPrefixed({ lengthBytes: 2, adjustment: -2 }), bytes(`0003 "a" ${input} "b"`), [
       hex('"a"'),
@@ -152,7 +152,7 @@ test("lengthPrefixed() calls a length below its own header malformed", () => {
   assertFrames({ lengthBytes: 1, skip: 4 }, '03 "abc"', [""]);
 });
 
-test("lengthPrefixed() refuses a length that no number holds exactly", () => {
+test("lengthPrefixed() rejects a length above 2^53", () => {
   const most = lengthPrefixed({ lengthBytes: 8, bytesMax: Number.MAX_SAFE_INTEGER });
   assert.deepEqual(most.decoder().decode(bytes("001fffffffffffff")), []);
   assert.throws(() => most.decoder().decode(bytes("0020000000000000")), { code: "frame-too-long" });
@@ -167,7 +167,7 @@ function encoded(frame: Uint8Array, options?: LengthPrefixedOptions): Buffer {
   return Buffer.concat((Array.isArray(parts) ? parts : [parts]) as Uint8Array[]);
 }
 
-test("lengthPrefixed() encodes the length in front of the frame", () => {
+test("lengthPrefixed() encodes the length before the frame", () => {
   const frame = Buffer.from("abcdefghi");
   assert.deepEqual(encoded(frame), bytes('00000009 "abcdefghi"'));
   assert.deepEqual(encoded(new Uint8Array(frame).subarray(1, 3)), bytes('00000002 "bc"'));
@@ -179,7 +179,7 @@ test("lengthPrefixed() encodes the length in front of the frame", () => {
   assert.deepEqual(encoded(new Uint8Array(0)), bytes("00000000"));
 });
 
-test("lengthPrefixed() does not encode a frame beyond its limit", () => {
+test("lengthPrefixed() does not encode a frame above its limit", () => {
   const codec = lengthPrefixed({ bytesMax: 5 });
   assert.equal(encoded(Buffer.from("abcde"), { bytesMax: 5 }).length, 9);
   assert.throws(() => codec.encode(Buffer.from("abcdef")), {
@@ -188,7 +188,7 @@ test("lengthPrefixed() does not encode a frame beyond its limit", () => {
   });
 });
 
-test("lengthPrefixed() clips its limit to what the field can say", () => {
+test("lengthPrefixed() lowers its limit to the maximum of the length field", () => {
   for (const [adjustment, bytesMax] of [
     [-1, 254],
     [0, 255],
@@ -203,17 +203,17 @@ test("lengthPrefixed() clips its limit to what the field can say", () => {
   }
 });
 
-test("lengthPrefixed() does not encode a frame shorter than what its length leaves out", () => {
+test("lengthPrefixed() does not encode a frame shorter than its adjustment", () => {
   const options = { adjustment: 4 };
   assert.deepEqual(encoded(Buffer.from("abcd"), options), bytes('00000000 "abcd"'));
   assert.throws(() => lengthPrefixed(options).encode(Buffer.from("abc")), { code: "malformed" });
 });
 
-test("lengthPrefixed() does not encode where the header before the length is not known", () => {
+test("lengthPrefixed({ offset }) does not encode", () => {
   assert.throws(() => lengthPrefixed({ offset: 1 }).encode(Buffer.from("a")), TypeError);
 });
 
-test("lengthPrefixed() refuses options that mean nothing", () => {
+test("lengthPrefixed() refuses invalid options", () => {
   const wrong = [
     { lengthBytes: 5 },
     { lengthBytes: 0 },
@@ -230,13 +230,13 @@ test("lengthPrefixed() refuses options that mean nothing", () => {
   }
 });
 
-test("lengthPrefixed() hands over what it did not decode, for another codec", () => {
+test("lengthPrefixed() returns undecoded bytes in rest(), for another codec", () => {
   const decoder = lengthPrefixed().decoder();
   assert.equal(decoder.decode(bytes('00000001 "a" 00000001 "b" "text"'), 1).length, 1);
   assert.deepEqual(Buffer.from(decoder.rest()), bytes('00000001 "b" "text"'));
 });
 
-test("lengthPrefixed() decodes what it encodes, however it is cut", () => {
+test("lengthPrefixed() decodes what it encodes, at every split", () => {
   const layouts = fc.record(
     {
       lengthBytes: fc.constantFrom(2, 3, 4, 8),
@@ -264,7 +264,7 @@ test("lengthPrefixed() decodes what it encodes, however it is cut", () => {
   );
 });
 
-test("lengthPrefixed() makes the same of any bytes however they are cut, and throws nothing but its errors", () => {
+test("lengthPrefixed() gives the same result for random bytes at every split, and throws only SocketErrors", () => {
   const layouts = fc.record(
     {
       lengthBytes: fc.constantFrom(1, 1, 1, 2, 3, 4, 8),
@@ -294,7 +294,7 @@ test("lengthPrefixed() makes the same of any bytes however they are cut, and thr
   );
 });
 
-/** Whether any frame can have the layout: the others are refused. */
+/** Whether any frame can have the layout. Other layouts must be refused. */
 function isPossible(options: LengthPrefixedOptions): boolean {
   const { lengthBytes = 4, offset = 0, adjustment = 0, skip = 0, bytesMax = 1_000 } = options;
   return (
@@ -302,7 +302,7 @@ function isPossible(options: LengthPrefixedOptions): boolean {
   );
 }
 
-test("lengthPrefixed() refuses a layout that no frame can have, and takes one that a single frame can", () => {
+test("lengthPrefixed() refuses a layout that no frame can have, and accepts one that a single frame can", () => {
   for (const [works, wrong] of [
     [
       { skip: 5, bytesMax: 1 },
@@ -322,13 +322,13 @@ test("lengthPrefixed() refuses a layout that no frame can have, and takes one th
   }
 });
 
-test("lengthPrefixed() never asks for memory that a peer only announces", () => {
+test("lengthPrefixed() allocates no memory for bytes that have not arrived", () => {
   const before = process.memoryUsage().arrayBuffers;
   const decoders = Array.from({ length: 100 }, () => lengthPrefixed().decoder());
   for (const decoder of decoders) assert.deepEqual(decoder.decode(bytes("00800000 00")), []);
   assert.ok(process.memoryUsage().arrayBuffers - before < 8 * 1024 * 1024);
 });
 
-test("lengthPrefixed() names its errors SocketError", () => {
+test("lengthPrefixed() throws errors with the name SocketError", () => {
   assert.throws(() => lengthPrefixed({ bytesMax: 1 }).decoder().decode(bytes("00000002")), SocketError);
 });

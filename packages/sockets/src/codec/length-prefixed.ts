@@ -3,24 +3,24 @@ import { JOINED_BYTES_MAX } from "../joined-parts.ts";
 import { checkChoice, checkLimit } from "./check-limit.ts";
 import type { Codec } from "./codec.ts";
 import { copiedIf } from "./copied.ts";
-import { frameTooLong, offsetNotSayable, SizedDecoder, type SizedLimits, type SizedOptions } from "./sized-decoder.ts";
+import { frameTooLong, offsetUnsupported, SizedDecoder, type SizedLimits, type SizedOptions } from "./sized-decoder.ts";
 
 /**
- * The layout of a frame: `offset` bytes of a header of its own, a length of `lengthBytes`, then length + `adjustment`
- * bytes. The defaults are a 4-byte length in network order in front of the payload.
+ * The layout of a frame: `offset` bytes of other header fields, a length field of `lengthBytes`, then length +
+ * `adjustment` bytes. By default a frame is a 4-byte length in network byte order and the payload.
  */
 export interface LengthPrefixedOptions extends SizedOptions {
-  /** Bytes of the length field. @default 4 */
+  /** Size of the length field, in bytes. @default 4 */
   readonly lengthBytes?: 1 | 2 | 3 | 4 | 8 | undefined;
-  /** Which end of the length field comes first: "big", the high byte, is network order. @default "big" */
+  /** Byte order of the length field; "big" is network byte order. @default "big" */
   readonly endian?: "big" | "little" | undefined;
-  /** Bytes before the length field. @default 0 */
+  /** Number of bytes before the length field. @default 0 */
   readonly offset?: number | undefined;
-  /** Added to the field's value: negative when the length counts its own header. @default 0 */
+  /** Added to the value of the length field. Negative when the length includes the header. @default 0 */
   readonly adjustment?: number | undefined;
-  /** Bytes left out at the front of each frame. @default offset + lengthBytes */
+  /** Number of bytes to remove from the front of each frame. @default offset + lengthBytes */
   readonly skip?: number | undefined;
-  /** Largest value + adjustment accepted, in bytes. @default 8388608 */
+  /** Largest length + `adjustment`, in bytes. @default 8388608 */
   readonly bytesMax?: number | undefined;
 }
 
@@ -30,22 +30,25 @@ interface Layout extends SizedLimits {
   readonly offset: number;
   readonly adjustment: number;
   readonly skip: number;
-  /** The length is 4 bytes in network order. */
+  /** Whether the length is 4 bytes in network byte order. */
   readonly isUInt32BE: boolean;
-  /** And there is nothing else about a frame. */
+  /** Whether the layout also has no other parts. */
   readonly isPlain: boolean;
 }
 
 const UINT32_BYTES = 4;
 
 /**
- * Frames with their length in front. Received frames share memory with what arrived, unless `copy` is set.
+ * Frames after a length field. Decoded frames share memory with the chunk, unless `copy` is set.
  *
- * The decoder throws `frame-too-long` at the header, before anything of the frame is stored; `malformed` for a length
- * below its own header; `frame-truncated` with `partial` when the stream ends inside a frame.
+ * The decoder throws `frame-too-long` at the header, before it buffers the frame. It throws `malformed` for a length
+ * that is smaller than its own header, and `frame-truncated` with `partial` when the stream ends inside a frame.
  *
- * @throws {RangeError} when a number is not whole or out of its range, or when no frame can have the layout: none is short
- * enough for `bytesMax`, or long enough for `skip`.
+ * With an `offset` the codec only decodes, because the header before the length is unknown.
+ *
+ * @throws {RangeError} when a number is not whole or out of range, or when no frame can have the layout: every frame
+ * would be above `bytesMax` or shorter than `skip`.
+ * @throws {TypeError} when `endian` or `tooLong` has an unknown value.
  *
  * @example
  * ```ts
@@ -93,7 +96,7 @@ class LengthPrefixedDecoder extends SizedDecoder {
     return this.#headerBytes;
   }
 
-  /** What is left out at the front may be more or less than the header. */
+  /** `skip` may be smaller or larger than the header. */
   protected override frameAt(bytes: Buffer, at: number, headerBytes: number): Uint8Array {
     return bytes.subarray(at + this.#layout.skip, at + headerBytes + this.bodyBytes);
   }
@@ -104,14 +107,17 @@ class LengthPrefixedDecoder extends SizedDecoder {
     let length = 0;
     for (let i = 0; i < lengthBytes; i += 1) {
       const byte = bytes[at + (endian === "big" ? i : lengthBytes - 1 - i)] as number;
-      // Not shifts: they are 32 bits wide, and a length may have 53.
+      // Multiply: shifts are limited to 32 bits, and a length can have 53.
       length = length * 256 + byte;
     }
     return length;
   }
 }
 
-/** For the usual layout a loop of its own, which takes two thirds of the time; it stops at what is no plain frame. */
+/**
+ * A special loop for the default layout, which takes two thirds of the time. It leaves all other frames to the general
+ * decoder.
+ */
 class UInt32PrefixedDecoder extends LengthPrefixedDecoder {
   readonly #bytesMax: number;
 
@@ -162,15 +168,15 @@ function encodeAll(layout: Layout, frames: readonly Uint8Array[]): Uint8Array | 
   return joined;
 }
 
-/** What the length field of a frame says. It fits the field, as `bytesMax` does. */
+/** Returns the value of a frame's length field. It fits into the field, because `bytesMax` does. */
 function lengthOf({ offset, adjustment, bytesMax }: Layout, frame: Uint8Array): number {
   const value = frame.length - adjustment;
-  if (offset > 0 || value < 0 || frame.length > bytesMax) throw notSayable(offset, adjustment, bytesMax, frame);
+  if (offset > 0 || value < 0 || frame.length > bytesMax) throw cannotEncode(offset, adjustment, bytesMax, frame);
   return value;
 }
 
-function notSayable(offset: number, adjustment: number, bytesMax: number, { length }: Uint8Array): Error {
-  if (offset > 0) return offsetNotSayable();
+function cannotEncode(offset: number, adjustment: number, bytesMax: number, { length }: Uint8Array): Error {
+  if (offset > 0) return offsetUnsupported();
   if (length > bytesMax) return frameTooLong("write", length, bytesMax);
   const text = `Cannot write frame: length ${length} is below its adjustment ${adjustment}`;
   return new SocketError("malformed", text, { operation: "encode" });
@@ -193,14 +199,14 @@ function toLayout(options: LengthPrefixedOptions): Layout {
     throw new RangeError(`lengthBytes must be 1, 2, 3, 4 or 8: ${lengthBytes}`);
   for (const [name, value] of Object.entries({ offset, skip, bytesMax })) checkLimit(name, value);
   if (!Number.isSafeInteger(adjustment)) throw new RangeError(`adjustment must be a whole number: ${adjustment}`);
-  // A frame of more than the field can say cannot be written.
-  const sayable = Math.min(256 ** lengthBytes - 1, Number.MAX_SAFE_INTEGER) + adjustment;
-  const limits = { bytesMax: Math.min(bytesMax, sayable), tooLong };
+  // The length field limits the size of a frame.
+  const fieldMax = Math.min(256 ** lengthBytes - 1, Number.MAX_SAFE_INTEGER) + adjustment;
+  const limits = { bytesMax: Math.min(bytesMax, fieldMax), tooLong };
   if (limits.bytesMax < Math.max(0, adjustment)) {
     throw new RangeError(`adjustment must leave frames of 0 to ${bytesMax} bytes: ${adjustment}`);
   }
   if (skip > offset + lengthBytes + limits.bytesMax) {
-    throw new RangeError(`skip must not be more than the longest frame with its header: ${skip}`);
+    throw new RangeError(`skip must not exceed the longest frame and its header: ${skip}`);
   }
   checkChoice("endian", endian, "big", "little");
   checkChoice("tooLong", tooLong, "fail", "skip");

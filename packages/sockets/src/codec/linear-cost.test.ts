@@ -1,6 +1,6 @@
 /**
- * That decoding costs in proportion to the bytes, however they are cut. The streams are so long that a decoder which
- * searches or copies again what it has would take minutes to hours: it does not end within the test's time.
+ * Decoding takes linear time at every split. The streams are so long that a decoder that searches or copies its bytes
+ * again would take minutes to hours and exceed the time limit of the test.
  */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
@@ -14,9 +14,9 @@ import { mapped } from "./mapped.ts";
 import { netstrings } from "./netstrings.ts";
 import { varintPrefixed } from "./varint-prefixed.ts";
 
-/** One byte at a time, twice that many bytes are four times the work where it is not linear: 9 TB of copies here. */
+/** Sent one byte at a time. With quadratic cost this is 9 TB of copies. */
 const FRAME_BYTES = 4 * 1024 * 1024;
-/** Taken one by one out of one chunk: 4 TB of copies where the rest is copied for each. */
+/** Taken one at a time from one chunk. With quadratic cost this is 4 TB of copies. */
 const FRAMES = 1024 * 1024;
 
 const bytesMax = 2 * FRAME_BYTES;
@@ -57,7 +57,7 @@ async function timeOut(t: TestContext): Promise<void> {
 const lengthOf = (frame: unknown): number => (frame as { readonly length: number }).length;
 
 for (const [name, [codec, frameOf]] of Object.entries(CODECS)) {
-  test(`${name} decodes a frame of 4 MiB that comes byte by byte`, TIMEOUT, async (t) => {
+  test(`${name} decodes a frame of 4 MiB byte by byte in linear time`, TIMEOUT, async (t) => {
     const bytes = encoded(codec, frameOf(PIECE.repeat(FRAME_BYTES / PIECE.length)));
     const decoder = codec.decoder();
     const frames: unknown[] = [];
@@ -68,7 +68,7 @@ for (const [name, [codec, frameOf]] of Object.entries(CODECS)) {
     assert.deepEqual([...frames, ...decoder.end()].map(lengthOf), [FRAME_BYTES]);
   });
 
-  test(`${name} gives a million frames of one chunk one by one`, TIMEOUT, async (t) => {
+  test(`${name} returns a million frames of one chunk one at a time in linear time`, TIMEOUT, async (t) => {
     const one = encoded(codec, frameOf(PIECE));
     const decoder = codec.decoder();
     let chunk = Buffer.alloc(FRAMES * one.length, one);

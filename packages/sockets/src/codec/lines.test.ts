@@ -4,31 +4,31 @@ import { fc } from "../../../../test/seed.ts";
 import { assertDecodes, cutAt, decodeAll } from "../testing/mod.ts";
 import { lines } from "./lines.ts";
 
-test("lines() splits at LF and CRLF and delivers empty lines", () => {
+test("lines() splits at LF and CRLF and returns empty lines", () => {
   assertDecodes(lines(), "", []);
   assertDecodes(lines(), "one\ntwo\r\n\n\r\nthree\n", ["one", "two", "", "", "three"]);
 });
 
-test("lines() delivers a last line without its ending", () => {
+test("lines() returns a last line without its ending", () => {
   assertDecodes(lines(), "one\ntwo", ["one", "two"]);
   assertDecodes(lines(), "a", ["a"]);
 });
 
-test("lines() takes away one CR in front of the LF and no other", () => {
+test("lines() removes only one CR before the LF", () => {
   assertDecodes(lines(), "a\rb\r\r\n\rc\n", ["a\rb\r", "\rc"]);
 });
 
-test("lines() decodes characters that are cut between chunks", () => {
+test("lines() decodes characters that are split between chunks", () => {
   assertDecodes(lines(), "grüß\n€ 😀\r\n\u{feff}x\n", ["grüß", "€ 😀", "\u{feff}x"]);
 });
 
-test("lines() calls what is not UTF-8 malformed, after the lines before it", () => {
+test("lines() throws malformed for invalid UTF-8, after the lines before it", () => {
   for (const bad of ["ff", "c0af", "eda080", "f4908080", "e282", "80"]) {
     assertDecodes(lines(), Buffer.from(`610a${bad}0a620a`, "hex"), ["a", { error: "malformed" }] as never);
   }
 });
 
-test("lines() calls a character cut off by the end malformed", () => {
+test("lines() throws malformed for a character cut off by the end", () => {
   assertDecodes(lines(), Buffer.from("610ae282", "hex"), ["a", { error: "malformed" }] as never);
 });
 
@@ -46,7 +46,7 @@ test("lines() rejects a line one byte over the limit", () => {
   assertDecodes(lines({ bytesMax: 0 }), "a\n", [{ error: "frame-too-long" }] as never);
 });
 
-test("lines() counts bytes, not characters", () => {
+test("lines() applies bytesMax to bytes, not characters", () => {
   assertDecodes(lines({ bytesMax: 3 }), "€\n", ["€"]);
   assertDecodes(lines({ bytesMax: 2 }), "€\n", [{ error: "frame-too-long" }] as never);
 });
@@ -59,7 +59,7 @@ test("lines() names the limit and the option in its error", () => {
   });
 });
 
-test("lines() has a limit of 64 KiB of its own", () => {
+test("lines() has a default limit of 64 KiB", () => {
   const line = "x".repeat(65_536);
   assert.deepEqual(
     lines()
@@ -76,7 +76,7 @@ test("lines() has a limit of 64 KiB of its own", () => {
   );
 });
 
-test("lines() stores nothing past the limit", () => {
+test("lines() buffers nothing past the limit", () => {
   const failing = lines({ bytesMax: 5 }).decoder();
   failing.decode(Buffer.from("abcdef"));
   assert.throws(() => failing.decode(Buffer.from("g")), { code: "frame-too-long" });
@@ -86,7 +86,7 @@ test("lines() stores nothing past the limit", () => {
   assert.equal(skipping.rest().length, 0);
 });
 
-test("lines() leaves exactly the too long line out with tooLong: skip", () => {
+test('lines({ tooLong: "skip" }) skips exactly the long line', () => {
   const codec = lines({ bytesMax: 3, tooLong: "skip" });
   assertDecodes(codec, "a\nbbbb\ncc\nddddddddd\r\nee", ["a", "cc", "ee"]);
   assertDecodes(codec, "abc\r\nabcd\r\nabc\r\n", ["abc", "abc"]);
@@ -94,21 +94,21 @@ test("lines() leaves exactly the too long line out with tooLong: skip", () => {
   assertDecodes(codec, "bbbb\n", []);
 });
 
-test("lines() encodes a line with LF, and refuses what would be read as another line", () => {
+test("lines() encodes a line with LF, and refuses text that would be read as another line", () => {
   assert.equal(lines().encode("hé"), "hé\n");
   assert.equal(lines().encode(""), "\n");
   assert.equal(lines().encode("a\rb"), "a\rb\n");
   for (const line of ["a\nb", "a\r", "\r"]) assert.throws(() => lines().encode(line), TypeError);
 });
 
-test("lines() names the argument when it is to encode what is no text", () => {
+test("lines() names the argument when it is not a string", () => {
   assert.throws(() => lines().encode(5 as never), {
     name: "TypeError",
     message: "line must be a string, not of type number",
   });
 });
 
-test("lines() encodes a line with CRLF where it is told to", () => {
+test('lines({ ending: "\\r\\n" }) encodes a line with CRLF', () => {
   const codec = lines({ ending: "\r\n" });
   assert.equal(codec.encode("hé"), "hé\r\n");
   assert.throws(() => codec.encode("a\nb"), TypeError);
@@ -116,19 +116,19 @@ test("lines() encodes a line with CRLF where it is told to", () => {
   assertDecodes(codec, texts.map((text) => codec.encode(text)).join(""), texts);
 });
 
-test("lines() refuses limits that mean nothing", () => {
+test("lines() refuses invalid limits", () => {
   for (const bytesMax of [-1, 0.5, Number.NaN, "5" as unknown as number]) {
     assert.throws(() => lines({ bytesMax }), RangeError);
   }
 });
 
-test("lines() hands over what it did not decode, for another codec", () => {
+test("lines() returns undecoded bytes in rest(), for another codec", () => {
   const decoder = lines().decoder();
   assert.deepEqual(decoder.decode(Buffer.from("HELLO\nbinary\n\x00"), 1), ["HELLO"]);
   assert.equal(Buffer.from(decoder.rest()).toString(), "binary\n\x00");
 });
 
-test("lines() gives at most framesMax lines and keeps the others", () => {
+test("lines() returns at most framesMax lines and keeps the others", () => {
   const decoder = lines().decoder();
   const none = new Uint8Array(0);
   assert.deepEqual(decoder.decode(Buffer.from("a\nb\nc\n"), 2), ["a", "b"]);
@@ -138,14 +138,14 @@ test("lines() gives at most framesMax lines and keeps the others", () => {
   assert.deepEqual(decoder.end(), ["e"]);
 });
 
-test("lines() takes time linear in the bytes of a line that comes byte by byte", () => {
-  // The work is counted in the tests of ByteQueue; here a quadratic one would take minutes.
+test("lines() takes linear time for a line that arrives byte by byte", () => {
+  // The tests of ByteQueue count the work. Here a quadratic decoder would take minutes.
   const decoder = lines({ bytesMax: 200_000 }).decoder();
   for (let i = 0; i < 200_000; i += 1) decoder.decode(Buffer.from("x"));
   assert.equal(decoder.decode(Buffer.from("\n"))[0]?.length, 200_000);
 });
 
-test("lines() makes the same of any bytes however they are cut, and throws nothing but its errors", () => {
+test("lines() gives the same result for random bytes at every split, and throws only SocketErrors", () => {
   const noise = fc.array(fc.constantFrom(0x0a, 0x0a, 0x0d, 0x61, 0x62, 0xc3, 0xa9, 0xff), { maxLength: 40 });
   const options = fc.record({
     bytesMax: fc.constantFrom(0, 1, 2, 5, 100),
@@ -175,7 +175,7 @@ test("lines() decodes what it encodes", () => {
   );
 });
 
-test("lines() gives the same lines in chunks of any size, short and longer than it decodes at once", () => {
+test("lines() returns the same lines for chunks shorter and longer than its block", () => {
   const all = Array.from(
     { length: 400 },
     (_, index) => `${index % 7 === 0 ? "é" : ""}${"x".repeat((index * 37) % 300)}`,
@@ -198,7 +198,7 @@ test("lines() gives the same lines in chunks of any size, short and longer than 
   }
 });
 
-test("lines() gives the lines before one that is not UTF-8 or too long, in the same chunk", () => {
+test("lines() returns the lines before an invalid or long one in the same chunk", () => {
   for (const [bad, code] of [
     [Buffer.from("ff0a", "hex"), "malformed"],
     [Buffer.from("12345\n"), "frame-too-long"],

@@ -7,31 +7,34 @@ import { QueueDecoder } from "./queue-decoder.ts";
 
 /** Options for {@link lines}. */
 export interface LinesOptions {
-  /** Longest line accepted, in bytes, without its ending; 0 takes empty lines only. @default 65536 */
+  /** Longest line, in bytes, without its ending. 0 accepts only empty lines. @default 65536 */
   readonly bytesMax?: number | undefined;
-  /** A longer line is an error that ends the stream, or it is left out. @default "fail" */
+  /** Whether a longer line is an error that ends the stream, or is skipped. @default "fail" */
   readonly tooLong?: "fail" | "skip" | undefined;
-  /** What is written behind a line; read are both. @default "\n" */
+  /** The line ending to write. Both are accepted when reading. @default "\n" */
   readonly ending?: "\n" | "\r\n" | undefined;
 }
 
 const LF = 0x0a;
 const CR = 0x0d;
 const LF_BYTES = Uint8Array.of(LF);
-/** Lines are cut out of a text of so many bytes, which one of them keeps alive: 64 KiB would be 1.4 times as fast. */
+/**
+ * Size of the text that lines are sliced from. A line keeps the whole text in memory: 64 KiB would be 1.4 times as
+ * fast.
+ */
 const BLOCK_BYTES = 4_096;
-/** Where fewer lines are wanted, they are cut out one by one. */
+/** Below this number of requested lines, they are decoded one at a time. */
 const BLOCK_LINES_MIN = 16;
 
 /**
- * UTF-8 text lines that end in LF or CRLF. A last line without its ending is a line. A line may keep the text around it
- * in memory, up to 4 KiB.
+ * Lines of UTF-8 text that end in LF or CRLF. A last line without an ending is a line. A line may keep up to 4 KiB of
+ * the text around it in memory.
  *
- * The decoder throws `frame-too-long` when a line exceeds `bytesMax`, and nothing past the limit is stored; `malformed`
- * when a line is not UTF-8.
+ * The decoder throws `frame-too-long` when a line exceeds `bytesMax`, and buffers no byte past the limit. It throws
+ * `malformed` when a line is not UTF-8.
  *
  * @throws {RangeError} when `bytesMax` is not a whole number of 0 or more.
- * @throws {TypeError} when another option is none of those that it may be.
+ * @throws {TypeError} when `tooLong` or `ending` has an unknown value.
  *
  * @example
  * ```ts
@@ -47,13 +50,13 @@ export function lines(options: LinesOptions = {}): Codec<string> {
   const { bytesMax = 65_536, tooLong = "fail", ending = "\n" } = options;
   checkLimit("bytesMax", bytesMax);
   checkChoice("tooLong", tooLong, "fail", "skip");
-  if (ending !== "\n" && ending !== "\r\n") throw new TypeError("ending must be a line feed, or a CR before it");
+  if (ending !== "\n" && ending !== "\r\n") throw new TypeError("ending must be LF or CRLF");
   return {
     decoder: () => new LinesDecoder(bytesMax, tooLong),
     encode: (line) => {
       if (typeof line !== "string") throw new TypeError(`line must be a string, not of type ${typeof line}`);
       if (line.includes("\n")) throw new TypeError("line must not contain a line feed");
-      // It would be read as part of the ending.
+      // The CR would be read as part of the ending.
       if (ending === "\n" && line.endsWith("\r")) throw new TypeError("line must not end in a carriage return");
       return `${line}${ending}`;
     },
@@ -63,7 +66,7 @@ export function lines(options: LinesOptions = {}): Codec<string> {
 class LinesDecoder extends QueueDecoder<string> {
   readonly #bytesMax: number;
   readonly #tooLong: "fail" | "skip";
-  /** Bytes of the queue that have no line feed. */
+  /** Number of leading bytes of the queue without a line feed. */
   #searched = 0;
   #isSkipping = false;
 
@@ -73,7 +76,7 @@ class LinesDecoder extends QueueDecoder<string> {
     this.#tooLong = tooLong;
   }
 
-  /** A block of whole lines at a time: a call into native code costs as much as several lines. */
+  /** Decodes a block of complete lines at a time, because a call into native code costs as much as several lines. */
   protected override scan(chunk: Buffer, start: number, frames: string[], framesMax: number): void {
     let at = start;
     while (!this.#isSkipping && frames.length < framesMax && at + this.#searched < chunk.length) {
@@ -82,7 +85,7 @@ class LinesDecoder extends QueueDecoder<string> {
         this.#searched = (first === -1 ? chunk.length : first) - at;
         break;
       }
-      // Where few lines are wanted, the rest of a block would be made into text for nothing.
+      // If few lines are requested, converting a whole block to text would be wasted.
       const isWhole = framesMax - frames.length >= BLOCK_LINES_MIN;
       const end = isWhole ? chunk.lastIndexOf(LF, at + BLOCK_BYTES - 1) + 1 : first + 1;
       const length = this.#cut(chunk.subarray(at, end), frames, framesMax);
@@ -102,7 +105,7 @@ class LinesDecoder extends QueueDecoder<string> {
     }
     if (at === -1) {
       this.#searched = this.queue.length;
-      // One more than the limit can still be the CR of a line that just fits.
+      // One byte above the limit can be the CR of a line that fits.
       return this.queue.length > this.#bytesMax + 1 ? this.#refuse(this.queue.length, false) : false;
     }
     this.#searched = 0;
@@ -120,7 +123,9 @@ class LinesDecoder extends QueueDecoder<string> {
     else frames.push(decodeUtf8(this.rest()));
   }
 
-  /** Cuts up a block of whole lines, to its end or to the first line that is not right; gives how far. */
+  /**
+   * Splits a block of complete lines, up to its end or the first invalid line. Returns the number of bytes consumed.
+   */
   #cut(block: Buffer, frames: string[], framesMax: number): number {
     const hasHighBytes = !isAscii(block);
     if (hasHighBytes && !isUtf8(block)) return 0;
@@ -137,7 +142,7 @@ class LinesDecoder extends QueueDecoder<string> {
     return hasHighBytes ? Buffer.byteLength(text.slice(0, at)) : at;
   }
 
-  /** A character (UTF-16 code unit) has one to three bytes: they are counted only where that matters. */
+  /** A UTF-16 code unit has one to three bytes in UTF-8. Count the bytes only if the line may be too long. */
   #isTooLong(line: string): boolean {
     if (line.length * 3 <= this.#bytesMax) return false;
     return Buffer.byteLength(line) > this.#bytesMax;

@@ -54,7 +54,7 @@ codecSuite(
   { tooLong: [Buffer.from("0000000d", "hex")] },
 );
 
-test("mapped() calls what decode() throws malformed, with it as the cause, and passes a SocketError on", () => {
+test("mapped() throws malformed with the error of decode() as the cause, and passes a SocketError on", () => {
   assert.throws(() => numbers.decoder().decode(Buffer.from("x\n")), {
     code: "malformed",
     message: "Cannot read frame: it was refused (see cause)",
@@ -74,7 +74,7 @@ test("mapped() calls what decode() throws malformed, with it as the cause, and p
   );
 });
 
-test("mapped() hands on what encode() throws, and what is thrown when it is falsy", () => {
+test("mapped() rethrows the error of encode(), and handles falsy thrown values", () => {
   const silent = mapped(lines(), {
     decode: (): string => {
       throw undefined;

@@ -2,20 +2,20 @@ import { SocketError } from "../errors.ts";
 import type { Codec, Decoder } from "./codec.ts";
 import { encodeBatch } from "./encode-batch.ts";
 
-/** How {@link mapped} sees the frames of another codec. */
+/** The conversion between the frames of a codec and those of {@link mapped}. */
 export interface Mapping<In, Out, ToIn, ToOut = ToIn> {
-  /** What a frame that was read means. It may throw; a `SocketError` passes as it is, anything else is `malformed`. */
+  /** Converts a decoded frame. It may throw: a `SocketError` is passed on, any other error becomes `malformed`. */
   decode(frame: In): ToIn;
-  /** The frame that says it. What it throws comes out of `write` and `send`. */
+  /** Converts a value to a frame. `write` and `send` fail with its error. */
   encode(frame: ToOut): Out;
 }
 
 /**
- * A codec on top of another one: its frames are turned into others, in both directions, one for one. For checksums,
- * versions, and bytes that are texts or records.
+ * A codec on top of another one. It converts each frame to another value, in both directions. Use it for checksums,
+ * versions, and bytes that contain text or records.
  *
- * An error of `decode` comes in the place of its frame and ends the stream: the frames before it are given first, then
- * the error once, `malformed` with what was thrown as its `cause`.
+ * An error of `decode` takes the place of its frame and ends the stream. The frames before it are returned first; then
+ * the error is thrown once, as `malformed` with the original error as its `cause`.
  *
  * @example
  * ```ts
@@ -99,7 +99,7 @@ class MappedDecoder<In, ToIn> implements Decoder<ToIn> {
   }
 }
 
-/** What a function of the caller's threw. Its text stays with the cause, as it may quote the peer's bytes. */
+/** Converts an error of the caller's function. Its text is only in the cause, because it may quote the peer's bytes. */
 function asMalformed(cause: unknown): SocketError {
   if (cause instanceof SocketError) return cause;
   const text = "Cannot read frame: it was refused (see cause)";

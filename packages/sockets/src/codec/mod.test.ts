@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { delimited, json, lengthPrefixed, lines, netstrings, varintPrefixed } from "./mod.ts";
 
-test("the codecs take an option that is undefined for one that is not given", () => {
+test("codecs treat an undefined option as not given", () => {
   const sized = { bytesMax: undefined, tooLong: undefined, copy: undefined };
   const layout = {
     lengthBytes: undefined,

@@ -6,11 +6,11 @@ import { netstrings } from "./netstrings.ts";
 
 const hex = (...texts: string[]): Uint8Array[] => texts.map((text) => Buffer.from(text).toString("hex") as never);
 
-test("netstrings() decodes strings one after another, empty ones too", () => {
+test("netstrings() decodes consecutive strings, empty ones included", () => {
   assertDecodes(netstrings(), "5:hello,0:,12:hello, world,", hex("hello", "", "hello, world"));
 });
 
-test("netstrings() refuses what is no length, a leading zero and a missing comma", () => {
+test("netstrings() rejects an invalid length, a leading zero and a missing comma", () => {
   const malformed = { error: "malformed" };
   assertDecodes(netstrings(), "1:a,x:", [...hex("a"), malformed]);
   assertDecodes(netstrings(), ":a,", [malformed]);
@@ -19,19 +19,19 @@ test("netstrings() refuses what is no length, a leading zero and a missing comma
   assertDecodes(netstrings(), "99999999999999999999:", [malformed]);
 });
 
-test("netstrings() rejects a frame one byte over the limit, or leaves it out", () => {
+test("netstrings() rejects or skips a frame one byte over the limit", () => {
   assertDecodes(netstrings({ bytesMax: 3 }), "3:abc,4:abcd,", [...hex("abc"), { error: "frame-too-long" }]);
   assertDecodes(netstrings({ bytesMax: 3, tooLong: "skip" }), "4:abcd,3:abc,", hex("abc"));
 });
 
-test("netstrings() tells a stream that ends in the length from one that ends in the bytes", () => {
+test("netstrings() distinguishes an end in the length from an end in the bytes", () => {
   assertDecodes(netstrings(), "12", [{ error: "frame-truncated", partial: "3132" }]);
   assertDecodes(netstrings(), "2:ab", [{ error: "frame-truncated", partial: "323a6162" }]);
   assert.throws(() => decodeFully("2"), /header/);
   assert.throws(() => decodeFully("2:a"), /payload/);
 });
 
-test("netstrings() decodes what it encodes, however it is cut", () => {
+test("netstrings() decodes what it encodes, at every split", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 20 })), fc.array(fc.nat(200)), (frames, places) => {
       const codec = netstrings();

@@ -7,14 +7,14 @@ const COLON = 0x3a;
 const COMMA = Buffer.from(",");
 
 /**
- * Netstrings (D. J. Bernstein, 1997): the length in decimal digits, a colon, the bytes, a comma. Received frames share
- * memory with what arrived.
+ * Netstrings (D. J. Bernstein, 1997): the length in decimal digits, a colon, the bytes, a comma. Decoded frames share
+ * memory with the chunk, unless `copy` is set.
  *
- * The decoder throws `frame-too-long` at the length, before anything of the frame is stored; `malformed` for a length
- * that is none or begins with a zero, and for a missing comma; `frame-truncated` with `partial` when the stream ends
- * inside a frame.
+ * The decoder throws `frame-too-long` at the length, before it buffers the frame. It throws `malformed` for an invalid
+ * length, a leading zero and a missing comma, and `frame-truncated` with `partial` when the stream ends inside a frame.
  *
  * @throws {RangeError} when `bytesMax` is not a whole number of 0 or more.
+ * @throws {TypeError} when `tooLong` has an unknown value.
  *
  * @example
  * ```ts
@@ -53,12 +53,12 @@ class NetstringsDecoder extends SizedDecoder {
       const isDigit = byte >= 0x30 && byte <= 0x39;
       const isAfterZero = i > 0 && length === 0;
       length = length * 10 + (byte - 0x30);
-      if (!isDigit || isAfterZero || !Number.isSafeInteger(length)) throw malformed("a bad length");
+      if (!isDigit || isAfterZero || !Number.isSafeInteger(length)) throw malformed("invalid length");
     }
   }
 
   protected override frameAt(bytes: Buffer, at: number, headerBytes: number): Uint8Array {
-    if (bytes[at + headerBytes + this.bodyBytes] !== COMMA[0]) throw malformed("no comma behind the bytes");
+    if (bytes[at + headerBytes + this.bodyBytes] !== COMMA[0]) throw malformed("no comma after the bytes");
     return super.frameAt(bytes, at, headerBytes);
   }
 }

@@ -4,8 +4,8 @@ import type { Decoder } from "./codec.ts";
 const EMPTY = new Uint8Array(0);
 
 /**
- * What the codecs share: the bytes that are not decoded yet, and the rule that an error comes after the frames before
- * it, once, and ends the stream.
+ * Base class of codecs: the queue of undecoded bytes, and the rule that an error is thrown once, after the frames
+ * before it, and ends the stream.
  */
 export abstract class QueueDecoder<T> implements Decoder<T> {
   protected readonly queue: ByteQueue = new ByteQueue();
@@ -49,15 +49,15 @@ export abstract class QueueDecoder<T> implements Decoder<T> {
   }
 
   /**
-   * Decodes frames that lie whole in `chunk`, which from `start` on is all of the queue, and drops them from the queue.
-   * This is where the speed is: a loop over one piece of memory. What is not a plain frame it may leave to {@link next}.
+   * Decodes frames that lie completely in `chunk` and drops them from the queue. `chunk` holds all bytes of the queue,
+   * from `start` on. This is the fast path: a loop over one piece of memory. It may leave any frame to {@link next}.
    */
   protected scan(_chunk: Buffer, _start: number, _frames: T[], _framesMax: number): void {}
 
-  /** Decodes one frame if it is there, however it lies in the queue; false when more bytes are needed. */
+  /** Decodes one frame, which may lie in several chunks. Returns false when more bytes are needed. */
   protected abstract next(frames: T[]): boolean;
 
-  /** Decodes what the end of the stream completes, or throws `frame-truncated`. */
+  /** Decodes the frame that the end of the stream completes, or throws `frame-truncated`. */
   protected abstract last(frames: T[]): void;
 
   #decodeAll(frames: T[], framesMax: number): void {

@@ -4,7 +4,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { ReadyFrames } from "./ready-frames.ts";
 
-test("ReadyFrames gives a batch that is taken at once without copying it, and leaves it as it was", () => {
+test("ReadyFrames.takeAll() returns a single batch without copying or changing it", () => {
   const ready = new ReadyFrames<number>();
   const [first, second] = [Object.freeze([1, 2]), Object.freeze([3])];
   ready.push(first);
@@ -18,14 +18,14 @@ test("ReadyFrames gives a batch that is taken at once without copying it, and le
   assert.deepEqual([first, second, ready.takeAll()], [[1, 2], [3], []]);
 });
 
-test("ReadyFrames gives all frames in their order, and lets those go that were taken while others come in", async () => {
+test("ReadyFrames returns frames in order, and releases taken frames while others arrive", async () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   const ready = new ReadyFrames<object>();
   let next = 0;
   const push = (): void => ready.push([{ frame: next++ }]);
   const taken: WeakRef<object>[] = [];
-  // There is always one that waits.
+  // At least one frame is always unread.
   push();
   for (let index = 0; index < 100; index += 1) {
     push();
@@ -34,11 +34,11 @@ test("ReadyFrames gives all frames in their order, and lets those go that were t
     taken.push(new WeakRef(frame));
   }
   assert.deepEqual(ready.length, 1);
-  // A reference that was made in this turn holds its frame until the next.
+  // A WeakRef created in this turn keeps its frame until the next.
   await new Promise((resolve) => setImmediate(resolve));
   collect();
   const kept = taken.filter((frame) => frame.deref() !== undefined);
-  assert.ok(kept.length <= 4, `${kept.length} frames that were taken are kept`);
+  assert.ok(kept.length <= 4, `${kept.length} taken frames are still in memory`);
   assert.deepEqual(ready.takeAll(), [{ frame: 100 }]);
 });
 

@@ -1,20 +1,23 @@
 const NONE: readonly never[] = [];
 
-/** Frames that are decoded and wait to be taken: all at once, which copies none of them, or one by one. */
+/** Decoded frames that were not read. Take all at once, which copies nothing, or one at a time. */
 export class ReadyFrames<T> {
-  /** Bytes that arrived since the frames were asked for; who stores frames counts them. */
+  /** Bytes that arrived since the frames were last empty. Its owner counts them. */
   bytes = 0;
   #frames: readonly T[] = NONE;
-  /** `#frames`, if it is an array of our own. */
+  /** `#frames`, if this class created the array and may change it. */
   #own: T[] | undefined;
-  /** How many of `#frames` were taken one by one. */
+  /** Number of `#frames` that were taken one at a time. */
   #taken = 0;
 
   get length(): number {
     return this.#frames.length - this.#taken;
   }
 
-  /** Behind frames that wait, others are put into an array of our own; taken frames leave it when they are the most of it. */
+  /**
+   * Appends frames. Frames after unread ones go into an array of our own. When most of it was taken, the taken part is
+   * dropped.
+   */
   push(frames: readonly T[]): void {
     if (this.length === 0) {
       this.#set(frames, undefined);
@@ -33,7 +36,7 @@ export class ReadyFrames<T> {
     return frames;
   }
 
-  /** Call it only where there is one. */
+  /** Takes the next frame. There must be one. */
   take(): T {
     const frame = this.#frames[this.#taken] as T;
     this.#taken += 1;

@@ -4,37 +4,40 @@ import { checkChoice, checkLimit } from "./check-limit.ts";
 import type { CopyOption } from "./copied.ts";
 import { QueueDecoder } from "./queue-decoder.ts";
 
-/** Options of the codecs whose frames tell their length. */
+/** Options of codecs whose frames contain their length. */
 export interface SizedOptions extends CopyOption {
-  /** Longest frame accepted, in bytes, without its header; 0 takes empty frames only. @default 8388608 */
+  /** Longest frame, in bytes, without its header. 0 accepts only empty frames. @default 8388608 */
   readonly bytesMax?: number | undefined;
-  /** A longer frame is an error that ends the stream, or it is left out. @default "fail" */
+  /** Whether a longer frame is an error that ends the stream, or is skipped. @default "fail" */
   readonly tooLong?: "fail" | "skip" | undefined;
 }
 
-/** What a decoder needs of them. */
+/** The validated options of a decoder. */
 export interface SizedLimits {
   readonly bytesMax: number;
   readonly tooLong: "fail" | "skip";
 }
 
-/** @throws {RangeError | TypeError} when one of them is none. */
+/**
+ * @throws {RangeError} when `bytesMax` is not a whole number of 0 or more.
+ * @throws {TypeError} when `tooLong` has an unknown value.
+ */
 export function sizedOptions({ bytesMax = 8 * 1024 * 1024, tooLong = "fail" }: SizedOptions): SizedLimits {
   checkLimit("bytesMax", bytesMax);
   checkChoice("tooLong", tooLong, "fail", "skip");
   return { bytesMax, tooLong };
 }
 
-/** No header is longer, but for a layout with bytes of its own before the length. */
+/** Longest header, unless a layout has other fields before the length. */
 const HEADER_BYTES_MAX = 32;
 
-/** What the codecs share whose frames tell their length in a header: nothing of a frame that is too long is stored. */
+/** Base class of codecs with a length in a header. It buffers nothing of a frame that is too long. */
 export abstract class SizedDecoder extends QueueDecoder<Uint8Array> {
   /** Set by {@link readHeader}: bytes between header and trailer. */
   protected bodyBytes = 0;
   readonly #bytesMax: number;
   readonly #skipsTooLong: boolean;
-  /** Bytes of a frame that is too long and still to be left out. */
+  /** Bytes of a long frame that are still to be skipped. */
   #skipBytes = 0;
 
   constructor({ bytesMax, tooLong }: SizedLimits) {
@@ -43,30 +46,30 @@ export abstract class SizedDecoder extends QueueDecoder<Uint8Array> {
     this.#skipsTooLong = tooLong === "skip";
   }
 
-  /** Whether what comes is still of a frame that is left out. */
+  /** Whether the next bytes belong to a frame that is being skipped. */
   protected get isSkipping(): boolean {
     return this.#skipBytes > 0;
   }
 
-  /** Bytes behind the body. */
+  /** Number of bytes after the body. */
   protected get trailerBytes(): number {
     return 0;
   }
 
-  /** Bytes that hold any header. */
+  /** Maximum size of a header. */
   protected get headerBytesMax(): number {
     return HEADER_BYTES_MAX;
   }
 
   /**
-   * Reads the header that begins at `at` and sets {@link bodyBytes}.
+   * Reads the header at `at` and sets {@link bodyBytes}.
    *
-   * @returns its length; 0 when it is not all there.
-   * @throws {SocketError} `malformed`.
+   * @returns the size of the header, or 0 when it is incomplete.
+   * @throws {SocketError} `malformed` when the header is invalid.
    */
   protected abstract readHeader(bytes: Buffer, at: number): number;
 
-  /** What is handed out of the frame that begins at `at` and is all there. */
+  /** Returns the payload of the complete frame at `at`. */
   protected frameAt(bytes: Buffer, at: number, headerBytes: number): Uint8Array {
     return bytes.subarray(at + headerBytes, at + headerBytes + this.bodyBytes);
   }
@@ -135,6 +138,6 @@ export function frameTooLong(verb: "read" | "write", bytes: number, bytesMax: nu
   );
 }
 
-export function offsetNotSayable(): TypeError {
-  return new TypeError("Cannot encode frames with an offset: the header before the length is not known");
+export function offsetUnsupported(): TypeError {
+  return new TypeError("Cannot encode frames with an offset: the header before the length is unknown");
 }

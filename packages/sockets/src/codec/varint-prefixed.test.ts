@@ -14,7 +14,7 @@ test("varintPrefixed() decodes lengths of one and of several bytes", () => {
   assert.deepEqual(frame, long);
 });
 
-test("varintPrefixed() refuses a length in more bytes than it needs, unless it is told to accept it", () => {
+test('varintPrefixed() rejects an overlong length unless overlong is "accept"', () => {
   for (const overlong of ["8000", "8500", "858000", "ffff8000", "80808080808000"]) {
     const bytes = fromHex(`01 61 ${overlong}`);
     assertDecodes(varintPrefixed(), bytes, ["61", { error: "malformed" }] as never[]);
@@ -25,14 +25,14 @@ test("varintPrefixed() refuses a length in more bytes than it needs, unless it i
   }
   const accepting = varintPrefixed({ overlong: "accept" });
   assertDecodes(accepting, fromHex("8500 6162636465 8000 81808000 61"), ["6162636465", "", "61"] as never[]);
-  // A zero byte alone is a length of its own.
+  // A single zero byte is a valid length.
   assertDecodes(varintPrefixed(), fromHex("00 00"), ["", ""] as never[]);
   assert.throws(() => varintPrefixed().decoder().decode(fromHex("8000")), {
     message: "Cannot read frame: its length has more bytes than it needs (option overlong)",
   });
 });
 
-/** Packets as MQTT 5.0 has them: a byte of type and flags, the length of the rest, the rest. */
+/** Packets of MQTT 5.0: a byte of type and flags, the length of the rest, the rest. */
 const MQTT = {
   connect: `10 10 0004 4d515454 05 02 003c 00 0003 ${Buffer.from("abc").toString("hex")}`,
   publish: `31 8b01 0003 612f62 00 ${"78".repeat(133)}`,
@@ -40,24 +40,24 @@ const MQTT = {
   disconnect: "e0 00",
 };
 
-test("varintPrefixed() with an offset frames MQTT", () => {
+test("varintPrefixed({ offset: 1 }) decodes MQTT packets", () => {
   const packets = Object.values(MQTT).map(fromHex);
   assertDecodes(varintPrefixed({ offset: 1, skip: 0 }), Buffer.concat(packets), packets as never[]);
-  // Without the header, as lengthPrefixed() does it.
+  // Without the header, as lengthPrefixed() returns frames.
   assertDecodes(varintPrefixed({ offset: 1 }), Buffer.concat(packets), [
     packets[0]?.subarray(2),
     packets[1]?.subarray(3),
     "",
     "",
   ] as never[]);
-  // The largest packet of MQTT, in four bytes; one more is refused at its length.
+  // The largest packet of MQTT, with a length of four bytes. One byte more is rejected at its length.
   const largest = varintPrefixed({ offset: 1, bytesMax: 268_435_455 }).decoder();
   assert.deepEqual(largest.decode(fromHex("30 ffffff7f")), []);
   const over = varintPrefixed({ offset: 1, bytesMax: 268_435_455 }).decoder();
   assert.throws(() => over.decode(fromHex("30 8080808001")), { code: "frame-too-long" });
 });
 
-test("varintPrefixed() refuses a frame shorter than what is to be skipped, and to write one with an offset", () => {
+test("varintPrefixed() rejects a frame shorter than skip, and does not encode with an offset", () => {
   assertDecodes(varintPrefixed({ offset: 1, skip: 4 }), fromHex("30 03 616263 30 01 61"), [
     "63",
     { error: "malformed" },
@@ -68,24 +68,24 @@ test("varintPrefixed() refuses a frame shorter than what is to be skipped, and t
   });
 });
 
-test("varintPrefixed() refuses a length of more than 53 bits or 8 bytes", () => {
+test("varintPrefixed() rejects a length of more than 53 bits or 8 bytes", () => {
   const malformed = { error: "malformed" };
   assertDecodes(varintPrefixed(), fromHex("ffffffffffffff7f"), [malformed] as never[]);
   assertDecodes(varintPrefixed(), fromHex("01 61 808080808080808001"), ["61", malformed] as never[]);
 });
 
-test("varintPrefixed() rejects a frame one byte over the limit, or leaves it out", () => {
+test("varintPrefixed() rejects or skips a frame one byte over the limit", () => {
   const bytes = fromHex("03 616263 04 61626364 01 78");
   assertDecodes(varintPrefixed({ bytesMax: 3 }), bytes, ["616263", { error: "frame-too-long" }] as never[]);
   assertDecodes(varintPrefixed({ bytesMax: 3, tooLong: "skip" }), bytes, ["616263", "78"] as never[]);
 });
 
-test("varintPrefixed() carries what there was when the stream ends inside a frame", () => {
+test("varintPrefixed() throws frame-truncated with partial when the stream ends inside a frame", () => {
   assertDecodes(varintPrefixed(), fromHex("80"), [{ error: "frame-truncated", partial: "80" }] as never[]);
   assertDecodes(varintPrefixed(), fromHex("0261"), [{ error: "frame-truncated", partial: "0261" }] as never[]);
 });
 
-test("varintPrefixed() decodes what it encodes, however it is cut", () => {
+test("varintPrefixed() decodes what it encodes, at every split", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 200 })), fc.array(fc.nat(2_000)), (frames, places) => {
       const codec = varintPrefixed();

@@ -4,7 +4,7 @@ import type { Codec } from "./codec.ts";
 import { copiedIf } from "./copied.ts";
 import {
   frameTooLong,
-  offsetNotSayable,
+  offsetUnsupported,
   SizedDecoder,
   type SizedLimits,
   type SizedOptions,
@@ -13,31 +13,34 @@ import {
 
 /** Options for {@link varintPrefixed}. */
 export interface VarintPrefixedOptions extends SizedOptions {
-  /** Bytes before the length. @default 0 */
+  /** Number of bytes before the length. @default 0 */
   readonly offset?: number | undefined;
-  /** Bytes left out at the front of each frame: 0 keeps its header. @default `offset` and those of the length */
+  /** Number of bytes to remove from the front of each frame; 0 keeps its header. @default `offset` and the length */
   readonly skip?: number | undefined;
   /**
-   * What becomes of a length in more bytes than it needs, as `85 00` for 5: `malformed`, as in MQTT and multiformats, or
-   * it is taken, as Protocol Buffers do. @default "fail"
+   * What to do with a length that uses more bytes than needed, such as `85 00` for 5. `fail`: `malformed`, as in MQTT
+   * and multiformats. `accept`: as in Protocol Buffers.
+   *
+   * @default "fail"
    */
   readonly overlong?: "fail" | "accept" | undefined;
 }
 
-/** Seven bits a byte: eight bytes hold all lengths that a number can count exactly. */
+/** Seven bits per byte: eight bytes hold every length that a number represents exactly. */
 const LENGTH_BYTES_MAX = 8;
 
 /**
- * Frames with their length in front as a variable-length integer, seven bits a byte, the lowest first (LEB128), as
- * Protocol Buffers, libp2p and MQTT delimit messages. Received frames share memory with what arrived.
+ * Frames after their length as a variable-length integer: seven bits per byte, lowest first (LEB128), as in Protocol
+ * Buffers, libp2p and MQTT. Decoded frames share memory with the chunk, unless `copy` is set.
  *
- * The decoder throws `frame-too-long` at the length, before anything of the frame is stored; `malformed` for a length
- * of more than 8 bytes or 53 bits, or of more bytes than it needs, and for a frame shorter than `skip`; `frame-truncated`
- * with `partial` when the stream ends inside a frame. Frames with an `offset` are only read: what stands before the length
- * is not known when one is written.
+ * The decoder throws `frame-too-long` at the length, before it buffers the frame. It throws `malformed` for a length of
+ * more than 8 bytes or 53 bits, for a length of more bytes than needed, and for a frame shorter than `skip`. It throws
+ * `frame-truncated` with `partial` when the stream ends inside a frame.
+ *
+ * With an `offset` the codec only decodes, because the header before the length is unknown.
  *
  * @throws {RangeError} when a number is not whole or below 0.
- * @throws {TypeError} when `tooLong` or `overlong` is none of those that there are.
+ * @throws {TypeError} when `tooLong` or `overlong` has an unknown value.
  *
  * @example
  * ```ts
@@ -62,7 +65,7 @@ export function varintPrefixed(options: VarintPrefixedOptions = {}): Codec<Uint8
   return copiedIf(options.copy, {
     decoder: () => new VarintPrefixedDecoder(layout),
     encode: (frame) => {
-      if (offset > 0) throw offsetNotSayable();
+      if (offset > 0) throw offsetUnsupported();
       if (frame.length > layout.bytesMax) throw frameTooLong("write", frame.length, layout.bytesMax);
       return [encodeVarint(frame.length), frame];
     },
@@ -91,7 +94,7 @@ class VarintPrefixedDecoder extends SizedDecoder {
     const { offset, skip = 0 } = this.#layout;
     const start = at + offset;
     let length = 0;
-    // Multiplied, not shifted: shifts are 32 bits wide.
+    // Multiply: shifts are limited to 32 bits.
     for (let i = 0, factor = 1; i < LENGTH_BYTES_MAX; i += 1, factor *= 128) {
       const byte = bytes[start + i];
       if (byte === undefined) return 0;

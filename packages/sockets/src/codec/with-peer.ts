@@ -1,6 +1,8 @@
 import { SocketError, type SocketErrorFields, toOrFrom } from "../errors.ts";
 
-/** A codec's error with what the codec does not know: whose bytes they are, `from` that peer or `to` it. */
+/**
+ * Adds the peer to an error of a codec, which does not know it: `from` the peer for reading, `to` the peer for writing.
+ */
 export function withPeer(error: unknown, word: "from" | "to", facts: SocketErrorFields): unknown {
   if (!(error instanceof SocketError)) return error;
   const { name: _, code, message, ...fields } = error;
