@@ -46,7 +46,7 @@ function encoded(codec: Codec<unknown, never>, frame: unknown): Buffer {
 }
 
 const TIMEOUT = { timeout: 120_000 };
-/** After so many calls of a decoder the test's timer may fire. */
+/** Calls of a decoder between turns of the event loop, in which the timeout of the test can fire. */
 const CALLS_PER_TURN = 1_024;
 
 async function timeOut(t: TestContext): Promise<void> {
