@@ -3,7 +3,7 @@ import type { Connection } from "@landline/sockets";
 import type { ConnectionRates } from "../core/mod.ts";
 import { ConnectionStream } from "./connection-stream.ts";
 import { HeadEnd } from "./head-end.ts";
-import type { Turns } from "./turns.ts";
+import { LONG_CHUNK_BYTES, type Turns } from "./turns.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -26,6 +26,8 @@ export class HttpStream extends ConnectionStream {
   #hasPeerFinished = false;
   /** Another protocol took over the connection. All bytes are passed on as they arrive. */
   #isUpgraded = false;
+  /** The connection waits for its turn after a long chunk. */
+  #isResting = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(connection: Connection, turns: Turns, rates: ConnectionRates | undefined) {
@@ -63,7 +65,7 @@ export class HttpStream extends ConnectionStream {
   }
 
   override _read(): void {
-    if (this.#waiting.length === 0) super._read();
+    if (this.#waiting.length === 0 && !this.#isResting) super._read();
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
@@ -75,6 +77,7 @@ export class HttpStream extends ConnectionStream {
   protected override received(chunk: Uint8Array): void {
     if (this.#isUpgraded) {
       this.handOn(chunk);
+      if (chunk.length >= LONG_CHUNK_BYTES && !this.#isResting) this.#rest();
       return;
     }
     this.#waiting = this.#waiting.length === 0 ? chunk : Buffer.concat([this.#waiting, chunk]);
@@ -86,6 +89,16 @@ export class HttpStream extends ConnectionStream {
     this.#hasPeerFinished = true;
     if (this.#isUpgraded) super.finished();
     else this.#proceed();
+  }
+
+  /** Waits for its turn after a long chunk. */
+  #rest(): void {
+    this.#isResting = true;
+    this.connection.pause();
+    this.#turns.take(() => {
+      this.#isResting = false;
+      if (this.readableLength < this.readableHighWaterMark) this.connection.resume();
+    });
   }
 
   #proceed(): void {

@@ -1,6 +1,7 @@
 import { type Codec, type Connection, type ConnectionHandlers, type Decoder, SocketError } from "@landline/sockets";
 import type { Command, Refusal } from "../core/mod.ts";
 import type { Client, Hub, Link, WireFormats } from "../hub/mod.ts";
+import { LONG_CHUNK_BYTES, LONG_CHUNKS_PER_TURN, Turns } from "./turns.ts";
 
 /** A dialect over a byte stream: it finds and reads requests, and writes answers. */
 export interface StreamDialect {
@@ -19,6 +20,7 @@ const FRAMES_PER_STEP = 64;
 /** The gateway of chat clients over TCP. */
 export class StreamGateway {
   readonly #hub: Hub;
+  readonly #turns = new Turns(LONG_CHUNKS_PER_TURN);
 
   constructor(hub: Hub) {
     this.#hub = hub;
@@ -26,27 +28,32 @@ export class StreamGateway {
 
   /** Serves a connection whose protocol was detected. */
   accept(connection: Connection, dialect: StreamDialect, firstBytes: Uint8Array): void {
-    const visitor = new StreamVisitor(this.#hub, connection, dialect);
+    const visitor = new StreamVisitor(this.#hub, this.#turns, connection, dialect);
     visitor.data(connection, firstBytes);
     visitor.attach(connection);
   }
 
   /** Serves a connection that has sent nothing: it gets the welcome. */
   acceptSilent(connection: Connection, dialect: StreamDialect): void {
-    new StreamVisitor(this.#hub, connection, dialect).attach(connection);
+    new StreamVisitor(this.#hub, this.#turns, connection, dialect).attach(connection);
   }
 }
 
 /** One chat client over TCP. */
 class StreamVisitor implements ConnectionHandlers {
   readonly #hub: Hub;
+  readonly #turns: Turns;
   readonly #client: Client;
   readonly #read: (frame: unknown) => Command | Refusal;
   readonly #decoder: Decoder<unknown>;
+  /** The client must not be read: it asks faster than it is answered. */
   #isPaused = false;
+  /** The connection waits for its turn after a long chunk. */
+  #isResting = false;
 
-  constructor(hub: Hub, connection: Connection, dialect: StreamDialect) {
+  constructor(hub: Hub, turns: Turns, connection: Connection, dialect: StreamDialect) {
     this.#hub = hub;
+    this.#turns = turns;
     this.#read = dialect.reader();
     this.#decoder = dialect.codec.decoder();
     this.#client = hub.connect(new StreamLink(connection, this), dialect.formats);
@@ -57,9 +64,10 @@ class StreamVisitor implements ConnectionHandlers {
     if (!this.#client.isGone) connection.handle(this);
   }
 
-  data(_: Connection, chunk: Uint8Array): void {
+  data(connection: Connection, chunk: Uint8Array): void {
     this.#hub.heard(this.#client);
     this.#take(chunk);
+    if (chunk.length >= LONG_CHUNK_BYTES && !this.#isResting) this.#rest(connection);
   }
 
   /** The connection has room again. */
@@ -75,7 +83,16 @@ class StreamVisitor implements ConnectionHandlers {
   resume(): boolean {
     this.#isPaused = false;
     this.#take(NO_BYTES);
-    return !this.#isPaused;
+    return !this.#isPaused && !this.#isResting;
+  }
+
+  #rest(connection: Connection): void {
+    this.#isResting = true;
+    connection.pause();
+    this.#turns.take(() => {
+      this.#isResting = false;
+      if (!this.#isPaused) connection.resume();
+    });
   }
 
   #take(chunk: Uint8Array): void {
