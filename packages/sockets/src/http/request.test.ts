@@ -5,7 +5,6 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Connection } from "../tcp/connection.ts";
 import { serve } from "../tcp/serve.ts";
 import type { Server } from "../tcp/server.ts";
@@ -214,17 +213,27 @@ describe("request()", { timeout: 300_000 }, () => {
     await third.left;
   });
 
-  test("does not count a slow stream of its own as silence of the server", async () => {
+  test("does not count a slow stream of its own as silence of the server", async (t) => {
     const { server } = await serveKeeping("0\r\n\r\n");
     await using _ = server;
+    const received = Promise.withResolvers<void>();
+    await using silent = await serveRaw(async (connection) => {
+      await connection.readUntil("0\r\n\r\n");
+      received.resolve();
+      await connection.closed;
+    });
+    t.mock.timers.enable({ apis: ["setTimeout"] });
     async function* slow(): AsyncGenerator<Uint8Array, void, void> {
-      await delay(250);
+      t.mock.timers.tick(250);
       yield Buffer.from("a");
     }
     const limits = { headTimeoutMs: 100, chunkTimeoutMs: 100 };
     assert.equal(await (await request(urlOf(server), { body: slow(), ...limits })).text(), "ok");
-    await using silent = await serveRaw(async (connection) => void (await connection.closed));
-    await assert.rejects(request(urlOf(silent), { body: slow(), ...limits }), { code: "timeout" });
+    const unanswered = assert.rejects(request(urlOf(silent), { body: slow(), ...limits }), { code: "timeout" });
+    await received.promise;
+    t.mock.timers.tick(100);
+    await unanswered;
+    t.mock.timers.reset();
   });
 
   test("rejects when the server ends without a response", async () => {
