@@ -3,7 +3,7 @@ import type { ChatMessage, EntryMessage } from "@landline/protocol";
 import { describeError, safeLine } from "../terminal/mod.ts";
 
 /** `12:34`, in local time. */
-export function formatTime(at: number): string {
+function formatTime(at: number): string {
   const time = new Date(at);
   return `${String(time.getHours()).padStart(2, "0")}:${String(time.getMinutes()).padStart(2, "0")}`;
 }
