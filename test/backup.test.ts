@@ -20,7 +20,7 @@ describe("the rooms in a folder", () => {
   /** Runs a server on the folder while somebody does something in its rooms. */
   async function serving<T>(use: (client: ChatClient) => Promise<T>): Promise<T> {
     await using server = landline("serve", "--host", "127.0.0.1", "--port", "0");
-    const [, port] = await server.until(/127\.0\.0\.1:(\d+)\/ +chat and its page/);
+    const [, port] = await server.until(/127\.0\.0\.1:(\d+)\/ +chat and web page/);
     await using client = new ChatClient(tcpLink({ host: "127.0.0.1", port: Number(port) }), { username: "ada" });
     await client.connect();
     const result = await use(client);
@@ -61,7 +61,7 @@ describe("the rooms in a folder", () => {
 
     const restored = await landline("restore", "rooms.db").ended;
     assert.equal(restored.code, 0);
-    assert.match(restored.stdout, /^restored rooms\.db into \.\/data\nwhat was there before is now \S+\n$/);
+    assert.match(restored.stdout, /^restored rooms\.db into \.\/data\nthe previous rooms are in \S+\n$/);
     const after = await serving(async (client) => {
       const joined = await client.join("lobby");
       return { joined, texts: await textsIn(client) };

@@ -6,10 +6,10 @@ import { test } from "node:test";
 import { serve } from "@landline/sockets";
 import { landline, landlineInShell, runLandline } from "./cli-process.ts";
 
-/** Answers whose body is cut off, how that is told, and what came of it. */
+/** Responses with an incomplete body, the error for each, and the bytes that the file keeps. */
 const CUT_OFF: readonly (readonly [answer: string, reason: RegExp, kept: string])[] = [
-  ["Content-Length: 10\r\n\r\nhello", /the server finished 5 bytes before the end of 10/, "hello"],
-  ["Content-Length: 10\r\n\r\n", /the server finished 10 bytes before the end of 10/, ""],
+  ["Content-Length: 10\r\n\r\nhello", /the server finished after 5 of 10 body bytes/, "hello"],
+  ["Content-Length: 10\r\n\r\n", /the server finished after 0 of 10 body bytes/, ""],
   ["Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nwor", /the server finished.*/, "hellowor"],
   ["Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n", /a bad chunk size/, "hello"],
 ];
@@ -25,7 +25,7 @@ test("get -o keeps what came of a body that is cut off, and says so", async () =
     const file = path.join(folder, String(index));
     const { code, stdout, stderr } = await runLandline(["get", "-o", file, url]);
     assert.deepEqual([code, stdout], [1, ""]);
-    const text = `^landline: .*${reason.source}.*; the ${kept.length} bytes that came are in ${file}\n$`;
+    const text = `^landline: .*${reason.source}.*; ${file} has the first ${kept.length} bytes\n$`;
     assert.match(stderr, new RegExp(text));
     assert.equal(String(await readFile(file)), kept);
     const printed = await runLandline(["get", url]);
@@ -51,7 +51,7 @@ test("get -o keeps what came until it was interrupted", async () => {
   assert.equal((await command.ended).code, 130);
   const slow = await runLandline(["get", "-m", "300ms", "-o", file, url]);
   assert.equal(slow.code, 1);
-  assert.match(slow.stderr, /not done within 300 ms.*; the 5 bytes that came are in .*x\n$/);
+  assert.match(slow.stderr, /not done within 300 ms.*; .*x has the first 5 bytes\n$/);
   assert.equal(String(await readFile(file)), "hello");
   await rm(folder, { recursive: true });
 });
@@ -93,6 +93,6 @@ test("get refuses port 0 in one line, also where it is sent there", async () => 
   assert.equal(typed.code, 2);
   assert.match(
     typed.stderr,
-    /^landline: Cannot use 'http:\/\/localhost:0\/' for url: a port is a number from 1 to 65535\n/,
+    /^landline: Cannot use 'http:\/\/localhost:0\/' for url: a port is an integer from 1 to 65535\n/,
   );
 });

@@ -124,7 +124,7 @@ for text in ["one", "zwölf"]:
 describe("landline serve", () => {
   test("says where the page, the chat and the echo servers are", async () => {
     await using server = landline("serve", "--port", "0", "--echo", "--tcp", "0", "--udp", "0", "--events", "0");
-    await server.until(/events echo.*\nRooms are kept in memory only, and end with the server\n/);
+    await server.until(/events echo.*\nRooms are kept in memory only and are lost when the server stops\n/);
     const lines = server.stdout.trimEnd().split("\n").slice(0, -1);
     assert.equal(lines.length, 4);
     const [, port = ""] = /^http:\/\/localhost:(\d+)\/ .*nc localhost \d+$/.exec(lines[0] ?? "") ?? [];
@@ -698,7 +698,7 @@ describe("landline chat", () => {
     assert.equal(wrong.code, 1);
     assert.equal(
       wrong.stderr,
-      `landline: Cannot chat with localhost:${tcp}: the server at that address does not speak the chat protocol\n`,
+      `landline: Cannot chat with localhost:${tcp}: the server does not speak the chat protocol\n`,
     );
   });
 
@@ -770,16 +770,22 @@ describe("landline", () => {
 
   test("says in plain words what is wrong with an argument", async () => {
     const texts: [string[], string][] = [
-      [["connect", "localhost", "abc"], "Cannot use 'abc' for port: a port is a number from 1 to 65535"],
-      [["get", "localhost:0"], "Cannot use 'localhost:0' for url: a port is a number from 1 to 65535\n"],
+      [["connect", "localhost", "abc"], "Cannot use 'abc' for port: a port is an integer from 1 to 65535"],
+      [["get", "localhost:0"], "Cannot use 'localhost:0' for url: a port is an integer from 1 to 65535\n"],
       [["connect", "localhost"], "Cannot connect to 'localhost': a port is missing"],
       [["get", "-m", "x", "a"], "Cannot use 'x' for --max-time: a time is in seconds, or has a unit (ms, s, m, h): "],
       [["serve", "--port", "web"], 'Cannot use port "web" (from --port): not a port from 0 to 65535'],
       [["serve", "--tcp", "1"], "Cannot use --tcp without --echo: "],
-      [["serve", "--ping-ms=30s"], "'--ping-ms' is no flag; set LANDLINE_PING_MS (or pingMs in the file)\n"],
-      [["config", "--rooms-max"], "'--rooms-max' is no flag; set LANDLINE_ROOMS_MAX (or roomsMax in the file)\n"],
+      [
+        ["serve", "--ping-ms=30s"],
+        "'--ping-ms' is not a flag; set LANDLINE_PING_MS, or pingMs in the configuration file\n",
+      ],
+      [
+        ["config", "--rooms-max"],
+        "'--rooms-max' is not a flag; set LANDLINE_ROOMS_MAX, or roomsMax in the configuration file\n",
+      ],
       [["serve", "--bogus"], "unknown option '--bogus'\n"],
-      [["backup", "-"], "Cannot back up to standard output: give the name of a file\n"],
+      [["backup", "-"], "Cannot back up to standard output: name a file\n"],
     ];
     for (const [args, text] of texts) {
       const { stderr } = await runLandline(args);

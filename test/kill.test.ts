@@ -43,7 +43,7 @@ describe("kill -9 of the server", () => {
           { cwd: folder, env: { LANDLINE_HISTORY_MAX: "100000", LANDLINE_OUTBOX_BYTES_MAX: "64MiB" } },
           ...["serve", "--host", "127.0.0.1", "--port", "0", "--rates", "off", "--durability", durability],
         );
-        port = Number((await started.until(/http:\/\/127\.0\.0\.1:(\d+)\/ +chat and its page/))[1]);
+        port = Number((await started.until(/http:\/\/127\.0\.0\.1:(\d+)\/ +chat and web page/))[1]);
         return started;
       };
       const link: OpenLink = (handlers, signal) => tcpLink({ host: "127.0.0.1", port })(handlers, signal);
@@ -113,7 +113,7 @@ test("a client whose messages went with a damaged write-ahead log is told so, an
   let port = 0;
   const start = async (): Promise<CliProcess> => {
     const started = landlineIn({ cwd: folder }, "serve", "--host", "127.0.0.1", "--port", "0");
-    port = Number((await started.until(/http:\/\/127\.0\.0\.1:(\d+)\/ +chat and its page/))[1]);
+    port = Number((await started.until(/http:\/\/127\.0\.0\.1:(\d+)\/ +chat and web page/))[1]);
     return started;
   };
   const link: OpenLink = (handlers, signal) => tcpLink({ host: "127.0.0.1", port })(handlers, signal);

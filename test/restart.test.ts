@@ -68,7 +68,7 @@ describe("a client that sends the same id before and after a restart", { timeout
   test("has so after kill -9 too", async () => {
     const start = async (): Promise<readonly [CliProcess, RawClient]> => {
       const server = landlineIn({ cwd: folder }, "serve", "--host", "127.0.0.1", "--port", "0");
-      const [, port] = await server.until(/http:\/\/127\.0\.0\.1:(\d+)\/ +chat and its page/);
+      const [, port] = await server.until(/http:\/\/127\.0\.0\.1:(\d+)\/ +chat and web page/);
       return [server, await RawClient.open(Number(port))];
     };
     const [killed, client] = await start();

@@ -77,7 +77,7 @@ describe("a reader that stops reading among 500 that do not", { timeout: 300_000
       { env: { LANDLINE_PING_MS: "1h" } },
       ...["serve", "--host", "127.0.0.1", "--port", "0", "--rates", "off"],
     );
-    const [, portText] = await server.until(/http:\/\/127\.0\.0\.1:(\d+)\/ +chat and its page/);
+    const [, portText] = await server.until(/http:\/\/127\.0\.0\.1:(\d+)\/ +chat and web page/);
     const port = Number(portText);
     const readers: RawClient[] = [];
     for (let i = 0; i < READERS; i += 1) readers.push(await RawClient.open(port));

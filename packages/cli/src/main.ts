@@ -18,13 +18,13 @@ import {
   usageText,
 } from "./terminal/mod.ts";
 
-/** How long text that nobody reads is kept when the command has ended, in milliseconds. */
+/** Time that unread output may delay the exit of the process, in milliseconds. */
 const UNREAD_MS = 1_000;
 
 const program = new Command("landline")
-  .description("Sockets at the terminal: a chat server and its client, echo servers, and tools to talk to any server.")
+  .description("A chat server and client, echo servers, and tools for TCP, UDP and HTTP at the terminal.")
   .version(readVersion())
-  .option("--trace", "show each change of each socket's state on standard error")
+  .option("--trace", "print every socket state change to standard error")
   .configureOutput({ outputError: (text, write) => write(safeText(usageText(text))) })
   .exitOverride()
   .hook("preAction", (command) => {
@@ -46,5 +46,5 @@ try {
 } catch (error) {
   process.exitCode = reportError(error);
 }
-// Results have left by now. Notes that nobody reads would keep the process for ever.
+// Results are written by now. Unread notes in a full pipe would keep the process alive for ever.
 setTimeout(() => process.exit(), UNREAD_MS).unref();

@@ -4,20 +4,20 @@ import { CommandFailed, describeError, Prompt } from "../terminal/mod.ts";
 import { CHAT_HELP, parseChatInput } from "./chat-input.ts";
 import { EventLines, formatEntry, formatMessage, formatNotice, formatWriters } from "./chat-lines.ts";
 
-/** Entries of a room's past that are shown on joining. */
+/** Number of entries shown after joining a room. */
 const HISTORY = 20;
-/** Messages that a search shows. */
+/** Maximum number of messages that a search shows. */
 const SEARCH = 20;
 
-/** A person in chat rooms: lines typed go to the current room, everything else is shown above the prompt. */
+/** The interactive chat: typed lines go to the current room, events are printed above the prompt. */
 export class ChatConversation {
   readonly #client: ChatClient;
   readonly #prompt: Prompt;
   readonly #ended = Promise.withResolvers<void>();
   readonly #events = new EventLines();
-  /** Who is writing in the current room. */
+  /** The users who are writing in the current room. */
   readonly #writers = new Writers(() => this.#prompt.setStatus(formatWriters(this.#writers.names)));
-  /** The rooms joined, the current one last. */
+  /** The joined rooms; the last one is the current room. */
   #rooms: string[] = [];
 
   private constructor(client: ChatClient) {
@@ -33,7 +33,7 @@ export class ChatConversation {
     );
   }
 
-  /** Joins the room and talks until the user has enough or the server ends it. */
+  /** Joins the room and runs until the user quits or the server ends the session. */
   static async run(client: ChatClient, room: string, signal: AbortSignal): Promise<void> {
     const conversation = new ChatConversation(client);
     const interrupt = () => conversation.#ended.reject(signal.reason);
@@ -51,7 +51,7 @@ export class ChatConversation {
     }
   }
 
-  /** The current room; empty where there is none. */
+  /** The current room; `""` when none is joined. */
   get #room(): string {
     return this.#rooms.at(-1) ?? "";
   }
@@ -66,7 +66,7 @@ export class ChatConversation {
     else this.#ended.reject(event.error);
   }
 
-  /** A message is being written, not a command; how often the room is told so is the client's business. */
+  /** Reports typing of messages, not of commands. The client limits how often it is sent. */
   #typed(line: string): void {
     if (parseChatInput(line).kind === "say") this.#client.typing(this.#room);
   }
@@ -101,7 +101,7 @@ export class ChatConversation {
         case "quit":
           return this.#ended.resolve();
         case "unknown":
-          return this.#show(formatNotice(`Cannot do ${input.command}; see /help`));
+          return this.#show(formatNotice(`Unknown command: ${input.command}; see /help`));
       }
     } catch (error) {
       this.#show(formatNotice(describeError(error)));
@@ -154,7 +154,7 @@ export class ChatConversation {
   }
 
   #requireRoom(): string {
-    if (this.#room === "") throw new CommandFailed("You are in no room; /join one");
+    if (this.#room === "") throw new CommandFailed("Not in a room; use /join ROOM");
     return this.#room;
   }
 

@@ -1,4 +1,4 @@
-/** What a typed line asks for. */
+/** A parsed line. */
 export type ChatInput =
   | { readonly kind: "nothing" }
   | { readonly kind: "say"; readonly text: string }
@@ -8,17 +8,17 @@ export type ChatInput =
   | { readonly kind: "leave" | "who" | "rooms" | "help" | "quit" }
   | { readonly kind: "unknown"; readonly command: string };
 
-/** What can be typed, for people. */
-export const CHAT_HELP = `/join ROOM     enter a room, and talk there
+/** The text of `/help`. */
+export const CHAT_HELP = `/join ROOM     join a room and write there
 /leave         leave the room
-/who           who is in the room
-/rooms         which rooms there are
-/topic TEXT    say what the room is about; without a text, show it
-/search WORDS  find messages that have all the words
-/quit          leave and end
-//text         say a text that begins with /`;
+/who           list the people in the room
+/rooms         list the rooms
+/topic TEXT    set the topic of the room; without TEXT, show it
+/search WORDS  find messages that contain all words
+/quit          leave all rooms and exit
+//text         send a text that begins with /`;
 
-/** Reads a typed line: a message, or a command that begins with `/`. */
+/** Parses a line: a message, or a command that begins with `/`. */
 export function parseChatInput(line: string): ChatInput {
   if (line.trim() === "") return { kind: "nothing" };
   if (line.startsWith("//")) return { kind: "say", text: line.slice(1) };

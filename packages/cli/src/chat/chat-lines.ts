@@ -8,24 +8,24 @@ function formatTime(at: number): string {
   return `${String(time.getHours()).padStart(2, "0")}:${String(time.getMinutes()).padStart(2, "0")}`;
 }
 
-/** `12:34 <ada> text`; in front of the name the room, where it is another than `room`. */
+/** `12:34 <ada> text`. Names the room before the author when it is not the current room. */
 export function formatMessage({ username, message, at, room }: ChatMessage, currentRoom: string): string {
   const place = room === currentRoom ? "" : `${safeLine(room)} `;
-  // Further lines are set in, so that nobody can write a line that looks like somebody else's.
+  // Indents the lines after the first, so that a message cannot imitate another user's line.
   return `${formatTime(at ?? Date.now())} ${place}<${safeLine(username)}> ${message.replaceAll("\n", "\n      ")}`;
 }
 
-/** What the room's log has, as it is told when it happens. */
+/** Formats an entry of the room's log like its live event. */
 export function formatEntry(entry: EntryMessage, currentRoom: string): string {
   if (entry.type === "chat") return formatMessage(entry, currentRoom);
   return entry.key === "topic" ? formatTopicChange({ ...entry, topic: entry.value }) : "";
 }
 
-/** Tells a client's events to its user: once that the connection is lost, not each attempt. */
+/** Formats a client's events as lines. Reports a lost connection once, not for each attempt. */
 export class EventLines {
   #isLost = false;
 
-  /** The lines for an event, without the last ending; empty where it says nothing. */
+  /** The lines for an event, without a line feed at the end. `""` when the event has no line. */
   format(event: ChatClientEvent, currentRoom: string): string {
     switch (event.type) {
       case "message":
@@ -33,7 +33,7 @@ export class EventLines {
       case "topic":
         return formatTopicChange(event);
       case "typing":
-        return ""; // It is over too soon to be printed; a terminal shows it as its status.
+        return ""; // Too short-lived for a line. A terminal shows it in the status line.
       case "presence":
         return formatNotice(`${event.username} ${event.state} ${event.room}`);
       case "rejoined":
@@ -67,14 +67,14 @@ function formatTopicChange({ username, room, topic, at }: Omit<TopicEvent, "type
   return formatNotice(`${username} set the topic of ${room}: ${topic === "" ? "none" : topic}`, at);
 }
 
-/** Who is writing, for a line of its own; empty for nobody. */
+/** The status line for the users who are writing; `""` for none. */
 export function formatWriters(names: readonly string[]): string {
   if (names.length === 0) return "";
   if (names.length > 3) return "Several people are writing…";
   return `${names.join(", ")} ${names.length === 1 ? "is" : "are"} writing…`;
 }
 
-/** `12:34 * text`: not said by anybody. */
+/** `12:34 * text`: a notice, not a user's message. */
 export function formatNotice(text: string, at: number = Date.now()): string {
   return `${formatTime(at)} * ${safeLine(text)}`;
 }

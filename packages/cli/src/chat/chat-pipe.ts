@@ -3,13 +3,13 @@ import type { ChatClient } from "@landline/client";
 import { CommandFailed, Output } from "../terminal/mod.ts";
 import { EventLines } from "./chat-lines.ts";
 
-/** Messages that may wait for their acknowledgement at a time. */
+/** Maximum number of unacknowledged messages. */
 const UNACKNOWLEDGED_MAX = 64;
-/** Bytes that may wait for whoever reads standard output: a room goes on talking, so it cannot be waited for. */
+/** Maximum number of unread output bytes. A room cannot be paused, so a slow reader of standard output ends the command. */
 const UNREAD_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
- * Says each line of standard input in a room, in order, and prints what the others say. Ends when the input has ended
+ * Sends each line of standard input to a room, in order, and prints the events of the room. Ends when the input has ended
  * and the server has acknowledged every line.
  */
 export async function chatPipe(client: ChatClient, room: string, signal: AbortSignal): Promise<void> {
@@ -22,7 +22,7 @@ export async function chatPipe(client: ChatClient, room: string, signal: AbortSi
     const bytes = Buffer.byteLength(text);
     unreadBytes += bytes;
     if (unreadBytes > UNREAD_BYTES_MAX) {
-      broken.abort(new CommandFailed("Cannot print what the room says: standard output is read too slowly"));
+      broken.abort(new CommandFailed("Cannot print the room's messages: standard output is read too slowly"));
       return;
     }
     printed = output.print(text).then(

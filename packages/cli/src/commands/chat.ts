@@ -7,7 +7,8 @@ import { CommandFailed, interruptSignal, parseAddress } from "../terminal/mod.ts
 const CHAT_PORT = 8083;
 
 const EXAMPLES = `
-At a terminal /help lists what can be typed. In a pipe each line is a message; it ends when all are acknowledged.
+At a terminal, /help lists the commands. In a pipe, each line is one message; the command exits when the server has
+stored all of them.
 
 Examples:
   landline chat
@@ -17,34 +18,34 @@ Examples:
 export function addChat(program: Command): void {
   program
     .command("chat")
-    .description("talk in the rooms of a chat server")
+    .description("join a room of a chat server")
     .addArgument(
       new Argument("[address]", "HOST:PORT of the server")
         .argParser(parseChatAddress)
         .default({ host: "localhost", port: CHAT_PORT }, `localhost:${CHAT_PORT}`),
     )
-    .option("-r, --room <room>", "the room to join", "lobby")
-    .option("-n, --name <name>", "your name there; the default is your user name")
+    .option("-r, --room <room>", "room to join", "lobby")
+    .option("-n, --name <name>", "your name in the chat (default: your user name)")
     .addHelpText("after", EXAMPLES)
     .action(chat);
 }
 
 async function chat(address: { host: string; port: number }, flags: { room: string; name?: string }): Promise<void> {
   const signal = interruptSignal();
-  // Loaded here, as no other command needs them.
+  // Loaded on demand: no other command needs the client.
   const { ChatClient, ChatError } = await import("@landline/client");
   const { tcpLink } = await import("@landline/client/tcp");
   await using client = new ChatClient(tcpLink(address), { username: flags.name ?? userName() });
   await client.connect({ signal }).catch((error: unknown) => {
     if (!(error instanceof ChatError) || error.code !== "not-a-chat-server") throw error;
     const action = `Cannot chat with ${formatAddress(address)}`;
-    throw new CommandFailed(`${action}: the server at that address does not speak the chat protocol`, { cause: error });
+    throw new CommandFailed(`${action}: the server does not speak the chat protocol`, { cause: error });
   });
   const { ChatConversation, chatPipe } = await import("../chat/mod.ts");
   await (isInteractive() ? ChatConversation.run(client, flags.room, signal) : chatPipe(client, flags.room, signal));
 }
 
-/** The user's name on this machine; a container's user may have none. */
+/** The user's name on this machine. `userInfo` throws for a user without an entry in the password file, as in containers. */
 function userName(): string {
   try {
     return userInfo().username;

@@ -4,21 +4,21 @@ import { Output, safeLine } from "../terminal/mod.ts";
 import { addServeFlags, loadServerConfig } from "./serve-flags.ts";
 
 const EXAMPLES = `
-Settings come from flags, then from LANDLINE_… in the environment, then from a file of JSON.
+A flag overrides a LANDLINE_… environment variable, which overrides the JSON file.
 
 Examples:
-  landline config                          every setting, its value, and where it came from
+  landline config                          every setting with its value and source
   landline config --check && landline serve
   LANDLINE_PING_MS=30s landline config     pingMs from the environment
   echo '{"connectionsMax": 500}' > landline.json
-                                           a file that 'landline serve' finds`;
+                                           a file that 'landline serve' reads`;
 
 export function addConfig(program: Command): void {
   const command = program
     .command("config")
-    .description("the settings of 'serve' that are in force, and where they came from")
-    .option("--check", "only say what is wrong, and exit with 0 or 2")
-    .option("--json", "as JSON, in milliseconds and bytes");
+    .description("print the settings of 'serve' and their sources")
+    .option("--check", "only check: exit with 0, or print the mistakes and exit with 2")
+    .option("--json", "print JSON, in milliseconds and bytes");
   addServeFlags(command).addHelpText("after", EXAMPLES).action(showConfig);
 }
 
@@ -39,7 +39,7 @@ async function showConfig({ check, json }: { check?: boolean; json?: boolean }, 
   for (const [line, isDefault] of table(rows)) await output.print(line, { isDim: isDefault });
 }
 
-/** One setting for programs. JSON has no word for infinity. */
+/** One setting for the JSON output. JSON has no number for infinity. */
 function plain(name: SettingName, { settings, origins }: LoadedConfig): unknown {
   const value = settings[name];
   return {
@@ -49,7 +49,7 @@ function plain(name: SettingName, { settings, origins }: LoadedConfig): unknown 
   };
 }
 
-/** Rows in columns, and whether they are defaults, which step back on a terminal. */
+/** Aligns rows in columns. Defaults are printed dim on a terminal. */
 function table(rows: readonly (readonly [string, string, string, string])[]): [line: string, isDefault: boolean][] {
   const safe = rows.map((row) => row.map(safeLine));
   const widths = [0, 1, 2].map((column) => Math.max(...safe.map((cells) => cells[column]?.length ?? 0)));

@@ -4,13 +4,15 @@ import { connectUdp, isInteractive, LINES_HELP, LINGER_MS, type Peer, TcpPeer, t
 import { DURATION_HELP, interruptSignal, note, parseAddress, parseDuration, parsePort } from "../terminal/mod.ts";
 
 const EXAMPLES = `
-At a terminal it asks for lines. Each line is sent with a line feed at its end, which the tutorial's Python client does
-not send; with --udp each line is a datagram, without a line feed. 'quit' in lower case ends it, as do Ctrl-D, Ctrl-C and
-the end of the peer. QUIT is sent like any other line; to send 'quit', use a pipe.
+At a terminal:
+  Each line is sent with a line feed. With --udp, each line is one datagram without a line feed.
+  'quit' in lower case, Ctrl-D and Ctrl-C end the command, as does the peer when it closes.
+  'QUIT' is sent like any other line. To send 'quit', use a pipe.
 
-In a pipe it copies bytes until both sides have ended: the end of the input finishes our side, the end of the peer only
-its own. It exits with 1 when the peer is gone while there is input. With --udp each read of the input is a datagram;
-with --lines each line is one.
+In a pipe:
+  Bytes are copied unchanged until both sides have ended. The end of the input closes only the sending side.
+  The exit code is 1 when the peer disconnects while input remains.
+  With --udp, each read of the input is one datagram; with --lines, each line is one.
 
 Examples:
   landline connect localhost 8080
@@ -34,22 +36,19 @@ interface CallOptions {
 export function addConnect(program: Command): void {
   program
     .command("connect")
-    .description("talk to a server")
+    .description("connect to a TCP or UDP server and exchange data")
     .usage("[options] <host> <port>, or <host>:<port>")
-    .argument("<host>", "a name or an address")
-    .argument("[port]", "a port", parsePort)
+    .argument("<host>", "host name or IP address")
+    .argument("[port]", "port number", parsePort)
     .option("-u, --udp", "UDP instead of TCP")
     .option("--lines", LINES_HELP)
     .option(
       "--timeout <time>",
-      `how long connecting may take, with --udp the name lookup; ${DURATION_HELP}`,
+      `limit for connecting; with --udp, for the name lookup; ${DURATION_HELP}`,
       parseDuration,
     )
     .addOption(
-      new Option(
-        "--wait <time>",
-        `with --udp: how long answers are awaited after the end of the input; ${DURATION_HELP}`,
-      )
+      new Option("--wait <time>", `with --udp: time to wait for answers after the end of the input; ${DURATION_HELP}`)
         .argParser(parseDuration)
         .default(1_000, "1s"),
     )
@@ -72,7 +71,7 @@ async function connectTo(
   await talk(peer, interrupted);
 }
 
-/** Host and port in one: known only when all arguments are, and so not read by a parser of Commander's. */
+/** Parses `HOST:PORT`. Not a Commander parser: whether the argument holds the port depends on the next argument. */
 function readAddress(text: string, command: Command): { host: string; port: number } {
   try {
     return parseAddress(text);

@@ -11,19 +11,19 @@ import {
 
 const EXAMPLES = `
 Examples:
-  landline echo                             the three servers on 8080, 8081 and 8082
-  landline echo --tcp 0 --udp 0 --events 0  on free ports, which are printed
-  landline connect localhost 8080           talk to the first one`;
+  landline echo                             ports 8080, 8081 and 8082
+  landline echo --tcp 0 --udp 0 --events 0  free ports, which are printed
+  landline connect localhost 8080           connect to the TCP echo`;
 
 export function addEcho(program: Command): void {
   const command = program
     .command("echo")
-    .description("three servers that answer with what they are sent: TCP, UDP, and TCP by events")
-    .option("--host <host>", "the address to listen on", "localhost");
+    .description("start three echo servers: TCP, UDP, and TCP with event handlers")
+    .option("--host <host>", "address to listen on", "localhost");
   addEchoPorts(command).addHelpText("after", EXAMPLES).action(echo);
 }
 
-/** The ports of the three, for every command that starts them. */
+/** Adds the port options, for every command that starts the echo servers. */
 export function addEchoPorts(command: Command): Command {
   return command
     .option("--tcp <port>", "port of the TCP echo, which answers 'Echo: …'", parseListenPort, 8080)

@@ -14,7 +14,7 @@ import {
 } from "../terminal/mod.ts";
 
 const EXAMPLES = `
-The body goes to standard output as it is. Any status is a success; see --fail.
+The body is written to standard output unchanged. Every HTTP status exits with 0, unless --fail is given.
 
 Examples:
   landline get http://localhost:8083/healthz
@@ -33,14 +33,14 @@ interface GetFlags {
 export function addGet(program: Command): void {
   program
     .command("get")
-    .description("get a URL over HTTP")
-    .argument("<url>", "an http: URL; http:// may be left out", parseUrl)
-    .option("-i, --include", "print the status line and the headers too")
-    .option("-o, --output <file>", "write the body into a file")
-    .option("-f, --fail", "exit with 1, and print nothing, for a status of 400 and above")
-    .option("-m, --max-time <time>", `how long all may take; ${DURATION_HELP}`, parseDuration)
-    .option("-H, --header <line>", "send a header, 'Name: value'; may be repeated", collectHeader)
-    .option("--redirects <count>", "how many redirects to follow", parseCount, 5)
+    .description("fetch a URL over HTTP or HTTPS")
+    .argument("<url>", "http:// or https:// URL; http:// is the default", parseUrl)
+    .option("-i, --include", "also print the status line and headers")
+    .option("-o, --output <file>", "write the body to a file")
+    .option("-f, --fail", "exit with 1 and print no body when the status is 400 or above")
+    .option("-m, --max-time <time>", `limit for the whole request; ${DURATION_HELP}`, parseDuration)
+    .option("-H, --header <line>", "send the header 'Name: value'; can be repeated", collectHeader)
+    .option("--redirects <count>", "maximum number of redirects to follow", parseCount, 5)
     .addHelpText("after", EXAMPLES)
     .action(getUrl);
 }
@@ -60,7 +60,7 @@ async function getUrl(url: URL, flags: GetFlags): Promise<void> {
   await output.end();
 }
 
-/** Writes the body into a file, as it comes. Where it is cut off, what came stays. */
+/** Writes the body to a file as it arrives. When the body is cut off, the file keeps the received part. */
 async function save(response: HttpResponse, path: string): Promise<void> {
   const writing = <Result>(step: Promise<Result>): Promise<Result> =>
     step.catch((error) => {
@@ -75,7 +75,7 @@ async function save(response: HttpResponse, path: string): Promise<void> {
     }
   } catch (error) {
     if (!(error instanceof SocketError)) throw error;
-    throw new CommandFailed(`${error.message}; the ${length} bytes that came are in ${path}`, { cause: error });
+    throw new CommandFailed(`${error.message}; ${path} has the first ${length} bytes`, { cause: error });
   }
 }
 
@@ -89,7 +89,7 @@ async function ask(url: URL, { header = [], redirects, maxTime }: GetFlags): Pro
       timeoutMs: maxTime,
     });
   } catch (error) {
-    // A header that is not the user's to set, or a redirect to a URL that cannot be requested.
+    // A header that users may not set, or a redirect to an invalid URL.
     if (error instanceof TypeError || error instanceof RangeError) throw new CommandFailed(error.message);
     throw error;
   }
@@ -102,13 +102,15 @@ function formatHead({ version, status, reason, headers }: HttpResponse): string 
 
 function parseUrl(text: string): URL {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`);
-  if (url === null) throw new InvalidArgumentError("it is not a URL");
+  if (url === null) throw new InvalidArgumentError("not a valid URL");
   if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw new InvalidArgumentError("it does not begin with http:// or https://");
+    throw new InvalidArgumentError("the URL must begin with http:// or https://");
   }
-  if (url.port === "0") throw new InvalidArgumentError("a port is a number from 1 to 65535");
+  if (url.port === "0") throw new InvalidArgumentError("a port is an integer from 1 to 65535");
   if (url.username !== "" || url.password !== "") {
-    throw new InvalidArgumentError("it contains a user or a password; send an Authorization header with -H instead");
+    throw new InvalidArgumentError(
+      "the URL contains a user name or password; send an Authorization header with -H instead",
+    );
   }
   return url;
 }

@@ -4,9 +4,9 @@ import { Callers, isInteractive, LINES_HELP, LINGER_MS, type Peer, TcpPeer, talk
 import { Interrupted, interruptSignal, note, orOtherPort, parseListenPort } from "../terminal/mod.ts";
 
 const EXAMPLES = `
-It takes one connection, and ends when both sides have ended; when the input is a terminal, with the caller. With --keep-open it takes all that come, sends the input to each of them, and
-ends with Ctrl-C; a caller that finishes its side has left. With --udp each read of the input is a datagram, with --lines
-or at a terminal each line; it goes to whoever sent last.
+Accepts one connection and exits when both sides have ended. At a terminal it exits when the peer closes.
+With --keep-open, it accepts every connection, sends the input to all of them, and exits on Ctrl-C.
+With --udp, each read of the input is one datagram to the last sender. With --lines or at a terminal, each line is one.
 
 Examples:
   landline listen 9000
@@ -23,12 +23,12 @@ interface ListenFlags {
 export function addListen(program: Command): void {
   program
     .command("listen")
-    .description("wait for somebody to connect, and talk to them")
-    .argument("<port>", "a port; 0 takes a free one", parseListenPort)
-    .option("--host <host>", "the address to listen on", "localhost")
+    .description("wait for a TCP connection or UDP datagrams and exchange data")
+    .argument("<port>", "port number; 0 selects a free port", parseListenPort)
+    .option("--host <host>", "address to listen on", "localhost")
     .option("-u, --udp", "UDP instead of TCP")
     .option("--lines", LINES_HELP)
-    .option("-k, --keep-open", "take more than one connection")
+    .option("-k, --keep-open", "accept more than one connection")
     .addHelpText("after", EXAMPLES)
     .action(listenOn);
 }
@@ -39,7 +39,7 @@ async function listenOn(port: number, flags: ListenFlags): Promise<void> {
     const peer = flags.udp ? await awaitDatagrams(port, flags) : await awaitCallers(port, flags, interrupted);
     await talk(peer, interrupted);
   } catch (error) {
-    // Without an end of its own it is a server, and this is how a server ends.
+    // Without an end of its own, the command runs like a server: Ctrl-C is its normal end.
     const isEnd = error instanceof Interrupted && (flags.keepOpen || flags.udp);
     if (!isEnd) throw error;
   }

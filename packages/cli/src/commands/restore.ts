@@ -3,9 +3,9 @@ import { Output } from "../terminal/mod.ts";
 import { addDataFlags, loadServerConfig } from "./serve-flags.ts";
 
 const EXAMPLES = `
-The server must not be running. What was there is kept beside it, under a name with the date. Clients that come back are
-told that the rooms are other ones now, and load what they show anew.
-The files belong to the owner of the folder when root runs it; else run it as the user that runs the server.
+The server must be stopped. The current rooms are renamed, with the date in the name, and kept. Clients that reconnect
+reload their rooms.
+Run the command as the server's user. When root runs it, the files get the owner of the folder.
 
 Examples:
   landline restore rooms.db
@@ -14,8 +14,8 @@ Examples:
 export function addRestore(program: Command): void {
   const command = program
     .command("restore")
-    .description("puts the rooms of a backup in the place of a server's")
-    .argument("<file>", "what 'landline backup' wrote");
+    .description("replace a server's rooms with a backup")
+    .argument("<file>", "file written by 'landline backup'");
   addDataFlags(command).addHelpText("after", EXAMPLES).action(restore);
 }
 
@@ -26,5 +26,5 @@ async function restore(file: string, _options: unknown, command: Command): Promi
   const aside = await restoreBackup(file, folder);
   const output = new Output();
   await output.print(`restored ${file} into ${folder}`);
-  if (aside !== undefined) await output.print(`what was there before is now ${aside}`);
+  if (aside !== undefined) await output.print(`the previous rooms are in ${aside}`);
 }

@@ -3,35 +3,38 @@ import { type Command, Option } from "commander";
 import { safeLine, WrongSettings } from "../terminal/mod.ts";
 import { addEchoPorts } from "./echo.ts";
 
-/** Flags that are settings of the server, by the setting's name. */
+/** The server settings that have a flag. */
 const SETTING_FLAGS = ["host", "port", "hosts", "data", "durability", "rates"] as const;
 
-/** The flags that say where a server's files are. */
+/** Adds the flags that locate the server's files. */
 export function addDataFlags(command: Command): Command {
   return command
-    .option("--data <folder>", "where the server keeps its files (default: ./data)")
-    .option("--config <file>", "a JSON file of settings (default: landline.json, if there is one)");
+    .option("--data <folder>", "folder for the server's files (default: ./data)")
+    .option("--config <file>", "JSON file with settings (default: landline.json, if it exists)");
 }
 
-/** The flags of `serve`, for every command that takes them. */
+/** Adds the flags of `serve`, for every command that accepts them. */
 export function addServeFlags(command: Command): Command {
   const withSettings = command
-    .option("--host <host>", "the address to listen on (default: localhost)")
-    .option("--port <port>", "the port to listen on (default: 8083)")
+    .option("--host <host>", "address to listen on (default: localhost)")
+    .option("--port <port>", "port to listen on; 0 selects a free port (default: 8083)")
     .option(
       "--hosts <names>",
-      "names under which browsers reach the server, separated by commas; addresses and localhost need none",
+      "host names that browsers may use for the server, comma-separated; IP addresses and localhost always work",
     )
-    .option("--durability <kind>", "what a message survives: disk, process or memory (default: disk)")
-    .option("--rates <on|off>", "off lifts every rate and every limit per address (default: on)")
-    .option("--echo", "the three servers of 'landline echo' too");
+    .option(
+      "--durability <kind>",
+      "disk: messages survive a power cut; process: a crash; memory: nothing (default: disk)",
+    )
+    .option("--rates <on|off>", "off disables all rate limits and all limits per address (default: on)")
+    .option("--echo", "also start the three servers of 'landline echo'");
   command.parent?.hook("preSubcommand", async (_program, called) => {
     if (called === command) await refuseOtherSettings(command);
   });
   return addEchoPorts(addDataFlags(withSettings));
 }
 
-/** Says of the settings that have no flag how they are given: they are easily taken for flags. */
+/** Explains how to set a setting that has no flag, when the user passes it as one. */
 async function refuseOtherSettings(command: Command): Promise<void> {
   const { flagOf, SETTINGS, variableOf } = await import("@landline/server");
   for (const name of Object.keys(SETTINGS)) {
@@ -39,17 +42,17 @@ async function refuseOtherSettings(command: Command): Promise<void> {
     if (command.options.some(({ long }) => long === flag)) continue;
     command.addOption(new Option(`${flag} [value]`).hideHelp());
     command.on(`option:${flag.slice(2)}`, () => {
-      command.error(`error: '${flag}' is no flag; set ${variableOf(name)} (or ${name} in the file)`);
+      command.error(`error: '${flag}' is not a flag; set ${variableOf(name)}, or ${name} in the configuration file`);
     });
   }
 }
 
 /**
- * What is in force, from the command's flags, the environment and a file. Mistakes end the command; how it is used is said
- * only where a flag is wrong.
+ * Loads the settings from the flags, the environment and the file. Mistakes end the command. The usage is printed only when
+ * a flag is wrong.
  */
 export async function loadServerConfig(command: Command): Promise<LoadedConfig> {
-  // Loaded here, as few commands need it.
+  // Loaded on demand: most commands do not need the server.
   const { ConfigError, loadConfig } = await import("@landline/server");
   const { config: file, ...options } = command.opts<Record<string, string | undefined>>();
   const flags = Object.fromEntries(SETTING_FLAGS.map((name) => [name, options[name]]));

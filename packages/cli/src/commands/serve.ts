@@ -17,20 +17,20 @@ import {
 import { addServeFlags, loadServerConfig } from "./serve-flags.ts";
 
 const EXAMPLES = `
-Every other setting can be given in the environment or a file; 'landline config' lists them. Ctrl-C or SIGTERM ends it:
-clients are told, and what was acknowledged is kept.
+'landline config' lists all settings. Those without a flag are set in the environment or in a JSON file.
+Ctrl-C or SIGTERM stops the server: it notifies the clients and keeps every acknowledged message.
 
 Examples:
-  landline serve                 rooms at http://localhost:8083/
-  landline serve --port 0        on a free port, which is printed
-  landline serve --echo          and the three servers of 'landline echo'
+  landline serve                 the web page is at http://localhost:8083/
+  landline serve --port 0        a free port, which is printed
+  landline serve --echo          with the three servers of 'landline echo'
   landline serve --host 0.0.0.0 --hosts chat.example.com
-                                 for other machines, and browsers that open http://chat.example.com:8083/
+                                 reachable from other machines as http://chat.example.com:8083/
   LANDLINE_PING_MS=30s landline serve
-                                 any setting from the environment`;
+                                 a setting from the environment`;
 
 export function addServe(program: Command): void {
-  const command = program.command("serve").description("the chat server, with its web page");
+  const command = program.command("serve").description("start the chat server with its web page");
   addServeFlags(command).addHelpText("after", EXAMPLES).action(serveChat);
 }
 
@@ -43,11 +43,11 @@ async function serveChat({ echo, ...echoPorts }: EchoFlags, command: Command): P
   const interrupted = interruptSignal();
   ignoreHangUp();
   const { config } = await loadServerConfig(command);
-  // Loaded here, as no other command needs it.
+  // Loaded on demand: most commands do not need the server.
   const { RoomLogError, startServer } = await import("@landline/server");
   const reports = {
     onError: (error: unknown): void => {
-      // What ends the server is told at its end.
+      // A `failed` log ends the server; that error is reported at the end.
       if (!(error instanceof RoomLogError && error.code === "failed")) note(`landline: ${describeError(error)}`);
     },
     onRecovered: (): void => note("landline: Messages are stored again"),
@@ -60,25 +60,25 @@ async function serveChat({ echo, ...echoPorts }: EchoFlags, command: Command): P
   const address = localAddress(server.address as UdpAddress);
   const chat = {
     at: `http://${formatAddress(address)}/`,
-    name: "chat and its page",
+    name: "chat and web page",
     tries: [`chat ${formatAddress(address)}`, `$ nc ${address.host} ${address.port}`],
   };
   announce(formatServices([chat, ...(services?.lines ?? [])]));
   const everyAddress = everyAddressLine((server.address as UdpAddress).host);
-  if (everyAddress !== undefined) announce(`${everyAddress}; for browsers that open it by a name, see --hosts`);
+  if (everyAddress !== undefined) announce(`${everyAddress}; to open the page by a host name, see --hosts`);
   const isInMemory = config.data === undefined || config.durability === "memory";
   announce(
     isInMemory
-      ? "Rooms are kept in memory only, and end with the server"
+      ? "Rooms are kept in memory only and are lost when the server stops"
       : `Rooms are kept in ${safeLine(config.data)}`,
   );
   const failure = await Promise.race([untilInterrupted(interrupted), server.failed]);
-  // Together, as each of them waits for its own clients.
+  // In parallel: each waits for its own clients.
   await Promise.all([server.close(), services?.close()]);
   if (failure !== undefined) throw failure;
 }
 
-/** A port for a server that is not started is a mistake. */
+/** Rejects the port of an echo server that is not started. */
 function refuseEchoPorts(command: Command): void {
   const given = ["tcp", "udp", "events"].find((name) => command.getOptionValueSource(name) === "cli");
   if (given !== undefined) command.error(`error: Cannot use --${given} without --echo: it is a port of an echo server`);

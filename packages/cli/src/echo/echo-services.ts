@@ -3,7 +3,7 @@ import { localAddress, orOtherPort, type ServiceLine } from "../terminal/mod.ts"
 import { serveEcho, serveEventsEcho } from "./tcp-echo.ts";
 import { UdpEcho } from "./udp-echo.ts";
 
-/** Options for {@link EchoServices}. Ports: 0 takes a free one. */
+/** Options for {@link EchoServices}. Port 0 selects a free port. */
 export interface EchoServicesOptions {
   readonly host: string;
   readonly tcp: number;
@@ -11,7 +11,7 @@ export interface EchoServicesOptions {
   readonly events: number;
 }
 
-/** The three echo servers of the tutorial: TCP with a function per connection, UDP, and TCP by events. */
+/** The three echo servers of the tutorial: TCP with a function per connection, UDP, and TCP with event handlers. */
 export class EchoServices {
   readonly #tcp: Server;
   readonly #udp: UdpEcho;
@@ -35,12 +35,12 @@ export class EchoServices {
     return services;
   }
 
-  /** Where they listen. */
+  /** The address that the servers listen on. */
   get host(): string {
     return this.#udp.address.host;
   }
 
-  /** What listens where, and how to try it. */
+  /** One line per server: its address, its name, and a command to try it. */
   get lines(): readonly ServiceLine[] {
     const tcp = localAddress(this.#tcp.address as UdpAddress);
     const udp = localAddress(this.#udp.address);

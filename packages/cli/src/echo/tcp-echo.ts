@@ -4,7 +4,7 @@ import { WholeCharacters } from "./whole-characters.ts";
 const PREFIX = "Echo: ";
 const EVENTS_PREFIX = "Non-blocking echo: ";
 
-/** Answers each message with `Echo: ` and the message: an asynchronous function per connection, the seed's thread. */
+/** Answers each message with `Echo: ` and the message. One async function per connection; the tutorial uses a thread. */
 export function serveEcho(address: UdpAddress): Promise<Server> {
   return serve(address, async (connection, signal) => {
     const characters = new WholeCharacters();
@@ -16,7 +16,7 @@ export function serveEcho(address: UdpAddress): Promise<Server> {
   });
 }
 
-/** Answers with `Non-blocking echo: ` and the message: by event handlers, the seed's `select` loop. */
+/** Answers with `Non-blocking echo: ` and the message. Uses event handlers; the tutorial uses a `select` loop. */
 export function serveEventsEcho(address: UdpAddress): Promise<Server> {
   const charactersOf = new WeakMap<Connection, WholeCharacters>();
   return serve(address, {
@@ -25,7 +25,7 @@ export function serveEventsEcho(address: UdpAddress): Promise<Server> {
     },
     data(connection, chunk) {
       const message = charactersOf.get(connection)?.take(chunk) ?? chunk;
-      // Who does not read its answers is not read from either.
+      // Backpressure: stop reading from a client that does not read its answers.
       if (message.length > 0 && !connection.send([EVENTS_PREFIX, message])) connection.pause();
     },
     drain(connection) {

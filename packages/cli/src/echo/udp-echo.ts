@@ -2,7 +2,7 @@ import { bind, SocketError, type UdpAddress, type UdpSocket } from "@landline/so
 import { note } from "../terminal/mod.ts";
 
 const PREFIX = Buffer.from("UDP Echo: ");
-/** How often a free port for both loopback addresses is looked for. */
+/** Attempts to find a port that is free on both loopback addresses. */
 const PORT_ATTEMPTS = 16;
 
 /** Answers each datagram with `UDP Echo: ` and the datagram. */
@@ -16,7 +16,7 @@ export class UdpEcho {
     for (const socket of sockets) void answer(socket);
   }
 
-  /** For `localhost` it is on both loopback addresses, under one port number. */
+  /** For `localhost` it listens on both loopback addresses, with the same port. */
   static async open({ host, port }: UdpAddress): Promise<UdpEcho> {
     if (host !== "localhost") {
       const socket = await bind({ host, port });
@@ -47,7 +47,7 @@ async function answer(socket: UdpSocket): Promise<void> {
     try {
       for await (const { data, from } of socket) await socket.send(Buffer.concat([PREFIX, data]), from);
     } catch (error) {
-      // An answer too long for a datagram, or a peer that cannot be reached: the next one is served.
+      // The answer is too long for a datagram, or the peer is unreachable. Serve the next datagram.
       if (socket.state === "bound" && error instanceof SocketError) note(`UDP echo: ${error.message}`);
     }
   }

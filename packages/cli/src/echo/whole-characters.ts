@@ -1,11 +1,11 @@
 /**
- * Cuts a stream of bytes only between UTF-8 characters: the beginning of a character waits for its rest. Bytes that are
- * not UTF-8 pass as they are.
+ * Splits a stream of bytes only between UTF-8 characters: it buffers an incomplete character. Bytes that are not UTF-8
+ * pass unchanged.
  */
 export class WholeCharacters {
   #held: Uint8Array = new Uint8Array(0);
 
-  /** The chunk up to its last whole character, after what was held; may be empty. */
+  /** Returns the buffered bytes and the chunk, up to the last complete character. May be empty. */
   take(chunk: Uint8Array): Uint8Array {
     const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
     const end = bytes.length - cutLength(bytes);
@@ -13,13 +13,13 @@ export class WholeCharacters {
     return bytes.subarray(0, end);
   }
 
-  /** What was held when the stream ended. */
+  /** The buffered bytes at the end of the stream. */
   rest(): Uint8Array {
     return this.#held;
   }
 }
 
-/** How many bytes at the end begin a character that lacks its rest: 0 to 3. */
+/** Length of an incomplete character at the end, 0 to 3 bytes. */
 function cutLength(bytes: Uint8Array): number {
   for (let length = 1; length <= Math.min(3, bytes.length); length += 1) {
     const byte = bytes[bytes.length - length] as number;

@@ -27,7 +27,7 @@ export class Callers implements Peer {
     void this.#accept();
   }
 
-  /** Waits for a first caller; slow callers slow the others down. */
+  /** Waits for the first connection. A slow reader slows down all of them. */
   async write(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
     await this.#hasCaller.promise;
     await Promise.allSettled([...this.#connections].map((connection) => connection.write(bytes, options)));

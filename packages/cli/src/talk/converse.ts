@@ -4,14 +4,14 @@ import type { Peer } from "./peer.ts";
 
 const PROMPT = "Enter message (or 'quit' to exit): ";
 
-/** Talks to the peer line by line: what is typed is sent with a line feed, what comes is shown above the prompt. */
+/** The interactive mode: sends each typed line with a line feed, and prints received text above the prompt. */
 export async function converse(peer: Peer, signal: AbortSignal): Promise<void> {
   const decoder = new SafeTextDecoder();
   const left = new AbortController();
   let isEndedHere = false;
   const prompt = new Prompt(PROMPT, {
     line: (line) => {
-      // `QUIT` is a command of SMTP, Redis and others.
+      // Case-sensitive: `QUIT` is a command of SMTP, Redis and other protocols.
       if (line === "quit") left.abort();
       else peer.write(Buffer.from(`${line}\n`)).catch(reportBreak);
     },
@@ -36,7 +36,7 @@ export async function converse(peer: Peer, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Nobody there yet is no reason to hang up on UDP: the next datagram may find somebody. */
+/** Reads past `refused`: with UDP it is an ICMP error for one datagram, and the server may start later. */
 async function read(peer: Peer, signal: AbortSignal): Promise<Uint8Array | null> {
   for (;;) {
     try {
@@ -48,7 +48,7 @@ async function read(peer: Peer, signal: AbortSignal): Promise<Uint8Array | null>
   }
 }
 
-/** A broken connection is told by whoever reads it. */
+/** Reports a write error, except for a broken connection: the read side reports that one. */
 function reportBreak(error: unknown): void {
   const isTold = error instanceof SocketError && (error.code === "reset" || error.code === "closed");
   if (!isTold) note(describeError(error));

@@ -1,15 +1,15 @@
 import type { WaitOptions } from "@landline/sockets";
 
-/** Whom a user talks to from the terminal: one connection, everyone who called, or the other end of UDP. */
+/** The other side of `connect` and `listen`: one connection, all accepted connections, or a UDP address. */
 export interface Peer {
-  /** Who it is, for people. */
+  /** Its name for notes. */
   readonly name: string;
-  /** Sends bytes; waits for room. */
+  /** Sends bytes. Resolves when there is room for more. */
   write(bytes: Uint8Array, options?: WaitOptions): Promise<void>;
-  /** Our side has nothing more to say. Resolves when all that was written is on its way. */
+  /** Ends the sending side. Resolves when all written bytes are with the kernel. */
   finish(options?: WaitOptions): Promise<void>;
-  /** What comes next; `null` at the end. */
+  /** The next received bytes; `null` at the end. */
   read(options: WaitOptions): Promise<Uint8Array | null>;
-  /** Closes; what has not left yet may be lost. Idempotent. */
+  /** Closes at once; unsent bytes may be lost. Idempotent. */
   close(): Promise<void>;
 }

@@ -4,11 +4,11 @@ import { CommandFailed, Output, systemReason } from "../terminal/mod.ts";
 import type { Peer } from "./peer.ts";
 
 /**
- * Copies standard input to the peer and the peer to standard output, until both have ended. As with ncat, the end of one
- * leaves the other alone: a peer that has finished may still read. Only at a terminal the peer's end ends it all, as
- * somebody who has typed nothing has nothing to send.
+ * Copies standard input to the peer and the peer to standard output until both have ended. The directions end
+ * independently, as in ncat: a peer that has finished sending may still read. When standard input is a terminal, the
+ * peer's end also ends the command.
  *
- * @throws {SocketError} `reset` when the peer is gone while there is input, after printing what it said before.
+ * @throws {SocketError} `reset` when the peer disconnects while input remains. Received bytes are printed first.
  */
 export async function pipe(peer: Peer, signal: AbortSignal): Promise<void> {
   const stop = new AbortController();
@@ -16,7 +16,7 @@ export async function pipe(peer: Peer, signal: AbortSignal): Promise<void> {
   const receiving = receive(peer, either);
   const sending = sendInput(peer, either);
   sending.catch((error) => {
-    // The reader hears of a broken connection too, and may first have something to read.
+    // A broken connection also fails the read side, which first delivers the bytes that arrived before.
     if (!isBroken(error)) stop.abort(error);
   });
   try {

@@ -1,10 +1,10 @@
 import type { Connection, WaitOptions } from "@landline/sockets";
 import type { Peer } from "./peer.ts";
 
-/** How long a peer may take to close its side before it is left, in milliseconds. */
+/** Time to wait for the peer's end before the connection is reset, in milliseconds. */
 export const LINGER_MS = 500;
 
-/** The other end of one connection. */
+/** A TCP connection as a {@link Peer}. */
 export class TcpPeer implements Peer {
   readonly name: string;
   readonly #connection: Connection;
@@ -20,7 +20,7 @@ export class TcpPeer implements Peer {
 
   async finish(options?: WaitOptions): Promise<void> {
     await this.#connection.flush(options);
-    // Only a write tells that the peer is gone, be it an empty one; the end of our side does not.
+    // A write, even an empty one, rejects when the peer has reset the connection; closeWrite() alone does not.
     await this.#connection.write("", options);
     await this.#connection.flush(options);
     this.#connection.closeWrite();

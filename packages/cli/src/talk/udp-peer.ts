@@ -4,15 +4,15 @@ import { CommandFailed } from "../terminal/mod.ts";
 import type { Peer } from "./peer.ts";
 
 const LF = 0x0a;
-/** What `--lines` does, for the help of a command. */
-export const LINES_HELP = "with --udp: each line is a datagram, without its line feed, as at a terminal";
+/** Help text of `--lines`. */
+export const LINES_HELP = "with --udp: send each line as one datagram, without its line feed";
 /** The longest payload of UDP over IPv4. */
 const DATAGRAM_BYTES_MAX = 65_507;
 
 /**
- * The other end of UDP: each write is one datagram, and each datagram read is one chunk. In lines, each line written is
- * one datagram, without its line feed, and each datagram read is one line. A socket that is not connected answers whoever
- * sent last.
+ * A UDP socket as a {@link Peer}. Each write is one datagram, and each received datagram is one chunk. With `isInLines`,
+ * each line is one datagram without its line feed, and each received datagram is one line. An unconnected socket sends to
+ * the last sender.
  */
 export class UdpPeer implements Peer {
   readonly name: string;
@@ -20,14 +20,14 @@ export class UdpPeer implements Peer {
   readonly #isInLines: boolean;
   readonly #waitMs: number;
   readonly #ending = new AbortController();
-  /** Resolves with the first sender; for a connected socket at once. */
+  /** Resolves on the first received datagram; at once for a connected socket. */
   readonly #hasSender = Promise.withResolvers<void>();
   #sender: UdpAddress | undefined;
-  /** The beginning of a line whose end is not there yet. */
+  /** Buffer for an incomplete line. */
   #unsent: Uint8Array = new Uint8Array(0);
   #timer: NodeJS.Timeout | undefined;
 
-  /** After {@link finish}, answers are awaited for `waitMs` more; `Infinity`: until it is closed. */
+  /** `waitMs`: time to read answers after {@link finish}; `Infinity` reads until {@link close}. */
   constructor(socket: UdpSocket, options: { name: string; waitMs: number; isInLines: boolean }) {
     this.#socket = socket;
     this.name = options.name;
@@ -94,7 +94,7 @@ export class UdpPeer implements Peer {
   }
 }
 
-/** Opens a socket that sends to one address and hears from it alone. The name is looked up within `timeoutMs`. */
+/** Opens a socket connected to one address. `timeoutMs` limits the name lookup. */
 export async function connectUdp(to: UdpAddress, options: WaitOptions = {}): Promise<UdpSocket> {
   const socket = await bind({ host: isIPv6(to.host) ? "::" : "0.0.0.0" });
   try {

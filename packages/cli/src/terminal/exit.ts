@@ -3,7 +3,7 @@ import { CommanderError } from "commander";
 import { note } from "./notes.ts";
 import { safeLine } from "./safe-text.ts";
 
-/** The user, or the system, asked the command to end. */
+/** SIGINT or SIGTERM asked the command to end. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
   readonly signal: "SIGINT" | "SIGTERM";
@@ -16,24 +16,24 @@ export class Interrupted extends Error {
   }
 }
 
-/** Nobody reads standard output any more, as in `landline get URL | head -1`. */
+/** The reader of standard output is gone (`EPIPE`), as in `landline get URL | head -1`. */
 export class OutputClosed extends Error {
   override readonly name = "OutputClosed";
 }
 
-/** An ending that the command has foreseen; its message is for the user. */
+/** An expected failure of the command. Its message is for the user. */
 export class CommandFailed extends Error {
   override readonly name = "CommandFailed";
 }
 
-/** Settings of the environment or a file that cannot be used; its message has a line for each. */
+/** Invalid settings in the environment or a file. Its message has one line per mistake. */
 export class WrongSettings extends Error {
   override readonly name = "WrongSettings";
 }
 
-/** Tells the user what went wrong, in one line. @returns the exit code: 0, 1 (it failed), 2 (wrong usage), 130, 143. */
+/** Prints an error in one line. @returns the exit code: 0, 1 (failure), 2 (wrong usage), 130 (SIGINT) or 143 (SIGTERM). */
 export function reportError(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // Commander has told it.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // Commander has printed it.
   if (error instanceof Interrupted) return error.exitCode;
   if (error instanceof OutputClosed) return 0;
   if (error instanceof WrongSettings) {
@@ -45,8 +45,8 @@ export function reportError(error: unknown): number {
 }
 
 /**
- * The most exact text there is: this command's own, or the socket's, where another error was made of it. It is one line,
- * though a peer may have worded it; only an error that nobody has foreseen comes with its stack.
+ * The text of an error in one safe line. Prefers the most specific message: the command's own, then that of the socket
+ * error in the chain of causes. An unexpected error is printed with its stack.
  */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return safeLine(String(error));

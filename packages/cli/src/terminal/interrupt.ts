@@ -3,8 +3,8 @@ import { Interrupted } from "./exit.ts";
 import { announce } from "./notes.ts";
 
 /**
- * Takes Ctrl-C and SIGTERM: the first aborts the signal, with an {@link Interrupted} as its reason, so that the command
- * can close in peace; the second ends the process at once.
+ * Handles SIGINT (Ctrl-C) and SIGTERM. The first one aborts the returned signal with an {@link Interrupted}, and the
+ * command shuts down. The second one exits the process.
  */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
@@ -12,7 +12,8 @@ export function interruptSignal(): AbortSignal {
     process.on(name, () => {
       const interrupted = new Interrupted(name);
       if (controller.signal.aborted) {
-        // The end waits for calls to the system, as opening a named pipe that nobody reads: a third one does not.
+        // exit() waits for running system calls, such as open() of a named pipe without a reader. Without handlers, a third
+        // signal kills the process.
         process.removeAllListeners(name);
         process.exit(interrupted.exitCode);
       }
@@ -22,12 +23,12 @@ export function interruptSignal(): AbortSignal {
   return controller.signal;
 }
 
-/** Lets the process live on when its terminal is closed, or when it is asked to reload, which it cannot yet. */
+/** Ignores SIGHUP, which is sent when the terminal closes and by tools that ask for a reload. Reloading is not supported. */
 export function ignoreHangUp(): void {
   process.on("SIGHUP", () => undefined);
 }
 
-/** Waits for the end of a server's life, and says that it has come: closing waits for those who are connected. */
+/** Waits for SIGINT or SIGTERM, and announces the shutdown: it can take a while, because it waits for clients. */
 export async function untilInterrupted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, "abort");
   const isTyped = signal.reason instanceof Interrupted && signal.reason.signal === "SIGINT";

@@ -35,6 +35,6 @@ describe("Notes", () => {
     assert.equal(stream.read().length, 1_048_576);
     notes.write("y");
     notes.write("z");
-    assert.equal(stream.read(), "landline: 1976 notes were lost, as nobody read them\ny\nz\n");
+    assert.equal(stream.read(), "landline: 1976 notes were dropped because the output was not read\ny\nz\n");
   });
 });

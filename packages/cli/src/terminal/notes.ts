@@ -1,6 +1,6 @@
 import { safeLine, safeText } from "./safe-text.ts";
 
-/** Bytes of text that may wait for their reader; what comes then is dropped. */
+/** Maximum number of unread bytes; later notes are dropped. */
 const UNREAD_BYTES_MAX = 1_048_576;
 
 /** An output stream of the process. */
@@ -10,8 +10,8 @@ export interface NoteStream {
 }
 
 /**
- * Text for people on one of the process's output streams. It never waits and never fails: a server goes on when nobody
- * reads what it says. Text is dropped while too much waits for a reader, and how often is said when there is room again.
+ * Notes for people on one of the process's output streams. Writing never waits and never fails, so that a server
+ * continues when its output is not read. Notes over the limit are dropped; the next written note reports their number.
  */
 export class Notes {
   readonly #stream: NoteStream;
@@ -21,13 +21,14 @@ export class Notes {
     this.#stream = stream;
   }
 
-  /** Writes a line, or several; made safe for a terminal. */
+  /** Writes one or more lines as safe text. */
   write(text: string): void {
     if (this.#stream.writableLength >= UNREAD_BYTES_MAX) {
       this.#dropped += 1;
       return;
     }
-    if (this.#dropped > 0) this.#stream.write(`landline: ${this.#dropped} notes were lost, as nobody read them\n`);
+    if (this.#dropped > 0)
+      this.#stream.write(`landline: ${this.#dropped} notes were dropped because the output was not read\n`);
     this.#dropped = 0;
     this.#stream.write(`${safeText(text)}\n`);
   }
@@ -37,17 +38,17 @@ const errors = new Notes(process.stderr);
 const announcements = new Notes(process.stdout);
 let show = (text: string): void => errors.write(text);
 
-/** Tells the user something that is not data: on standard error, or above the prompt while there is one. */
+/** Prints a note to standard error, or above the prompt while there is one. */
 export function note(text: string): void {
   show(text);
 }
 
-/** Tells what a server does, where nothing is wrong: on standard output. */
+/** Prints a server's normal status to standard output. */
 export function announce(text: string): void {
   announcements.write(text);
 }
 
-/** Sends notes elsewhere. @returns what sends them back. */
+/** Redirects notes. @returns a function that restores the previous target. */
 export function redirectNotes(to: (text: string) => void): () => void {
   const before = show;
   show = to;
@@ -56,17 +57,17 @@ export function redirectNotes(to: (text: string) => void): () => void {
   };
 }
 
-/** Keeps both output streams from ending or blocking the process. Who depends on what is written awaits it. */
+/** Stops errors of the output streams from ending the process, and a paused terminal from blocking it. */
 export function guardOutputs(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", () => undefined);
-    // Node waits for a terminal, also for one that was stopped with Ctrl-S; for pipes it does not. No public way to say so.
+    // Node writes to terminals synchronously, so Ctrl-S would block the process. There is no public API to change that.
     const { _handle: handle } = stream as { _handle?: { setBlocking?(isBlocking: boolean): void } };
     if (stream.isTTY) handle?.setBlocking?.(false);
   }
 }
 
-/** Shows Node's warnings as notes: its own way blocks where nobody reads, and prints what a peer may have worded. */
+/** Prints Node's warnings as notes. Node's own handler blocks on a full pipe, and prints text of peers unescaped. */
 export function showWarnings(): void {
   if (process.listenerCount("warning") === 0) return; // NODE_NO_WARNINGS
   process.removeAllListeners("warning");

@@ -2,9 +2,9 @@ import { SocketError } from "@landline/sockets";
 import { CommandFailed } from "./exit.ts";
 
 /**
- * Waits for something that begins to listen, and where its address is in use, says how to choose another port.
+ * Waits until something listens. When its address is in use, adds to the error how to choose another port.
  *
- * @param option The option that names the port; absent where it is an argument of its own.
+ * @param option the option that sets the port; absent when the port is an argument.
  * @throws {CommandFailed} when the address is in use.
  */
 export async function orOtherPort<Opened>(opening: Promise<Opened>, option?: string): Promise<Opened> {
@@ -18,7 +18,7 @@ export async function orOtherPort<Opened>(opening: Promise<Opened>, option?: str
 
 function wayOut(option: string | undefined): string {
   if (option === undefined) return "give another port";
-  // What npm is given before `--` it keeps for itself.
+  // npm consumes options before `--`.
   const inScript = process.env.npm_lifecycle_event === "start" ? `npm start -- ${option} N` : option;
   return `use ${inScript} to choose another`;
 }

@@ -10,8 +10,8 @@ export interface OutputStream {
 }
 
 /**
- * Standard output, for results. Bytes go as they are into a pipe or a file, and as safe text onto a terminal; text is
- * safe everywhere.
+ * Standard output, for results. Bytes are written unchanged to a pipe or file, and as safe text to a terminal. Text is
+ * always safe text.
  */
 export class Output {
   readonly #stream: OutputStream;
@@ -24,22 +24,22 @@ export class Output {
   }
 
   /**
-   * Writes bytes; resolves when the stream has them.
+   * Writes bytes. Resolves when the stream has taken them.
    *
-   * @throws {OutputClosed} when nobody reads standard output any more.
-   * @throws {CommandFailed} when it cannot be written to.
+   * @throws {OutputClosed} when the reader of standard output is gone.
+   * @throws {CommandFailed} when writing fails for another reason.
    */
   async write(bytes: Uint8Array): Promise<void> {
     await this.#put(this.#decoder?.decode(bytes) ?? bytes);
   }
 
-  /** Prints a line, or several, and ends the last one; as {@link write}. */
+  /** Prints one or more lines and adds the last line feed. Rejects like {@link write}. */
   print(text: string, { isDim = false }: { readonly isDim?: boolean } = {}): Promise<void> {
     const safe = safeText(text);
     return this.#put(`${isDim ? styleText("dim", safe, { stream: process.stdout }) : safe}\n`);
   }
 
-  /** Completes a cut character, and on a terminal the last line, so that the shell's prompt stands on its own. */
+  /** At a terminal, flushes an incomplete character and ends the last line, so that the shell's prompt has its own line. */
   async end(): Promise<void> {
     if (this.#decoder === undefined) return;
     await this.#put(this.#decoder.end());

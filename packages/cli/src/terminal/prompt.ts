@@ -3,25 +3,25 @@ import { styleText } from "node:util";
 import { redirectNotes } from "./notes.ts";
 import { safeLine, safeText } from "./safe-text.ts";
 
-/** What a {@link Prompt} tells its owner. */
+/** Callbacks of a {@link Prompt}. */
 export interface PromptHandlers {
   /** A line was entered. */
   line(line: string): void;
   /** The user ended the input (Ctrl-D). */
   end(): void;
-  /** A key was pressed; `line` is what stands there now. */
+  /** A key was pressed. `line` is the current text. */
   typed?(line: string): void;
 }
 
 /** Options for {@link Prompt}. */
 export interface PromptOptions {
-  /** Take an entered line off the screen, for those who print it in their own way. @default false */
+  /** Erase an entered line, for callers that print it in another form. @default false */
   readonly isLineErased?: boolean;
 }
 
 /**
- * A line to type in at the bottom of the terminal, with history and editing; what is printed meanwhile appears above
- * it. Ctrl-C is passed on as the process's own.
+ * An input line at the bottom of the terminal, with history and editing. Output appears above it. Ctrl-C raises SIGINT
+ * in this process.
  */
 export class Prompt {
   readonly #interface: readline.Interface;
@@ -57,13 +57,13 @@ export class Prompt {
     this.#interface.prompt();
   }
 
-  /** Changes the text in front of the line. */
+  /** Sets the text before the input. */
   setText(text: string): void {
     this.#text = safeLine(text);
     this.#redraw();
   }
 
-  /** Shows a line between what was printed and the one that is being typed, until another one or none (empty). */
+  /** Sets the status line above the input; `""` removes it. */
   setStatus(status: string): void {
     const safe = safeLine(status);
     if (safe === this.#status) return;
@@ -71,12 +71,12 @@ export class Prompt {
     this.#redraw();
   }
 
-  /** Prints above the line that is being typed; the text is made safe for the terminal, like all that is shown. */
+  /** Prints safe text above the input line. */
   print(text: string): void {
     this.#print(safeText(text));
   }
 
-  /** Takes the prompt away and gives the terminal back. Idempotent. */
+  /** Removes the prompt and releases the terminal. Idempotent. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -105,24 +105,24 @@ export class Prompt {
   #redraw(): void {
     if (this.#isClosed) return;
     this.#erase();
-    // Readline measures and draws prompts of several lines, too.
+    // Readline supports prompts of several lines.
     const status = this.#status === "" ? "" : `${dim(this.#status)}\n`;
     this.#interface.setPrompt(`${status}${this.#text}`);
     this.#interface.prompt(true);
   }
 
-  /** Clears the prompt and what is typed behind it, over all rows it takes. */
+  /** Clears all rows of the prompt and its input. */
   #erase(): void {
     const { rows } = this.#interface.getCursorPos();
     readline.moveCursor(process.stdout, 0, -rows);
     readline.cursorTo(process.stdout, 0);
     readline.clearScreenDown(process.stdout);
-    // Readline would go up to where it drew last, over what is printed now.
+    // Else readline moves up to the old prompt and overwrites the new output.
     (this.#interface as { prevRows?: number }).prevRows = 0;
   }
 
   #eraseEntered(line: string): void {
-    // Readline alone knows how wide the characters are: let it measure the line once more.
+    // Readline has no public function for the width of text, so let it measure the line once more.
     const editor = this.#interface as { line: string; cursor: number };
     editor.line = line;
     editor.cursor = line.length;

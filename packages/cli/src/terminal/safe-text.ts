@@ -1,27 +1,27 @@
 /**
- * All but what is shown as it is: letters, marks, digits, punctuation, symbols and spaces that can be seen, line feed
- * and tab, and the joiners and variation selectors that emoji and some scripts are written with. So neither controls
- * nor what turns the direction of writing, separates lines or is not seen; nor what Unicode has not assigned.
+ * Matches every character that is not allowed. Allowed are letters, marks, digits, punctuation, symbols and spaces
+ * that are visible, line feed, tab, and the joiners and variation selectors of emoji and some scripts. This excludes
+ * control characters, bidirectional controls, line separators, invisible characters and unassigned code points.
  */
 const UNSAFE = /[^[[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}]--\p{Default_Ignorable_Code_Point}]\n\t\u200c\u200d\ufe0e\ufe0f]/gv;
 
 /**
- * Makes a peer's text safe to show: a terminal would obey its control characters. They become visible instead
- * (`␛[2J`, `\u202e`). Line feeds and tabs stay, and CR LF becomes LF. Safe text stays as it is.
+ * Makes a peer's text safe for a terminal, which would execute its control characters. They become visible
+ * (`␛[2J`, `\u202e`). Line feeds and tabs stay, and CR LF becomes LF. Idempotent.
  */
 export function safeText(text: string): string {
   return text.replaceAll("\r\n", "\n").replace(UNSAFE, visible);
 }
 
-/** A peer's text within one line: line feeds become visible too. */
+/** Safe text in one line: line feeds become visible too. */
 export function safeLine(text: string): string {
   return safeText(text).replaceAll("\n", "␊");
 }
 
-/** Decodes the bytes of one stream into safe text; characters and CR LF may be cut between chunks. */
+/** Decodes the bytes of one stream into safe text. Characters and CR LF may be split between chunks. */
 export class SafeTextDecoder {
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  /** A CR whose next character is not known yet. */
+  /** A CR at the end of the last chunk, buffered until the next character. */
   #held = "";
 
   decode(chunk: Uint8Array): string {

@@ -2,27 +2,27 @@ import { formatAddress, type UdpAddress } from "@landline/sockets";
 
 /** One service that listens. */
 export interface ServiceLine {
-  /** Where: an address, or a URL. */
+  /** Its address or URL. */
   readonly at: UdpAddress | string;
   readonly name: string;
-  /** Ways to try it: `landline` commands, or with `$` in front any other. */
+  /** Commands to try it: arguments of `landline`, or any other command after `$ `. */
   readonly tries: readonly string[];
 }
 
 const EVERY_ADDRESS: readonly string[] = ["0.0.0.0", "::"];
 
-/** Where this machine reaches a service: what listens on every address cannot be called by that address everywhere. */
+/** The address to connect to on this machine: `0.0.0.0` and `::` are not valid targets on every system. */
 export function localAddress({ host, port }: UdpAddress): UdpAddress {
   return { host: EVERY_ADDRESS.includes(host) ? "localhost" : host, port };
 }
 
-/** Says that this host is every address; `undefined` where it is not. */
+/** A note for hosts that stand for all addresses; `undefined` for any other host. */
 export function everyAddressLine(host: string): string | undefined {
   if (!EVERY_ADDRESS.includes(host)) return undefined;
   return `Listening on all ${host === "::" ? "" : "IPv4 "}addresses of this machine (${host})`;
 }
 
-/** Says what listens where, one line each, in columns. */
+/** One line per service, in columns. */
 export function formatServices(services: readonly ServiceLine[]): string {
   const rows = services.map(({ at, name, tries }) => ({
     at: typeof at === "string" ? at : formatAddress(at),
@@ -36,7 +36,7 @@ export function formatServices(services: readonly ServiceLine[]): string {
     .join("\n");
 }
 
-/** How this command is called: inside an npm script it is not on the user's path. */
+/** How the user calls this command. Under `npm start` it is usually not on the user's path. */
 function commandName(): string {
   return process.env.npm_lifecycle_event === undefined ? "landline" : "npx landline";
 }

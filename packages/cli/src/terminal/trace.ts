@@ -3,7 +3,7 @@ import { type Address, formatAddress, STATE_CHANNELS, type StateChange } from "@
 import { note } from "./notes.ts";
 import { safeLine } from "./safe-text.ts";
 
-/** Shows each change of each socket's state from now on. */
+/** Prints every socket state change from now on. */
 export function startTrace(): void {
   for (const channel of STATE_CHANNELS) {
     const kind = channel.slice(channel.indexOf(":") + 1);
@@ -11,7 +11,7 @@ export function startTrace(): void {
   }
 }
 
-/** One change in one line: when, which socket, from what to what, between whom, why. */
+/** Formats a change as one line: time, socket, states, addresses, reason. */
 export function formatStateChange(kind: string, { id, from, to, at, local, remote, reason }: StateChange): string {
   const socket = `${kind} #${id}`.padEnd(15);
   const addresses = remote === undefined ? where(local) : `${where(local)} -> ${where(remote)}`;

@@ -1,4 +1,4 @@
-/** Commander's text for wrong usage in this command's words: what could not be done first, then why. */
+/** Rewrites Commander's usage errors in the form of all other errors: the action first, then the reason. */
 export function usageText(text: string): string {
   return text
     .replace(/^error: /, "landline: ")
