@@ -5,7 +5,7 @@ import { chatUrl, rememberName, showRoomInLink } from "./place.ts";
 import { RoomSession } from "./room-session.ts";
 import { RoomView } from "./room-view.tsx";
 
-/** The whole page: the door, or a room. */
+/** The whole page: the entry form, or a room. */
 export function App(): JSX.Element {
   const [session, setSession] = useState<RoomSession>();
 

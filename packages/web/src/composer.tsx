@@ -5,15 +5,15 @@ import { readDraft } from "./draft.ts";
 interface ComposerProps {
   readonly room: string;
   readonly isDisabled: boolean;
-  /** What is written. */
+  /** The current text. */
   readonly draft: string;
-  /** Counts up when the field is to be focused. */
+  /** Each new value moves the focus to the field. */
   readonly focus: number;
   change(draft: string): void;
   say(text: string): void;
 }
 
-/** Where a message is written. Enter sends, Shift+Enter begins a new line. */
+/** The input for a message. Enter sends; Shift+Enter starts a new line. */
 export function Composer({ room, isDisabled, draft, focus, change, say }: ComposerProps): JSX.Element {
   const [error, setError] = useState("");
   const field = useRef<HTMLTextAreaElement>(null);

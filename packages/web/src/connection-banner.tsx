@@ -8,7 +8,7 @@ interface ConnectionBannerProps {
   leave(): void;
 }
 
-/** Tells when the connection is not there; nothing while it is. */
+/** Shown while the connection is down. */
 export function ConnectionBanner({ status, retryNow, leave }: ConnectionBannerProps): JSX.Element {
   const seconds = useSecondsUntil(status.retryAtMs);
   const isWaiting = status.state === "connecting" && status.retryAtMs !== undefined;
@@ -48,7 +48,7 @@ function textOf({ state, retryAtMs, ending }: ConnectionStatus): string {
   }
 }
 
-/** Whole seconds from now until then, counted down. */
+/** Seconds until a time, counted down. */
 function useSecondsUntil(thenMs: number | undefined): number {
   const [nowMs, setNowMs] = useState(Date.now);
   useEffect(() => {

@@ -15,7 +15,7 @@ import type {
 } from "@landline/protocol";
 import { moreUnread, type Unread, unreadOnEntering } from "./unread.ts";
 
-/** Something in the room's past. */
+/** One line of the room's history. */
 export type Line =
   | {
       readonly kind: "message";
@@ -37,7 +37,7 @@ export type Line =
     }
   | { readonly kind: "gap"; readonly at: number };
 
-/** One's own message on its way. */
+/** The user's own message without an acknowledgement. */
 export interface Outgoing {
   readonly key: number;
   readonly text: string;
@@ -47,7 +47,7 @@ export interface Outgoing {
 
 /** Why a message was not sent. */
 export interface Failure {
-  /** For the person. */
+  /** Text for the user. */
   readonly message: string;
   /** Sending the same text again may succeed. */
   readonly mayRetry: boolean;
@@ -55,12 +55,12 @@ export interface Failure {
 
 export interface Conversation {
   readonly members: readonly string[];
-  /** How many members there are; the server names 200 at most. */
+  /** Number of members; the server names at most 200 of them. */
   readonly count: number;
-  /** Empty where the room has none. */
+  /** `""` when the room has none. */
   readonly topic: string;
   readonly hasOlder: boolean;
-  /** The log that is written now. */
+  /** Epoch of the current log. */
   readonly epoch: string;
   /** In the room's order. */
   readonly lines: readonly Line[];
@@ -72,7 +72,7 @@ export interface Conversation {
 /** Lines that are kept; older ones go, and come back with the older messages when they are asked for. */
 export const LINES_MAX = 5_000;
 
-/** A room just entered. */
+/** The conversation after joining a room. */
 export function entered(joined: JoinedMessage): Conversation {
   return {
     members: joined.members,
@@ -86,7 +86,7 @@ export function entered(joined: JoinedMessage): Conversation {
   };
 }
 
-/** Back after the link broke. */
+/** The conversation after a rejoin. */
 export function rejoined(
   conversation: Conversation,
   joined: JoinedMessage,
@@ -123,7 +123,7 @@ export function presenceChanged(conversation: Conversation, { username, state }:
   return { ...told, members: [...others, username], count: conversation.count + (isMember ? 0 : 1) };
 }
 
-/** Nobody looked when these messages of others came. */
+/** Messages of other users arrived while the user was not looking. */
 export function unseen(conversation: Conversation, messages: readonly ChatMessage[]): Conversation {
   const [first] = messages;
   if (first === undefined) return conversation;
@@ -131,7 +131,7 @@ export function unseen(conversation: Conversation, messages: readonly ChatMessag
   return { ...conversation, unread: moreUnread(conversation.unread, messages.length, before) };
 }
 
-/** The person looks at the end of the conversation. */
+/** The user sees the end of the conversation. */
 export function seen(conversation: Conversation): Conversation {
   const { unread } = conversation;
   return unread === undefined || unread.isSeen
@@ -139,12 +139,12 @@ export function seen(conversation: Conversation): Conversation {
     : { ...conversation, unread: { ...unread, isSeen: true } };
 }
 
-/** Whoever answers has read: nothing is shown as new any more. */
+/** Sending a message marks everything as read. */
 export function sending(conversation: Conversation, key: number, text: string): Conversation {
   return { ...conversation, unread: undefined, outgoing: [...withoutKey(conversation, key), { key, text }] };
 }
 
-/** One's own message was accepted: it moves to its place in the room's order, unless it came back that way already. */
+/** The user's own message was acknowledged: it moves to its place in the room's order, unless a rejoin already put it there. */
 export function sent(conversation: Conversation, key: number, username: string, ack: AckMessage): Conversation {
   const text = conversation.outgoing.find((each) => each.key === key)?.text ?? "";
   const { epoch } = conversation;
@@ -161,12 +161,12 @@ export function sendingFailed(conversation: Conversation, key: number, failure: 
   return { ...conversation, outgoing };
 }
 
-/** A failed message is given up. */
+/** Removes a failed message. */
 export function discarded(conversation: Conversation, key: number): Conversation {
   return { ...conversation, outgoing: withoutKey(conversation, key) };
 }
 
-/** Older messages came. */
+/** Adds older messages. */
 export function olderShown(conversation: Conversation, history: HistoryMessage): Conversation {
   return {
     ...conversation,
@@ -187,7 +187,7 @@ export function newest({ lines, epoch }: Conversation): Position {
   return { epoch, seq: last !== undefined && isEntry(last) ? last.seq : 0 };
 }
 
-/** What tells a message from every other one of the room. */
+/** A unique key of a message in the room. */
 export function lineKey({ epoch, seq }: { readonly epoch: string; readonly seq: number }): string {
   return `${epoch} ${seq}`;
 }

@@ -1,10 +1,10 @@
 /**
- * What was written before it is sent. Pure.
+ * Parses the composer's text before it is sent. Pure.
  *
  * @module
  */
 
-/** What a draft comes to. */
+/** A parsed draft. */
 export type Draft =
   | { readonly kind: "nothing" }
   | { readonly kind: "say"; readonly text: string }

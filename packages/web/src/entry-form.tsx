@@ -5,11 +5,11 @@ import { rememberedName, roomOfLink } from "./place.ts";
 import { textOf } from "./room-session.ts";
 
 interface EntryFormProps {
-  /** Enters the room; rejects when that fails. */
+  /** Joins the room; rejects when that fails. */
   enter(username: string, room: string): Promise<void>;
 }
 
-/** Where a person chooses a name and a room. */
+/** The form for the name and the room. */
 export function EntryForm({ enter }: EntryFormProps): JSX.Element {
   const [username, setUsername] = useState(rememberedName);
   const [room, setRoom] = useState(() => roomOfLink(location.href) || "lobby");

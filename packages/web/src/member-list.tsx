@@ -4,11 +4,11 @@ import { Avatar } from "./avatar.tsx";
 interface MemberListProps {
   readonly members: readonly string[];
   readonly count: number;
-  /** One's own name, shown first. */
+  /** The user's own name, shown first. */
   readonly username: string;
 }
 
-/** Who is in the room. */
+/** The members of the room. */
 export function MemberList({ members, count, username }: MemberListProps): JSX.Element {
   const others = members.filter((member) => member !== username).sort((a, b) => a.localeCompare(b));
   const unnamed = count - others.length - 1;

@@ -8,9 +8,9 @@ import { type Block, presenceTexts } from "./timeline.ts";
 
 interface MessageBlockProps {
   readonly block: Block;
-  /** One's own name. */
+  /** The user's own name. */
   readonly username: string;
-  /** What a person can do with a message of their own that was not sent. */
+  /** Actions for the user's own messages that failed. */
   readonly outgoing: OutgoingActions;
 }
 
@@ -21,7 +21,7 @@ export interface OutgoingActions {
   discard(key: number): void;
 }
 
-/** One piece of the list: a day, a person's messages, comings and goings, a hole, or where the new ones begin. */
+/** One block of the list: a day, a user's messages, joins and leaves, a gap, or the divider before unread messages. */
 export function MessageBlock({ block, username, outgoing }: MessageBlockProps): JSX.Element {
   switch (block.kind) {
     case "day":

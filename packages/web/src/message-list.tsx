@@ -10,12 +10,12 @@ interface MessageListProps {
   readonly outgoing: OutgoingActions;
 }
 
-/** How near to its end the list counts as read to the end, in pixels. */
+/** Distance from the end within which the list counts as scrolled to the end, in pixels. */
 const END_PX = 40;
 
 /**
- * A room's messages. While the end is in view it stays in view, whatever comes or changes its size; else the list stays where it
- * is. Sending a message brings the end into view.
+ * A room's messages. While the end is in view, it stays in view on new messages and size changes. Otherwise the scroll
+ * position stays. Sending a message scrolls to the end.
  */
 export function MessageList({ session, outgoing: actions }: MessageListProps): JSX.Element {
   const { lines, outgoing, hasOlder, unread } = session.conversation;
@@ -35,10 +35,10 @@ export function MessageList({ session, outgoing: actions }: MessageListProps): J
     element.scrollTop = element.scrollHeight;
     top.current = element.scrollTop;
   };
-  // Asked before anything is scrolled for the person: the event of their own scrolling comes a frame later.
+  // Read before scrolling by script: the event of the user's own scrolling comes one frame later.
   const follow = (element: HTMLElement, height: number) => {
     const isNearEnd = height - element.scrollTop - element.clientHeight < END_PX;
-    // Only a person who scrolls up leaves the end: a list that shrinks does not.
+    // Only scrolling up leaves the end. A list that shrinks does not.
     if (isNearEnd || element.scrollTop < top.current) isAtEnd.current = isNearEnd;
     top.current = element.scrollTop;
   };
@@ -56,7 +56,7 @@ export function MessageList({ session, outgoing: actions }: MessageListProps): J
     before.current = { first: lines[0], height: element.scrollHeight, lastOwn: Math.max(lastOwn, newestOwn) };
   }, [lines, outgoing, unread]);
 
-  // A phone's keyboard, a composer that grows, a banner, a turned screen.
+  // The list changes its size with a phone's keyboard, a growing composer, a banner or a rotated screen.
   useEffect(() => {
     const observer = new ResizeObserver(() => {
       if (scroller.current !== null) follow(scroller.current, scroller.current.scrollHeight);
@@ -95,7 +95,7 @@ export function MessageList({ session, outgoing: actions }: MessageListProps): J
             {session.isLoadingOlder ? "Loading…" : "Show older messages"}
           </button>
         )}
-        {blocks.length === 0 && <p class="empty">Nothing was said here yet. Say hello!</p>}
+        {blocks.length === 0 && <p class="empty">No messages yet. Say hello!</p>}
         <div
           class="log"
           ref={log}

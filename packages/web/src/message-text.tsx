@@ -7,7 +7,7 @@ interface MessageTextProps {
   readonly title?: string;
 }
 
-/** What somebody wrote: text, never HTML, with its links made clickable. */
+/** A message's text with clickable links. Never rendered as HTML. */
 export function MessageText({ text, title }: MessageTextProps): JSX.Element {
   const parts = useMemo(() => splitLinks(text), [text]);
   return (

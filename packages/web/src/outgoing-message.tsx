@@ -6,12 +6,12 @@ interface OutgoingMessageProps {
   readonly outgoing: Outgoing;
   /** Sends the same text again. */
   retry(): void;
-  /** Puts the text back where it was written. */
+  /** Puts the text back into the composer. */
   edit(): void;
   discard(): void;
 }
 
-/** One's own message that is on its way, or failed. */
+/** The user's own message that is pending or failed. */
 export function OutgoingMessage({ outgoing, retry, edit, discard }: OutgoingMessageProps): JSX.Element {
   const { text, failure } = outgoing;
   if (failure === undefined) {

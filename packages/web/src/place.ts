@@ -1,5 +1,5 @@
 /**
- * Where the page is and who looks at it: the room that a link names, and the name that was used last.
+ * The room in the page's URL, the last used name, and the URL of the chat's WebSocket.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export function rememberedName(): string {
   try {
     return localStorage.getItem(NAME_KEY) ?? "";
   } catch {
-    return ""; // Storage can be forbidden.
+    return ""; // Access to storage can be denied.
   }
 }
 
@@ -37,7 +37,7 @@ export function rememberName(name: string): void {
   }
 }
 
-/** The chat's WebSocket, beside the page, which a proxy may serve below a path of its own. */
+/** URL of the chat's WebSocket, relative to the page: a proxy may serve both under a path. */
 export function chatUrl(page: string = location.href): URL {
   const url = new URL("ws", page);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";

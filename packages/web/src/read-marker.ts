@@ -1,14 +1,14 @@
 import type { Position } from "@landline/protocol";
 
-/** The server is told at most this often how far the person has read, in milliseconds. */
+/** Minimum time between two `read` requests, in milliseconds. */
 const READ_PAUSE_MS = 2_000;
 
-/** Tells the server how far a person has read: at once, and what follows together after a pause. */
+/** Sends the read position to the server: the first at once, later ones combined after a pause. */
 export class ReadMarker {
   readonly #mark: (seq: number) => Promise<void>;
   #epoch = "";
   #seenSeq = 0;
-  /** The last one told. */
+  /** The last position sent. */
   #toldSeq = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -16,7 +16,7 @@ export class ReadMarker {
     this.#mark = mark;
   }
 
-  /** The person has seen the room up to here. */
+  /** The user has seen the room up to this position. */
   seen({ epoch, seq }: Position): void {
     if (epoch !== this.#epoch) this.#toldSeq = 0;
     this.#epoch = epoch;
@@ -24,7 +24,7 @@ export class ReadMarker {
     if (this.#timer === undefined) this.flush();
   }
 
-  /** Tells now what was not told yet. */
+  /** Sends a pending position now. */
   flush(): void {
     const seq = this.#seenSeq;
     if (seq <= this.#toldSeq) return;
@@ -35,13 +35,13 @@ export class ReadMarker {
       this.flush();
     }, READ_PAUSE_MS);
     this.#mark(seq).catch(() => {
-      // Told again with what is seen next, at the latest when the connection is back.
+      // The next position is sent again, at the latest after the reconnect.
       this.#toldSeq = 0;
       this.#stop();
     });
   }
 
-  /** Tells what is left, and leaves no timer. */
+  /** Sends a pending position and stops the timer. */
   close(): void {
     this.flush();
     this.#stop();

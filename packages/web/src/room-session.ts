@@ -29,18 +29,18 @@ import {
 } from "./conversation.ts";
 import { ReadMarker } from "./read-marker.ts";
 
-/** How the connection is, as far as a person cares. */
+/** The connection's status, as shown to the user. */
 export interface ConnectionStatus {
   readonly state: ChatClientState;
   /** When the next attempt starts, in milliseconds since 1970. */
   readonly retryAtMs?: number | undefined;
-  /** Why the room is closed to us for good. */
+  /** Why the session ended for good. */
   readonly ending?: string | undefined;
 }
 
 const HISTORY_COUNT = 50;
 
-/** One person in one room: the client, what is shown, and what can be done. Tells its listeners of each change. */
+/** One user in one room: the client, the conversation and its actions. Calls its listeners on each change. */
 export class RoomSession {
   readonly room: string;
   readonly username: string;
@@ -67,7 +67,7 @@ export class RoomSession {
   }
 
   /**
-   * Connects and enters a room.
+   * Connects and joins a room.
    *
    * @throws {ChatError} when the server cannot be reached or does not let the person in.
    */
@@ -91,18 +91,18 @@ export class RoomSession {
     return this.#status;
   }
 
-  /** Who is writing now. */
+  /** Names of the users who are writing. */
   get writers(): readonly string[] {
     return this.#writers.names;
   }
 
-  /** How much came while the page was hidden. */
+  /** Number of messages that arrived while the page was hidden. */
   get newCount(): number {
     const { unread } = this.#conversation;
     return document.hidden && unread?.isSeen === false ? unread.count : 0;
   }
 
-  /** The end of the messages came into view, or went. */
+  /** The end of the list scrolled into view or out of view. */
   lookAt({ isAtEnd }: { readonly isAtEnd: boolean }): void {
     this.#isAtEnd = isAtEnd;
     if (this.#look()) this.#changed();
@@ -125,7 +125,7 @@ export class RoomSession {
     };
   }
 
-  /** Sends a text; what becomes of it is shown in the conversation. */
+  /** Sends a text. The conversation shows success or failure. */
   say(text: string): void {
     this.#lastKey += 1;
     void this.#send(this.#lastKey, text);
@@ -137,7 +137,7 @@ export class RoomSession {
     if (failed !== undefined) void this.#send(key, failed.text);
   }
 
-  /** Gives a failed message up. @returns its text. */
+  /** Removes a failed message. @returns its text. */
   takeBack(key: number): string {
     const text = this.#conversation.outgoing.find((each) => each.key === key)?.text ?? "";
     this.#show(discarded(this.#conversation, key));
@@ -153,7 +153,7 @@ export class RoomSession {
       const history = await this.#client.history(this.room, { before, limit: HISTORY_COUNT });
       this.#conversation = olderShown(this.#conversation, history);
     } catch {
-      // The button stays; the banner tells about the connection.
+      // The button stays for a retry; the banner shows a lost connection.
     } finally {
       this.#isLoadingOlder = false;
       this.#changed();
@@ -179,7 +179,7 @@ export class RoomSession {
     if (!document.hidden) this.#client.reconnectNow();
   };
 
-  /** The page was hidden, or is shown again. */
+  /** The page was hidden or shown. */
   readonly #lookedAway = (): void => {
     if (document.hidden) this.#readMarker.flush();
     else this.#look();
@@ -191,7 +191,7 @@ export class RoomSession {
     return this.#isAtEnd && !document.hidden;
   }
 
-  /** What is in view is read; true if some of it was unread. */
+  /** Marks the visible messages as read. @returns whether any was unread. */
   #look(): boolean {
     if (!this.#isInView) return false;
     this.#readMarker.seen(newest(this.#conversation));
@@ -240,13 +240,13 @@ export class RoomSession {
         });
         break;
       case "dropped":
-        // Without its room the session has nothing to come back for.
+        // The session has only this room.
         void this.#client.close();
         this.#setStatus({ state: "closed", ending: event.error.message });
         break;
       case "bye":
       case "error":
-        break; // A state follows a goodbye; an error without a request is of no use to a person.
+        break; // A `state` event follows `bye`. An error without a request means nothing to the user.
     }
   }
 
@@ -255,7 +255,7 @@ export class RoomSession {
     this.#changed();
   }
 
-  /** These messages are new in it, and maybe nobody looks. */
+  /** Adds new messages, and counts them as unread when the user is not looking. */
   #showNew(conversation: Conversation, messages: readonly ChatMessage[]): void {
     const others = messages.filter(({ username }) => username !== this.username);
     this.#show(this.#isInView ? conversation : unseen(conversation, others));
@@ -272,7 +272,7 @@ export class RoomSession {
   }
 }
 
-/** What may pass: the same request can succeed later. */
+/** Codes of temporary failures: the same request can succeed later. */
 const PASSING: ReadonlySet<ChatErrorCode> = new Set([
   "busy",
   "disconnected",
@@ -288,10 +288,10 @@ function failureOf(error: unknown): Failure {
   return { message: textOf(error), mayRetry: error instanceof ChatError && PASSING.has(error.code) };
 }
 
-/** An error's text for a person. */
+/** The text of an error for the user. */
 export function textOf(error: unknown): string {
   if (error instanceof ChatError && error.code === "name-in-use") {
-    return "Somebody else uses this name. Choose another one.";
+    return "This name is already in use. Choose another one.";
   }
   if (error instanceof ChatError && error.code === "disconnected") {
     return "The server cannot be reached. Check the connection and try again.";

@@ -14,7 +14,7 @@ interface RoomViewProps {
   leave(): void;
 }
 
-/** One room: its messages, its members, and a place to write. */
+/** One room: its messages, its members and the composer. */
 export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const [isMembersOpen, setIsMembersOpen] = useState(false);
@@ -27,7 +27,7 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
   }, [session, newCount]);
 
   useEffect(() => {
-    redraw(undefined); // Something may have happened since the first drawing.
+    redraw(undefined); // The session may have changed since the first render.
     return session.subscribe(() => redraw(undefined));
   }, [session]);
 
@@ -107,7 +107,7 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
   );
 }
 
-/** Who is writing now. */
+/** The users who are writing. */
 function Writers({ names }: { readonly names: readonly string[] }): JSX.Element {
   const named = names.length > 3 ? [] : names;
   const end = names.length === 0 ? "" : names.length === 1 ? " is writing…" : " are writing…";

@@ -1,5 +1,5 @@
 /**
- * Finds the web addresses in a text. Pure.
+ * Finds URLs in a text. Pure.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { LinkifyIt } from "linkify-it";
 export interface TextLink {
   /** `http:` or `https:`, nothing else. */
   readonly href: string;
-  /** As it was written. */
+  /** The text as written. */
   readonly text: string;
 }
 

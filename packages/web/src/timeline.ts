@@ -1,5 +1,5 @@
 /**
- * How lines are laid out: days, messages of one person together, comings and goings in one line. Pure.
+ * Groups lines into blocks: days, consecutive messages of one user, and joins and leaves in one line. Pure.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Unread } from "./unread.ts";
 type MessageLine = Extract<Line, { kind: "message" }>;
 type PresenceLine = Extract<Line, { kind: "presence" }>;
 
-/** What is drawn, from top to bottom. */
+/** One block, from top to bottom. */
 export type Block =
   | { readonly kind: "day"; readonly at: number }
   | { readonly kind: "unread"; readonly at: number; readonly count: number }
@@ -19,7 +19,7 @@ export type Block =
       readonly username: string;
       readonly at: number;
       readonly lines: readonly MessageLine[];
-      /** One's own messages that are not sent yet, after those that are. */
+      /** The user's own pending messages, after the acknowledged ones. */
       readonly outgoing?: readonly Outgoing[];
     }
   | { readonly kind: "presences"; readonly at: number; readonly lines: readonly PresenceLine[] }
@@ -28,7 +28,7 @@ export type Block =
 /** A pause after which the same person's messages begin a new group. */
 const GROUP_MS = 5 * 60_000;
 
-/** Lays lines out, with a divider where the unread messages begin. */
+/** Groups lines into blocks, with a divider before the first unread message. */
 export function blocksOf(lines: readonly Line[], unread?: Unread): readonly Block[] {
   const blocks: Block[] = [];
   const firstUnread = unread === undefined ? undefined : lines.find((line) => isAfter(line, unread));
@@ -47,7 +47,7 @@ export function blocksOf(lines: readonly Line[], unread?: Unread): readonly Bloc
 }
 
 /**
- * Puts what is not sent yet where it will stand: in the person's last group, or in a new one. Nothing moves when it is sent.
+ * Puts pending messages at their final place: in the user's last group, or in a new one. So nothing moves on the ack.
  */
 export function withOutgoing(
   blocks: readonly Block[],
@@ -66,7 +66,7 @@ export function withOutgoing(
   return [...blocks, ...day, { kind: "messages", username, at: now, lines: [], outgoing }];
 }
 
-/** Comings and goings in words, each person once: `ada` `joined`, `bob` `left and came back`. */
+/** Joins and leaves in words, each user once: `ada` `joined`, `bob` `left and came back`. */
 export function presenceTexts(
   lines: readonly { readonly username: string; readonly state: string }[],
 ): readonly { readonly username: string; readonly text: string }[] {
@@ -90,7 +90,7 @@ function inWords(states: readonly string[]): string {
   return first === "left" ? "left and came back" : "joined and left";
 }
 
-/** The lines of the block, if this line belongs to them. They are still ours to add to: copied, they would cost a square. */
+/** The lines of the block that this line belongs to. Returned for appending: copying them each time would be quadratic. */
 function groupFor(block: Block, line: Line): Line[] | undefined {
   if (block.kind === "presences" && line.kind === "presence") return block.lines as Line[];
   if (block.kind !== "messages" || line.kind !== "message" || block.username !== line.username) return undefined;

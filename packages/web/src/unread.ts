@@ -1,24 +1,24 @@
 /**
- * What came while a person did not look. Pure.
+ * Counts messages that arrived while the user was not looking. Pure.
  *
  * @module
  */
 import type { JoinedMessage, Position } from "@landline/protocol";
 
-/** The messages after a place in the room, as many as came. */
+/** Unread messages after a position in the room, with their number. */
 export interface Unread extends Position {
   readonly count: number;
-  /** The person has looked: what comes later is counted anew. */
+  /** The user has seen the messages: the count restarts. */
   readonly isSeen: boolean;
 }
 
-/** What the server says was not read yet. */
+/** The server's count of unread messages. */
 export function unreadOnEntering({ position, read, unread = 0 }: JoinedMessage): Unread | undefined {
   if (read === undefined || unread === 0) return undefined;
   return { epoch: position.epoch, seq: read, count: unread, isSeen: false };
 }
 
-/** So many more came after this place. */
+/** Adds messages that arrived after this position. */
 export function moreUnread(unread: Unread | undefined, count: number, { epoch, seq }: Position): Unread {
   if (unread === undefined || unread.isSeen) return { epoch, seq, count, isSeen: false };
   return { ...unread, count: unread.count + count };
