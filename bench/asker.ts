@@ -47,7 +47,7 @@ export class Asker {
     return this.#answer.promise;
   }
 
-  /** Asks again and again for so many seconds, and notes what each took. */
+  /** Sends requests for this many seconds and records the time of each. */
   async askFor(seconds: number, next: NextRequest, latencies: Latencies, pauseMs = 0): Promise<void> {
     const end = performance.now() + seconds * 1_000;
     for (let start = performance.now(); start < end; start = performance.now()) {

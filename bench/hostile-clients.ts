@@ -48,7 +48,7 @@ const queries = [
 export const hostileClients: Record<string, HostileClient> = {
   "an array a million deep": { again: "[".repeat(1_000_000) },
   "10 MB without a line feed": { again: "x".repeat(10 * MEBIBYTE) },
-  "endless text that is no JSON": { again: '{"a":}\n'.repeat(10_000) },
+  "endless text that is not JSON": { again: '{"a":}\n'.repeat(10_000) },
   "requests of the greatest size": { again: ping(FRAME_BYTES_MAX).repeat(16) },
   "messages of the greatest size": {
     first: joined,

@@ -16,7 +16,7 @@ import { noteLongestTurn, readLongestTurn } from "./longest-turn.ts";
 import { options, printTable, type Sample, takeTurns } from "./measure.ts";
 import { portOf, type Role, RoleProcess, takeRole } from "./processes.ts";
 
-const NOBODY = "nobody";
+const NOBODY = "no hostile client";
 const CLIENTS = 10;
 /** Between an answer and the next request, so that the rates refuse none. */
 const PING_PAUSE_MS = 60;

@@ -13,7 +13,7 @@ const ROOM_MEMBERS = 10;
 const BARE = "bare node:net";
 /** As many are being opened at once. */
 const AT_A_TIME = 100;
-/** Longer than a run: nobody is asked for a sign of life meanwhile. */
+/** Longer than a run, so that no pings are sent. */
 const NEVER_MS = 3_600_000;
 
 const { values } = parseArgs({ strict: false, options: { connections: { type: "string", default: "10000" } } });
@@ -86,7 +86,7 @@ async function enter({ enter, entered }: Variant, port: number, index: number): 
     text += chunk;
     if (text.includes(entered)) break;
   }
-  if (!text.includes(entered)) throw new Error(`The server let nobody in: ${text}`);
+  if (!text.includes(entered)) throw new Error(`The server accepted no client: ${text}`);
   socket.resume();
   return socket;
 }

@@ -35,7 +35,7 @@ const servers: Record<string, Role> = {
 
 const roles: Record<string, Role> = { ...servers, hold: (port, count) => hold(Number(port), Number(count)) };
 
-/** Opens so many connections, and keeps them. */
+/** Opens `count` connections and keeps them open. */
 async function hold(port: number, count: number): Promise<{ held: number }> {
   const held: net.Socket[] = [];
   for (let left = count; left > 0; left -= AT_A_TIME) {

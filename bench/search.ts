@@ -19,7 +19,7 @@ const SENDERS = 50;
 const ROOMS = 10;
 const SEARCHED = "room0";
 const WARM_SECONDS = 0.5;
-const NOBODY = "nobody searches";
+const NOBODY = "no searches";
 
 const { values } = parseArgs({
   strict: false,

@@ -27,7 +27,7 @@ export function wordAt(place: number): string {
   return word;
 }
 
-/** A text of so many words; the word in place n is n times as rare as the first. */
+/** A text of `words` words: word n is n times as rare as the first. */
 export function textOf(words: number, random: () => number): string {
   return Array.from({ length: words }, () => wordAt(Math.floor(WORDS ** random()) - 1)).join(" ");
 }

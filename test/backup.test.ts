@@ -39,7 +39,7 @@ describe("the rooms in a folder", () => {
   const textsIn = (client: ChatClient): Promise<readonly (string | undefined)[]> =>
     client.history("lobby").then(({ entries }) => entries.map((entry) => ("message" in entry ? entry.message : "")));
 
-  test("are there again after a restart, in ./data, for this user alone", async () => {
+  test("survive a restart in ./data, readable by this user only", async () => {
     const first = await say("one");
     const second = await say("two");
     assert.equal(second.position?.epoch, first.position?.epoch);
@@ -53,7 +53,7 @@ describe("the rooms in a folder", () => {
     assert.ok(existsSync(join(folder, "data", "landline.db")));
   });
 
-  test("landline backup and restore bring back what was there, with another epoch", async () => {
+  test("landline backup and restore restore the rooms with a new epoch", async () => {
     const { position } = await say("one");
     const backup = landline("backup", "rooms.db");
     assert.deepEqual(await backup.ended, { code: 0, stdout: "wrote rooms.db\n", stderr: "" });
@@ -71,7 +71,7 @@ describe("the rooms in a folder", () => {
     assert.equal(readdirSync(join(folder, "data")).filter((name) => !/^landline.(db|lock|last)$/.test(name)).length, 1);
   });
 
-  test("landline backup works beside a server that runs, and writes over nothing", async () => {
+  test("landline backup works beside a running server and overwrites no file", async () => {
     await serving(async (client) => {
       await client.join("lobby");
       await client.chat("lobby", "while it runs");
@@ -85,7 +85,7 @@ describe("the rooms in a folder", () => {
     });
   });
 
-  test("landline serve refuses a folder that is in use, and what is no log", async () => {
+  test("landline serve rejects a folder in use and a file that is not a log", async () => {
     await serving(async () => {
       const second = await landline("serve", "--port", "0").ended;
       assert.deepEqual(
@@ -105,7 +105,7 @@ describe("the rooms in a folder", () => {
     assert.match(missing.stderr, /^landline: Cannot .*nothing\.db.*\n$/);
   });
 
-  test("landline serve, backup and restore say in words what is wrong with a path", async () => {
+  test("landline serve, backup and restore name the problem with a path", async () => {
     await say("one");
     writeFileSync(join(folder, "afile"), "");
     const cases: readonly (readonly [readonly string[], string])[] = [

@@ -147,7 +147,7 @@ describe("random bytes", { timeout: 300_000 }, () => {
   });
 });
 
-/** Sends so many strings over several connections at once; each ends in peace or by a reset. */
+/** Sends `strings` strings over several connections at once; each ends normally or by a reset. */
 async function attack(target: Target, strings: number): Promise<void> {
   let left = strings;
   const caller = async (): Promise<void> => {
@@ -246,7 +246,7 @@ describe("clients that misbehave on purpose", { timeout: 300_000 }, () => {
     let said = 0;
     let isGone = false;
     while (!isGone) {
-      assert.ok(said < 3_000, "nobody was let go");
+      assert.ok(said < 3_000, "no client was disconnected");
       for (let i = 0; i < 32; i += 1) {
         said += 1;
         author.send({ type: "chat", id: `${said}`, message: `${said} ${"x".repeat(16_000)}` });

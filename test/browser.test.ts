@@ -183,7 +183,7 @@ describe("the web page in Chromium", { skip, timeout: 300_000 }, () => {
     await cy.hears({ type: "notification", message: "bob left lobby" });
   });
 
-  test("a page shows the topic, and who is writing", async () => {
+  test("a page shows the topic and the users who are writing", async () => {
     await using server = await startedServer();
     await using page = await newPage();
     await enter(page, `http://${HOST}:${server.port}/`, "ada");

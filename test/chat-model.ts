@@ -8,7 +8,7 @@ import { TestServer } from "./chat-server.ts";
 import type { Message } from "./hub-fixture.ts";
 import type { RawClient } from "./raw-client.ts";
 
-/** Who is at the server; the last is a second connection of the first's. */
+/** The clients; the last one is a second connection of the first user. */
 export const NAMES = ["ada", "bob", "cy", "ada"];
 export const ROOMS = ["lobby", "kitchen"];
 
@@ -155,7 +155,7 @@ export class ChatSystem {
     assert.deepEqual(entriesOf(joined), expected(log, room, from));
   }
 
-  /** The server may hear of a connection's end later than whoever ended it. */
+  /** The server may notice the end of a connection later than the side that ended it. */
   async untilGone(name: string, room: string): Promise<void> {
     for (;;) {
       this.#observer.send({ type: "who", room });

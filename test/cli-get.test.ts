@@ -14,7 +14,7 @@ const CUT_OFF: readonly (readonly [answer: string, reason: RegExp, kept: string]
   ["Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n", /a bad chunk size/, "hello"],
 ];
 
-test("get -o keeps what came of a body that is cut off, and says so", async () => {
+test("get -o keeps the received part of an incomplete body and reports it", async () => {
   const folder = await mkdtemp(path.join(tmpdir(), "landline-get-"));
   for (const [index, [answer, reason, kept]] of CUT_OFF.entries()) {
     await using server = await serve({}, async (connection) => {
@@ -35,7 +35,7 @@ test("get -o keeps what came of a body that is cut off, and says so", async () =
   await rm(folder, { recursive: true });
 });
 
-test("get -o keeps what came until it was interrupted", async () => {
+test("get -o keeps the received part after an interrupt", async () => {
   const folder = await mkdtemp(path.join(tmpdir(), "landline-get-"));
   const file = path.join(folder, "x");
   await using server = await serve({}, async (connection, signal) => {
@@ -56,7 +56,7 @@ test("get -o keeps what came until it was interrupted", async () => {
   await rm(folder, { recursive: true });
 });
 
-test("get says in one line where it cannot write", async () => {
+test("get reports a failed write in one line", async () => {
   await using server = await serve({}, async (connection) => {
     await connection.readUntil("\r\n\r\n");
     await connection.write(`HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n${"x".repeat(300_000)}`);

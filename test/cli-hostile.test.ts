@@ -209,7 +209,7 @@ test("no raw text of a peer: get: head, body, reason, broken answers", { skip },
   }
 });
 
-test("no raw text of a peer: echo and serve: whatever is sent to them", { skip }, async () => {
+test("no raw text of a peer: echo and serve: any received bytes", { skip }, async () => {
   await using server = landlineOnTerminal(
     ...["--trace", "serve", "--durability", "memory", "--port", "0"],
     ...["--echo", "--tcp", "0", "--udp", "0", "--events", "0"],

@@ -61,7 +61,7 @@ for text in ["one", "zwölf"]:
     );
   });
 
-  test("cuts no character, whatever the chunks", async () => {
+  test("splits no UTF-8 character at chunk boundaries", async () => {
     await using echo = startEcho();
     const ports = await echoPorts(echo);
     for (const [port, prefix] of [
@@ -122,7 +122,7 @@ for text in ["one", "zwölf"]:
 });
 
 describe("landline serve", () => {
-  test("says where the page, the chat and the echo servers are", async () => {
+  test("prints the addresses of the page, the chat and the echo servers", async () => {
     await using server = landline("serve", "--port", "0", "--echo", "--tcp", "0", "--udp", "0", "--events", "0");
     await server.until(/events echo.*\nRooms are kept in memory only and are lost when the server stops\n/);
     const lines = server.stdout.trimEnd().split("\n").slice(0, -1);
@@ -167,7 +167,7 @@ describe("landline serve", () => {
     }
   });
 
-  test("says at once on Ctrl-C that it closes, and finishes with everyone who is connected", async () => {
+  test("announces the shutdown at once on Ctrl-C, and waits for connected clients", async () => {
     await using server = landline("serve", "--port", "0", "--echo", "--tcp", "0", "--udp", "0", "--events", "0");
     const { tcp } = await echoPorts(server);
     const [, chat = ""] = /localhost:(\d+)\//.exec(server.stdout) ?? [];
@@ -198,7 +198,7 @@ describe("landline config", () => {
     return command.ended;
   }
 
-  test("prints every setting, its value with a unit, and where it came from", async () => {
+  test("prints every setting with its value, unit and source", async () => {
     const folder = await folderWith({ "landline.json": { messageBytesMax: 4096, hosts: ["chat.test"], port: 1 } });
     const { code, stdout, stderr } = await config(["--port", "9000"], folder, { LANDLINE_PING_MS: "60000" });
     assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
@@ -439,7 +439,7 @@ while True:
     assert.match(udpRefused.stderr, /^landline: .*connection refused.*\n$/);
   });
 
-  test("ends quietly when nobody reads its output", async () => {
+  test("exits without an error when the reader of its output is gone", async () => {
     await using server = await serve({}, async (connection) => {
       const block = Buffer.alloc(65_536, "a");
       try {
@@ -613,7 +613,7 @@ describe("landline chat", () => {
     assert.equal((await ada.ended).code, 0);
   });
 
-  test("shows on a terminal who is writing, while one writes oneself; a pipe tells nothing of it", {
+  test("shows on a terminal who is writing, also while the user types; a pipe prints nothing of it", {
     skip,
   }, async () => {
     await using server = landline("serve", "--port", "0");
@@ -768,7 +768,7 @@ describe("landline", () => {
     }
   });
 
-  test("says in plain words what is wrong with an argument", async () => {
+  test("reports a wrong argument with its reason", async () => {
     const texts: [string[], string][] = [
       [["connect", "localhost", "abc"], "Cannot use 'abc' for port: a port is an integer from 1 to 65535"],
       [["get", "localhost:0"], "Cannot use 'localhost:0' for url: a port is an integer from 1 to 65535\n"],
@@ -793,13 +793,13 @@ describe("landline", () => {
     }
   });
 
-  test("helps with examples and tells its version", async () => {
+  test("--help has examples, and --version prints the version", async () => {
     for (const name of ["serve", "chat", "connect", "listen", "echo", "get", "config"]) {
       const { code, stdout, stderr } = await runLandline([name, "--help"]);
       assert.equal(code, 0);
       assert.equal(stderr, "");
       assert.match(stdout, new RegExp(`Examples:\\n.*landline ${name}`));
-      assert.doesNotMatch(stdout, /\[\]\)/, "no default that is no value");
+      assert.doesNotMatch(stdout, /\[\]\)/, "every default is shown as a value");
     }
     const { code, stdout } = await runLandline(["--version"]);
     assert.equal(code, 0);

@@ -32,7 +32,7 @@ async function enter(port: number, username: string): Promise<RawClient> {
 }
 
 describe("a server that is told to stop", TIMEOUT, () => {
-  test("is not ready, lets nobody in, and still answers who was inside", async () => {
+  test("is not ready, accepts no new client, and still answers connected clients", async () => {
     await using server = await TestServer.start({ drainMs: 30_000 });
     const asking = await server.connect();
     asking.send(`${HALF_A_REQUEST}\r\n`);

@@ -20,14 +20,14 @@ failOnLeaks();
 const NAMES = Array.from({ length: 300 }, (_, i) => `user${i}`);
 const EVERYBODY = NAMES.toSorted();
 
-/** Somebody who comes, adds up who is there, and comes again. */
+/** A client that joins, tracks the members from events, and rejoins. */
 class Visitor {
   readonly name: string;
   readonly #port: number;
   #client: RawClient | undefined;
   #session: string | undefined;
   #reading: Promise<void> | undefined;
-  /** Who is there, as far as it was told. */
+  /** The members according to the received events. */
   members: Set<string> | undefined;
   count = 0;
   /** What was wrong with what it was told. */

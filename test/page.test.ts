@@ -74,7 +74,7 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
     await staysAtEnd(page, "the end is in view on a turned phone");
     await page.locator(".banner").evaluate((element) => element.removeAttribute("hidden"));
     await staysAtEnd(page, "the end is in view below the banner");
-    // Who reads further up is left there.
+    // A user who has scrolled up stays there.
     await page.locator(".messages-scroller").evaluate((element) => element.scrollTo({ top: 0 }));
     await page.setViewportSize({ width: 780, height: 300 });
     assert.ok((await hiddenBelow(page)) > 500);

@@ -119,7 +119,7 @@ class Conversation {
     }
   }
 
-  /** Whoever waits for something waits no longer. */
+  /** Ends all pending waits. */
   cutOff(): void {
     for (const { socket } of this.#clients.values()) socket.destroy();
   }

@@ -136,7 +136,7 @@ function shownOf({ events }: RoughClient, room: string) {
 }
 
 describe("ChatClient on links that break", () => {
-  test("shows each message once and in order, and acknowledges the truth, whatever happens on the wire", async () => {
+  test("shows each message once and in order, with correct acknowledgements, for any order of link events", async () => {
     const runs = process.env.LANDLINE_LONG === undefined ? 500 : 20_000;
     await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.boolean(), run), { numRuns: runs });
   });

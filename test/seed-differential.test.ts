@@ -82,7 +82,7 @@ const ADA_HEARS: Partial<Step> = { hears: { ada: 1 } };
 const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
   "somebody comes and says nothing": { steps: [{ who: "ada" }] },
   "two join and talk": { steps: [...both, chat("ada", "hello"), chat("bob", "hi"), chat("ada", "bye")] },
-  "a message that nobody else hears": { steps: [join("ada"), chat("ada", "hello")] },
+  "a message without another member": { steps: [join("ada"), chat("ada", "hello")] },
   "three in a room": { steps: [...both, join("cy"), chat("cy", "hello"), chat("ada", "hi")] },
   "two rooms do not hear each other": {
     steps: [join("ada"), join("bob", "kitchen"), chat("ada", "here"), chat("bob", "there")],
@@ -335,7 +335,7 @@ const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
     [],
   ),
   "no type": better(SILENT, [say("ada", { message: "hi" })], [error("invalid-request", '"type" must be a string')], []),
-  "a type that is no text": better(
+  "a type that is not a string": better(
     SILENT,
     [say("ada", { type: ["chat"] })],
     [error("invalid-request", '"type" must be a string')],

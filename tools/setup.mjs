@@ -14,7 +14,7 @@ installPackages();
 checkNode();
 buildWebPage();
 
-/** `npm ci`, if the lock file is another one than the last time. */
+/** Runs `npm ci` when the lock file has changed. */
 function installPackages() {
   const stamp = join(modules, ".landline-packages");
   const packages = hash(["package.json", "package-lock.json", ".npmrc"].map((name) => join(root, name)));
@@ -28,7 +28,7 @@ function installPackages() {
   writeFileSync(stamp, packages);
 }
 
-/** Scripts run on the Node that npm puts first: the repository's own, or the machine's where there is none for it. */
+/** npm scripts run on the first Node in PATH: the repository's own, or the machine's when npm has none for the platform. */
 function checkNode() {
   if (existsSync(join(bin, process.platform === "win32" ? "node.cmd" : "node"))) return;
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
@@ -36,7 +36,7 @@ function checkNode() {
   fail(`this machine needs Node >= 24.11, found ${process.versions.node} (npm has no prebuilt one for it)`);
 }
 
-/** Builds the page into the server's package, if a source of it changed. */
+/** Builds the page into the server's package when a source has changed. */
 function buildWebPage() {
   const stamp = join(modules, ".landline-web");
   const sources = hash([

@@ -27,7 +27,7 @@ export interface FuzzTarget {
 }
 
 /**
- * Tries so many inputs; input number `i` has the seed `seed + i`.
+ * Tries `inputs` inputs; input number `i` has the seed `seed + i`.
  *
  * @throws {Error} with the input in hex and how to repeat it.
  */

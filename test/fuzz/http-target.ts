@@ -10,7 +10,7 @@ import type { SeededRandom } from "../../packages/sockets/src/testing/seeded-ran
 import { roughly, texts } from "./damage.ts";
 import type { FuzzTarget } from "./fuzz.ts";
 
-/** The longest line that a decoder holds back whatever its settings are. */
+/** The longest line that a decoder buffers with any settings. */
 const CHUNK_LINE_BYTES_MAX = 4_096;
 
 const STATUS_LINES = [

@@ -162,7 +162,7 @@ function varint(random: SeededRandom, value: number): Buffer {
   return Buffer.from(bytes);
 }
 
-/** A few pieces one after another; now and then so many that they fill the blocks that a decoder works in. */
+/** A few pieces in sequence; sometimes enough to fill a decoder's internal block. */
 function ofPieces(random: SeededRandom, pieces: readonly string[]): Buffer {
   const count = random.oneIn(200) ? 3_000 : random.below(24);
   return Buffer.from(Array.from({ length: count }, () => random.pick(pieces)).join(""));

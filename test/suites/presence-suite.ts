@@ -19,7 +19,7 @@ export function presenceSuite(name: string, factory: () => Presence | Promise<Pr
     });
     afterEach(() => presence.close());
 
-    test("lists members in the order of entering, at most so many, and counts all", async () => {
+    test("lists members in the order of joining, up to the limit, and counts all", async () => {
       for (const person of ["Ada", "Bob", "Eve"]) await presence.enter("lobby", person);
       assert.deepEqual(await presence.members("lobby", 10), { names: ["Ada", "Bob", "Eve"], count: 3 });
       assert.deepEqual(await presence.members("lobby", 2), { names: ["Ada", "Bob"], count: 3 });
@@ -42,7 +42,7 @@ export function presenceSuite(name: string, factory: () => Presence | Promise<Pr
       assert.ok(changes.every((change) => change.origin === origin));
     });
 
-    test("who is in enters once, and who is out does not leave, however the name is written", async () => {
+    test("a member joins once, and only a member leaves, in any spelling of the name", async () => {
       await presence.enter("lobby", "Ada");
       await presence.enter("lobby", "ADA");
       await presence.leave("lobby", "Bob");

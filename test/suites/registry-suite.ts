@@ -39,7 +39,7 @@ export function registrySuite(name: string, factory: () => Registry | Promise<Re
       assert.deepEqual(claims.sort(), ["claimed", ...Array(texts.length - 1).fill("look-alike")]);
     });
 
-    test("a look-alike of a name in use is refused, whichever comes first, until the name is given back", async () => {
+    test("a look-alike of a name in use is refused, in either order, until the name is released", async () => {
       for (const [first, second] of [
         ["bob", "\u0412ob"],
         ["\u0412ob", "bob"],
@@ -87,7 +87,7 @@ export function registrySuite(name: string, factory: () => Registry | Promise<Re
       assert.equal(await claim("ada", "c3"), "in-use");
     });
 
-    test("an owner may have several names, and giving back one that nobody has does nothing", async () => {
+    test("an owner may have several names, and releasing an unused name does nothing", async () => {
       await registry.release("ada", "c1");
       assert.equal(await claim("ada", "c1"), "claimed");
       assert.equal(await claim("bob", "c1"), "claimed");

@@ -1,5 +1,5 @@
 /**
- * What every `RoomLog` keeps to, whatever it stores its rooms in.
+ * The suite that every `RoomLog` passes, for any storage.
  *
  * @module
  */
@@ -102,7 +102,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
       assert.equal(entries[0]?.epoch, (await log.open("lobby")).epoch);
     });
 
-    test("rooms do not know of each other, whatever they are called", async () => {
+    test("rooms are independent, for any names", async () => {
       const rooms = ["a", "b", "__proto__", "constructor", "toString"];
       for (const room of rooms) await log.open(room);
       await log.append(rooms.map((room) => said(room, { room })));
@@ -417,7 +417,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         return page.entries.map(({ body }) => body);
       };
 
-      test("finds the entries that have all the words, oldest first, whatever their case and accents", async () => {
+      test("finds the entries with all words, oldest first, ignoring case and accents", async () => {
         await append(said("Crème brûlée"), said("brulee, no creme"), said("creme"), said("ice cream"));
         assert.deepEqual(await found("CREME brûlée"), ["Crème brûlée", "brulee, no creme"]);
         assert.deepEqual(await found("brulee creme"), ["Crème brûlée", "brulee, no creme"]);

@@ -28,7 +28,7 @@ describe("EventLines", () => {
     assert.match(lines.format(lost, "lobby"), /trying again$/);
   });
 
-  test("tells who set which topic, and not who is writing", () => {
+  test("prints a new topic with its author, and no typing events", () => {
     const lines = new EventLines();
     const topic = { type: "topic", room: "lobby", username: "ada", topic: "Plans", seq: 1, at } as const;
     assert.equal(lines.format(topic, "lobby"), "12:34 * ada set the topic of lobby: Plans");

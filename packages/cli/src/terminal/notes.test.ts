@@ -28,7 +28,7 @@ describe("Notes", () => {
     assert.equal(stream.read(), "one\ntwo ␛[2J\\u2028\n");
   });
 
-  test("holds 1 MiB for a slow reader, drops what is more, and says so when there is room again", () => {
+  test("buffers 1 MiB for a slow reader, drops later notes, and reports their number", () => {
     const stream = new SlowStream();
     const notes = new Notes(stream);
     for (let count = 0; count < 3_000; count += 1) notes.write("x".repeat(1_023));

@@ -52,7 +52,7 @@ describe("Output", () => {
     );
   });
 
-  test("rejects when nobody reads", async () => {
+  test("rejects when the reader is gone", async () => {
     const { stream } = fakeStream(false, Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
     await assert.rejects(new Output(stream).write(Buffer.from("a")), OutputClosed);
   });
