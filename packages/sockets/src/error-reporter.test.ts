@@ -34,10 +34,10 @@ test("ErrorReporter warns without a stack when no handler threw", async () => {
 });
 
 test("ErrorReporter calls the function every time, and warns when it throws or rejects", async () => {
-  const told: Error[] = [];
-  const reporter = new ErrorReporter((error) => void told.push(error));
+  const reported: Error[] = [];
+  const reporter = new ErrorReporter((error) => void reported.push(error));
   for (let i = 0; i < 3; i += 1) reporter.report(new Error(String(i)));
-  assert.equal(told.length, 3);
+  assert.equal(reported.length, 3);
   const throwing = new ErrorReporter(() => {
     throw Object.create(null);
   });

@@ -70,7 +70,7 @@ test("listen() on ::1 has an IPv6 address", async (t) => {
 });
 
 test("listen() on localhost opens one address where the kernel has no IPv6", async (t) => {
-  // A mock: no kernel without IPv6 is at hand. The other cases run in test/sockets-process.test.ts.
+  // A mock, because every test machine has IPv6 in its kernel. The other cases run in test/sockets-process.test.ts.
   const { listen: original } = net.Server.prototype;
   t.mock.method(net.Server.prototype, "listen", function (this: net.Server, options: net.ListenOptions) {
     if (options.host !== "::1") return original.call(this, options);

@@ -181,7 +181,7 @@ describe("sendTimeoutMs", { timeout: 300_000 }, () => {
     }
   });
 
-  test("lets go of a closed connection and its unread bytes before the next sweep", async (t) => {
+  test("releases a closed connection and its unread bytes before the next sweep", async (t) => {
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as () => void;
     mockSweeps(t);

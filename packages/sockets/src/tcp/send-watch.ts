@@ -12,7 +12,7 @@ interface Progress {
   stalledSweeps: number;
 }
 
-/** Watches by timeout in milliseconds. A watch without streams is removed. */
+/** Watches by timeout in milliseconds. A watch without streams is removed at its next sweep. */
 const watches = new Map<number, SendWatch>();
 
 /** Shared by all watched streams: a closed stream, and what its owner buffered, must not wait for the next sweep. */

@@ -187,14 +187,14 @@ codecSuite<JsonValue, unknown>(
 );
 
 codecSuite<unknown>(
-  "json() that goes on after what is none",
+  'json({ invalid: "skip" })',
   json({ invalid: "skip" }),
   [{ bytes: '[1]\nnonsense\n{"a":1}', frames: [[1], "error: malformed", { a: 1 }] }],
   { roundTrip: [[1], { a: 1 }], unfinished: "frame", skips: true },
 );
 
 codecSuite<unknown>(
-  "json() by lines",
+  'json({ framing: "lines" })',
   json({ framing: "lines", bytesMax: 24 }),
   [
     { bytes: '{"a":[1]}\r\n\n [ 2 ] \n"é"\n3', frames: [{ a: [1] }, [2], "é", 3] },
@@ -206,7 +206,7 @@ codecSuite<unknown>(
 );
 
 codecSuite<unknown>(
-  "json() by lines that goes on after what is none",
+  'json({ framing: "lines", invalid: "skip" })',
   json({ framing: "lines", invalid: "skip" }),
   [{ bytes: '[1]\nbad {"x":1} tail\n{"a":1}', frames: [[1], "error: malformed", { a: 1 }] }],
   { roundTrip: [[1], { a: 1 }], unfinished: "frame", skips: true },

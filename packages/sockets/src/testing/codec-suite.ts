@@ -197,7 +197,10 @@ function assertEnds(
     assert.equal(decoder.rest().length, 0, `bytes were lost without an error, at ${end}`);
 }
 
-/** The same comes out at any pace. First one by one: of a decoder that makes no progress the others never come back. */
+/**
+ * Asserts the same result for every number of frames per call. One frame per call comes first: with a decoder that does
+ * not advance, the other calls would never return.
+ */
 function assertProgresses(
   codec: Pick<Codec<unknown, never>, "decoder">,
   bytes: Buffer,

@@ -88,7 +88,7 @@ test("UdpSocket.handle() does not deliver answers to requests", async () => {
 test("UdpSocket.handle() passes the error of a handler to error() and stays open", async () => {
   await using socket = await bind(HOST);
   const errors: SocketError[] = [];
-  const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+  const { promise: reported, resolve: report } = Promise.withResolvers<void>();
   socket.handle({
     datagram: async (_socket, { data }) => {
       if (data.length === 1) throw new Error("one byte");
@@ -97,12 +97,12 @@ test("UdpSocket.handle() passes the error of a handler to error() and stays open
     },
     error: (from, error) => {
       assert.equal(from, socket);
-      if (errors.push(error) === 2) tell();
+      if (errors.push(error) === 2) report();
     },
   });
   await socket.send("1", socket.address);
   await socket.send("22", socket.address);
-  await told;
+  await reported;
   assert.deepEqual(
     errors.map(({ code, operation, cause }) => [code, operation, (cause as Error).message]),
     [
@@ -124,7 +124,7 @@ test("UdpSocket.handle() without error(), or with one that throws, warns at most
     silent.handle({
       datagram: () => {
         calls += 1;
-        throw new Error("nobody takes me");
+        throw new Error("not handled");
       },
     });
     for (let i = 0; i < 5; i += 1) await silent.send("x", silent.address);
@@ -135,7 +135,7 @@ test("UdpSocket.handle() without error(), or with one that throws, warns at most
     await idle();
     assert.deepEqual(
       warnings.map(({ message }) => message.replace(/.*: /, "")),
-      ["nobody takes me"],
+      ["not handled"],
     );
 
     for (const isLate of [false, true]) {
