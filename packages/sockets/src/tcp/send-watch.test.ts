@@ -29,7 +29,7 @@ const SWEEP_MS = SEND_MS / 4;
 /** The first sweep finds waiting bytes; four more find none sent. */
 const SWEEPS = 5;
 
-/** Runs sweeps on demand; the last one removes the closed streams. */
+/** Runs sweeps on demand; the last one removes the watch without streams. */
 function mockSweeps(t: TestContext): void {
   t.mock.timers.enable({ apis: ["setInterval"] });
   t.after(() => t.mock.timers.tick(SWEEP_MS));
