@@ -116,6 +116,25 @@ for (const [name, start] of [
     }
   });
 
+  test(`${name} exits with 1 when the peer, which has finished, resets on the last of the input`, async () => {
+    const isGone = Promise.withResolvers<void>();
+    await using command = await start(async (peer) => {
+      await peer.write("before");
+      peer.closeWrite();
+      await peer.readExactly(1);
+      peer.reset();
+      await peer.closed;
+      isGone.resolve();
+    });
+    await command.until(/before/);
+    command.child.stdin.write("x");
+    await isGone.promise;
+    command.child.stdin.end();
+    const { code, stdout, stderr } = await command.ended;
+    assert.deepEqual({ code, stdout }, { code: 1, stdout: "before" });
+    assert.match(lastLine(stderr), /^landline: .*reset by the peer$/);
+  });
+
   test(`${name} reads on after its input, and ends with a peer that has heard it all`, async () => {
     await using command = await start(async (peer) => {
       await peer.readExactly(5);
