@@ -7,6 +7,7 @@ import { serve } from "@landline/sockets";
 import { portOf } from "../../../../test/chat-server.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { RawClient, turns } from "../../../../test/raw-client.ts";
+import { idle, until } from "../../../../test/until.ts";
 import type { Asset } from "./assets.ts";
 import { Door } from "./door.ts";
 import { HttpGateway } from "./http.ts";
@@ -38,25 +39,38 @@ class Site implements AsyncDisposable {
   readonly port: number;
   readonly upgraded: string[] = [];
   readonly reported: unknown[] = [];
+  /** Counts answers to `/healthz`. */
+  readonly healthy: { count: number };
   readonly #door: Door;
   readonly #gateway: HttpGateway;
 
-  private constructor(door: Door, gateway: HttpGateway, upgraded: string[], reported: unknown[]) {
+  private constructor(
+    door: Door,
+    gateway: HttpGateway,
+    upgraded: string[],
+    reported: unknown[],
+    healthy: { count: number },
+  ) {
     this.port = portOf(door.address);
     this.#door = door;
     this.#gateway = gateway;
     this.upgraded = upgraded;
     this.reported = reported;
+    this.healthy = healthy;
   }
 
-  static async open(headersTimeoutMs = 10_000): Promise<Site> {
+  static async open(headersTimeoutMs = 10_000, health: unknown = { status: "ok" }): Promise<Site> {
     const upgraded: string[] = [];
     const reported: unknown[] = [];
+    const healthy = { count: 0 };
     const gateway = new HttpGateway({
       assets: ASSETS,
       hosts: ["chat.example"],
       headersTimeoutMs,
-      health: () => ({ status: "ok" }),
+      health: () => {
+        healthy.count += 1;
+        return health;
+      },
       isReady: () => true,
       upgrade: (request: http.IncomingMessage, socket: Duplex) => {
         upgraded.push(request.url ?? "");
@@ -65,7 +79,15 @@ class Site implements AsyncDisposable {
     });
     const nobody = () => assert.fail("taken for chat");
     const door = await Door.open(
-      { host: "127.0.0.1", port: 0, connectionsMax: 100, silentMs: 1e6, sniffMs: 1e6, report: (e) => reported.push(e) },
+      {
+        host: "127.0.0.1",
+        port: 0,
+        connectionsMax: 100,
+        silentMs: 1e6,
+        sniffMs: 1e6,
+        sendTimeoutMs: 500,
+        report: (e) => reported.push(e),
+      },
       {
         json: nobody,
         jsonPrefixed: nobody,
@@ -73,7 +95,7 @@ class Site implements AsyncDisposable {
         http: (connection, firstBytes) => gateway.accept(connection, firstBytes),
       },
     );
-    return new Site(door, gateway, upgraded, reported);
+    return new Site(door, gateway, upgraded, reported, healthy);
   }
 
   get connections(): number {
@@ -159,6 +181,42 @@ describe("HttpGateway", LIMIT, () => {
     for (const path of ["/nothing", "/index.html", "/../package.json", "/assets/../", "/%2e%2e/", "//", "/__proto__"]) {
       assert.equal((await site.request(path)).response.statusCode, 404, path);
     }
+  });
+
+  test("answers one request of a connection at a time, and resets a client that reads no answer", async () => {
+    const unread = "x".repeat(16_777_216);
+    await using site = await Site.open(10_000, unread);
+    const client = await site.raw();
+    client.socket.pause();
+    client.send(`GET /healthz HTTP/1.1\r\n${HEAD}\r\n`.repeat(100));
+    await until(() => site.healthy.count > 0, "the first request is answered");
+    await idle();
+    assert.equal(site.healthy.count, 1);
+    await until(() => {
+      // The client notices the reset when it writes.
+      client.send("x");
+      return client.socket.destroyed;
+    }, "the connection is reset");
+  });
+
+  test("answers at most 16 requests of all connections in a turn of the event loop", async () => {
+    await using site = await Site.open();
+    const get = `GET /healthz HTTP/1.1\r\n${HEAD}\r\n`;
+    // The server accepts one connection in a turn.
+    const clients = await Promise.all(Array.from({ length: 80 }, () => site.raw(get)));
+    await until(() => site.healthy.count === 80, "all connections are accepted");
+    const perTurn: number[] = [];
+    let before = site.healthy.count;
+    const count = (): void => {
+      perTurn.push(site.healthy.count - before);
+      before = site.healthy.count;
+      if (before < 880) setImmediate(count);
+    };
+    setImmediate(count);
+    for (const client of clients) client.send(get.repeat(10));
+    await until(() => before === 880, "all requests are answered");
+    for (const client of clients) await client.reset();
+    assert.equal(Math.max(...perTurn), 16);
   });
 
   test("answers HEAD without a body", async () => {

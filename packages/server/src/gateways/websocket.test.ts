@@ -242,6 +242,9 @@ function frame(firstByte: number, payload: string | Uint8Array = ""): Buffer {
   return Buffer.concat([Buffer.from([firstByte, ...length, 0, 0, 0, 0]), bytes]);
 }
 
+/** Clients that do not answer must leave for another reason than a ping. */
+const NO_PINGS = { limits: { pingMs: 3_600_000 } };
+
 const TEXT = 0x81;
 const TEXT_BEGIN = 0x01;
 const CONTINUATION = 0x00;
@@ -285,7 +288,7 @@ describe("WebSocketGateway: a half-closed client", LIMIT, () => {
   };
   for (const [when, act] of Object.entries(ways)) {
     test(`leaves its rooms ${when}, and its connection ends`, async (t) => {
-      await using server = await TestServer.start();
+      await using server = await TestServer.start(NO_PINGS);
       const witness = await server.seedMember("Ada", "lobby");
       const client = await rawMember(server, "Bob");
       assert.equal((await witness.next()).message, "Bob joined lobby");
@@ -321,7 +324,7 @@ describe("WebSocketGateway: fragmented messages", LIMIT, () => {
   });
 
   test("are rejected one byte per chunk", async () => {
-    await using server = await TestServer.start();
+    await using server = await TestServer.start(NO_PINGS);
     const witness = await server.seedMember("Ada", "lobby");
     const client = await rawMember(server, "Bob");
     let hasLeft = false;
