@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Decoder, json, lengthPrefixed, SocketError } from "@landline/sockets";
-import fc from "fast-check";
+import { fc } from "../../../../test/seed.ts";
 import { beginning, jsonOpening, prefixOpening } from "./opening.ts";
 
 const BYTES_MAX = 64;

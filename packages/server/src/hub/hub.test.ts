@@ -589,15 +589,13 @@ describe("Hub: history", () => {
 });
 
 describe("Hub: long pages", () => {
-  test("encode each returned entry once, and one more", async () => {
+  test("end with the last entry that fits", async () => {
     const fixture = new HubFixture({ limits: { outboxBytesMax: 12_800 } });
     const ada = await fixture.member("Ada", "lobby");
     // Each character takes six bytes in JSON.
     await ada.hear(...Array.from({ length: 20 }, () => chat("\u0001".repeat(150))));
-    const encoded = mock.method(fixture.formats[2], "entry");
     const [page] = await ada.hear({ type: "history", room: "lobby" });
     assert.deepEqual([seqsOf(page), page?.more], [[18, 19, 20], true]);
-    assert.equal(encoded.mock.callCount(), 4);
   });
 
   test("read no more characters of the log than an answer holds", async () => {

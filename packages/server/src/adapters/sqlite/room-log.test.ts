@@ -7,6 +7,7 @@ import { after, afterEach, describe, test } from "node:test";
 import type { Worker } from "node:worker_threads";
 import { failOnLeaks } from "../../../../../test/leaks.ts";
 import { put, roomLogSuite, said } from "../../../../../test/suites/room-log-suite.ts";
+import { until } from "../../../../../test/until.ts";
 import { nameKey } from "../../core/mod.ts";
 import type { Entry, RoomLogError, RoomLogErrorCode } from "../../hub/mod.ts";
 import { type Internals, SqliteRoomLog, type SqliteRoomLogOptions } from "./room-log.ts";
@@ -62,7 +63,7 @@ describe("SqliteRoomLog", () => {
           Array.from({ length: 1_024 }, (_, i) => said(`m${i}`, { id: `${i}`, from: `user${author}` })),
         );
       }
-      await until(() => rowsOf(folder, "SELECT count(*) FROM ids") > 0);
+      await until(() => rowsOf(folder, "SELECT count(*) FROM ids") > 0, "the background work is done");
       await first.append([said("late", { id: "late" })]);
       await first.close();
       const second = await open(folder);
@@ -141,7 +142,10 @@ describe("SqliteRoomLog", () => {
       await first.close();
       assert.equal(rowsOf(folder, "SELECT count(*) FROM rooms WHERE words_seq < 1000"), 3);
       const second = await open(folder);
-      await until(() => rowsOf(folder, "SELECT count(*) FROM rooms WHERE words_seq < 1000") === 0);
+      await until(
+        () => rowsOf(folder, "SELECT count(*) FROM rooms WHERE words_seq < 1000") === 0,
+        "the background work is done",
+      );
       const { entries } = await second.search("room1", "tea 2998", { limit: 10 });
       assert.deepEqual(bodies(entries), ["tea 2998"]);
     });
@@ -367,14 +371,14 @@ describe("SqliteRoomLog", () => {
       await log.append(
         Array.from({ length: 3_000 }, (_, i) => said(`tea ${i}`, { id: `tea${i}`, from: `user${i % 7}` })),
       );
-      await until(() => rowsOf(folder, "SELECT count(*) FROM entries") === 100);
+      await until(() => rowsOf(folder, "SELECT count(*) FROM entries") === 100, "the background work is done");
       const { entries, more } = await log.read("lobby", { after: 2, limit: 1_000 });
       assert.deepEqual([entries.length, entries[0]?.prev, more], [100, 2_902, false]);
       assert.deepEqual(await log.read("lobby", { before: 2_903, limit: 10 }), { entries: [], more: false });
       assert.equal((await log.read("lobby", { after: 2_902, limit: 1 })).entries[0]?.prev, 2_902);
       assert.deepEqual([...(await log.state("lobby"))], [["topic", "tea"]]);
       assert.deepEqual(bodies((await log.search("lobby", "tea", { limit: 1_000 })).entries), bodies(entries));
-      await until(() => rowsOf(folder, "SELECT count(*) FROM words") === 100);
+      await until(() => rowsOf(folder, "SELECT count(*) FROM words") === 100, "the background work is done");
       assert.equal(rowsOf(folder, "SELECT count(*) FROM ids") <= 100, true);
       // An id of a removed entry counts as new.
       assert.equal((await log.append([said("first", { id: "1" })]))[0]?.type, "appended");
@@ -390,7 +394,7 @@ describe("SqliteRoomLog", () => {
       await first.close();
       now = Date.now();
       const second = await open(folder, { keep: { ageMs: 3_600_000 }, now: () => now - 5_400_000 });
-      await until(() => rowsOf(folder, "SELECT count(*) FROM entries") === 0);
+      await until(() => rowsOf(folder, "SELECT count(*) FROM entries") === 0, "the background work is done");
       assert.deepEqual(await second.read("lobby", { limit: 10 }), { entries: [], more: false });
       assert.equal((await second.open("lobby")).seq, 2);
       await second.append([said("three")]);
@@ -410,9 +414,4 @@ function rowsOf(folder: string, sql: string): number {
   } finally {
     db.close();
   }
-}
-
-/** Waits for background work. The test's own timeout ends it. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
