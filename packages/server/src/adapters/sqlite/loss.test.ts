@@ -135,6 +135,18 @@ describe("SqliteRoomLog.open() after damage to a killed server's files", { timeo
     }
   });
 
+  test("reports a damaged write-ahead log also without a record of the last commit", async () => {
+    for (const at of [0, HEADER_BYTES, HEADER_BYTES + 24 + 100, HEADER_BYTES + FRAME_BYTES + 16]) {
+      const folder = copyOf(killed);
+      rmSync(join(folder, "landline.last"));
+      const bytes = Buffer.from(wal);
+      bytes[at] = (bytes[at] as number) ^ 1;
+      writeFileSync(join(folder, "landline.db-wal"), bytes);
+      const found = await isNeverSilent(folder, `byte ${at}`);
+      if (found !== undefined) assert.equal(found.reported.length, 1, `byte ${at}`);
+    }
+  });
+
   test("reports a write-ahead log that is truncated, empty, missing, or another one", async () => {
     const frames = (wal.length - HEADER_BYTES) / FRAME_BYTES;
     const edges = [0, 1, 2, frames >> 1, frames - 2, frames - 1].map((frame) => HEADER_BYTES + frame * FRAME_BYTES);
