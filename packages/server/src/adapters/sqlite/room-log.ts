@@ -220,9 +220,9 @@ export class SqliteRoomLog implements RoomLog {
   }
 
   async #closeThreads(): Promise<void> {
-    const isReadOnly = this.#roomLooker !== undefined;
     clearInterval(this.#roomLooker);
     await this.#reopening;
+    const isReadOnly = this.#roomLooker !== undefined;
     await this.#committing;
     // Close the writer's connection last: the last connection checkpoints and deletes the write-ahead log.
     await this.#closeReaders();

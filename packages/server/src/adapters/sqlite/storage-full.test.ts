@@ -160,6 +160,27 @@ describe("SqliteRoomLog on a full disk", { timeout: 300_000 }, () => {
     await log.close();
   });
 
+  test("opened read-only and closed while it is opened for writing records a clean end", async (t) => {
+    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
+    const folder = join(disk, "log");
+    const before = await SqliteRoomLog.open({ folder });
+    await before.append([said("one")]);
+    await before.close();
+    const filler = fill();
+    const closed = Promise.withResolvers<void>();
+    // The reader ends first when the log is opened for writing.
+    const onThread = (name: string, worker: Worker) => {
+      if (name === "reader") worker.once("exit", () => closed.resolve(log.close()));
+    };
+    const log = await SqliteRoomLog.open({ folder, onError: () => undefined }, { onThread });
+    rmSync(filler);
+    await closed.promise;
+    const db = new DatabaseSync(join(folder, "landline.db"), { readOnly: true });
+    const run = db.prepare("SELECT value FROM meta WHERE key = 'run'").get()?.value;
+    db.close();
+    assert.equal(JSON.parse(String(run)).isClean, true);
+  });
+
   test("opened read-only can be closed at once, and releases the folder", async (t) => {
     if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
     const folder = join(disk, "log");
