@@ -71,6 +71,8 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
 
   const failed = Promise.withResolvers<unknown>();
   let isReady = true;
+  // Before the log is open: an error here must not leave it open.
+  const assets = await loadAssets(WEB_FOLDER);
   const log = await openLog(config, {
     onError: (error) => {
       report(error);
@@ -108,7 +110,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
     },
   });
   const http = new HttpGateway({
-    assets: await loadAssets(WEB_FOLDER),
+    assets,
     hosts: config.hosts.map((host) => host.toLowerCase()),
     headersTimeoutMs: config.headersTimeoutMs,
     rates,
