@@ -3,18 +3,18 @@ import { once } from "node:events";
 import net from "node:net";
 import type { Latencies } from "./latencies.ts";
 
-/** Makes a request, which gets its `id` in front. */
+/** Returns the next request, without its `id`. */
 export type NextRequest = () => object;
 
 /**
- * A client of a chat server with one request in flight: version 2 over TCP. It looks for its answer in the text and parses
- * nothing, so that it costs less than the server.
+ * A chat client (version 2 over TCP) with one request in flight. It finds the response by its `id` in the text and does
+ * not parse JSON, so it costs less CPU time than the server.
  */
 export class Asker {
   readonly #socket: net.Socket;
-  /** What has come of the lines since the last answer. */
+  /** Received text after the last response. */
   #unread = "";
-  /** A log remembers the ids of earlier runs. */
+  /** Makes the ids unique: the log remembers ids of earlier runs. */
   readonly #run = randomUUID();
   #lastRequest = 0;
   #id = "";
@@ -28,7 +28,7 @@ export class Asker {
     socket.on("close", () => this.#answer?.reject(new Error(`The server ended a connection: ${this.#unread}`)));
   }
 
-  /** One that has said hello and is in these rooms. */
+  /** Connects, sends hello and joins the rooms. */
   static async enter(port: number, username: string, ...rooms: readonly string[]): Promise<Asker> {
     const socket = net.connect({ port, host: "127.0.0.1", noDelay: true });
     await once(socket, "connect");
@@ -38,7 +38,7 @@ export class Asker {
     return asker;
   }
 
-  /** @returns the answer's line. @throws {Error} when the request is refused, or the connection ends. */
+  /** @returns the line of the response. @throws {Error} when the server refuses the request or the connection ends. */
   ask(request: object): Promise<string> {
     this.#lastRequest += 1;
     this.#id = `${this.#run}-${this.#lastRequest}`;
@@ -47,7 +47,7 @@ export class Asker {
     return this.#answer.promise;
   }
 
-  /** Sends requests for this many seconds and records the time of each. */
+  /** Sends requests for `seconds` seconds and records the latency of each. */
   async askFor(seconds: number, next: NextRequest, latencies: Latencies, pauseMs = 0): Promise<void> {
     const end = performance.now() + seconds * 1_000;
     for (let start = performance.now(); start < end; start = performance.now()) {
@@ -66,7 +66,7 @@ export class Asker {
     const at = this.#unread.indexOf(`"id":"${this.#id}"`);
     const end = at === -1 ? -1 : this.#unread.indexOf("\n", at);
     if (end === -1) {
-      // Whole lines without the answer are what others said.
+      // Drop complete lines that are not the response: messages from other clients.
       if (at === -1) this.#unread = this.#unread.slice(this.#unread.lastIndexOf("\n") + 1);
       return;
     }

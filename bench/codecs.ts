@@ -1,9 +1,9 @@
-// How fast the codecs decode, beside loops written by hand: `concat` is the usual one (Buffer.concat per chunk), `careful`
-// one that knows its frames and copies only what lies across chunks. All rounds of a row are interleaved; the ratio to
-// `careful` is what to compare. Run: node --conditions=@landline/source bench/codecs.ts [NAME]
+// Decoding speed of the codecs and of two hand-written loops. `concat` is the usual loop: Buffer.concat per chunk.
+// `careful` knows the frame layout and copies only frames that span chunks. The rounds of a row are interleaved. Compare
+// the ratios to `careful`. Run: node --conditions=@landline/source bench/codecs.ts [NAME]
 import { type Codec, delimited, json, lengthPrefixed, lines, netstrings, varintPrefixed } from "@landline/sockets";
 
-/** Takes the chunks of a stream and gives how many frames it found. */
+/** Decodes the chunks of a stream. Returns the number of frames. */
 type Decode = (chunks: readonly Buffer[]) => number;
 
 interface Case {
@@ -96,7 +96,7 @@ for (const { name, frame, decoders } of cases) {
   }
 }
 
-/** Millions of frames a second: the median round of each, the rounds taking turns. */
+/** Millions of frames per second, the median of interleaved rounds. */
 function measure(decoders: Case["decoders"], chunks: readonly Buffer[]): Record<string, number> {
   const rounds: Record<string, number[]> = {};
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -116,7 +116,7 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
-/** The pieces have memory of their own, as a socket's have. */
+/** Splits the stream into chunks. Each has its own memory, like the chunks of a socket. */
 function chunksOf(stream: Buffer, bytes: number): readonly Buffer[] {
   return Array.from({ length: Math.ceil(stream.length / bytes) }, (_, index) => {
     const chunk = Buffer.allocUnsafeSlow(Math.min(bytes, stream.length - index * bytes));
@@ -161,7 +161,7 @@ function concatLines(chunks: readonly Buffer[]): number {
   return count;
 }
 
-/** Copies only a frame that lies across chunks; its length must be below that of a chunk. */
+/** Copies only frames that span two chunks. A frame must be shorter than a chunk. */
 function careful(
   endOf: (bytes: Buffer, at: number) => number,
   take: (bytes: Buffer, at: number, end: number) => unknown,

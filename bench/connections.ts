@@ -1,5 +1,5 @@
-// Connections a second: connect, one small message and its echo, close; 16 at a time. First by different servers, then by
-// different clients. The processor time is that of the process in question, on a processor of its own.
+// Connections per second, 16 at a time: connect, send one small message, read its echo, close. The first table compares
+// servers, the second clients. CPU time is that of the measured process, which has its own processor.
 // Run: node --conditions=@landline/source bench/connections.ts [--rounds 7] [--seconds 2] [--only TEXT]
 import net from "node:net";
 import { connect } from "@landline/sockets";
@@ -23,7 +23,7 @@ const clients: Record<string, Role> = {
   connect: (port, seconds) => dial(Number(seconds), () => dialOurs(Number(port))),
 };
 
-/** Connects again and again and says how often, after a time to get warm. */
+/** Connects repeatedly. Returns the number of connections after a warm-up. */
 async function dial(seconds: number, once: () => Promise<void>): Promise<Sample> {
   await dialFor(WARM_SECONDS, once);
   const { user, system } = process.cpuUsage();
@@ -64,10 +64,10 @@ async function dialOurs(port: number): Promise<void> {
 }
 
 function check(echo: Uint8Array): void {
-  if (!MESSAGE.equals(echo)) throw new Error(`Wrong bytes came back: ${echo.length} of ${MESSAGE.length}`);
+  if (!MESSAGE.equals(echo)) throw new Error(`Wrong bytes in the echo: ${echo.length} of ${MESSAGE.length}`);
 }
 
-/** The server's time includes the client's warm-up, and so do the connections that it is divided by. */
+/** Both the server's CPU time and the number of connections include the client's warm-up. */
 async function measureServer(name: string): Promise<Sample> {
   await using server = await RoleProcess.start([name]);
   const before = await server.usage();

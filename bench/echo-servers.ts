@@ -20,7 +20,7 @@ export const rawPulledEcho: Role = () =>
       try {
         for await (const chunk of socket) socket.write(chunk);
       } catch {
-        // The load is over.
+        // The load generator has disconnected.
       }
     }),
   );

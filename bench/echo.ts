@@ -1,4 +1,4 @@
-// An echo server, pushed and pulled, beside raw node:net. One process per server, variant and round.
+// TCP echo servers with handlers (push) and with reads (pull), compared with raw node:net. Each round starts a new process.
 // Run: node --conditions=@landline/source bench/echo.ts [--load PATH] [--peers DIR] [--rounds 7] [--seconds 2] [--only TEXT]
 import net from "node:net";
 import { type Connection, serve } from "@landline/sockets";
@@ -26,7 +26,7 @@ const peers: Record<string, Role> = {
         try {
           for (let chunk = await peer.read(); chunk !== undefined; chunk = await peer.read()) await peer.write(chunk);
         } catch {
-          // The load is over.
+          // The load generator has disconnected.
         }
       }),
     );

@@ -2,12 +2,12 @@ import { SqliteRoomLog } from "../packages/server/src/adapters/sqlite/mod.ts";
 import { randomNumbers, textOf } from "./words.ts";
 
 const AT_A_TIME = 4_096;
-/** Authors of what is there. */
+/** The number of authors. */
 const AUTHORS = 100;
-/** A word of no other text. */
+/** A word that no other text contains. */
 const LAST_WORD = "last";
 
-/** Fills a room up to so many messages of so many words, into its index of words too. What is there already is kept. */
+/** Adds messages until the room has `messages` of them, and waits until all are indexed. Keeps existing messages. */
 export async function fillRoom(folder: string, room: string, messages: number, words = 9): Promise<void> {
   const log = await SqliteRoomLog.open({ folder, durability: "process" });
   const { seq } = await log.open(room);
@@ -21,7 +21,7 @@ export async function fillRoom(folder: string, room: string, messages: number, w
     await log.append(
       texts.map((body, i) => ({ room, id: undefined, kind: "chat", from: `author${i % AUTHORS}`, body })),
     );
-    // A search gives up waiting for the index; it is full when the last message is found.
+    // One search may return before the index is complete. Repeat it until it finds the last message.
     if (left === 0) while ((await log.search(room, `${LAST_WORD}${messages}`, { limit: 1 })).entries.length === 0);
   }
   await log.close();

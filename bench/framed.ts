@@ -1,5 +1,5 @@
-// Framed echo: messages of 64 bytes with a 4-byte length, 16 connections, 256 in flight each. Every variant finds each frame
-// and writes an answer for each, but for the one that only steps from header to header and sends back what it was sent.
+// Framed echo: 64-byte messages with a 4-byte length, 16 connections, 256 messages in flight each. Every variant decodes
+// each frame and writes a response, except "headers only", which reads the headers and returns the bytes as received.
 // Run: node --conditions=@landline/source bench/framed.ts [--load PATH] [--peers DIR] [--rounds 7] [--seconds 2]
 import net, { type Socket } from "node:net";
 import { framed, lengthPrefixed, serve } from "@landline/sockets";
@@ -56,20 +56,20 @@ const peers: Record<string, Role> = {
   },
   "it-length-prefixed": async () => {
     const { decode, encode } = await importPeer("it-length-prefixed");
-    // Its own lengths are varints; these are its options for others.
+    // Its default length header is a varint. These options select 4 bytes.
     const lengthDecoder = Object.assign((bytes: { getUint32(at: number): number }) => bytes.getUint32(0), { bytes: 4 });
     const lengthEncoder = Object.assign(lengthOf, { bytes: 4 });
     return listenWith(async (socket) => {
       try {
         for await (const part of encode(decode(socket, { lengthDecoder }), { lengthEncoder })) socket.write(part);
       } catch {
-        // The load is over.
+        // The load generator has disconnected.
       }
     });
   },
 };
 
-/** What most programs do: one buffer that grows and shrinks, and a write per frame. */
+/** What most programs do: one buffer, `Buffer.concat` per chunk and a write per frame. */
 function echoUsually(socket: Socket): void {
   let rest: Buffer = EMPTY;
   socket.on("data", (chunk) => {
@@ -84,7 +84,7 @@ function echoUsually(socket: Socket): void {
   });
 }
 
-/** Joins only a frame that lies in two chunks, and copies all answers of a chunk into one write. */
+/** Joins only frames that span two chunks, and copies all responses of a chunk into one write. */
 function echoCarefully(socket: Socket): void {
   forWholeFrames(socket, (bytes) => {
     const answers = Buffer.allocUnsafe(bytes.length);
@@ -99,12 +99,12 @@ function echoCarefully(socket: Socket): void {
   });
 }
 
-/** The least that can be done: an echo of frames is an echo of bytes. */
+/** The minimum work: finds the frame boundaries and echoes the bytes unchanged. */
 function echoHeadersOnly(socket: Socket): void {
   forWholeFrames(socket, (bytes) => void socket.write(bytes));
 }
 
-/** Gives on stretches of whole frames: one that lies in two chunks by itself, all others where they are. */
+/** Calls `take` with runs of complete frames. Copies only a frame that spans two chunks, and passes it by itself. */
 function forWholeFrames(socket: Socket, take: (bytes: Buffer) => void): void {
   let rest: Buffer = EMPTY;
   socket.on("data", (chunk) => {
@@ -133,7 +133,7 @@ function endOfFrames(bytes: Buffer, start: number): number {
   return at;
 }
 
-/** Frames of a codec behind one another, each with its length in front. */
+/** Concatenates frames, each with its length header. */
 function joined(frames: readonly Uint8Array[]): Buffer {
   const bytes = Buffer.allocUnsafe(frames.reduce((sum, frame) => sum + HEADER_BYTES + frame.length, 0));
   let at = 0;

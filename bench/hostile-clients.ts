@@ -1,24 +1,24 @@
 import net from "node:net";
 import { wordAt } from "./words.ts";
 
-/** How to be hostile: what is sent first on a connection, and then again and again until the server ends it. */
+/** A hostile client: sends `first` on each connection, then `again` repeatedly until the server ends the connection. */
 export interface HostileClient {
   readonly first?: string | Uint8Array;
-  /** Without it the connection is ended as soon as it is there. */
+  /** Without it, the client closes each connection as soon as it is open. */
   readonly again?: string | Uint8Array;
   /** Whether it reads what the server sends. @default true */
   readonly isReading?: boolean;
 }
 
-/** A room with much in it, to be searched, and one with long messages. */
+/** A room with many messages, for searches, and one with long messages. */
 export const ROOMS = { searched: "lobby", long: "archive" } as const;
 
-/** Another address than that of the others, as limits per address are not to be theirs. */
+/** Differs from the address of the other clients, so that they do not share its limits per address. */
 const OWN_ADDRESS = "127.0.0.2";
 const MEBIBYTE = 1_048_576;
 const FRAME_BYTES_MAX = 65_536;
 const MESSAGE_BYTES_MAX = 16_384;
-/** What is not too long for one write and yet many requests. */
+/** Requests per write. */
 const REQUESTS = 100;
 
 const joined = lines(
@@ -35,7 +35,7 @@ const handshake = [
   "\r\n",
 ].join("\r\n");
 
-/** Queries that have many words, match much, or nothing after long work. */
+/** Queries with many words, with many matches, or with no match after a long search. */
 const queries = [
   "b",
   `${wordAt(0)} ${wordAt(1)} b`,
@@ -81,12 +81,12 @@ export const hostileClients: Record<string, HostileClient> = {
   "HTTP with 64 KB of headers": { again: `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n${"x-a: b\r\n".repeat(8_192)}\r\n` },
 };
 
-/** Is hostile on one connection after the other, until the process ends. */
+/** Opens one hostile connection after the other until the process ends. */
 export async function beHostile(port: number, client: HostileClient): Promise<never> {
   for (;;) await connection(port, client);
 }
 
-/** Resolves when the connection is over. Each write waits for room, so that it is the server who decides how fast. */
+/** Resolves when the connection has closed. Each write waits for the one before, so the server controls the pace. */
 function connection(port: number, { first, again, isReading = true }: HostileClient): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const socket = net.connect({ port, host: "127.0.0.1", localAddress: OWN_ADDRESS, noDelay: true });
@@ -112,13 +112,13 @@ function many(request: (index: number) => object): Uint8Array {
   return Buffer.from(lines(...Array.from({ length: REQUESTS }, (_, index) => request(index))));
 }
 
-/** A request of this size, which no rate holds back. */
+/** A ping of this size. No rate limit delays it. */
 function ping(bytes: number): string {
   const empty = JSON.stringify({ type: "ping", rest: "" });
   return `${JSON.stringify({ type: "ping", rest: "x".repeat(bytes - empty.length) })}\n`;
 }
 
-/** A frame with a payload of one byte, as latin1; its mask changes nothing. */
+/** A frame with a payload of one byte, as latin1. Its mask is all zeros. */
 function frame(head: number, payload: string): string {
   return `${String.fromCharCode(head, 0x81)}\0\0\0\0${payload}`;
 }

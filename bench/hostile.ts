@@ -1,7 +1,7 @@
-// What one hostile client costs the others: ten clients that ping and ten that chat in one room, each with one request in
-// flight, beside each kind of hostile client. The settings are the defaults, with the log on the disk; `--rates off` shows
-// what the rates keep off. A stall shows as the longest answer, and as the processor time of the longest turn that the
-// server's event loop took, which a machine that is busy with other things changes little.
+// The effect of one hostile client on others. Ten clients ping and ten chat in one room, each with one request in flight,
+// while one hostile client of each kind runs. The server has its default settings and a log on disk. `--rates off` shows
+// the effect of the rate limits. Two columns show a stall: the worst latency, and the CPU time of the longest turn of
+// the server's event loop. Other load on the machine hardly changes the latter.
 // Run: node --conditions=@landline/source bench/hostile.ts [--rates off] [--rounds 7] [--seconds 2] [--only TEXT]
 import { mkdtempSync, rmSync } from "node:fs";
 import { constants, setPriority, tmpdir } from "node:os";
@@ -18,11 +18,11 @@ import { portOf, type Role, RoleProcess, takeRole } from "./processes.ts";
 
 const NOBODY = "no hostile client";
 const CLIENTS = 10;
-/** Between an answer and the next request, so that the rates refuse none. */
+/** The pause between a response and the next request, so that no rate limit refuses it. */
 const PING_PAUSE_MS = 60;
 const CHAT_PAUSE_MS = 25;
 const WARM_SECONDS = 0.5;
-/** What is there to be searched, and how many long messages of how many words. */
+/** The number of messages in the searched room, and the number and length of the long messages. */
 const SEARCHED_MESSAGES = 100_000;
 const LONG_MESSAGES = 1_000;
 const LONG_WORDS = 700;
@@ -36,7 +36,7 @@ const roles: Record<string, Role> = {
     return portOf(server);
   },
   hostile: async (name, port) => {
-    // It shares a processor with the others, whose wait for it is not to be measured.
+    // It shares a processor with the measured clients. The low priority keeps it from delaying them.
     setPriority(constants.priority.PRIORITY_LOW);
     void beHostile(Number(port), hostileClients[String(name)] as HostileClient);
     return {};

@@ -1,4 +1,4 @@
-/** What many requests took, in microseconds. */
+/** The latencies of many requests, in microseconds. */
 export class Latencies {
   readonly #micros: number[] = [];
   #isSorted = true;
@@ -12,7 +12,7 @@ export class Latencies {
     return this.#micros.length;
   }
 
-  /** What this share of the requests was answered within: 0.5 is the median, 1 the worst; NaN if there were none. */
+  /** A quantile of the latencies: 0.5 is the median, 1 the worst. NaN without requests. */
   within(share: number): number {
     if (!this.#isSorted) this.#micros.sort((a, b) => a - b);
     this.#isSorted = true;

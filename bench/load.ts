@@ -1,5 +1,5 @@
-// A closed-loop load: C connections keep Q messages of B bytes in flight each for D seconds, and every byte that comes back
-// is compared. With -f a message has a 4-byte length in front; with -U it is a datagram.
+// A closed-loop load generator: for D seconds, C connections keep Q messages of B bytes in flight each. Compares every
+// byte of the echo. With -f each message has a 4-byte length header. With -U each message is a datagram.
 // Run: node bench/load.ts -p PORT [-c 64] [-b 64] [-q 1] [-d 2] [-f] [-U]
 import dgram from "node:dgram";
 import { once } from "node:events";
@@ -7,7 +7,7 @@ import net from "node:net";
 import { parseArgs } from "node:util";
 
 const READ_BYTES = 65_536;
-/** How long what is in flight at the end may still take. */
+/** The longest wait for the messages in flight at the end. */
 const LAST_BYTES_MS = 1_000;
 
 const { values } = parseArgs({
@@ -26,14 +26,15 @@ const depth = Number(values.depth);
 const unit = Number(values.bytes) + (values.framed ? 4 : 0);
 const connections = Array.from({ length: Number(values.connections) });
 
-/** The messages that are in flight, all different, again and again: any stretch of the stream is one slice of it. */
+/** The messages in flight, all different. */
 const block = Buffer.concat(Array.from({ length: depth }, (_, index) => message(index)));
+/** `block` repeated, so that each part of the stream is a slice. */
 const pattern = Buffer.concat(Array.from({ length: 2 + Math.ceil(READ_BYTES / block.length) }, () => block));
 
 let echoed = 0;
-/** Bytes sent that have not come back. */
+/** Bytes sent and not yet echoed. */
 let inFlight = 0;
-/** What to print; set when the time is over. */
+/** The result to print. Set when the time is over. */
 let result: string | undefined;
 
 const begin = values.udp ? await startUdp() : await startTcp();
@@ -44,7 +45,7 @@ setTimeout(() => {
   setTimeout(() => fail(`LOST ${inFlight} bytes`), LAST_BYTES_MS);
 }, Number(values.seconds) * 1_000);
 
-/** After the last byte the process is over; until then the time is not, or something is still to come. */
+/** Prints the result and exits when the time is over and nothing is in flight. */
 function arrived(length: number): void {
   inFlight -= length;
   if (result === undefined || inFlight > 0) return;
@@ -73,7 +74,7 @@ async function startTcp(): Promise<(() => void)[]> {
       };
       const callback = (length: number): boolean => {
         const at = received % block.length;
-        if (pattern.compare(buffer, 0, length, at, at + length) !== 0) fail("Wrong bytes came back");
+        if (pattern.compare(buffer, 0, length, at, at + length) !== 0) fail("Wrong bytes in the echo");
         const whole = Math.floor(received / unit);
         received += length;
         echoed += Math.floor(received / unit) - whole;
@@ -105,7 +106,7 @@ async function startUdp(): Promise<(() => void)[]> {
       socket.on("message", (data) => {
         const at = (received % depth) * unit;
         if (data.length !== unit || block.compare(data, 0, unit, at, at + unit) !== 0)
-          fail("A datagram came back wrong, or not at all");
+          fail("A datagram is wrong or lost");
         received += 1;
         echoed += 1;
         send();

@@ -1,14 +1,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 
 /**
- * Notes how much processor time the longest turn of this thread's event loop takes, in microseconds, and writes it into the
- * file when the process ends. Time in which the thread only waits for a processor does not count, so that a busy machine
- * changes little.
+ * Measures the CPU time of the longest turn of this thread's event loop, in microseconds. Writes it to the file when the
+ * process exits. CPU time excludes the wait for a processor, so a busy machine hardly changes the result.
  */
 export function noteLongestTurn(file: string): void {
   let longest = 0;
   let before = process.threadCpuUsage();
-  // Due in every turn that takes as long, and less often than an immediate, which would keep the loop from sleeping.
+  // The timer is due after every turn longer than 1 ms. Unlike an immediate, it lets the loop sleep.
   const timer = setInterval(() => {
     const now = process.threadCpuUsage();
     longest = Math.max(longest, now.user - before.user + (now.system - before.system));

@@ -1,13 +1,13 @@
-// What the socket benchmarks share: the command line, rounds in which the variants take turns, and the table.
+// Shared by the socket benchmarks: options, interleaved rounds and the result table.
 import { parseArgs } from "node:util";
 
-/** What one run of one variant gave, by the name of the column. */
+/** The results of one run of one variant, by column name. */
 export type Sample = Readonly<Record<string, number>>;
 /** The samples of each variant, one per round. */
 export type Samples = Readonly<Record<string, readonly Sample[]>>;
 
 const { values } = parseArgs({
-  // A child process has a command line of its own.
+  // Child processes have other arguments.
   strict: false,
   options: {
     rounds: { type: "string", default: "7" },
@@ -21,15 +21,15 @@ const { values } = parseArgs({
 export const options = {
   rounds: Number(values.rounds),
   seconds: Number(values.seconds),
-  /** The load generator in C, if it is there; else `load.ts` is the load. */
+  /** The path of the load generator in C. Without it, `load.ts` is the load. */
   load: values.load as string | undefined,
-  /** A folder in which the peers of npm were installed. */
+  /** The folder with the libraries to compare with. */
   peers: values.peers as string | undefined,
-  /** Only the questions whose title has this text. */
+  /** Runs only the tables and variants whose title contains this text. */
   only: String(values.only),
 };
 
-/** Runs every variant once a round. Each round begins with another one, so that none has the same place every time. */
+/** Runs every variant once per round. Each round starts with another variant, so that the order does not favour one. */
 export async function takeTurns(
   names: readonly string[],
   run: (name: string, round: number) => Promise<Sample>,
@@ -44,7 +44,7 @@ export async function takeTurns(
   return samples;
 }
 
-/** Prints medians with their spread; a ratio is the median of the ratios to `base` in the same round. */
+/** Prints medians and their range. A ratio is the median of the ratios to `base` within each round. */
 export function printTable(title: string, samples: Samples, base: string): void {
   const columns = Object.keys(samples[base]?.[0] ?? {});
   const heads = columns.flatMap((column) => [column, `to \`${base}\``]);

@@ -1,6 +1,6 @@
-// Memory of a member who is in a room and says nothing: 10,000 of them in 1,000 rooms, beside a server in plain `node:net`
-// that accepts as many sockets and keeps them. Measured before and with the members, after collecting garbage and giving
-// back what V8 keeps free: the joins leave twice as much of that as the members hold. The log is in memory and empty.
+// Memory per idle room member: 10,000 members in 1,000 rooms, compared with a plain `node:net` server that holds as many
+// sockets. Measures memory before the members join and while they are there. Each measurement first collects garbage and
+// makes V8 release its free memory: after the joins, that is twice what the members hold. The log is in memory and empty.
 // Run: node --conditions=@landline/source bench/members.ts [--connections 10000] [--rounds 7]
 import { once } from "node:events";
 import net from "node:net";
@@ -11,9 +11,9 @@ import { listen, portOf, type Role, RoleProcess, takeRole } from "./processes.ts
 
 const ROOM_MEMBERS = 10;
 const BARE = "bare node:net";
-/** As many are being opened at once. */
+/** Connections opened at once. */
 const AT_A_TIME = 100;
-/** Longer than a run, so that no pings are sent. */
+/** Longer than a run, so that the server sends no pings. */
 const NEVER_MS = 3_600_000;
 
 const { values } = parseArgs({ strict: false, options: { connections: { type: "string", default: "10000" } } });
@@ -21,12 +21,12 @@ const members = Number(values.connections);
 
 interface Variant {
   readonly server: Role;
-  /** What the member sends, and how the line begins that lets it in. */
+  /** The requests that join a room, and the start of the response that confirms it. */
   readonly enter: (username: string, room: string) => string;
   readonly entered: string;
 }
 
-/** Has V8 give all that is free back to the system before each measurement. */
+/** Makes V8 release its free memory to the system before each measurement. */
 function giveBackFirst(): void {
   process.on("message", () => globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" }));
 }
@@ -37,7 +37,7 @@ const chatServer: Role = async () => {
   return portOf(await startServer({ host: "127.0.0.1", port: 0, rates: "off", connectionsMax: members + 1, limits }));
 };
 
-/** It answers as a room server would, and then forgets. */
+/** Responds like a room server, but keeps no rooms. */
 const bareServer: Role = () => {
   giveBackFirst();
   const sockets = new Set<net.Socket>();
@@ -66,7 +66,7 @@ const roles: Record<string, Role> = {
   hold: (name, port, from, to) => hold(variants[String(name)] as Variant, Number(port), Number(from), Number(to)),
 };
 
-/** Opens connections for the members from one number to another, and keeps them. */
+/** Opens and holds the connections of the members `from` to `to - 1`. */
 async function hold(variant: Variant, port: number, from: number, to: number): Promise<{ held: number }> {
   const held: net.Socket[] = [];
   for (let next = from; next < to; next += AT_A_TIME) {
@@ -76,7 +76,7 @@ async function hold(variant: Variant, port: number, from: number, to: number): P
   return { held: held.length };
 }
 
-/** A connection that is in its room. */
+/** Connects a member and joins its room. */
 async function enter({ enter, entered }: Variant, port: number, index: number): Promise<net.Socket> {
   const socket = net.connect({ port, host: "127.0.0.1", noDelay: true });
   await once(socket, "connect");
@@ -96,7 +96,7 @@ async function measure(name: string): Promise<Sample> {
   const port = String(server.said.port);
   const hold = (from: number, to: number) =>
     RoleProcess.start(["hold", name, port, String(from), String(to)], { core: 1 });
-  // What a first member loads and compiles belongs to none of those that are counted.
+  // The first member pays for loading and compiling code. Do not count it.
   await using _first = await hold(members, members + 1);
   const before = await server.usage();
   await using _others = await hold(0, members);
@@ -107,7 +107,7 @@ async function measure(name: string): Promise<Sample> {
   };
 }
 
-/** What each round's members hold more than its bare sockets. */
+/** Subtracts the memory of the bare sockets of the same round. */
 function aboveBare({ [BARE]: bare = [], ...others }: Samples): Samples {
   const less = (sample: Sample, round: number) =>
     Object.fromEntries(Object.entries(sample).map(([key, bytes]) => [key, bytes - (bare[round]?.[key] ?? Number.NaN)]));

@@ -1,5 +1,5 @@
-// Memory of a connection that is open and idle: 10,000 of them, each after one message and its echo, held by a process of
-// its own. Measured after collecting garbage, before and with the connections.
+// Memory per idle connection: 10,000 connections, each after one message and its echo. Another process holds the client
+// side. Measures memory before and with the connections, after a garbage collection.
 // Run: node --conditions=@landline/source bench/memory.ts [--connections 10000] [--rounds 7]
 import net from "node:net";
 import { parseArgs } from "node:util";
@@ -9,9 +9,9 @@ import { printTable, type Sample, takeTurns } from "./measure.ts";
 import { portOf, type Role, RoleProcess, takeRole } from "./processes.ts";
 
 const host = "127.0.0.1";
-/** As many are being opened at once. */
+/** Connections opened at once. */
 const AT_A_TIME = 100;
-/** Descriptors that a process has beside its connections. */
+/** File descriptors that a process needs besides its connections. */
 const OTHER_FILES = 100;
 const MESSAGE = Buffer.alloc(64, "x");
 
@@ -35,7 +35,7 @@ const servers: Record<string, Role> = {
 
 const roles: Record<string, Role> = { ...servers, hold: (port, count) => hold(Number(port), Number(count)) };
 
-/** Opens `count` connections and keeps them open. */
+/** Opens and holds `count` connections. */
 async function hold(port: number, count: number): Promise<{ held: number }> {
   const held: net.Socket[] = [];
   for (let left = count; left > 0; left -= AT_A_TIME) {
@@ -44,7 +44,7 @@ async function hold(port: number, count: number): Promise<{ held: number }> {
   return { held: held.length };
 }
 
-/** A connection on which a message has come back. */
+/** Connects and waits for one echo. */
 function open(port: number): Promise<net.Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<net.Socket>();
   const socket = net.connect({ port, host });
@@ -62,7 +62,7 @@ function open(port: number): Promise<net.Socket> {
 async function measure(name: string): Promise<Sample> {
   await using server = await RoleProcess.start([name], { flags: ["--expose-gc"] });
   const port = String(server.said.port);
-  // What a first connection loads and compiles belongs to none of those that are counted.
+  // The first connection pays for loading and compiling code. Do not count it.
   await using _first = await RoleProcess.start(["hold", port, "1"], { core: 1 });
   const before = await server.usage();
   await using _others = await RoleProcess.start(["hold", port, String(connections)], { core: 1 });
@@ -74,7 +74,7 @@ async function measure(name: string): Promise<Sample> {
   };
 }
 
-/** How many descriptors a process may have, where Node can tell. */
+/** The limit of file descriptors, where Node can tell. */
 function filesMax(): number {
   const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: number | "unlimited" } } };
   const { soft } = report.userLimits?.open_files ?? {};

@@ -1,5 +1,5 @@
-// Libraries to compare with. They are no dependency: `--peers DIR` names a folder in which those of npm were installed and
-// those of other languages were built (`native/`).
+// Libraries to compare with. They are not dependencies: `--peers DIR` names a folder with the installed npm packages and
+// the programs built from `native/`.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
@@ -9,20 +9,20 @@ import { options } from "./measure.ts";
 import type { Role } from "./processes.ts";
 
 const dir = options.peers ?? process.env.BENCH_PEERS;
-// The processes that are measured have a command line of their own.
+// The measured processes have other arguments.
 if (dir !== undefined) process.env.BENCH_PEERS = dir;
 
-/** Lets a module be looked up from another folder than this one. */
+/** Resolves modules from the folder of the libraries. */
 export const PEER_FLAGS = ["--experimental-import-meta-resolve"];
 
-/** The exports of a peer; what they are, its own documentation says. */
-// biome-ignore lint/suspicious/noExplicitAny: the types of a package that is not installed here are not known.
+/** The exports of a library; see its own documentation. */
+// biome-ignore lint/suspicious/noExplicitAny: the package is not installed here, so its types are unknown.
 export async function importPeer(name: string): Promise<any> {
-  if (dir === undefined) throw new Error("--peers names no folder");
+  if (dir === undefined) throw new Error("--peers is missing");
   return await import(import.meta.resolve(name, pathToFileURL(join(dir, "bench.js"))));
 }
 
-/** A server in a program of its own: it prints its port, and ends with its standard input. None if it was not built. */
+/** The server built from another language. It prints its port and ends with its standard input. Empty if not built. */
 export function nativePeer(program: string): Readonly<Record<string, Role>> {
   if (dir === undefined || !existsSync(join(dir, program))) return {};
   const start: Role = async () => {

@@ -1,5 +1,5 @@
-// A server in plain node:net that acknowledges chat messages and does nothing else: it keeps nothing, tells nobody, and only
-// cuts lines. What `acks` reaches against it is what the load and the kernel leave to a real server.
+// A plain node:net server that splits lines and acknowledges chat messages. It stores and forwards nothing. The result of
+// `acks` against it is the limit that the load generator and the kernel set for a real server.
 // Run: node bench/plain-ack-server.ts PORT
 import { createServer } from "node:net";
 

@@ -1,5 +1,5 @@
-// A room server in plain node:net that does the least: what Landline's fan-out is compared with. It checks nothing, keeps
-// nothing and trusts every client. Run: node bench/plain-room-server.ts PORT
+// A minimal room server in plain node:net, to compare Landline's fan-out with. It checks nothing, stores nothing and
+// trusts every client. Run: node bench/plain-room-server.ts PORT
 import { createServer, type Socket } from "node:net";
 
 interface Room {

@@ -1,5 +1,5 @@
-// The processes of a benchmark: what is measured runs on the first processor and the load on the second. The same file is
-// the benchmark and, with `--role NAME`, one of its processes; they talk through Node's channel between processes.
+// The processes of a benchmark. The measured process runs on the first processor, the load on the second. The file of the
+// benchmark also runs each of its processes, with `--role NAME`. They communicate through Node's IPC channel.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -10,15 +10,15 @@ import { fileURLToPath } from "node:url";
 import { options } from "./measure.ts";
 
 /**
- * Does its work, or begins it, and says what the benchmark must know: its port, what it counted, the `pid` of the process
- * that does it if it is another one.
+ * Runs or starts the work of a process. Returns facts for the benchmark: its port, its counts, or the `pid` of another
+ * process that does the work.
  */
 export type Role = (...args: readonly string[]) => Promise<Readonly<Record<string, number>>>;
 
 export interface Usage {
   readonly cpuMs: number;
   readonly rssBytes: number;
-  /** What JavaScript holds: objects, and buffers outside the heap. */
+  /** Memory held by JavaScript: objects, and buffers outside the heap. */
   readonly heapBytes: number;
 }
 
@@ -26,7 +26,7 @@ const SOURCE_FLAGS = ["--conditions=@landline/source", "--disable-warning=Experi
 const canPin = availableParallelism() > 1 && spawnSync("taskset", ["--version"]).status === 0;
 const loadFile = fileURLToPath(new URL("load.ts", import.meta.url));
 
-/** Takes the role that the command line names, if it names one: the caller is then not the benchmark. */
+/** Runs the role that the command line names. Returns false without one: then the caller is the benchmark. */
 export async function takeRole(roles: Readonly<Record<string, Role>>): Promise<boolean> {
   const [flag, name = "", ...args] = process.argv.slice(2);
   if (flag !== "--role") return false;
@@ -37,9 +37,9 @@ export async function takeRole(roles: Readonly<Record<string, Role>>): Promise<b
   return true;
 }
 
-/** A process in a role of the running benchmark. */
+/** A process of the running benchmark. */
 export class RoleProcess implements AsyncDisposable {
-  /** What the role said. */
+  /** The facts that the role returned. */
   readonly said: Readonly<Record<string, number>>;
   readonly #process: ChildProcess;
 
@@ -72,7 +72,7 @@ export class RoleProcess implements AsyncDisposable {
   }
 }
 
-/** Runs a server and a load against it; `load` has the arguments of the generator, without port and duration. */
+/** Runs a server and a load against it. `load`: the arguments of the generator without port and duration. */
 export async function measureServer(
   role: readonly string[],
   load: readonly string[],
@@ -80,7 +80,7 @@ export async function measureServer(
 ): Promise<Record<string, number>> {
   await using server = await RoleProcess.start(role, { flags });
   const args = ["-p", String(server.said.port), ...load];
-  // Warm, and every byte compared, whatever generator does the measuring.
+  // Warm up with `load.ts`, which compares every byte, also when another generator measures.
   await runLoad([...nodeCommand([]), loadFile], [...args, "-d", "0.5"]);
   const before = await server.usage();
   const rate = await runLoad(options.load === undefined ? [...nodeCommand([]), loadFile] : [options.load], [
@@ -93,14 +93,14 @@ export async function measureServer(
   return { "per second": rate, "per server CPU second": perCpuSecond };
 }
 
-/** The port of a plain server that has begun to listen. */
+/** Starts a plain server. Returns its port. */
 export async function listen(server: net.Server): Promise<{ port: number }> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return { port: (server.address() as net.AddressInfo).port };
 }
 
-/** The port of a server or socket of ours. */
+/** The port of a Landline server or socket. */
 export function portOf({ address }: { readonly address: object }): { port: number } {
   return address as { port: number };
 }
@@ -117,7 +117,7 @@ async function runLoad(load: readonly string[], args: readonly string[]): Promis
   return rate;
 }
 
-/** The child's next message. One that ends before it has said anything fails the benchmark. */
+/** The child's next message. The benchmark fails if the child ends first. */
 async function answer(child: ChildProcess, name: string): Promise<unknown> {
   const over = new AbortController();
   const ended = once(child, "exit", { signal: over.signal }).then(([status]) => {
@@ -138,7 +138,7 @@ function usage(pid?: number): Usage {
   return { cpuMs, rssBytes: rss, heapBytes: heapUsed + external };
 }
 
-/** As Linux counts it, in hundredths of a second: the 14th and 15th field, counted from behind the name (see proc(5)). */
+/** CPU time from Linux, in hundredths of a second: fields 14 and 15, counted from after the name (see proc(5)). */
 function cpuMsOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10;

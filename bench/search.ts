@@ -1,6 +1,6 @@
-// What a search costs the others, and itself: 50 senders in 10 rooms, each with one message in flight, while one client
-// searches a room of a million messages without a pause. The log is on the disk, and its index of words is full when the
-// measuring begins.
+// The cost of searches for other clients, and their latency. 50 senders in 10 rooms have one message in flight each,
+// while one client searches a room of a million messages without a pause. The log is on disk. All messages are indexed
+// before the measurement starts.
 // Run: node --conditions=@landline/source bench/search.ts [--messages 1000000] [--data DIR] [--rounds 7] [--seconds 2]
 // [--only TEXT]
 import { mkdtempSync, rmSync } from "node:fs";
@@ -29,7 +29,7 @@ const { values } = parseArgs({
 const random = randomNumbers(process.pid);
 const within = (from: number, to: number) => wordAt(from + Math.floor(random() * (to - from)));
 
-/** What is searched for, with other words each time. */
+/** The queries. Each search uses other words. */
 const queries: Record<string, () => string> = {
   "rare words": () => within(WORDS / 2, WORDS),
   "frequent words": () => within(0, 10),
@@ -74,7 +74,7 @@ async function load(port: number, query: (() => string) | undefined, seconds: nu
   };
 }
 
-/** Waits until what was said in the sender's room, also before this run, can be found. */
+/** Waits until the messages in the sender's room, also those of earlier runs, are indexed. */
 async function untilIndexed(sender: Asker, index: number): Promise<void> {
   const word = `mark${Math.floor(random() * 1e12)}`;
   await sender.ask(said(index, word));
@@ -97,7 +97,7 @@ async function measure(data: string, name: string): Promise<Sample> {
   return client.said;
 }
 
-/** Some of the variants and columns, under other heads. */
+/** Selects variants and columns, and renames the columns. */
 function part(samples: Samples, names: readonly string[], columns: Readonly<Record<string, string>>): Samples {
   const pick = (sample: Sample) =>
     Object.fromEntries(Object.entries(columns).map(([key, head]) => [head, sample[key] ?? Number.NaN]));

@@ -1,5 +1,5 @@
-// How many messages a second a log acknowledges, with 1, 50 and 1000 in flight, each by its own author with its own ids,
-// in 10 rooms. All rounds are interleaved. The folder decides which disk is measured.
+// Messages per second that a log acknowledges, with 1, 50 and 1000 in flight in 10 rooms. Each has its own author and
+// ids. The rounds are interleaved. The folder selects the disk.
 // Run: node --conditions=@landline/source bench/sqlite-log.ts [FOLDER] [SECONDS]
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,7 +24,7 @@ interface Round {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** What the main thread works for a message. */
+  /** CPU time of the main thread per message. */
   readonly mainUs: number;
 }
 

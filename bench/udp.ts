@@ -1,4 +1,4 @@
-// A UDP echo beside raw node:dgram. The load counts what does not come back; a single lost datagram fails the run.
+// UDP echo servers, compared with raw node:dgram. A single lost datagram fails the run.
 // Run: node --conditions=@landline/source bench/udp.ts [--load PATH] [--rounds 7] [--seconds 2] [--only TEXT]
 import dgram from "node:dgram";
 import { once } from "node:events";
@@ -40,7 +40,7 @@ const servers: Record<string, Role> = {
 const questions: Record<string, readonly string[]> = {
   "64 bytes, 1 socket, 1 in flight": ["-U", "-c", "1", "-b", "64", "-q", "1"],
   "64 bytes, 16 sockets, 8 in flight each": ["-U", "-c", "16", "-b", "64", "-q", "8"],
-  // All in flight must find room in the server's receive buffer: the kernel drops what does not.
+  // All datagrams in flight must fit into the server's receive buffer: the kernel drops the others.
   "1,400 bytes, 16 sockets, 4 in flight each": ["-U", "-c", "16", "-b", "1400", "-q", "4"],
 };
 

@@ -1,12 +1,12 @@
-/** Texts of made-up words that are as unequally frequent as those of a language; the same ones in every run. */
+/** Texts of invented words with the word frequencies of a natural language. Every run makes the same texts. */
 
 const CONSONANTS = "bcdfghjklmnpqrstvwxz";
 const VOWELS = "aeiou";
 const SYLLABLES = CONSONANTS.length * VOWELS.length;
-/** Words that there are. */
+/** The number of words. */
 export const WORDS = 100_000;
 
-/** Numbers from 0 to 1 that look random (mulberry32). */
+/** A seeded generator of numbers from 0 up to, not including, 1 (mulberry32). */
 export function randomNumbers(seed: number): () => number {
   let state = seed;
   return () => {
@@ -17,7 +17,7 @@ export function randomNumbers(seed: number): () => number {
   };
 }
 
-/** The word with this place among the {@link WORDS}, the most frequent first. All have three syllables, none begins another. */
+/** The word of this rank, 0 being the most frequent. Each has three syllables, and none is a prefix of another. */
 export function wordAt(place: number): string {
   let word = "";
   for (let rest = place, i = 0; i < 3; i += 1, rest = Math.floor(rest / SYLLABLES)) {
@@ -27,7 +27,7 @@ export function wordAt(place: number): string {
   return word;
 }
 
-/** A text of `words` words: word n is n times as rare as the first. */
+/** A text of `words` words. Word n is n times as rare as the first. */
 export function textOf(words: number, random: () => number): string {
   return Array.from({ length: words }, () => wordAt(Math.floor(WORDS ** random()) - 1)).join(" ");
 }

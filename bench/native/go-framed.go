@@ -1,4 +1,4 @@
-// Framed echo with Go's buffered reader and writer on one processor. Prints its port; runs until its standard input ends.
+// Framed echo with Go's bufio on one processor. Prints its port. Runs until its standard input ends.
 package main
 
 import (
@@ -50,7 +50,7 @@ func echo(connection net.Conn) {
 		}
 		_, _ = writer.Write(header)
 		_, _ = writer.Write(frame[:length])
-		// Flushes when nothing more has arrived.
+		// Flush when no more input is buffered.
 		if reader.Buffered() == 0 {
 			if err := writer.Flush(); err != nil {
 				return

@@ -1,4 +1,4 @@
-// Framed echo with tokio's own codec on one thread. Prints its port; runs until its standard input ends.
+// Framed echo with tokio's LengthDelimitedCodec on one thread. Prints its port. Runs until its standard input ends.
 use futures_util::StreamExt;
 use tokio::net::TcpListener;
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
@@ -17,7 +17,7 @@ fn main() -> std::io::Result<()> {
             socket.set_nodelay(true)?;
             tokio::spawn(async move {
                 let (sink, stream) = Framed::new(socket, LengthDelimitedCodec::new()).split();
-                // Encodes what is there, and flushes when no frame is ready.
+                // Encode the frames that are ready, then flush.
                 let _ = stream.map(|frame| frame.map(|bytes| bytes.freeze())).forward(sink).await;
             });
         }
