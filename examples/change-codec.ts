@@ -1,7 +1,7 @@
-// Lines at first, then length-prefixed frames on the same connection. Run: npm run example examples/change-codec.ts
+// Switches from lines to length-prefixed frames on one connection. Run: npm run example examples/change-codec.ts
 import { connect, framed, lengthPrefixed, lines, serve } from "@landline/sockets";
 
-// With framesMax 1 nothing behind the line in hand is decoded, as that may be no line any more.
+// framesMax 1 decodes one line at a time: the bytes after it may be frames of the next codec.
 await using server = await serve({ port: 0 }, async (connection) => {
   const greeting = framed(connection, lines(), { framesMax: 1 });
   for await (const line of greeting) {
@@ -17,7 +17,7 @@ await using server = await serve({ port: 0 }, async (connection) => {
 
 await using connection = await connect(server.address);
 const greeting = framed(connection, lines(), { framesMax: 1 });
-// All at once: frames may follow the line in the same packet.
+// A frame may follow the line in the same packet.
 await greeting.write("hello");
 await greeting.write("BINARY");
 await connection.write(["\0\0\0\x0c", "line\nor line"]);

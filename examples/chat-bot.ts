@@ -1,4 +1,4 @@
-// A member of a room that answers, on a server of its own. Run: npm run example examples/chat-bot.ts
+// A chat bot that answers in a room. Starts its own server. Run: npm run example examples/chat-bot.ts
 import { ChatClient } from "@landline/client";
 import { tcpLink } from "@landline/client/tcp";
 import { startServer } from "@landline/server";
@@ -24,5 +24,5 @@ await ann.connect();
 await ann.join("lobby");
 await ann.chat("lobby", "hello");
 console.log(await answered);
-// Resolves when the server has stored it; a client that is closed before would reject it.
+// Wait until the server has stored the answer: closing the client earlier rejects it.
 await answer;

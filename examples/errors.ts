@@ -1,4 +1,4 @@
-// Errors are told apart by their code. Run: npm run example examples/errors.ts
+// Distinguishes errors by their code. Run: npm run example examples/errors.ts
 import { connect, SocketError, serve } from "@landline/sockets";
 
 await using server = await serve({ host: "127.0.0.1", port: 0 }, async (connection) => {
@@ -15,7 +15,7 @@ await report(async () => {
 });
 await server.close();
 await report(() => connect({ host, port }));
-// Wrong arguments are a mistake of the program: a RangeError or a TypeError, before anything is sent.
+// Wrong arguments throw a RangeError or a TypeError before anything is sent.
 await report(() => connect({ host, port: 70_000 }));
 
 async function report(run: () => Promise<unknown>): Promise<void> {

@@ -7,7 +7,7 @@ const handlers: ConnectionHandlers = {
     open += 1;
   },
   data: (connection, chunk) => {
-    // False: the peer reads more slowly than it writes. Then nothing is read from it until `drain`.
+    // False: the peer reads more slowly than it writes. Stop reading from it until `drain`.
     if (!connection.send(chunk)) connection.pause();
   },
   drain: (connection) => connection.resume(),

@@ -1,8 +1,8 @@
-// A header and a body, read exactly however they arrive. Run: npm run example examples/exact-reads.ts
+// Reads a header and a body, in any number of pieces. Run: npm run example examples/exact-reads.ts
 import { connect, SocketError, serve } from "@landline/sockets";
 
 await using server = await serve({ port: 0 }, async (connection) => {
-  // Nine bytes in three pieces, then five of ten.
+  // A whole message in three pieces, then a header with 5 of its 10 body bytes.
   for (const piece of ["\0\0", "\0\x05he", "llo", "\0\0\0\x0athree"]) {
     await connection.write(piece);
     await connection.flush();

@@ -1,4 +1,4 @@
-// Frames with their length in front, both ways. Run: npm run example examples/frames.ts
+// Length-prefixed frames in both directions. Run: npm run example examples/frames.ts
 import { connect, framed, lengthPrefixed, serve } from "@landline/sockets";
 
 await using server = await serve({ host: "localhost", port: 0 }, async (connection) => {

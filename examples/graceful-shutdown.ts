@@ -1,4 +1,4 @@
-// A server that lets its handlers finish before it ends. Run: npm run example examples/graceful-shutdown.ts
+// A server that waits for its handlers before it closes. Run: npm run example examples/graceful-shutdown.ts
 import { once } from "node:events";
 import { connect, serve } from "@landline/sockets";
 

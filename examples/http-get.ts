@@ -1,4 +1,4 @@
-// Gets a page from a server of its own. Run: npm run example examples/http-get.ts
+// Sends an HTTP GET to a local server. Run: npm run example examples/http-get.ts
 import { serve } from "@landline/sockets";
 import { get } from "@landline/sockets/http";
 

@@ -15,7 +15,7 @@ await using server = await serve({ port: 0 }, async (connection) => {
 
 await using connection = await connect(server.address);
 const channel = framed(connection, lines());
-// A line split in two, and two lines at once: the codec finds them all.
+// One line in two chunks, and two lines in one chunk: the codec decodes all three.
 await connection.write("count app");
 await connection.write("les\nadd pears 3\nquit\n");
 for await (const answer of channel.frames({ timeoutMs: 5_000 })) console.log(answer);

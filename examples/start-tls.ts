@@ -1,8 +1,8 @@
-// A line protocol that goes on in TLS when the client asks for it. Run: npm run example examples/start-tls.ts
+// A line protocol that switches to TLS on request (STARTTLS). Run: npm run example examples/start-tls.ts
 import { readFileSync } from "node:fs";
 import { connect, serve } from "@landline/sockets";
 
-// A certificate that signs itself, for localhost. Never one of these in earnest.
+// A self-signed certificate for localhost, for tests only.
 const read = (name: string) => readFileSync(new URL(`../test/fixtures/localhost-${name}.pem`, import.meta.url));
 const secrets = { cert: read("cert"), key: read("key") };
 
@@ -11,7 +11,7 @@ await using server = await serve({ host: "localhost", port: 0 }, async (connecti
     const line = String(await connection.readUntil("\n")).trimEnd();
     if (line === "QUIT") return;
     await connection.write(`you said ${line}\n`);
-    // The answer leaves in plain text; what comes after it is encrypted. Nothing may lie between.
+    // The answer is plain text; everything after it is encrypted. Send nothing in between.
     if (line === "STARTTLS") await connection.startTls({ isServer: true, ...secrets, timeoutMs: 10_000 });
   }
 });

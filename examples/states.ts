@@ -1,4 +1,4 @@
-// Prints each state that a client's connection goes through. Run: npm run example examples/states.ts
+// Prints each state change of a client's connection. Run: npm run example examples/states.ts
 import { subscribe } from "node:diagnostics_channel";
 import { connect, type StateChange, serve } from "@landline/sockets";
 
@@ -8,7 +8,7 @@ await using server = await serve({ port: 0 }, async (connection) => {
 
 subscribe("landline:connection", (message) => {
   const { from, to, remote, reason } = message as StateChange;
-  // The server's end of the connection is published too; its peer's port is another one.
+  // Skip the server's end of the connection: its remote port is the client's.
   if (remote?.port !== server.address.port) return;
   console.log(`${from} -> ${to}${reason === undefined ? "" : ` (${reason})`}`);
 });
@@ -17,6 +17,6 @@ const connection = await connect(server.address);
 await connection.write("hello");
 await connection.readExactly(5);
 connection.closeWrite();
-// Null: the peer finished too.
+// Read until null: the peer has finished, too.
 while ((await connection.read()) !== null);
 await connection.close();

@@ -1,7 +1,7 @@
-// A TCP server that answers, and its client. Run: npm run example examples/tcp-echo.ts
+// A TCP echo server and its client. Run: npm run example examples/tcp-echo.ts
 import { connect, serve } from "@landline/sockets";
 
-// The function runs once per connection; when it returns, the connection is closed.
+// The function runs once per connection. When it returns, the connection closes.
 await using server = await serve({ host: "localhost", port: 0 }, async (connection) => {
   for await (const chunk of connection) await connection.write(["You said: ", chunk]);
 });

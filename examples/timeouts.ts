@@ -1,4 +1,4 @@
-// A read that times out loses nothing, and an abort ends a wait. Run: npm run example examples/timeouts.ts
+// A read that times out loses no data, and an abort ends a wait. Run: npm run example examples/timeouts.ts
 import { connect, SocketError, serve } from "@landline/sockets";
 
 const asked = Promise.withResolvers<void>();

@@ -8,7 +8,7 @@ const serving = (async () => {
 
 await using client = await bind();
 await client.send("hello", server.address);
-// A datagram may get lost on a real network, so a wait without a time limit may never end.
+// A real network may lose datagrams: without a timeout the wait may never end.
 const { data } = await client.receive({ timeoutMs: 5_000 });
 console.log(Buffer.from(data).toString());
 
