@@ -1,4 +1,4 @@
-// Checks the documents against the sources: links lead somewhere, and every code, limit and request is described.
+// Checks the documents: links to files resolve, and every code, setting and limit is described.
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,7 +13,7 @@ for (const name of globSync(["*.md", "docs/*.md", "packages/*/*.md", "bench/*.md
   for (const [, link] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
     if (/^[a-z]+:|^#/.test(link)) continue;
     if (!existsSync(join(root, dirname(name), link.replace(/#.*$/, ""))))
-      problems.push(`${name}: ${link} is not there`);
+      problems.push(`${name}: ${link} does not exist`);
   }
 }
 
@@ -25,5 +25,5 @@ process.exit(problems.length === 0 ? 0 : 1);
 
 function mentions(name, words) {
   const text = readFileSync(join(root, name), "utf8");
-  for (const word of words) if (!text.includes(`\`${word}\``)) problems.push(`${name}: nothing about \`${word}\``);
+  for (const word of words) if (!text.includes(`\`${word}\``)) problems.push(`${name}: missing \`${word}\``);
 }

@@ -1,4 +1,4 @@
-// Everything about the sources that can be checked without running them; one line per check, and what each complains of.
+// Runs all static checks. Prints one line per check, and the output of each check that fails.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 

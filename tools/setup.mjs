@@ -1,5 +1,5 @@
-// Sets the repository up: packages and web page. Runs before `npm start`, `npm test` and the checks, does nothing when
-// nothing changed, and runs on any Node that npm runs on, so it is plain JavaScript.
+// Sets the repository up: installs the packages and builds the web page, if they changed. Runs before `npm start`, `npm
+// test` and the checks. It is plain JavaScript, because it must run on every Node that runs npm.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ function installPackages() {
   const packages = hash(["package.json", "package-lock.json", ".npmrc"].map((name) => join(root, name)));
   if (isFresh(stamp, packages)) return;
   say("installing packages");
-  // Warnings are about the machine's own Node, which nothing here runs on.
+  // Hide warnings about the machine's Node version: the repository installs its own Node.
   npm(
     ["ci", "--no-audit", "--no-fund", "--loglevel=error"],
     "the packages could not be installed; is the package registry reachable?",
@@ -28,15 +28,18 @@ function installPackages() {
   writeFileSync(stamp, packages);
 }
 
-/** npm scripts run on the first Node in PATH: the repository's own, or the machine's when npm has none for the platform. */
+/**
+ * Checks the machine's Node version if npm has no Node for this platform. Otherwise npm scripts run on the repository's
+ * Node, which is first in PATH.
+ */
 function checkNode() {
   if (existsSync(join(bin, process.platform === "win32" ? "node.cmd" : "node"))) return;
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major > 24 || (major === 24 && minor >= 11)) return;
-  fail(`this machine needs Node >= 24.11, found ${process.versions.node} (npm has no prebuilt one for it)`);
+  fail(`this machine needs Node >= 24.11, found ${process.versions.node} (npm has no prebuilt Node for this platform)`);
 }
 
-/** Builds the page into the server's package when a source has changed. */
+/** Builds the web page into the server's package if a source file has changed. */
 function buildWebPage() {
   const stamp = join(modules, ".landline-web");
   const sources = hash([
@@ -52,12 +55,12 @@ function buildWebPage() {
 }
 
 function npm(args, failure) {
-  // On Windows `npm` is a script of the shell; what it runs lies beside Node.
+  // On Windows `npm` is a shell script. Run the JavaScript file that it starts, which is next to Node.
   const besideNode = join(dirname(process.execPath), "node_modules", "npm", "bin", "npm-cli.js");
   const cli = process.env.npm_execpath ?? (process.platform === "win32" ? besideNode : undefined);
   const [command, rest] = cli === undefined ? ["npm", args] : [process.execPath, [cli, ...args]];
   const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
-  // What npm and Vite say is for people: standard output belongs to the command that comes after.
+  // Send the output of npm and Vite to standard error: standard output belongs to the command that follows.
   const { status } = spawnSync(command, rest, { cwd: root, env, stdio: ["ignore", 2, 2] });
   if (status !== 0) fail(failure);
 }

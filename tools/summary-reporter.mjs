@@ -1,5 +1,5 @@
-// A reporter for node:test that says at the end what was skipped and why, and last `N passed, N failed, N skipped`. A suite
-// that is skipped as a whole counts as one that was skipped: node:test does not say how many tests it has.
+// A reporter for node:test. It lists the skipped tests with their reasons, then `N passed, N failed, N skipped`. A skipped
+// suite counts as one skipped test: node:test does not report how many tests it contains.
 
 export default async function* summary(source) {
   let passed = 0;
@@ -13,7 +13,7 @@ export default async function* summary(source) {
       yield `skipped: ${what}${data.name} (${data.skip === true ? "no reason given" : data.skip})\n`;
       continue;
     }
-    // Suites are only their tests.
+    // Count tests, not suites.
     if (data.details?.type === "suite") continue;
     if (type === "test:pass") passed += 1;
     else failed += 1;

@@ -1,5 +1,5 @@
-// Runs every test, or those in the files given; with --long those that go many rounds go all of them. The last line says
-// how many passed, failed and were skipped.
+// Runs all tests, or those in the given files. With --long, tests that repeat rounds run all rounds. The last line counts
+// the tests that passed, failed and were skipped.
 import { spawnSync } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ const { status } = spawnSync(
   [
     "--conditions=@landline/source",
     "--test",
-    // Only against tests that hang: a busy machine takes several times as long.
+    // Catches only tests that hang: a busy machine needs several times the usual time.
     `--test-timeout=${isLong ? 1_200_000 : 300_000}`,
     "--test-reporter=spec",
     "--test-reporter-destination=stdout",

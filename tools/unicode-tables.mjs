@@ -1,6 +1,6 @@
-// Writes packages/server/src/core/unicode-tables.ts, and test/fixtures/look-alikes.txt to test it with, from Unicode's
-// own files: node --conditions=@landline/source tools/unicode-tables.mjs FOLDER
-// The folder holds UnicodeData.txt, DerivedJoiningType.txt and confusables.txt of the version that Node has.
+// Generates packages/server/src/core/unicode-tables.ts and its test data test/fixtures/look-alikes.txt from Unicode's data
+// files. Run: node --conditions=@landline/source tools/unicode-tables.mjs FOLDER
+// The folder contains UnicodeData.txt, DerivedJoiningType.txt and confusables.txt of Node's Unicode version.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,7 +22,7 @@ const [copyright] = /©.*/.exec(confusablesText) ?? [];
 const [, version] = /^# Version: (\d+\.\d+)/m.exec(confusablesText) ?? [];
 const [, joiningVersion] = /^# DerivedJoiningType-(\d+\.\d+)/.exec(joiningText) ?? [];
 if (version !== node || joiningVersion !== node) {
-  process.stderr.write(`confusables ${version}, joining types ${joiningVersion}: Node has Unicode ${node}\n`);
+  process.stderr.write(`Cannot use confusables ${version} and joining types ${joiningVersion}: Node has Unicode ${node}\n`);
   process.exit(1);
 }
 
@@ -36,25 +36,26 @@ for (const [range, type] of rows(joiningText)) {
   const [first, last = first] = range.split("..").map((point) => Number.parseInt(point, 16));
   for (let point = first; point <= last; point += 1) joining[type]?.add(point);
 }
-// Marks are all of this type, and no name has a character of category Cf.
+// Leave out marks, which all have this type, and category Cf, which names cannot contain.
 const transparent = new Set(
   [...joining.T].filter((point) => !/[\p{Mn}\p{Me}\p{Cf}]/u.test(String.fromCodePoint(point))),
 );
 
 const prototypes = new Map();
 for (const [source, target] of rows(confusablesText)) prototypes.set(characters(source), characters(target));
-// A capital I looks like an l, and a name that has one may be written with an i.
+// A capital I looks like an l. Names ignore case, so the small i needs the same prototype.
 prototypes.set("i", prototypes.get("I"));
 const needed = new Map();
 for (const [source, target] of prototypes) {
-  // Skeletons are made of decomposed characters, and case and compatibility forms are Node's.
+  // Skip composed characters, which skeletons never contain, and characters that names cannot contain.
   if (!/[\p{L}\p{M}\p{N}\p{P}\p{S}]/u.test(source) || source.normalize("NFD") !== source) continue;
   const others = new Map(prototypes);
   others.delete(source);
+  // Skip what Node's case and compatibility mappings cover already.
   if (skeletonOf(source, others) !== skeletonOf(source, prototypes)) needed.set(source, target);
 }
 
-// As Unicode has them: what looks like one letter or digit of ASCII.
+// Unicode's look-alikes of a single ASCII letter or digit.
 const ofAscii = [...prototypes].filter(([source, target]) => /^[a-z0-9]$/i.test(target) && !/[\0-\x7f]/.test(source));
 writeFileSync(
   fileURLToPath(new URL("../test/fixtures/look-alikes.txt", import.meta.url)),
@@ -119,7 +120,7 @@ function characters(points) {
   return String.fromCodePoint(...points.split(" ").map((point) => Number.parseInt(point, 16)));
 }
 
-/** By target, the sources: `target:source,source`, in lines. */
+/** Groups the sources by target, as lines of `target:source,source`. */
 function lines(targets) {
   const result = [];
   const groups = Map.groupBy(targets.keys(), (source) => targets.get(source));
@@ -142,7 +143,7 @@ function hex(text) {
   return Array.from(text, (character) => character.codePointAt(0).toString(16)).join("+");
 }
 
-/** The inside of a character class, in lines. */
+/** The inside of a character class, wrapped into lines. */
 function set(points) {
   const ranges = [];
   for (const point of [...points].sort((a, b) => a - b)) {
