@@ -22,7 +22,9 @@ const [copyright] = /©.*/.exec(confusablesText) ?? [];
 const [, version] = /^# Version: (\d+\.\d+)/m.exec(confusablesText) ?? [];
 const [, joiningVersion] = /^# DerivedJoiningType-(\d+\.\d+)/.exec(joiningText) ?? [];
 if (version !== node || joiningVersion !== node) {
-  process.stderr.write(`Cannot use confusables ${version} and joining types ${joiningVersion}: Node has Unicode ${node}\n`);
+  process.stderr.write(
+    `Cannot use confusables ${version} and joining types ${joiningVersion}: Node has Unicode ${node}\n`,
+  );
   process.exit(1);
 }
 
