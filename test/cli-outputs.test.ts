@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { connect } from "@landline/sockets";
+import { connect, framed, json, type SocketError, serve } from "@landline/sockets";
 import { type CliProcess, landline, landlineInShell, landlineProgram, python } from "./cli-process.ts";
 import { skipWithoutPython } from "./programs.ts";
 
@@ -93,11 +93,57 @@ test("serve: its terminal is closed", { skip }, async () => {
 
 for (const which of SERVERS) {
   test(`${which.args[1]}: its terminal is stopped`, { skip }, async () => {
-    await using server = python(ON_A_TERMINAL_THAT_STOPS, ...landlineProgram(...which.args));
+    await using server = python(ON_A_TERMINAL_THAT_STOPS, "try: ", ...landlineProgram(...which.args));
     const port = await portOf(server, "stdout");
     await assertServes(server, port, which, 100);
   });
 }
+
+test("connect: reads its peer no further while its terminal is stopped, and ends at a signal", { skip }, async () => {
+  const flooded = Promise.withResolvers<unknown>();
+  await using server = await serve({ host: "127.0.0.1", sendTimeoutMs: 1_000 }, async (peer) => {
+    await peer.write("hello");
+    try {
+      for (let count = 0; count < 64; count += 1) await peer.write(Buffer.alloc(1_048_576, "x"));
+      await peer.flush();
+      flooded.resolve("all of it was read");
+    } catch (error) {
+      flooded.resolve(`${(error as SocketError).code} ${(error as SocketError).operation}`);
+    }
+  });
+  const program = landlineProgram("connect", "127.0.0.1", String(server.address.port));
+  await using client = python(ON_A_TERMINAL_THAT_STOPS, "hello", ...program);
+  await client.until(/hello/);
+  assert.equal(await flooded.promise, "timeout send");
+  client.child.kill("SIGTERM");
+  await client.ended;
+  assert.deepEqual([client.child.exitCode, client.child.signalCode], [143, null]);
+});
+
+test("chat: ends when its terminal is stopped and the server goes on", { skip }, async () => {
+  const position = { epoch: "e", seq: 0 };
+  const limits = {
+    messageBytesMax: 4096,
+    topicBytesMax: 1024,
+    frameBytesMax: 65_536,
+    roomsMax: 10,
+    historyMax: 200,
+    pingMs: 0,
+  };
+  await using server = await serve({ host: "127.0.0.1" }, async (connection) => {
+    const channel = framed(connection, json());
+    for await (const { type, id } of channel as AsyncIterable<{ type: string; id?: string }>) {
+      if (type === "hello") await channel.write({ type, version: 2, session: "s", username: "ada", limits });
+      if (type !== "join") continue;
+      await channel.write({ type: "joined", id, room: "lobby", position, members: ["ada"], count: 1, entries: [] });
+      for (let count = 0; count < 500; count += 1) await channel.write({ type: "error", message: "x".repeat(60_000) });
+    }
+  });
+  const program = landlineProgram("chat", "--name", "ada", `127.0.0.1:${server.address.port}`);
+  await using chat = python(ON_A_TERMINAL_THAT_STOPS, "In lobby", ...program);
+  await chat.ended;
+  assert.deepEqual([chat.child.exitCode, chat.child.signalCode], [1, null]);
+});
 
 test("echo: its terminal's end is its own", async () => {
   await using echo = landline("echo", "--tcp", "0", "--udp", "0", "--events", "0");
@@ -131,14 +177,14 @@ pass_on(child)
 wait(child)
 `;
 
-/** Runs a program on a terminal of which nothing is read after the program's first lines. */
+/** Runs a program on a terminal of which nothing is read after the given text. */
 const ON_A_TERMINAL_THAT_STOPS = `${BELOW}
 child, screen = pty.fork()
 if child == 0:
-    os.execvp(sys.argv[1], sys.argv[1:])
+    os.execvp(sys.argv[2], sys.argv[2:])
 pass_on(child)
 text = b""
-while b"try: " not in text:
+while sys.argv[1].encode() not in text:
     text += os.read(screen, 65536)
 os.write(1, text)
 wait(child)

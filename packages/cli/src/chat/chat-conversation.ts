@@ -3,6 +3,7 @@ import type { JoinedMessage } from "@landline/protocol";
 import { CommandFailed, describeError, Prompt } from "../terminal/mod.ts";
 import { CHAT_HELP, parseChatInput } from "./chat-input.ts";
 import { EventLines, formatEntry, formatMessage, formatNotice, formatWriters } from "./chat-lines.ts";
+import { readTooSlowly, UNREAD_BYTES_MAX } from "./unread-limit.ts";
 
 /** Number of entries shown after joining a room. */
 const HISTORY = 20;
@@ -61,6 +62,7 @@ export class ChatConversation {
     else if (event.type === "presence") this.#writers.stopped(event.username);
     else if (event.type === "message") this.#writers.stopped(event.message.username);
     this.#show(this.#events.format(event, this.#room));
+    if (this.#prompt.unreadBytes > UNREAD_BYTES_MAX) this.#ended.reject(readTooSlowly());
     if (event.type !== "state" || event.state !== "closed") return;
     if (event.error === undefined) this.#ended.resolve();
     else this.#ended.reject(event.error);

@@ -1,12 +1,11 @@
 import { createInterface } from "node:readline";
 import type { ChatClient } from "@landline/client";
-import { CommandFailed, Output } from "../terminal/mod.ts";
+import { Output } from "../terminal/mod.ts";
 import { EventLines } from "./chat-lines.ts";
+import { readTooSlowly, UNREAD_BYTES_MAX } from "./unread-limit.ts";
 
 /** Maximum number of unacknowledged messages. */
 const UNACKNOWLEDGED_MAX = 64;
-/** Maximum number of unread output bytes. A room cannot be paused, so a slow reader of standard output ends the command. */
-const UNREAD_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
  * Sends each line of standard input to a room, in order, and prints the events of the room. Ends when the input has ended
@@ -22,7 +21,7 @@ export async function chatPipe(client: ChatClient, room: string, signal: AbortSi
     const bytes = Buffer.byteLength(text);
     unreadBytes += bytes;
     if (unreadBytes > UNREAD_BYTES_MAX) {
-      broken.abort(new CommandFailed("Cannot print the room's messages: standard output is read too slowly"));
+      broken.abort(readTooSlowly());
       return;
     }
     printed = output.print(text).then(

@@ -24,10 +24,12 @@ export async function converse(peer: Peer, signal: AbortSignal): Promise<void> {
   try {
     for (let chunk = await read(peer, either); chunk !== null; chunk = await read(peer, either)) {
       prompt.print(decoder.decode(chunk));
+      await prompt.drained(either);
     }
     prompt.print(decoder.end());
     note(isEndedHere ? `Disconnected from ${peer.name}` : `Connection closed by ${peer.name}`);
   } catch (error) {
+    signal.throwIfAborted();
     if (!left.signal.aborted) throw error;
     note(`Disconnected from ${peer.name}`);
   } finally {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import readline from "node:readline";
 import { styleText } from "node:util";
 import { redirectNotes } from "./notes.ts";
@@ -74,6 +75,16 @@ export class Prompt {
   /** Prints safe text above the input line. */
   print(text: string): void {
     this.#print(safeText(text));
+  }
+
+  /** Number of printed bytes that the terminal has not taken. It can be slow, or stopped with Ctrl-S. */
+  get unreadBytes(): number {
+    return process.stdout.writableLength;
+  }
+
+  /** Waits until the terminal has taken what was printed, unless that is little. Rejects when the signal aborts. */
+  async drained(signal: AbortSignal): Promise<void> {
+    if (process.stdout.writableNeedDrain) await once(process.stdout, "drain", { signal });
   }
 
   /** Removes the prompt and releases the terminal. Idempotent. */
