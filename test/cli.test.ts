@@ -681,7 +681,7 @@ describe("landline chat", () => {
     await using bob = landline("chat", `localhost:${portOf(server)}`, "--name", "bob");
     bob.child.stdout.pause();
     await hasJoined.promise;
-    await bob.until(/^landline: Cannot print what the room says: standard output is read too slowly\n$/, "stderr");
+    await bob.until(/^landline: Cannot print the room's messages: standard output is read too slowly\n$/, "stderr");
     bob.child.stdout.resume();
     assert.equal((await bob.ended).code, 1);
   });
