@@ -5,7 +5,8 @@ import { startServer } from "@landline/server";
 import { WebSocket } from "ws";
 import { portOf, TestServer } from "../../../../test/chat-server.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
-import { RawClient, turns } from "../../../../test/raw-client.ts";
+import { RawClient } from "../../../../test/raw-client.ts";
+import { idle } from "../../../../test/until.ts";
 
 failOnLeaks();
 
@@ -26,7 +27,7 @@ describe("Door", LIMIT, () => {
   test("sends nothing on a connection that a browser opened early, and answers its later request", async () => {
     await using server = await TestServer.start();
     const early = await server.connect();
-    await turns(50);
+    await idle();
     early.send(GET);
     assert.match(await early.textUntil("\r\n\r\n"), /^HTTP\/1\.1 200 OK\r\n/);
   });
@@ -86,7 +87,7 @@ describe("Door", LIMIT, () => {
     assert.equal((await third?.restText()) ?? "", "");
     await http.reset();
     await chat.reset();
-    await turns(50);
+    await idle();
     await server.seedMember("Ada", "lobby");
   });
 
@@ -101,10 +102,10 @@ describe("Door", LIMIT, () => {
     assert.equal((await third?.restText()) ?? "", "");
     await http.reset();
     await chat.reset();
-    await turns(50);
+    await idle();
     await server.seedMember("Ada", "lobby");
     await (await server.seedMember("Bob", "lobby")).reset();
-    await turns(50);
+    await idle();
     // There is room, but it was the fifth connection at once.
     const fifth = await server.connect().catch(() => undefined);
     assert.equal((await fifth?.restText()) ?? "", "");
@@ -163,7 +164,7 @@ describe("ChatServer.close()", LIMIT, () => {
     half.send("GET / HTTP/1.1\r\n");
     const undecided = await server.connect();
     undecided.send("G");
-    await turns(20);
+    await idle();
     // None of them ever ends its own side.
     await server.close();
     for (const client of [stubborn, half, undecided]) {
@@ -179,9 +180,9 @@ describe("ChatServer.close()", LIMIT, () => {
     const silent = await RawClient.open(port);
     const undecided = await RawClient.open(port);
     undecided.send("G");
-    await turns(20);
+    await idle();
     const closed = server.close();
-    await turns(20);
+    await idle();
     context.mock.timers.tick(20);
     context.mock.timers.tick(1_000);
     await closed;

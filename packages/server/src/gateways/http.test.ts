@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { serve } from "@landline/sockets";
 import { portOf } from "../../../../test/chat-server.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
-import { RawClient, turns } from "../../../../test/raw-client.ts";
+import { RawClient } from "../../../../test/raw-client.ts";
 import { idle, until } from "../../../../test/until.ts";
 import type { Asset } from "./assets.ts";
 import { Door } from "./door.ts";
@@ -415,19 +415,17 @@ describe("HttpGateway", LIMIT, () => {
     await polite.close();
     const rude = await site.raw(refused);
     await rude.reset();
-    await turns(50);
-    assert.equal(site.connections, 0);
+    await until(() => site.connections === 0, "the connection has ended");
 
     context.mock.timers.enable({ apis: ["setTimeout"] });
     const stubborn = await site.raw(refused);
     await stubborn.ended();
     stubborn.send("and goes on sending");
-    await turns(20);
+    await idle();
     assert.equal(site.connections, 1);
     context.mock.timers.tick(2_000);
     context.mock.timers.reset();
-    await turns(20);
-    assert.equal(site.connections, 0);
+    await until(() => site.connections === 0, "the connection has ended");
     await stubborn.close();
   });
 

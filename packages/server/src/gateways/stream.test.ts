@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { TestServer } from "../../../../test/chat-server.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
-import { turns } from "../../../../test/raw-client.ts";
+import { idle } from "../../../../test/until.ts";
 
 failOnLeaks();
 
@@ -290,7 +290,7 @@ describe("StreamGateway: a client that sends without a pause", LIMIT, () => {
     // More than the kernel's buffers and the outbox hold.
     const requests = 150;
     for (let i = 0; i < requests; i += 1) client.send({ type: "history", id: `${i}`, room: "lobby" });
-    await turns(2_000);
+    await idle();
     client.socket.resume();
     for (let i = 0; i < requests; i += 1) assert.equal((await client.next()).id, `${i}`);
     client.send({ type: "ping" });

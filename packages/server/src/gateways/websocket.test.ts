@@ -6,7 +6,7 @@ import { TestServer } from "../../../../test/chat-server.ts";
 import type { Message } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { type RawClient, turns } from "../../../../test/raw-client.ts";
-import { turn } from "../../../../test/until.ts";
+import { idle, turn } from "../../../../test/until.ts";
 
 failOnLeaks();
 
@@ -207,7 +207,7 @@ describe("WebSocketGateway", LIMIT, () => {
     web.socket.pause();
     const requests = 150;
     for (let i = 0; i < requests; i += 1) web.send({ type: "history", id: `${i}`, room: "lobby" });
-    await turns(2_000);
+    await idle();
     web.socket.resume();
     for (let i = 0; i < requests; i += 1) assert.equal((await web.next()).id, `${i}`);
     await web.close();
