@@ -15,6 +15,7 @@ import { portOf, TestServer } from "./chat-server.ts";
 import { failOnLeaks } from "./leaks.ts";
 import { RawClient, turns } from "./raw-client.ts";
 import { seededRandom } from "./seed.ts";
+import { until } from "./until.ts";
 
 failOnLeaks("file");
 
@@ -136,10 +137,10 @@ describe("random bytes", { timeout: 300_000 }, () => {
     }
     // A datagram may be lost where many come; that the last one of these is not can be insisted on.
     const before = echoed;
-    while (echoed === before) {
+    await until(() => {
       socket.send("still there?");
-      await turns(20);
-    }
+      return echoed > before;
+    }, "the server echoes again");
     assert.ok(echoed > STRINGS / 10, `${echoed} echoes`);
     socket.close();
     await once(socket, "close");
