@@ -72,18 +72,22 @@ export class FileWatch {
     }
     if (found.ino !== watched.ino || found.dev !== watched.dev) return { file, kind: "moved" };
     // Other processes may checkpoint, truncate and vacuum. The index tells the expected lengths.
-    if (found.size < watched.bytes && found.size < this.#bytesOf(watched)) return { file, kind: "cut" };
+    if (found.size < watched.bytes) {
+      const least = this.#bytesOf(watched);
+      // Unknown: the next check decides.
+      if (least === undefined) return undefined;
+      if (found.size < least) return { file, kind: "cut" };
+    }
     watched.bytes = found.size;
     return undefined;
   }
 
-  /** Returns the least length of a file according to the index, or 0 if unknown. */
-  #bytesOf(watched: Watched): number {
+  /** Returns the least length of a file according to the index; undefined while another process writes the index. */
+  #bytesOf(watched: Watched): number | undefined {
     const record = this.#record;
     const count = readSync(this.#index, record, 0, record.length, 0);
     const isWhole = count === record.length && record.compare(record, INDEX_BYTES, record.length, 0, INDEX_BYTES) === 0;
-    // Another process is writing the header.
-    if (!isWhole) return 0;
+    if (!isWhole) return undefined;
     const at = new DataView(record.buffer, record.byteOffset);
     const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
     const number = (offset: number) => at.getUint32(offset, isLittleEndian);
