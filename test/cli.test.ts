@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, test } from "node:test";
 import { connect, framed, json, listen, type Server, serve } from "@landline/sockets";
+import { TestServer } from "./chat-server.ts";
 import { type CliProcess, landline, landlineIn, landlineOnTerminal, python, runLandline } from "./cli-process.ts";
 import { skipWithoutPython } from "./programs.ts";
 
@@ -700,6 +701,17 @@ describe("landline chat", () => {
       wrong.stderr,
       `landline: Cannot chat with localhost:${tcp}: the server does not speak the chat protocol\n`,
     );
+  });
+
+  test("sends what is typed while the room is joined", { skip }, async () => {
+    await using server = await TestServer.start();
+    const bob = await server.member("bob", "lobby");
+    await using ada = landlineOnTerminal("chat", `localhost:${server.port}`, "--name", "ada");
+    ada.type("typed early\r");
+    const heard = await bob.nextWith("type", "chat");
+    assert.equal(heard.message, "typed early");
+    await ada.until(/In lobby: /);
+    assert.doesNotMatch(ada.stdout, /Not in a room/);
   });
 
   test("leaves on Ctrl-C with 130", { skip }, async () => {

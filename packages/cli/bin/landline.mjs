@@ -2,7 +2,11 @@
 // The entry of the command. It has no static imports, so that an old Node can still say what is wrong.
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 if (major < 24 || (major === 24 && minor < 11)) {
-  process.stderr.write(`landline needs Node >= 24.11, found ${process.versions.node}\n`);
+  const { existsSync } = await import("node:fs");
+  const { fileURLToPath } = await import("node:url");
+  const bin = fileURLToPath(new URL("../../../node_modules/.bin", import.meta.url));
+  const hint = existsSync(`${bin}/node`) ? `; this repository has it: put ${bin} first on the PATH` : "";
+  process.stderr.write(`landline needs Node >= 24.11, found ${process.versions.node}${hint}\n`);
   process.exit(1);
 }
 

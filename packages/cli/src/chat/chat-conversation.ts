@@ -20,6 +20,8 @@ export class ChatConversation {
   readonly #writers = new Writers(() => this.#prompt.setStatus(formatWriters(this.#writers.names)));
   /** The joined rooms; the last one is the current room. */
   #rooms: string[] = [];
+  /** Settles when the latest join is done. */
+  #joining: Promise<void> = Promise.resolve();
 
   private constructor(client: ChatClient) {
     this.#client = client;
@@ -86,7 +88,7 @@ export class ChatConversation {
         case "leave":
           return await this.#leave();
         case "who": {
-          const { room, members, count } = await this.#client.who(this.#requireRoom());
+          const { room, members, count } = await this.#client.who(await this.#requireRoom());
           return this.#show(formatNotice(`In ${room}: ${list(members, count)}`));
         }
         case "rooms": {
@@ -103,7 +105,7 @@ export class ChatConversation {
         case "quit":
           return this.#ended.resolve();
         case "unknown":
-          return this.#show(formatNotice(`Unknown command: ${input.command}; see /help`));
+          return this.#show(formatNotice(`Not a command: ${input.command}; see /help`));
       }
     } catch (error) {
       this.#show(formatNotice(describeError(error)));
@@ -111,13 +113,19 @@ export class ChatConversation {
   }
 
   async #say(text: string): Promise<void> {
-    const room = this.#requireRoom();
+    const room = await this.#requireRoom();
     const { at = Date.now() } = await this.#client.chat(room, text);
     const username = this.#client.username ?? "";
     this.#show(formatMessage({ type: "chat", room, username, message: text, at }, this.#room));
   }
 
-  async #join(room: string): Promise<void> {
+  #join(room: string): Promise<void> {
+    const joining = this.#joinNow(room);
+    this.#joining = joining.catch(() => undefined);
+    return joining;
+  }
+
+  async #joinNow(room: string): Promise<void> {
     const joined: JoinedMessage = await this.#client.join(room, { history: HISTORY });
     this.#rooms = [...this.#rooms.filter((each) => each !== joined.room), joined.room];
     const lines = joined.entries.map((entry) => formatEntry(entry, joined.room)).filter((line) => line !== "");
@@ -128,14 +136,14 @@ export class ChatConversation {
   }
 
   async #topic(topic: string): Promise<void> {
-    const room = this.#requireRoom();
+    const room = await this.#requireRoom();
     if (topic !== "") await this.#client.setTopic(room, topic);
     const current = topic === "" ? await this.#client.topic(room) : topic;
     this.#show(formatNotice(current === "" ? `${room} has no topic` : `Topic of ${room}: ${current}`));
   }
 
   async #search(query: string): Promise<void> {
-    const { entries, more } = await this.#client.search(this.#requireRoom(), query, { limit: SEARCH });
+    const { entries, more } = await this.#client.search(await this.#requireRoom(), query, { limit: SEARCH });
     const lines = entries.map((entry) => formatEntry(entry, this.#room));
     const found =
       entries.length === 0 ? "Nothing found" : `${entries.length} found${more ? "; there are older ones" : ""}`;
@@ -143,7 +151,7 @@ export class ChatConversation {
   }
 
   async #leave(): Promise<void> {
-    const room = this.#requireRoom();
+    const room = await this.#requireRoom();
     await this.#client.leave(room);
     this.#rooms = this.#rooms.filter((each) => each !== room);
     this.#show(formatNotice(`Left ${room}`));
@@ -155,7 +163,9 @@ export class ChatConversation {
     for (const room of this.#rooms) await this.#client.leave(room);
   }
 
-  #requireRoom(): string {
+  /** The current room. What was typed while a join is under way is meant for that room. */
+  async #requireRoom(): Promise<string> {
+    await this.#joining;
     if (this.#room === "") throw new CommandFailed("Not in a room; use /join ROOM");
     return this.#room;
   }

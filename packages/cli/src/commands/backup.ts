@@ -7,7 +7,7 @@ The server may be running. The backup is complete when the command exits with 0.
 
 Examples:
   landline backup rooms.db
-  landline backup --data /var/lib/landline "rooms-$(date +%F).db"`;
+  landline backup --data /var/lib/landline/data "rooms-$(date +%F).db"`;
 
 export function addBackup(program: Command): void {
   const command = program

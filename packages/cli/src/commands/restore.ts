@@ -9,7 +9,7 @@ Run the command as the server's user. When root runs it, the files get the owner
 
 Examples:
   landline restore rooms.db
-  landline restore --data /var/lib/landline rooms.db`;
+  landline restore --data /var/lib/landline/data rooms.db`;
 
 export function addRestore(program: Command): void {
   const command = program
