@@ -1,6 +1,6 @@
 /**
- * Ten thousand strings of random bytes at everything that listens, while two good clients talk all the time and notice
- * nothing; and the ways of misbehaving that random bytes do not find.
+ * Sends ten thousand random byte strings to every listener while two well-behaved clients chat undisturbed. Also tests
+ * kinds of misbehaviour that random bytes do not reach.
  *
  * @module
  */
@@ -20,19 +20,19 @@ import { until } from "./until.ts";
 failOnLeaks("file");
 
 const STRINGS = 10_000;
-/** Strings that one connection sends, if it lives so long. */
+/** Most strings sent on one connection. */
 const STRINGS_PER_CONNECTION = 20;
 const CONNECTIONS_AT_ONCE = 32;
-/** What the heap may grow by, in bytes: the room's log keeps what the good clients say. */
+/** How much the heap may grow, in bytes: the room's log stores the messages of the well-behaved clients. */
 const GROWTH_BYTES_MAX = 24 * 1024 * 1024;
 
 const random = seededRandom();
 
-/** One kind of connection that is sent strings. */
+/** A kind of connection to attack. */
 interface Target {
   readonly name: string;
   readonly port: () => number;
-  /** What is said in good order first. */
+  /** Valid requests to send first. */
   readonly greeting?: (() => readonly (string | Uint8Array)[]) | undefined;
   readonly make: () => Uint8Array;
 }
@@ -109,7 +109,7 @@ describe("random bytes", { timeout: 300_000 }, () => {
   ];
 
   for (const target of targets) {
-    test(`at ${target.name} harm nobody`, async () => {
+    test(`sent to ${target.name} disturb no other client`, async () => {
       const talk = await Talk.start(chat);
       await attack(target, STRINGS / 10);
       const before = heapAfterCollection();
@@ -121,7 +121,7 @@ describe("random bytes", { timeout: 300_000 }, () => {
     });
   }
 
-  test("at the toolkit's UDP echo harm nobody", async () => {
+  test("sent to the toolkit's UDP echo disturb no other client", async () => {
     const talk = await Talk.start(chat);
     const socket = dgram.createSocket("udp4");
     socket.connect(portOf(udp.address), "127.0.0.1");
@@ -135,7 +135,7 @@ describe("random bytes", { timeout: 300_000 }, () => {
       await new Promise((sent) => socket.send(bytes, sent));
       await turns(1);
     }
-    // A datagram may be lost where many come; that the last one of these is not can be insisted on.
+    // The kernel may drop datagrams under load. Repeat the last one until its echo arrives.
     const before = echoed;
     await until(() => {
       socket.send("still there?");
@@ -148,7 +148,7 @@ describe("random bytes", { timeout: 300_000 }, () => {
   });
 });
 
-/** Sends `strings` strings over several connections at once; each ends normally or by a reset. */
+/** Sends strings over several connections at once. Each connection ends normally or by a reset. */
 async function attack(target: Target, strings: number): Promise<void> {
   let left = strings;
   const caller = async (): Promise<void> => {
@@ -156,7 +156,7 @@ async function attack(target: Target, strings: number): Promise<void> {
       const client = await RawClient.open(target.port());
       for (const part of target.greeting?.() ?? []) await client.sendApart([part]);
       for (let i = 0; i < STRINGS_PER_CONNECTION && left > 0; i += 1) {
-        // A connection that the server ended hears nothing; the next one does.
+        // The server has ended this connection: continue on the next one.
         if (client.hasEnded || client.socket.destroyed) break;
         left -= 1;
         client.send(target.make());
@@ -176,7 +176,7 @@ async function attack(target: Target, strings: number): Promise<void> {
   await Promise.all(Array.from({ length: CONNECTIONS_AT_ONCE }, caller));
 }
 
-/** Two good clients: what the one says is acknowledged and heard by the other, one message after the other. */
+/** Two well-behaved clients. Checks that each message is acknowledged to one and delivered to the other. */
 class Talk {
   readonly #stopped: Promise<number>;
   #goesOn = true;
@@ -195,7 +195,7 @@ class Talk {
     return new Talk(author, reader, room);
   }
 
-  /** Ends the talk and gives the number of its messages. */
+  /** Stops. Returns the number of messages. */
   async stop(): Promise<number> {
     this.#goesOn = false;
     return this.#stopped;
@@ -219,7 +219,7 @@ class Talk {
 }
 
 describe("clients that misbehave on purpose", { timeout: 300_000 }, () => {
-  test("a line without an end is ended by the server, with its reason", async () => {
+  test("a line without an end makes the server close the connection with frame-too-long", async () => {
     await using server = await TestServer.start();
     const client = await server.seedMember("Ada", "lobby");
     client.send('{"type":"chat","message":"');
@@ -227,7 +227,7 @@ describe("clients that misbehave on purpose", { timeout: 300_000 }, () => {
     assert.equal((await client.rest()).at(-1)?.code, "frame-too-long");
   });
 
-  test("one byte at a time is as good as all at once", async () => {
+  test("a request sent byte by byte is served like any other", async () => {
     await using server = await TestServer.start();
     const client = await server.connect();
     await client.sendApart(
@@ -236,7 +236,7 @@ describe("clients that misbehave on purpose", { timeout: 300_000 }, () => {
     assert.equal((await client.nextWith("type", "notification")).message, "Ada joined é");
   });
 
-  test("a reader that stops among others is let go; the others hear everything, and it is told why", async () => {
+  test("a reader that stops is disconnected with slow-consumer, and the others receive everything", async () => {
     await using server = await TestServer.start();
     const author = await server.member("Author", "lobby");
     const reader = await server.member("Reader", "lobby");
@@ -268,7 +268,7 @@ describe("clients that misbehave on purpose", { timeout: 300_000 }, () => {
     slow.socket.resume();
     const told = await slow.rest();
     assert.deepEqual([told.at(-1)?.type, told.at(-1)?.code, told.at(-1)?.reconnect], ["bye", "slow-consumer", true]);
-    // What it heard before is whole, and the session's position tells the rest.
+    // It received the first messages without a gap.
     const chats = told.filter(({ type }) => type === "chat");
     assert.deepEqual(
       chats.map(({ seq }) => seq),
@@ -276,7 +276,7 @@ describe("clients that misbehave on purpose", { timeout: 300_000 }, () => {
     );
   });
 
-  test("of two clients of one name the second is refused, until the first has gone", async () => {
+  test("a name in use is refused until its client has gone", async () => {
     await using server = await TestServer.start();
     const first = await server.seedMember("Ada", "lobby");
     const second = await server.connect();
@@ -289,7 +289,7 @@ describe("clients that misbehave on purpose", { timeout: 300_000 }, () => {
     assert.equal((await second.next()).message, "ADA joined lobby");
   });
 
-  test("a peer that finished its side and never closes does not stay", async () => {
+  test("a client that finishes its side and never closes leaves the room", async () => {
     await using server = await TestServer.start();
     const witness = await server.seedMember("Bob", "lobby");
     const client = await server.seedMember("Ada", "lobby");
@@ -299,7 +299,7 @@ describe("clients that misbehave on purpose", { timeout: 300_000 }, () => {
   });
 });
 
-/** Random bytes, sometimes with a beginning that leads somewhere. */
+/** Random bytes, sometimes after the first bytes of a known protocol. */
 function anything(): Uint8Array {
   const bytes = noise(random() < 0.02 ? 20_000 : 200);
   if (random() < 0.5) return bytes;
@@ -325,7 +325,7 @@ function noise(lengthMax: number): Buffer {
   return bytes;
 }
 
-/** A request or something near it. */
+/** A request, or nearly one. */
 function jsonish(): Uint8Array {
   const requests = [
     { type: "chat", id: "1", message: "hi" },
@@ -385,7 +385,7 @@ function prefixed(body: string | Uint8Array): Buffer {
   return Buffer.concat([header, bytes]);
 }
 
-/** Changes, doubles, drops or inserts some bytes. */
+/** Changes, duplicates, removes or inserts some bytes. */
 function mutate(bytes: Uint8Array): Buffer {
   let changed = Buffer.from(bytes);
   for (let times = Math.floor(random() * 4); times > 0; times -= 1) {
@@ -403,7 +403,7 @@ function pick<T>(list: readonly T[]): T {
   return list[Math.floor(random() * list.length)] as T;
 }
 
-/** Bytes that JavaScript still holds, buffers too. */
+/** Bytes that JavaScript still holds, including buffers. */
 function heapAfterCollection(): number {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;

@@ -1,7 +1,6 @@
 /**
- * Requests that nobody should send, over each transport and in both versions: each gets an error with its code or a clean
- * goodbye, the connection goes on or ends as it should, and the others in the room hear nothing of it. Random bytes are in
- * bad-input.test.ts.
+ * Invalid requests over each transport and in both versions. Each gets an error code or a goodbye, the connection
+ * continues or ends as documented, and other clients receive nothing. `bad-input.test.ts` tests random bytes.
  */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -33,7 +32,7 @@ const FIELDS = [
   ...["type", "id", "room", "username", "message", "version", "after", "before", "limit", "history", "session"],
   ...["attempt", "seq", "epoch", "query", "topic", "__proto__", "constructor", "toString"],
 ];
-/** NUL and half surrogates too. */
+/** Includes NUL and lone surrogates. */
 const unit = fc.oneof(
   fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
   fc.nat(0xffff).map((code) => String.fromCharCode(code)),
@@ -62,7 +61,7 @@ const value = fc.oneof(
   { weight: 1, arbitrary: fc.jsonValue() },
   { weight: 1, arbitrary: fc.record({ epoch: text, seq: number }, { requiredKeys: [] }) },
 );
-/** Anything, or something that is nearly a request. */
+/** Any JSON value, or nearly a request. */
 const request = fc.oneof(
   { weight: 1, arbitrary: fc.jsonValue().map((each) => JSON.stringify(each)) },
   {
@@ -77,22 +76,27 @@ function parameters(runs: number): { numRuns: number } {
   return { numRuns: LONG ? 50 * runs : runs };
 }
 
-/** What a single text comes to: the connection goes on after errors of this code, or ends after this goodbye. */
+/** The outcome of a text: an error code, after which the connection continues, or the code of the goodbye that ends it. */
 type Outcome = "served" | "invalid-json" | "invalid-request" | "frame-too-long";
 
-/** Texts that are bad in a way of their own; `lines` where objects are found in a stream and not framed. */
+/** Unusual texts. `framed` and `lines`: the outcome on a framed transport, and on a plain stream of JSON. */
 const TEXTS: readonly (readonly [name: string, text: string, framed: Outcome, lines: Outcome])[] = [
   ["an array a million deep", "[".repeat(1_000_000), "frame-too-long", "invalid-json"],
   ["an object with arrays a million deep", `{"a":${"[".repeat(1_000_000)}`, "frame-too-long", "invalid-json"],
   ["arrays as deep as a frame is long", "[".repeat(30_000) + "]".repeat(30_000), "invalid-request", "invalid-json"],
   ["a message of 10 MB", `{"type":"chat","message":"${"x".repeat(10_000_000)}"}`, "frame-too-long", "frame-too-long"],
-  ["10 MB that are no JSON", "x".repeat(10_000_000), "frame-too-long", "invalid-json"],
+  ["10 MB that are not JSON", "x".repeat(10_000_000), "frame-too-long", "invalid-json"],
   ["NUL", "\0", "invalid-json", "invalid-json"],
   ["NUL in a string", '{"type":"pi\0ng"}', "invalid-json", "invalid-json"],
-  ["a NUL that is escaped", '{"type":"pi\\u0000ng"}', "served", "served"],
+  ["an escaped NUL", '{"type":"pi\\u0000ng"}', "served", "served"],
   ["a field __proto__", '{"__proto__":{"type":"ping"}}', "invalid-request", "invalid-request"],
   ["a room in __proto__", '{"type":"who","__proto__":{"room":"lobby"}}', "invalid-request", "invalid-request"],
-  ["a number beyond all", '{"type":"history","room":"lobby","limit":1e999}', "invalid-request", "invalid-request"],
+  [
+    "a number above the range of a double",
+    '{"type":"history","room":"lobby","limit":1e999}',
+    "invalid-request",
+    "invalid-request",
+  ],
   ["an empty text", "", "invalid-json", "served"],
 ];
 
@@ -115,7 +119,7 @@ describe("bad requests", { timeout: 300_000 }, () => {
     await rm(folder, { recursive: true });
   });
 
-  /** Two good clients talk, and hear each other and nobody else. */
+  /** Checks that two other clients receive each other's messages and nothing else. */
   async function assertTalk(): Promise<void> {
     said += 1;
     author.send({ type: "chat", id: `${said}`, message: `message ${said}` });
@@ -125,7 +129,7 @@ describe("bad requests", { timeout: 300_000 }, () => {
   }
 
   let connections = 0;
-  /** A connection that has said hello, or only joined a room as the seed's clients do. */
+  /** Connects and joins a room: after a hello in version 2, directly in version 1. */
   async function open(transport: string, version: number): Promise<Wire> {
     const wire = await (TRANSPORTS[transport] as (port: number) => Promise<Wire>)(server.port);
     connections += 1;
@@ -139,7 +143,7 @@ describe("bad requests", { timeout: 300_000 }, () => {
   }
 
   let marks = 0;
-  /** All that came up to the answer to a ping, or to the end of the connection, which is `undefined`. */
+  /** Returns all messages up to the answer to a ping. Ends with `undefined` if the connection ends first. */
   async function answersTo(wire: Wire): Promise<readonly (Message | undefined)[]> {
     marks += 1;
     const mark = `mark ${marks}`;
@@ -155,14 +159,14 @@ describe("bad requests", { timeout: 300_000 }, () => {
 
   for (const transport of Object.keys(TRANSPORTS)) {
     for (const version of [1, 2]) {
-      test(`any JSON over ${transport}, version ${version}, is answered, and is no failure of the server's`, async () => {
+      test(`any JSON over ${transport}, version ${version}, gets a known code and no internal error`, async () => {
         const property = fc.asyncProperty(fc.array(request, { maxLength: 20 }), async (texts) => {
           const wire = await open(transport, version);
           try {
             for (const each of texts) await wire.send(each);
             const answers = await answersTo(wire);
             for (const answer of answers) {
-              assert.ok(answer !== undefined, "the connection goes on");
+              assert.ok(answer !== undefined, "the connection has ended");
               assert.notEqual(answer.type, "bye");
               if (answer.type !== "error") continue;
               const { code, message } = answer;
@@ -187,8 +191,8 @@ describe("bad requests", { timeout: 300_000 }, () => {
           const isEnded = answers.at(-1) === undefined && answers.length > 0;
           assert.equal(isEnded, Object.hasOwn(BYE_CODES, outcome));
           const errors = answers.filter((answer) => answer?.type === "error" || answer?.type === "bye");
-          // Where there is no JSON at all, each new beginning of some may be complained of.
-          assert.ok(outcome === "served" || errors.length > 0, "it is told what is wrong");
+          // A text without JSON may cause several errors: the decoder resynchronises at each possible start of an object.
+          assert.ok(outcome === "served" || errors.length > 0, "no error was reported");
           for (const error of errors) {
             const code = error?.code ?? (error?.message === "Invalid JSON" ? "invalid-json" : undefined);
             assert.equal(code, outcome === "served" ? "unknown-type" : outcome);
@@ -200,7 +204,7 @@ describe("bad requests", { timeout: 300_000 }, () => {
     }
   }
 
-  test("any text is delivered and stored unchanged, except lone surrogates, which are replaced", async () => {
+  test("any text is delivered and stored unchanged, except that lone surrogates are replaced", async () => {
     const ada = await server.member("Ada", "texts");
     const bob = await server.member("Bob", "texts");
     await ada.nextWith("username", "Bob");
@@ -229,7 +233,7 @@ describe("bad requests", { timeout: 300_000 }, () => {
   });
 
   for (const [name, link] of Object.entries(LINKS)) {
-    test(`a ChatClient over ${name} that says more than a frame takes is told so, and goes on`, async () => {
+    test(`ChatClient over ${name} rejects a message longer than a frame and stays connected`, async () => {
       await using client = new ChatClient(link(server.port), { username: "Verbose", backoffMinMs: 1 });
       await client.connect();
       await client.join("texts");

@@ -1,4 +1,4 @@
-/** The web page in a real browser, on a real server: people in pages and programs on TCP in one room. */
+/** The web page in a real browser with a real server: pages and TCP clients share a room. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
@@ -13,14 +13,14 @@ import { until } from "./until.ts";
 const HOST = "127.0.0.1";
 const skip = skipWithoutChromium();
 
-/** Starts a server, on a free port unless one is given. */
+/** Starts a server, by default on a free port. */
 async function startedServer(port = 0, options: ServerOptions = {}) {
   const server = await startServer({ host: HOST, port, ...options });
   assert.ok(server.address.port);
   return Object.assign(server, { port: server.address.port });
 }
 
-/** A client of the seed: JSON lines of version 1 over TCP, nothing else. */
+/** A version 1 client: JSON lines over TCP. */
 class RawClient implements Disposable {
   readonly heard: Record<string, unknown>[] = [];
   readonly #socket: Socket;
@@ -38,7 +38,7 @@ class RawClient implements Disposable {
     });
   }
 
-  /** Connects and joins, and waits until the room knows. */
+  /** Connects, joins, and waits for the confirmation. */
   static async join(port: number, room: string, username: string): Promise<RawClient> {
     const socket = connect(port, HOST);
     await once(socket, "connect");
@@ -52,7 +52,7 @@ class RawClient implements Disposable {
     this.#socket.write(`${JSON.stringify(message)}\n`);
   }
 
-  /** Waits for a message with these fields, among those that were heard or will be. */
+  /** Waits for a message with these fields, among those received and those to come. */
   async hears(fields: Record<string, unknown>): Promise<void> {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const matches = (message: Record<string, unknown>) =>
@@ -69,12 +69,12 @@ class RawClient implements Disposable {
   }
 }
 
-/** A proxy between browser and server that can be cut and opened again, and counts connections. */
+/** A proxy between browser and server. It can cut and reopen the link, and counts connections. */
 class Cable implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   connections = 0;
-  /** Connections on which the server spoke first, and those of them that were used after that. */
+  /** Connections on which the server spoke first, and those that the browser used after that. */
   readonly welcomed = new Set<Socket>();
   readonly usedLate = new Set<Socket>();
   readonly firstBytes = new Set<number>();
@@ -125,7 +125,7 @@ class Cable implements AsyncDisposable {
   }
 }
 
-/** Serves one page from an origin of its own. */
+/** Serves one page from another origin. */
 async function strangersPage(html: string): Promise<AsyncDisposable & { url: string }> {
   const server = createHttpServer((_request, response) => {
     response.setHeader("content-type", "text/html; charset=utf-8");
@@ -154,7 +154,7 @@ describe("the web page in Chromium", { skip, timeout: 300_000 }, () => {
     await browser?.[Symbol.asyncDispose]();
   });
 
-  test("two pages and a TCP client talk in one room", async () => {
+  test("two pages and a TCP client chat in one room", async () => {
     await using server = await startedServer();
     const { port } = server;
     await using ada = await newPage();
@@ -183,7 +183,7 @@ describe("the web page in Chromium", { skip, timeout: 300_000 }, () => {
     await cy.hears({ type: "notification", message: "bob left lobby" });
   });
 
-  test("a page shows the topic and the users who are writing", async () => {
+  test("a page shows the topic and the users that are typing", async () => {
     await using server = await startedServer();
     await using page = await newPage();
     await enter(page, `http://${HOST}:${server.port}/`, "ada");
@@ -204,7 +204,7 @@ describe("the web page in Chromium", { skip, timeout: 300_000 }, () => {
     await bob.hears({ type: "typing", username: "ada" });
   });
 
-  test("a page says what is new, in the title too while it is hidden, and tells the server what was read", async () => {
+  test("a page marks new messages, in its title while hidden, and reports the read position", async () => {
     await using server = await startedServer();
     using cy = await RawClient.join(server.port, "lobby", "cy");
     await using page = await newPage();
@@ -233,7 +233,7 @@ describe("the web page in Chromium", { skip, timeout: 300_000 }, () => {
     const log = page.getByRole("log");
     assert.match(await log.innerText(), /seen at once\s+2 new\s[\s\S]*new 1\s+new 2$/);
 
-    // Who leaves and comes back is told what came in between.
+    // A user who leaves and comes back sees the messages in between.
     await page.getByRole("button", { name: "Leave" }).click();
     await page.getByRole("button", { name: "Join" }).waitFor();
     assert.equal(reads().at(-1), 3);
@@ -246,7 +246,7 @@ describe("the web page in Chromium", { skip, timeout: 300_000 }, () => {
     await page.locator(".is-unread").waitFor({ state: "detached" });
   });
 
-  test("a connection that was lost comes back and brings what was missed, once and in order", async () => {
+  test("a page reconnects and shows missed messages once and in order", async () => {
     await using server = await startedServer();
     await using cable = new Cable(server.port);
     await cable.open();
@@ -263,7 +263,7 @@ describe("the web page in Chromium", { skip, timeout: 300_000 }, () => {
     await say(ada, "written meanwhile");
     await ada.locator(".is-pending").waitFor();
     await cable.open();
-    // The page's own next attempt may come first; the button is gone then.
+    // The page's automatic attempt may come first. Then the button is gone.
     await ada
       .getByRole("button", { name: "Retry now" })
       .evaluateAll((buttons) => (buttons as { click(): void }[])[0]?.click());
@@ -275,7 +275,7 @@ describe("the web page in Chromium", { skip, timeout: 300_000 }, () => {
     assert.deepEqual(texts, ["before", "missed 1", "missed 2", "written meanwhile"]);
   });
 
-  test("a server that starts again is joined again, and gets what was written meanwhile", async () => {
+  test("a page rejoins a restarted server and sends the messages written meanwhile", async () => {
     const first = await startedServer();
     const { port } = first;
     await using cable = new Cable(port);
@@ -298,26 +298,26 @@ describe("the web page in Chromium", { skip, timeout: 300_000 }, () => {
     assert.equal(await countOf(ada, "are you back?"), 1);
   });
 
-  test("a page whose connection was opened early and stayed silent still gets its page", async () => {
+  test("a browser loads the page over a connection that it opened early and left silent", async () => {
     await using server = await startedServer();
     await using cable = new Cable(server.port);
     await cable.open();
     await using stranger = await strangersPage(`<link rel="preconnect" href="http://${HOST}:${cable.port}/">`);
-    // Only a profile of its own makes Chromium open connections early; contexts like the other tests' do not.
+    // Chromium opens connections early only with a separate profile, not with the contexts of the other tests.
     await using profile = await newProfile();
     await using context = await chromium.launchPersistentContext(profile.path, launchOptions);
     const page = await context.newPage();
     await page.goto(stranger.url);
-    // The wait is the case: longer than the door waits for a client's first bytes.
+    // This wait is what the test is about: it is longer than the server waits for the first bytes.
     await page.waitForTimeout(1_200);
-    assert.ok(cable.connections > 0, "Chromium opened a connection early");
+    assert.ok(cable.connections > 0, "Chromium opened no connection early");
     const response = await page.goto(`http://${HOST}:${cable.port}/`);
     assert.equal(response?.status(), 200);
     await page.getByRole("button", { name: "Join" }).waitFor();
   });
 
-  test("a stranger's page cannot speak for its visitor over connections opened early, nor over TLS or TURN", async () => {
-    // The page is of another port of this machine: a stranger where a name is configured.
+  test("a page of another origin cannot post as its visitor over early connections, TLS or TURN", async () => {
+    // The page has another port, which is a foreign origin if a host name is configured.
     await using server = await startedServer(0, { silentMs: 100, hosts: ["chat.example"] });
     await using cable = new Cable(server.port);
     await cable.open();
@@ -332,7 +332,7 @@ describe("the web page in Chromium", { skip, timeout: 300_000 }, () => {
     for (let round = 0; round < 4; round += 1) {
       cable.welcomed.clear();
       await page.goto(`${stranger.url}?${round}`);
-      await until(() => cable.welcomed.size > 0, "an early connection is welcomed");
+      await until(() => cable.welcomed.size > 0, "an early connection gets the welcome");
       await page.evaluate(
         async ({ url, n }) => {
           const lines = `{"type":"join","room":"lobby","username":"mallory"}\n{"type":"chat","message":"forged"}\n`;
@@ -350,7 +350,7 @@ describe("the web page in Chromium", { skip, timeout: 300_000 }, () => {
               socket.onopen = () => socket.send(lines);
             }),
           ]);
-          // As `sendBeacon` does.
+          // Like `sendBeacon`.
           void fetch(url, { ...post, keepalive: true }).catch(() => undefined);
         },
         { url: target, n: round },
@@ -373,7 +373,7 @@ describe("the web page in Chromium", { skip, timeout: 300_000 }, () => {
       peer.close();
     })()`);
     assert.ok(cable.firstBytes.has(0x16) && cable.firstBytes.has(0x00), "Chromium spoke TLS and TURN");
-    assert.ok(cable.usedLate.size > 0, "Chromium sent a request on a connection that had been welcomed");
+    assert.ok(cable.usedLate.size > 0, "Chromium sent no request on a connection with a welcome");
     using dee = await RawClient.join(server.port, "lobby", "dee");
     dee.send({ type: "chat", message: "that was all" });
     await cy.hears({ type: "chat", message: "that was all" });
@@ -383,7 +383,7 @@ describe("the web page in Chromium", { skip, timeout: 300_000 }, () => {
     );
   });
 
-  test("a stranger's page cannot speak for its visitor", async () => {
+  test("a page of another origin cannot post as its visitor", async () => {
     await using server = await startedServer();
     const { port } = server;
     using cy = await RawClient.join(port, "lobby", "cy");

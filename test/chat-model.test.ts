@@ -31,7 +31,7 @@ async function run(commands: Iterable<fc.AsyncCommand<ChatModel, ChatSystem>>, d
   const system = await ChatSystem.start(data);
   try {
     const model = new ChatModel();
-    // Everybody is there at first, as most steps do nothing without.
+    // Connect everyone first: most steps need an online person.
     for (const [i] of NAMES.entries())
       for (const step of [new Come(i, 0, false), new Join(i, 0, 0)]) await step.run(model, system);
     await fc.asyncModelRun(() => ({ model, real: system }), commands);
@@ -40,7 +40,7 @@ async function run(commands: Iterable<fc.AsyncCommand<ChatModel, ChatSystem>>, d
   }
 }
 
-describe("the chat server does what its model does", { timeout: 1_000_000 }, () => {
+describe("the chat server behaves like its model", { timeout: 1_000_000 }, () => {
   test("in memory", async () => {
     const commands = fc.commands(steps, { maxCommands: 60, size: "max" });
     await fc.assert(
@@ -49,7 +49,7 @@ describe("the chat server does what its model does", { timeout: 1_000_000 }, () 
     );
   });
 
-  test("in SQLite, over restarts", async () => {
+  test("in SQLite, across restarts", async () => {
     const commands = fc.commands([...steps, fc.constant(new Restart())], { maxCommands: 60, size: "max" });
     const property = fc.asyncProperty(commands, async (each) => {
       const folder = await mkdtemp(join(tmpdir(), "landline-model-"));

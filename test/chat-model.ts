@@ -1,5 +1,5 @@
 /**
- * What a chat server is, as simply as it can be said, and a real one with the same people at it.
+ * A minimal model of a chat server, and a real server with the same clients.
  *
  * @module
  */
@@ -8,20 +8,20 @@ import { TestServer } from "./chat-server.ts";
 import type { Message } from "./hub-fixture.ts";
 import type { RawClient } from "./raw-client.ts";
 
-/** The clients; the last one is a second connection of the first user. */
+/** The names of the clients. The last one is a second connection of the first person. */
 export const NAMES = ["ada", "bob", "cy", "ada"];
 export const ROOMS = ["lobby", "kitchen"];
 
-/** An entry of a room, as the model knows it. */
+/** An entry of a room in the model. */
 export interface Said {
   readonly username: string;
   readonly text: string;
   readonly id: string;
 }
 
-/** What should be so. */
+/** The expected state. */
 export class ChatModel {
-  /** By room; the place of an entry is its `seq` less one. */
+  /** The entries of each room. The index of an entry is its `seq` minus one. */
   readonly logs = new Map<string, Said[]>(ROOMS.map((room) => [room, []]));
   readonly people: readonly PersonModel[] = NAMES.map((name) => new PersonModel(name));
 
@@ -35,15 +35,15 @@ export class ChatModel {
   }
 }
 
-/** A person on one connection. */
+/** The expected state of one connection. */
 export class PersonModel {
   readonly name: string;
   isOnline = false;
-  /** The rooms it is in; those of a connection that is gone are not. */
+  /** The joined rooms. Empty while offline. */
   readonly rooms = new Set<string>();
-  /** How far it has seen the rooms that it was in when its connection went. */
+  /** The last seen `seq` of each room that it was in when its connection ended. */
   readonly known = new Map<string, number>();
-  /** What it should be told: the entries of others and of its other connection, as `room seq`. */
+  /** The expected messages: entries of others and of its other connection, as `room seq`. */
   told: string[] = [];
 
   constructor(name: string) {
@@ -57,13 +57,13 @@ export class PersonModel {
   }
 }
 
-/** One person at a server, on one connection. */
+/** One client of the real server. */
 export class Person {
   readonly name: string;
   client: RawClient | undefined;
   session: string | undefined;
   attempt = 0;
-  /** The entries that came, as `room seq`. */
+  /** The received entries, as `room seq`. */
   told: string[] = [];
   #lastId = 0;
 
@@ -71,7 +71,7 @@ export class Person {
     this.name = name;
   }
 
-  /** Asks under an id of its own, unless the request has one, and gives the answer; notes what comes before it. */
+  /** Sends a request, with a new id unless it has one. Records the messages before the answer, and returns the answer. */
   async ask(request: object): Promise<Message> {
     this.#lastId += 1;
     const asked = { id: `request ${this.#lastId}`, ...request };
@@ -87,12 +87,12 @@ export class Person {
   }
 }
 
-/** A server and the people at it. */
+/** A real server and its clients. */
 export class ChatSystem {
   readonly people: readonly Person[] = NAMES.map((name) => new Person(name));
   readonly #data: string | undefined;
   #server: TestServer;
-  /** In no room. */
+  /** A client that is in no room. */
   #observer: RawClient;
   #epoch: string | undefined;
 
@@ -102,15 +102,15 @@ export class ChatSystem {
     this.#data = data;
   }
 
-  /** @param data the folder of its log; without one it is in memory. */
+  /** @param data the folder of the log. Without one, the log is in memory. */
   static async start(data: string | undefined): Promise<ChatSystem> {
     const server = await TestServer.start({ data });
     return new ChatSystem(server, await server.member("observer"), data);
   }
 
   /**
-   * Connects, and gives whether the session of before was taken back. Otherwise it shares that of the person's other
-   * connection, or comes anew.
+   * Connects. Returns true if it resumed the previous session. Otherwise it shares the session of the person's other
+   * connection, or starts a new one.
    */
   async connect(person: Person): Promise<boolean> {
     person.client = await this.#server.connect();
@@ -148,14 +148,14 @@ export class ChatSystem {
     const { epoch, seq } = joined.position as { epoch: string; seq: number };
     assert.deepEqual([joined.type, seq, joined.recovered], ["joined", log.length, position && true]);
     assert.deepEqual((joined.members as string[]).toSorted(), model.members(room));
-    // The memory's log is another one in each server, and SQLite's stays the same.
+    // The epoch stays the same across restarts with SQLite. A server with a log in memory is never restarted here.
     this.#epoch ??= epoch;
     assert.equal(epoch, this.#epoch);
     const from = after ?? Math.max(0, log.length - (history ?? 0));
     assert.deepEqual(entriesOf(joined), expected(log, room, from));
   }
 
-  /** The server may notice the end of a connection later than the side that ended it. */
+  /** Waits until the server has noticed the end of a connection. */
   async untilGone(name: string, room: string): Promise<void> {
     for (;;) {
       this.#observer.send({ type: "who", room });
@@ -180,7 +180,7 @@ export function entriesOf({ entries }: Message): readonly string[] {
   return (entries as Message[]).map(({ room, seq, username, message }) => `${room} ${seq} ${username}: ${message}`);
 }
 
-/** The entries from one index to another, as {@link entriesOf} gives them. */
+/** The entries `from` to `to - 1`, in the format of {@link entriesOf}. */
 export function expected(log: readonly Said[], room: string, from: number, to = log.length): readonly string[] {
   return log.slice(from, to).map(({ username, text }, i) => `${room} ${from + i + 1} ${username}: ${text}`);
 }

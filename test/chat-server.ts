@@ -1,5 +1,5 @@
 /**
- * A chat server for one test, that fails the test if it reports anything.
+ * A chat server for one test. It fails the test if it reports an error.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export class TestServer implements AsyncDisposable {
     this.#server = server;
   }
 
-  /** A silent client is never welcomed here, and nobody is too fast, unless the options say so. */
+  /** Starts a server. By default it sends no welcome to silent clients and has no rate limits. */
   static async start(options: ServerOptions = {}): Promise<TestServer> {
     const reported: unknown[] = [];
     const onError = (error: unknown) => reported.push(error);
@@ -35,14 +35,14 @@ export class TestServer implements AsyncDisposable {
     return new TestServer(await startServer({ ...defaults, ...options }), reported);
   }
 
-  /** A connection that is closed with the server. */
+  /** Opens a connection. Closing the server closes it. */
   async connect(): Promise<RawClient> {
     const client = await RawClient.open(this.port);
     this.#clients.push(client);
     return client;
   }
 
-  /** A client that has said hello, is in these rooms, and has read all it was told. */
+  /** A version 2 client that has joined the rooms and read all messages so far. */
   async member(username: string, ...rooms: readonly string[]): Promise<RawClient> {
     const client = await this.connect();
     client.send({ type: "hello", id: "hello", version: 2, username });
@@ -54,7 +54,7 @@ export class TestServer implements AsyncDisposable {
     return client;
   }
 
-  /** A client of the seed's in a room. */
+  /** A version 1 client in a room. */
   async seedMember(username: string, room: string): Promise<RawClient> {
     const client = await this.connect();
     client.send({ type: "join", room, username });
@@ -62,7 +62,7 @@ export class TestServer implements AsyncDisposable {
     return client;
   }
 
-  /** Closes the server while the clients are still there. */
+  /** Closes the server while clients are still connected. */
   close(): Promise<void> {
     return this.#server.close();
   }
@@ -75,7 +75,7 @@ export class TestServer implements AsyncDisposable {
   }
 }
 
-/** The port of an address that has one. */
+/** The port of an address. */
 export function portOf({ port }: Address): number {
   assert.ok(port !== undefined);
   return port;

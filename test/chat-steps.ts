@@ -1,6 +1,6 @@
 /**
- * Steps that do the same to the model and to a server, and compare. After each one everybody has been told all that they
- * should, and nothing else.
+ * Steps that act on the model and on a real server. After each step, every client must have received all expected
+ * messages and no others.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import type { RawClient } from "./raw-client.ts";
 
 type Step = fc.AsyncCommand<ChatModel, ChatSystem>;
 
-/** Something that a person does. */
+/** An action of one person. */
 abstract class Doing implements Step {
   readonly who: number;
   readonly room: string;
@@ -30,7 +30,7 @@ abstract class Doing implements Step {
     this.room = ROOMS[room] as string;
   }
 
-  /** Whether the person has to be there for it. */
+  /** Whether the person must be online. */
   check(model: ChatModel): boolean {
     return this.model(model).isOnline;
   }
@@ -60,18 +60,18 @@ abstract class Doing implements Step {
   }
 }
 
-/** All that was told is what should have been, as each has an answer to something later. */
+/** Compares the received messages. The answer to a ping proves that all earlier messages have arrived. */
 async function compare(model: ChatModel, system: ChatSystem): Promise<void> {
   for (const [i, { isOnline, name, told }] of model.people.entries()) {
     const person = system.people[i] as Person;
     if (isOnline) assert.equal((await person.ask({ type: "ping" })).type, "pong");
-    assert.deepEqual(person.told, told, `${name} was told all that was said, and nothing else`);
+    assert.deepEqual(person.told, told, `${name} received other messages than the model`);
   }
 }
 
 /**
- * Comes, for the first time or again: takes its rooms back and gets what it missed. Where it is there, it comes while the
- * server believes in its old connection, or while that breaks.
+ * Connects or reconnects: rejoins the rooms and receives the missed messages. A person who is online reconnects while the
+ * old connection is open, or while it breaks.
  */
 export class Come extends Doing {
   readonly isReset: boolean;
@@ -94,7 +94,7 @@ export class Come extends Doing {
     if (this.isReset) old?.socket.resetAndDestroy();
     const isTaken = await system.connect(person);
     if (old !== undefined && !this.isReset) {
-      assert.equal(isTaken, true, "the connection that was there gave its session away");
+      assert.equal(isTaken, true, "the session of the open connection was not resumed");
       assert.equal((await old.rest()).at(-1)?.code, "replaced");
       await old.close();
     }
@@ -128,7 +128,7 @@ export class Join extends Doing {
   }
 }
 
-/** Says something, under an id that may be new or not, with a text that may be the id's or not. */
+/** Sends a message. Its id may be new or repeated, with the same text or another. */
 export class Chat extends Doing {
   readonly id: string;
   readonly text: string;
@@ -178,7 +178,7 @@ export class Leave extends Doing {
   }
 }
 
-/** Its connection ends, in peace or by a reset, and the server finds it gone. */
+/** Ends the connection, normally or by a reset. Waits until the server has noticed. */
 export class Drop extends Doing {
   readonly isReset: boolean;
 
@@ -193,7 +193,7 @@ export class Drop extends Doing {
     const mine = this.model(model);
     const rooms = [...mine.rooms];
     mine.drop(model);
-    // Where the person stays on another connection, nobody could tell when the server has found this one gone.
+    // If the person stays in a room on another connection, others cannot see this connection end. So leave the room first.
     for (const room of rooms) if (this.isIn(room, model)) await person.ask({ type: "leave", room });
     if (this.isReset) await client.reset();
     else await client.finish().ended();
@@ -241,7 +241,7 @@ export class History extends Doing {
   }
 }
 
-/** The server is stopped and started again on the same files; who was there comes again. */
+/** Restarts the server on the same files. Everyone who was online reconnects. */
 export class Restart implements Step {
   check(): boolean {
     return true;

@@ -1,5 +1,5 @@
 /**
- * The web page in Chromium, and what a person does there.
+ * The web page in Chromium, and the actions of its user.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { type Browser, type BrowserContextOptions, chromium, type LaunchOptions, type Page } from "playwright-core";
 import { chromiumPath } from "./programs.ts";
 
-/** How long a test waits for what it expects of a page, in milliseconds. */
+/** The longest wait for an expected state of a page, in milliseconds. */
 export const TIMEOUT_MS = 45_000;
 
 export const launchOptions: LaunchOptions = {
@@ -18,7 +18,7 @@ export const launchOptions: LaunchOptions = {
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--no-first-run"],
 };
 
-/** A browser, and what its pages complained about: errors, and violations of the Content-Security-Policy. */
+/** A browser. Collects the errors of its pages, and their violations of the Content-Security-Policy. */
 export class PageBrowser implements AsyncDisposable {
   readonly complaints: string[] = [];
   readonly #browser: Browser;
@@ -31,7 +31,7 @@ export class PageBrowser implements AsyncDisposable {
     return new PageBrowser(await chromium.launch(launchOptions));
   }
 
-  /** A page of a person of its own. */
+  /** Opens a page for another person. */
   async newPage(options: BrowserContextOptions = {}): Promise<Page & AsyncDisposable> {
     const context = await this.#browser.newContext({ locale: "en-GB", ...options });
     context.setDefaultTimeout(TIMEOUT_MS);

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { serve } from "@landline/sockets";
 import { landline, landlineInShell, runLandline } from "./cli-process.ts";
 
-/** Responses with an incomplete body, the error for each, and the bytes that the file keeps. */
+/** Responses with an incomplete body, the error of each, and the content of the file. */
 const CUT_OFF: readonly (readonly [answer: string, reason: RegExp, kept: string])[] = [
   ["Content-Length: 10\r\n\r\nhello", /the server finished after 5 of 10 body bytes/, "hello"],
   ["Content-Length: 10\r\n\r\n", /the server finished after 0 of 10 body bytes/, ""],
@@ -46,7 +46,7 @@ test("get -o keeps the received part after an interrupt", async () => {
   const url = `localhost:${server.address.port}`;
   await using command = landline("get", "-o", file, url);
   const deadline = AbortSignal.timeout(60_000);
-  while (String(await readFile(file).catch(() => "")) !== "hello") assert.ok(!deadline.aborted, "nothing is written");
+  while (String(await readFile(file).catch(() => "")) !== "hello") assert.ok(!deadline.aborted, "nothing was written");
   command.child.kill("SIGINT");
   assert.equal((await command.ended).code, 130);
   const slow = await runLandline(["get", "-m", "300ms", "-o", file, url]);
@@ -77,11 +77,11 @@ test("get reports a failed write in one line", async () => {
     assert.deepEqual([code, stderr], [1, "landline: Cannot write standard output: no space left on device\n"]);
     await using unread = landlineInShell('"$@" | true', ...args);
     const { stderr: quiet } = await unread.ended;
-    assert.equal(quiet, "", "a reader that has enough is no failure");
+    assert.equal(quiet, "", "a closed output pipe is reported as an error");
   }
 });
 
-test("get refuses port 0 in one line, also where it is sent there", async () => {
+test("get refuses port 0 in one line, also in a redirect", async () => {
   await using server = await serve({}, async (connection) => {
     await connection.readUntil("\r\n\r\n");
     await connection.write("HTTP/1.1 302 Found\r\nLocation: http://localhost:0/\r\nContent-Length: 0\r\n\r\n");

@@ -17,24 +17,24 @@ import { skipWithoutPython } from "./programs.ts";
 
 const skip = skipWithoutPython();
 
-/** What a terminal would obey, or show as something else, of each kind; no line feed. */
+/** Control sequences and misleading characters of each kind, without a line feed. */
 const EVIL = [
   "\x1b]0;title\x07", // OSC: the window's title
   "\x1b]52;c;ZXZpbA==\x1b\\", // OSC: the clipboard
-  "\x1b[7;7H\x1b[?1049h", // CSI: elsewhere, on another screen
+  "\x1b[7;7H\x1b[?1049h", // CSI: cursor position, other screen
   "\x1bPq#0\x1b\\\x1bc", // DCS, reset
   "\x9b9;9H\x9d0;title\x9c\x85", // the same in C1, next line
   "\0\b\v\f\r\x7f",
-  "\u202e\u2066\u200f\u061c", // the other direction
+  "\u202e\u2066\u200f\u061c", // text direction
   "\u2028\u2029", // line separators
-  "\u200b\ufeff\u00ad\u3164\u{e0041}\u{e0100}", // not seen
-  "\ufffe\ue000\ud800", // nothing assigned
+  "\u200b\ufeff\u00ad\u3164\u{e0041}\u{e0100}", // invisible
+  "\ufffe\ue000\ud800", // unassigned
 ].join("EVIL");
 
-/** What readline and styles write: moves and erasures, colours. */
+/** The sequences of readline and of styles: cursor moves, erasures and colours. */
 const OWN = /\x1b\[\d*[ABCDGJK]|\x1b\[\d+(;\d+)*m/g;
 
-/** Nothing is left that a terminal obeys; `times` says how much of a peer's text was shown at least. */
+/** Asserts that the text has no control sequences of the peer, and shows its text at least `times` times. */
 function assertSafe(text: string, times = 1): void {
   const shown = text.replaceAll(OWN, "").replaceAll("\r\n", "\n").replaceAll("\r", "");
   const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
@@ -68,7 +68,7 @@ const LIMITS = {
   pingMs: 0,
 };
 
-/** A chat server whose every text is evil; `joining` says what it does when somebody joins. */
+/** A chat server that sends only hostile texts. `joining` handles join requests. */
 function evilChat(joining: (say: Say, request: { id?: string }, connection: Connection) => Promise<void>) {
   return serve({}, async (connection) => {
     const channel = framed(connection, json());
@@ -107,7 +107,7 @@ async function dismiss(say: Say): Promise<void> {
   await say({ type: "bye", code: "shutdown", message: EVIL, reconnect: false });
 }
 
-test("no raw text of a peer: chat, for a person", { skip }, async () => {
+test("chat prints no raw text of a peer to a terminal", { skip }, async () => {
   await using server = await evilChat(welcome);
   await using chat = landlineOnTerminal("--trace", "chat", `localhost:${portOf(server)}`);
   await chat.until(/set the topic/);
@@ -119,7 +119,7 @@ test("no raw text of a peer: chat, for a person", { skip }, async () => {
   assertSafe((await chat.ended).stdout, 100);
 });
 
-test("no raw text of a peer: chat, its errors and goodbyes, for a person, with piped input, and in a pipe", {
+test("chat prints no raw text of errors and goodbyes to a terminal, also with piped input, or to a pipe", {
   skip,
 }, async () => {
   for (const joining of [refuse, dismiss]) {
@@ -142,7 +142,7 @@ test("no raw text of a peer: chat, its errors and goodbyes, for a person, with p
   assertSafe((await runLandline(["chat", `localhost:${portOf(server)}`])).stderr);
 });
 
-test("no raw text of a peer: chat, what a room says, with piped input and in a pipe", { skip }, async () => {
+test("chat prints no raw text of a room with piped input, or to a pipe", { skip }, async () => {
   await using server = await evilChat(welcome);
   const args = ["chat", `localhost:${portOf(server)}`];
   assertSafe((await allOf(pipedToTerminal("hello\n", ...args))).stdout, 50);
@@ -151,7 +151,7 @@ test("no raw text of a peer: chat, what a room says, with piped input and in a p
   assertSafe(stderr, 9);
 });
 
-test("no raw text of a peer: connect and listen, for a person and with piped input; a pipe gets the bytes", {
+test("connect and listen print no raw text of a peer to a terminal, also with piped input; a pipe gets the bytes", {
   skip,
 }, async () => {
   const evil = Buffer.concat([Buffer.from(`${EVIL}\n`), Buffer.from("\x9b7;7H\xff\x90", "latin1")]);
@@ -180,7 +180,7 @@ test("no raw text of a peer: connect and listen, for a person and with piped inp
   }
 });
 
-test("no raw text of a peer: get: head, body, reason, broken answers", { skip }, async () => {
+test("get prints no raw text of a peer: head, body, reason, broken responses", { skip }, async () => {
   const bytes = Buffer.from(EVIL.replaceAll(/[\0\r]/g, ""));
   const head = (reason: Uint8Array, rest = ""): Buffer =>
     Buffer.concat([Buffer.from("HTTP/1.1 404 "), reason, Buffer.from(`\r\n${rest}`)]);
@@ -209,7 +209,7 @@ test("no raw text of a peer: get: head, body, reason, broken answers", { skip },
   }
 });
 
-test("no raw text of a peer: echo and serve: any received bytes", { skip }, async () => {
+test("echo and serve print no raw text of received bytes", { skip }, async () => {
   await using server = landlineOnTerminal(
     ...["--trace", "serve", "--durability", "memory", "--port", "0"],
     ...["--echo", "--tcp", "0", "--udp", "0", "--events", "0"],
@@ -230,7 +230,7 @@ test("no raw text of a peer: echo and serve: any received bytes", { skip }, asyn
   assertSafe((await server.ended).stdout, 0);
 });
 
-test("no raw text of a peer: settings, files and arguments that somebody else has named", { skip }, async () => {
+test("no command prints raw text of settings, file names and arguments", { skip }, async () => {
   const folder = await mkdtemp(path.join(tmpdir(), "landline-hostile-"));
   const name = EVIL.replaceAll(/[\0/\ud800]/g, "");
   const settings = path.join(folder, "evil.json");

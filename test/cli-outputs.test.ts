@@ -7,7 +7,7 @@ import { skipWithoutPython } from "./programs.ts";
 
 const skip = skipWithoutPython();
 
-/** What each server is asked, and how its answer begins. `--trace` makes it write about each connection. */
+/** A request to each server, and the start of its answer. `--trace` writes a line for each connection. */
 const SERVERS = [
   {
     args: ["--trace", "serve", "--port", "0", "--rates", "off"],
@@ -18,7 +18,7 @@ const SERVERS = [
 ];
 type ServerUnderTest = (typeof SERVERS)[number];
 
-/** The first port that it prints or traces. */
+/** The first port in the output or trace. */
 async function portOf(server: CliProcess, stream: "stdout" | "stderr"): Promise<number> {
   const pattern = stream === "stdout" ? /localhost:(\d+)/ : /listener +#\d+ +created -> listening +\S+:(\d+)/;
   return Number((await server.until(pattern, stream))[1]);
@@ -31,7 +31,7 @@ async function ask(port: number, { request, answer }: ServerUnderTest): Promise<
   assert.equal(Buffer.from(bytes).toString(), answer);
 }
 
-/** It answers, and goes on to; then it ends as it should. */
+/** Asserts that the server answers repeatedly, and exits with 0 on SIGTERM. */
 async function assertServes(server: CliProcess, port: number, which: ServerUnderTest, times = 5): Promise<void> {
   for (let count = 0; count < times; count += 1) await ask(port, which);
   if (which.args.includes("serve")) {
@@ -50,18 +50,18 @@ for (const which of SERVERS) {
     ["stdout", "stderr"],
     ["stderr", "stdout"],
   ] as const) {
-    test(`${name}: ${broken} is closed from the start`, async () => {
+    test(`${name} serves with ${broken} closed from the start`, async () => {
       await using server = landlineInShell(`exec "$@" ${broken === "stdout" ? ">&-" : "2>&-"}`, ...which.args);
       await assertServes(server, await portOf(server, told), which);
     });
 
-    test(`${name}: nobody reads ${broken} from the start`, async () => {
+    test(`${name} serves with ${broken} unread from the start`, async () => {
       await using server = landline(...which.args);
       server.child[broken].destroy();
       await assertServes(server, await portOf(server, told), which);
     });
 
-    test(`${name}: the reader of ${broken} leaves, then the other's`, async () => {
+    test(`${name} serves after the readers of ${broken} and then of the other output leave`, async () => {
       await using server = landline(...which.args);
       const port = await portOf(server, told);
       server.child[broken].destroy();
@@ -70,20 +70,20 @@ for (const which of SERVERS) {
       await assertServes(server, port, which);
     });
 
-    test(`${name}: ${broken} is a full disk`, async () => {
+    test(`${name} serves with ${broken} on a full disk`, async () => {
       const to = broken === "stdout" ? ">/dev/full" : "2>/dev/full";
       await using server = landlineInShell(`exec "$@" ${to}`, ...which.args);
       await assertServes(server, await portOf(server, told), which);
     });
 
-    test(`${name}: ${broken} is full, and its reader does not read`, { skip }, async () => {
+    test(`${name} serves with ${broken} on a full, unread pipe`, { skip }, async () => {
       await using server = python(INTO_A_FULL_PIPE, broken, ...landlineProgram(...which.args));
       await assertServes(server, await portOf(server, told), which, 100);
     });
   }
 }
 
-test("serve: its terminal is closed", { skip }, async () => {
+test("serve goes on after its terminal closes", { skip }, async () => {
   const [which] = SERVERS as [ServerUnderTest];
   await using server = python(ON_A_TERMINAL_THAT_CLOSES, ...landlineProgram(...which.args));
   const port = await portOf(server, "stdout");
@@ -92,21 +92,21 @@ test("serve: its terminal is closed", { skip }, async () => {
 });
 
 for (const which of SERVERS) {
-  test(`${which.args[1]}: its terminal is stopped`, { skip }, async () => {
+  test(`${which.args[1]} serves while its terminal is stopped`, { skip }, async () => {
     await using server = python(ON_A_TERMINAL_THAT_STOPS, "try: ", ...landlineProgram(...which.args));
     const port = await portOf(server, "stdout");
     await assertServes(server, port, which, 100);
   });
 }
 
-test("connect: reads its peer no further while its terminal is stopped, and ends at a signal", { skip }, async () => {
+test("connect stops reading from its peer while its terminal is stopped, and exits on SIGTERM", { skip }, async () => {
   const flooded = Promise.withResolvers<unknown>();
   await using server = await serve({ host: "127.0.0.1", sendTimeoutMs: 1_000 }, async (peer) => {
     await peer.write("hello");
     try {
       for (let count = 0; count < 64; count += 1) await peer.write(Buffer.alloc(1_048_576, "x"));
       await peer.flush();
-      flooded.resolve("all of it was read");
+      flooded.resolve("the command read everything");
     } catch (error) {
       flooded.resolve(`${(error as SocketError).code} ${(error as SocketError).operation}`);
     }
@@ -120,7 +120,7 @@ test("connect: reads its peer no further while its terminal is stopped, and ends
   assert.deepEqual([client.child.exitCode, client.child.signalCode], [143, null]);
 });
 
-test("chat: ends when its terminal is stopped and the server goes on", { skip }, async () => {
+test("chat exits with 1 when its terminal is stopped and the server keeps sending", { skip }, async () => {
   const position = { epoch: "e", seq: 0 };
   const limits = {
     messageBytesMax: 4096,
@@ -145,7 +145,7 @@ test("chat: ends when its terminal is stopped and the server goes on", { skip },
   assert.deepEqual([chat.child.exitCode, chat.child.signalCode], [1, null]);
 });
 
-test("echo: its terminal's end is its own", async () => {
+test("echo ends with its terminal (SIGHUP)", async () => {
   await using echo = landline("echo", "--tcp", "0", "--udp", "0", "--events", "0");
   await echo.until(/events echo/);
   echo.child.kill("SIGHUP");
@@ -153,7 +153,7 @@ test("echo: its terminal's end is its own", async () => {
   assert.equal(signal, "SIGHUP");
 });
 
-/** Passes signals on to the process below, from before anything is said of it, and exits as it does. */
+/** Forwards signals to the child process, from before it prints anything, and exits with its status. */
 const BELOW = `
 import fcntl, os, pty, signal, subprocess, sys
 def pass_on(below):
@@ -163,7 +163,7 @@ def wait(below):
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(below, 0)[1]) & 255)
 `;
 
-/** Runs a program one of whose streams is a pipe that is full already. */
+/** Runs a program with one of its streams on a full pipe. */
 const INTO_A_FULL_PIPE = `${BELOW}
 unread, full = os.pipe()
 os.set_blocking(full, False)
@@ -177,7 +177,7 @@ pass_on(child)
 wait(child)
 `;
 
-/** Runs a program on a terminal of which nothing is read after the given text. */
+/** Runs a program on a terminal that is not read after the given text. */
 const ON_A_TERMINAL_THAT_STOPS = `${BELOW}
 child, screen = pty.fork()
 if child == 0:

@@ -27,7 +27,7 @@ function lastLine(text: string): string {
   return text.trimEnd().split("\n").at(-1) ?? "";
 }
 
-/** `landline connect` to a peer. */
+/** Runs `landline connect` to a peer. */
 async function connectTo(peer: (connection: Connection) => Promise<void>): Promise<CliProcess> {
   const listener = await listen();
   const command = landline("connect", "localhost", String(listener.address.port));
@@ -35,7 +35,7 @@ async function connectTo(peer: (connection: Connection) => Promise<void>): Promi
   return command;
 }
 
-/** `landline listen`, called by a peer. */
+/** Runs `landline listen`, and connects the peer to it. */
 async function listenTo(peer: (connection: Connection) => Promise<void>): Promise<CliProcess> {
   const command = landline("listen", "0");
   const [, port] = await command.until(/Listening on \S+:(\d+)/, "stderr");
@@ -43,7 +43,7 @@ async function listenTo(peer: (connection: Connection) => Promise<void>): Promis
   return command;
 }
 
-/** What breaks a peer is seen at the command. */
+/** Runs the peer. Ignores its errors: the command's output shows them. */
 async function talkTo(opening: Promise<Connection>, peer: (connection: Connection) => Promise<void>): Promise<void> {
   const connection = await opening;
   await peer(connection).catch(() => undefined);
@@ -80,7 +80,7 @@ for (const [name, start] of [
         let count = 0;
         for await (const chunk of peer) {
           count += chunk.length;
-          // The sender must not give up, however long its peer reads nothing; closing would after 500 ms.
+          // The command must wait for a slow reader without limit. A close would give up after 500 ms.
           if (slowness === "slow" && count < 100_000) await Promise.race([command.ended, passed(700)]);
         }
         received.resolve(count);
@@ -93,7 +93,7 @@ for (const [name, start] of [
     }
   });
 
-  test(`${name} exits with 1 when the peer is gone while there is input`, async () => {
+  test(`${name} exits with 1 when the peer disconnects before the end of the input`, async () => {
     for (const [length, ending] of [
       [20_000_000, (peer: Connection) => peer.detach().socket.destroy()],
       [20_000_000, (peer: Connection) => peer.reset()],
@@ -116,7 +116,7 @@ for (const [name, start] of [
     }
   });
 
-  test(`${name} exits with 1 when the peer, which has finished, resets on the last of the input`, async () => {
+  test(`${name} exits with 1 when a peer that has finished resets on the last input`, async () => {
     const isGone = Promise.withResolvers<void>();
     await using command = await start(async (peer) => {
       await peer.write("before");
@@ -135,7 +135,7 @@ for (const [name, start] of [
     assert.match(lastLine(stderr), /^landline: .*reset by the peer$/);
   });
 
-  test(`${name} reads on after its input, and ends with a peer that has heard it all`, async () => {
+  test(`${name} reads on after its input ends, and exits with 0 when the peer closes`, async () => {
     await using command = await start(async (peer) => {
       await peer.readExactly(5);
       await peer.write("after");
@@ -147,7 +147,7 @@ for (const [name, start] of [
   });
 }
 
-test("ends with the peer where its input is a terminal", { skip }, async () => {
+test("connect exits when the peer closes while its input is a terminal", { skip }, async () => {
   await using server = await serve({}, (connection) => connection.write("bye"));
   const program = landlineProgram("connect", "localhost", String(server.address.port));
   await using client = onTerminal("sh", "-c", '"$@" | cat', "sh", ...program);
@@ -155,7 +155,7 @@ test("ends with the peer where its input is a terminal", { skip }, async () => {
   assert.deepEqual({ code, stdout }, { code: 0, stdout: "bye" });
 });
 
-test("sends each read of binary input as a datagram of its own with --udp, and prints what comes as it is", async () => {
+test("connect --udp sends each read of binary input as one datagram, and prints datagrams unchanged", async () => {
   const binary = Buffer.from(Array.from({ length: 1_024 }, (_, value) => value % 256));
   const inputs = [binary, Buffer.from("\n"), Buffer.from("a\nb\n\nc"), Buffer.alloc(4_000, "\n"), Buffer.from([0])];
   await using server = await bind({ host: "127.0.0.1" });
@@ -173,7 +173,7 @@ test("sends each read of binary input as a datagram of its own with --udp, and p
   assert.equal(stdout, Buffer.concat(inputs).toString("latin1"));
 });
 
-test("sends a read that is longer than a datagram in several, and refuses a line that is with --lines", async () => {
+test("connect --udp splits a read longer than a datagram, and refuses such a line with --lines", async () => {
   await using server = await bind({ host: "127.0.0.1" });
   const args = ["connect", "--udp", "--wait", "0", "127.0.0.1", String(server.address.port)];
   const file = path.join(await mkdtemp(path.join(tmpdir(), "landline-cli-")), "long");
@@ -194,7 +194,7 @@ test("sends a read that is longer than a datagram in several, and refuses a line
   await rm(path.dirname(file), { recursive: true });
 });
 
-test("sends what is typed at a terminal without its line feed with --udp, to the tutorial's server", {
+test("connect --udp sends typed lines without their line feed to the tutorial's server", {
   skip,
 }, async () => {
   await using server = python(UDP_ECHO);

@@ -3,12 +3,12 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
 const BIN = fileURLToPath(new URL("../packages/cli/bin/landline.mjs", import.meta.url));
-/** Longest wait for an output, in milliseconds; far beyond what any takes. */
+/** Longest wait for an output, in milliseconds: far longer than any takes. */
 const WAIT_MS = 60_000;
-/** A program that outlives its test is killed. */
+/** Kills a program that outlives its test. */
 const LIFE_MS = 280_000;
 
-/** Runs a command on a pseudo-terminal of 24 rows and 80 columns: our input is what is typed, our output is what the screen gets. */
+/** Runs a command on a pseudo-terminal of 24 rows and 80 columns. Standard input is the keyboard, standard output the screen. */
 const ON_A_TERMINAL = `
 import fcntl, os, pty, select, struct, sys, termios
 child, screen = pty.fork()
@@ -39,14 +39,14 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Where a command is started. */
+/** The environment of a command. */
 export interface Surroundings {
   readonly cwd?: string | undefined;
-  /** Beside this process's own variables. */
+  /** Variables in addition to those of this process. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A command that runs as a process of its own, whose output can be waited for. */
+/** A command in a child process. Tests can wait for its output. */
 export class CliProcess implements AsyncDisposable {
   readonly child: ChildProcessWithoutNullStreams;
   readonly ended: Promise<Ended>;
@@ -64,7 +64,7 @@ export class CliProcess implements AsyncDisposable {
     });
     this.child.stdout.setEncoding("utf8").on("data", (text) => this.#add({ stdout: text }));
     this.child.stderr.setEncoding("utf8").on("data", (text) => this.#add({ stderr: text }));
-    // A command that has ended does not read its input.
+    // Ignore EPIPE: the command may have ended.
     this.child.stdin.on("error", () => undefined);
     this.ended = once(this.child, "close").then(([code]) => {
       this.#changed.resolve();
@@ -80,12 +80,12 @@ export class CliProcess implements AsyncDisposable {
     return this.#stderr;
   }
 
-  /** Writes into its input, which stays open. */
+  /** Writes to its input and keeps it open. */
   type(text: string | Uint8Array): void {
     this.child.stdin.write(text);
   }
 
-  /** Waits until its output matches. @returns the match, with its groups. */
+  /** Waits until the output matches. @returns the match with its groups. */
   async until(pattern: RegExp, stream: "stdout" | "stderr" = "stdout"): Promise<RegExpExecArray> {
     const signal = AbortSignal.timeout(WAIT_MS);
     for (;;) {
@@ -114,17 +114,17 @@ export class CliProcess implements AsyncDisposable {
   }
 }
 
-/** Starts `landline` with these arguments. Its servers leave no files in this folder. */
+/** Starts `landline` with these arguments. Servers write no files to this folder. */
 export function landline(...args: readonly string[]): CliProcess {
   return landlineIn({ env: { LANDLINE_DURABILITY: "memory" } }, ...args);
 }
 
-/** Starts `landline` somewhere else. */
+/** Starts `landline` in another folder or environment. */
 export function landlineIn(surroundings: Surroundings, ...args: readonly string[]): CliProcess {
   return new CliProcess(process.execPath, [BIN, ...args], surroundings);
 }
 
-/** Runs `landline` with this input to its end. */
+/** Runs `landline` with this input until it exits. */
 export function runLandline(args: readonly string[], input: string | Uint8Array = ""): Promise<Ended> {
   const command = landline(...args);
   command.child.stdin.end(input);
@@ -141,13 +141,13 @@ export function onTerminal(...program: readonly string[]): CliProcess {
   return python(ON_A_TERMINAL, ...program);
 }
 
-/** The same with a pipe for its input, which has ended: what it says still goes to the terminal. */
+/** The same, but its input is a pipe that has ended. Its output goes to the terminal. */
 export function pipedToTerminal(input: string, ...args: readonly string[]): CliProcess {
   const shell = ["sh", "-c", 'input=$1; shift; printf %s "$input" | "$@"', "sh", input];
   return onTerminal(...shell, ...landlineProgram(...args));
 }
 
-/** `landline` with these arguments as another program starts it. */
+/** The command line of `landline`, for other programs to start. */
 export function landlineProgram(...args: readonly string[]): readonly string[] {
   return [process.execPath, BIN, ...args];
 }
