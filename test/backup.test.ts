@@ -17,7 +17,7 @@ describe("the rooms in a folder", () => {
 
   const landline = (...args: readonly string[]): CliProcess => landlineIn({ cwd: folder }, ...args);
 
-  /** Runs a server on the folder while somebody does something in its rooms. */
+  /** Runs a server on the folder while `use` uses its rooms. */
   async function serving<T>(use: (client: ChatClient) => Promise<T>): Promise<T> {
     await using server = landline("serve", "--host", "127.0.0.1", "--port", "0");
     const [, port] = await server.until(/127\.0\.0\.1:(\d+)\/ +chat and web page/);

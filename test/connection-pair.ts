@@ -1,12 +1,12 @@
 /**
- * Two connected ends over loopback, for tests.
+ * Two connected ends over loopback.
  *
  * @module
  */
 import { type ConnectionOptions, connect, type ListenOptions, listen } from "@landline/sockets";
 import { type ConnectionPair, pairOf } from "@landline/sockets/testing";
 
-/** Both ends of one TCP connection, or with `path` of a Unix socket's; both are broken when the scope is left. */
+/** Both ends of a TCP connection, or of a Unix socket with `path`. Leaving the scope resets both. */
 export async function connectionPair(
   options: { readonly client?: ConnectionOptions; readonly server?: ListenOptions; readonly path?: string } = {},
 ): Promise<ConnectionPair> {

@@ -1,5 +1,5 @@
 /**
- * The sockets of `node:dgram` below ours, for tests of what only they can cause.
+ * Access to the `node:dgram` sockets inside UDP sockets, for tests of errors that only they can cause.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import dgram from "node:dgram";
 import type { TestContext } from "node:test";
 import { bind } from "@landline/sockets";
 
-/** Those that are made from now on until the test is over. */
+/** Returns the sockets created from now on until the test ends. */
 export function watchDatagramSockets(t: TestContext): readonly dgram.Socket[] {
   const sockets: dgram.Socket[] = [];
   const { createSocket } = dgram;
@@ -20,8 +20,8 @@ export function watchDatagramSockets(t: TestContext): readonly dgram.Socket[] {
 }
 
 /**
- * Resolves when a datagram has come that is sent now: those sent before on this machine have come too, and refusals of
- * them.
+ * Sends a datagram and resolves when it arrives. All datagrams sent before on this machine, and their ICMP refusals, have
+ * arrived then, too.
  */
 export async function arrivals(): Promise<void> {
   await using probe = await bind({ host: "127.0.0.1" });

@@ -1,4 +1,4 @@
-/** The disk is full while people talk: nothing that was acknowledged is lost, and all else goes on. */
+/** The disk fills up while clients chat. No acknowledged message is lost, and all other requests still work. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
@@ -26,13 +26,13 @@ import { RawClient } from "./raw-client.ts";
 failOnLeaks();
 
 const DISK_BYTES = 8_388_608;
-/** What a filler leaves to a server that runs. */
+/** Free bytes that a filler leaves to a running server. */
 const LEFT_BYTES = 1_048_576;
 const TEXT = "x".repeat(16_000);
-/** More messages than the disk holds. */
+/** More messages than fit on the disk. */
 const MESSAGES_MAX = 1_000;
 
-/** Asks, and gives the answer. */
+/** Sends a request and returns the answer. */
 function ask(client: RawClient, id: string, request: object): Promise<Message> {
   client.send({ id, room: "lobby", ...request });
   return client.nextWith("id", id);
@@ -42,14 +42,14 @@ function say(client: RawClient, id: string): Promise<Message> {
   return ask(client, id, { type: "chat", message: `${id} ${TEXT}` });
 }
 
-/** All that is stored, as ids by place. */
+/** The `seq` and id of every stored message. */
 async function stored(client: RawClient): Promise<readonly (readonly [seq: unknown, id: string])[]> {
   const all: (readonly [unknown, string])[] = [];
   for (let page = 1; ; page += 1) {
     const request = { type: "history", after: all.at(-1)?.[0] ?? 0, limit: 200 };
     const { entries, more } = await ask(client, `page ${page}`, request);
     for (const { seq, prev, message } of entries as Message[]) {
-      assert.equal(prev, all.at(-1)?.[0] ?? 0, "the chain is whole");
+      assert.equal(prev, all.at(-1)?.[0] ?? 0, "an entry is missing");
       all.push([seq, String(message).split(" ", 1)[0] as string]);
     }
     if (!more) return all;
@@ -69,7 +69,7 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
     rmSync(disk, { recursive: true });
   });
 
-  test("is told to who writes; history and presence go on, nothing acknowledged is lost, and it passes", async (t) => {
+  test("refuses messages with unavailable, keeps history and presence working, and loses no acknowledged message", async (t) => {
     if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
     const data = join(disk, "data");
     const acknowledged: (readonly [seq: unknown, id: string])[] = [];
@@ -90,7 +90,7 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
       }
       const refused = answer.id as string;
       assert.deepEqual([answer.type, answer.code], ["error", "unavailable"]);
-      // Each of many at once is answered.
+      // Each of many concurrent messages gets an answer.
       const ids = ["a", "b", "c", "d"];
       ada.send(ids.map((id) => JSON.stringify({ type: "chat", id, message: TEXT })).join(""));
       for (const id of ids) {
@@ -98,13 +98,13 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
         assert.deepEqual([type, code], ["error", "unavailable"]);
       }
 
-      // The others are served all the while, and hear what is stored, no more.
+      // Other clients are served meanwhile, and receive only stored messages.
       assert.deepEqual(await stored(bob), acknowledged);
       const cy = await server.member("Cy", "lobby", "kitchen");
       assert.deepEqual((await ask(cy, "who", { type: "who" })).members, ["Ada", "Bob", "Cy"]);
       await cy.close();
       await bob.nextWith("state", "left");
-      assert.ok(server.reported.length > 0, "the operator is told");
+      assert.ok(server.reported.length > 0, "no failure was reported");
       for (const error of server.reported.splice(0)) {
         assert.ok(error instanceof RoomLogError && error.code === "storage-full", String(error));
       }
@@ -121,7 +121,7 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
     assert.deepEqual(await stored(await server.member("Dan", "lobby")), acknowledged);
   });
 
-  test("is told by landline serve in one line, and that it has passed", async (t) => {
+  test("makes landline serve print one line, and another when there is room again", async (t) => {
     if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
     const data = join(disk, "data");
     await using serving = landlineIn({}, "serve", "--port", "0", "--rates", "off", "--data", data);
@@ -129,7 +129,7 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
     ada.send({ type: "hello", version: 2, username: "Ada" });
     assert.equal((await ask(ada, "join", { type: "join" })).type, "joined");
     const filler = join(disk, "filler");
-    // What happens again within a minute is not told again.
+    // A repeated failure within a minute is not printed again.
     for (const time of ["first", "second"]) {
       const { bavail, bsize } = statfsSync(disk);
       writeFileSync(filler, Buffer.alloc(bavail * bsize - LEFT_BYTES));
@@ -144,7 +144,7 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
     serving.child.kill("SIGTERM");
     const { code, stderr } = await serving.ended;
     assert.equal(code, 0);
-    // Tidying up may have found the disk full, too.
+    // The cleanup may have found the disk full, too.
     const lines = stderr.split("\n").filter((line) => !line.startsWith("landline: Cannot clean up the rooms: "));
     assert.deepEqual(lines, [
       "landline: Cannot store messages: there is no room left on the disk",
@@ -172,20 +172,20 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
         const { seq } = await ask(ada, `tea-${i}`, { type: "chat", message: `tea-${i} tea` });
         said.push([seq, `tea-${i}`]);
       }
-      // Indexes them.
+      // A search indexes the messages.
       await ask(ada, "search", { type: "search", query: "tea" });
       const [bob, before] = await enter(first, "Bob");
       first.child.kill(signal);
       await first.ended;
       await Promise.all([ada.reset(), bob.reset()]);
-      // An index that is left over has its room already.
+      // A leftover index would already have its space on the disk.
       rmSync(join(data, "landline.db-shm"), { force: true });
       const filler = join(disk, "filler");
       fill(filler);
 
       await using second = serve();
       const [cy, position] = await enter(second, "Cy");
-      assert.deepEqual(position, before, "the epoch is the same");
+      assert.deepEqual(position, before, "the position has changed");
       assert.deepEqual(await stored(cy), said);
       const found = await ask(cy, "search", { type: "search", query: "tea" });
       assert.equal((found.entries as Message[]).length, said.length);
@@ -197,7 +197,7 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
       );
 
       rmSync(filler);
-      // It looks for room by itself.
+      // The server checks for free space on its own.
       await second.until(/Messages are stored again/, "stderr");
       const ack = await say(cy, "refused");
       assert.deepEqual([ack.type, ack.seq], ["ack", said.length + 1]);
@@ -216,7 +216,7 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
     });
   }
 
-  test("is named by landline serve and backup where nothing can be read", async (t) => {
+  test("makes landline serve exit with one line that names the full disk", async (t) => {
     if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
     const data = join(disk, "data");
     mkdirSync(data);
@@ -226,7 +226,7 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
     assert.match(serving.stderr, /^landline: Cannot [^\n]*: there is no room left on the disk\n$/);
   });
 
-  test("is named by landline backup where the copy has no room, and holds up no copy elsewhere", async (t) => {
+  test("fails landline backup onto that disk with one line, but not a backup onto another", async (t) => {
     if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
     const data = join(disk, "data");
     {
@@ -250,7 +250,7 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
   });
 });
 
-/** Writes until there is no room at all. */
+/** Writes until the disk is full. */
 function fill(filler: string): void {
   const descriptor = openSync(filler, "w");
   try {

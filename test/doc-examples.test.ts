@@ -1,6 +1,6 @@
 /**
- * What the documents show must run: every example of the JSDoc comments, and every block of the packages' READMEs.
- * A block that begins with ` ```ts ignore ` is left out.
+ * Runs and type-checks every JSDoc example and every code block of the package READMEs, except blocks that start with
+ * ` ```ts ignore `.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 interface Example {
-  /** The file it stands in, and the symbol or the chapter. */
+  /** The file, and the symbol or heading. */
   readonly name: string;
   readonly code: string;
 }
@@ -21,7 +21,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const READMES = ["packages/sockets/README.md", "packages/client/README.md"];
 const RUN_TIMEOUT_MS = 60_000;
 
-/** Examples that are shown without what they need around them. */
+/** Examples that need something else to run. */
 const NOT_RUN: Readonly<Record<string, string>> = {
   "packages/client/src/client.ts: ChatClient": "needs a chat server on port 8083",
   "packages/client/src/tcp-link.ts: tcpLink": "needs a chat server on port 8083",
@@ -37,8 +37,8 @@ const examples = [
   ...READMES.flatMap((file) => examplesOfReadme(file)),
 ];
 
-describe("the examples of the documents", { concurrency: availableParallelism() }, () => {
-  // Inside the repository, so that Node finds the packages; a name of its own, as two runs may overlap.
+describe("examples in the documents", { concurrency: availableParallelism() }, () => {
+  // Inside the repository, so that Node finds the packages. The name is unique because two runs may overlap.
   const folder = mkdtempSync(join(root, "test/.doc-examples-"));
   after(() => rmSync(folder, { recursive: true }));
 
@@ -52,15 +52,15 @@ describe("the examples of the documents", { concurrency: availableParallelism() 
     });
   }
 
-  test("they have the types they need", { timeout: RUN_TIMEOUT_MS }, async () => {
+  test("the examples pass the type checker", { timeout: RUN_TIMEOUT_MS }, async () => {
     const files = examples.flatMap(({ name, code }, index) => {
       if (name in NOT_RUN) return [];
-      // Without an import or an export a file is no module, and its names would be everyone's.
+      // `export {}` makes each file a module. Otherwise the names would be global.
       writeFileSync(join(folder, `typed-${index}.ts`), `${code}\nexport {};\n`);
       return [`typed-${index}.ts`];
     });
     const project = join(folder, "tsconfig.json");
-    // A block that shows how something is opened need not use it.
+    // An example may leave a variable unused.
     const compilerOptions = { types: ["node"], noUnusedLocals: false };
     const config = { extends: "../../tsconfig.json", include: [], files, compilerOptions };
     writeFileSync(project, JSON.stringify(config));
@@ -73,7 +73,7 @@ describe("the examples of the documents", { concurrency: availableParallelism() 
   });
 });
 
-test("the examples that are not run are still there", () => {
+test("NOT_RUN names only existing examples", () => {
   const names = new Set(examples.map(({ name }) => name));
   assert.deepEqual(
     Object.keys(NOT_RUN).filter((name) => !names.has(name)),
@@ -93,7 +93,7 @@ for (const name of ["mod.ts", "http/mod.ts", "testing/mod.ts"]) {
   });
 }
 
-/** The blocks under `@example`, each named after what the comment is about. */
+/** The blocks under `@example`, each named after its symbol. */
 function examplesOfSource(file: string): Example[] {
   const text = read(file);
   return [...text.matchAll(/\/\*\*(.*?)\*\/\s*([^\n]*)/gs)].flatMap(([, comment = "", declaration = ""]) => {
@@ -123,14 +123,14 @@ function named(found: string, index: string): string {
   return examples[Number(index)]?.name ?? found;
 }
 
-/** The name that a declaration declares; of a member its own. */
+/** The name of a declaration or member. */
 function nameOf(declaration: string): string {
   const pattern =
     /^(?:(?:export|declare|async|abstract|static|readonly|get|const|function\*|function|class|interface|type) )*(\w+)/;
   return pattern.exec(declaration)?.[1] ?? "module";
 }
 
-/** The names that a `mod.ts` exports, with the file that declares each. */
+/** The names that a `mod.ts` exports, with their files. */
 function exportsOf(entry: string): { file: string; name: string }[] {
   const text = read(entry);
   const fileOf = (path: string): string => posix.join(posix.dirname(entry), path);

@@ -15,7 +15,7 @@ failOnLeaks();
 const TIMEOUT = { timeout: 300_000 };
 const HALF_A_REQUEST = "GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n";
 
-/** A server in a process of its own. */
+/** Starts a server in a child process. */
 function serve(env: Readonly<Record<string, string>> = {}): CliProcess {
   return landlineIn({ env: { LANDLINE_DURABILITY: "memory", ...env } }, "serve", "--port", "0");
 }
@@ -31,7 +31,7 @@ async function enter(port: number, username: string): Promise<RawClient> {
   return client;
 }
 
-describe("a server that is told to stop", TIMEOUT, () => {
+describe("a stopping server", TIMEOUT, () => {
   test("is not ready, accepts no new client, and still answers connected clients", async () => {
     await using server = await TestServer.start({ drainMs: 30_000 });
     const asking = await server.connect();
@@ -39,19 +39,19 @@ describe("a server that is told to stop", TIMEOUT, () => {
     assert.match(await asking.textUntil('"ok"}\n'), /^HTTP\/1\.1 200 /);
     asking.send(HALF_A_REQUEST);
     const ada = await server.member("Ada", "lobby");
-    // The half request has arrived when the chat's answer has, as both were read.
+    // Ada's answer proves that the server has also read the half request.
     const done = server.close();
     assert.equal((await ada.nextWith("type", "bye")).code, "shutdown");
     asking.send("\r\n");
     assert.match(await asking.textUntil("}\n"), /^HTTP\/1\.1 503 .*"shutting down"/s);
-    // Refused, or reset at once.
+    // The connection is refused or reset.
     await assert.rejects(async () => (await RawClient.open(server.port)).next());
     ada.finish();
     asking.finish();
     await done;
   });
 
-  test("tells HTTP on new connections that it is not ready, and lets no other client in", async () => {
+  test("answers new HTTP connections with 503 and accepts no other client", async () => {
     let isReady = true;
     const http = new HttpGateway({
       assets: new Map(),
@@ -59,9 +59,9 @@ describe("a server that is told to stop", TIMEOUT, () => {
       headersTimeoutMs: 10_000,
       health: () => ({ status: "ok" }),
       isReady: () => isReady,
-      upgrade: () => assert.fail("nobody may come in"),
+      upgrade: () => assert.fail("a client was accepted"),
     });
-    const chat = (): never => assert.fail("nobody may come in");
+    const chat = (): never => assert.fail("a client was accepted");
     const door = await Door.open(
       { ...DEFAULT_CONFIG, host: "127.0.0.1", port: 0, report: assert.ifError },
       {
@@ -92,7 +92,7 @@ describe("a server that is told to stop", TIMEOUT, () => {
     await door.close(1_000);
   });
 
-  test("acknowledges every message that it shows", async () => {
+  test("acknowledges every message that it delivers", async () => {
     await using server = await TestServer.start();
     const ada = await server.member("Ada", "lobby");
     const bob = await server.member("Bob", "lobby");
@@ -107,12 +107,12 @@ describe("a server that is told to stop", TIMEOUT, () => {
     await done;
   });
 
-  test("carries out what has arrived, also what it has not read yet", async () => {
+  test("handles requests that have arrived but are not read yet", async () => {
     await using server = await TestServer.start();
     const authors = await Promise.all(["Ada", "Bob", "Cy"].map((name) => server.member(name, name)));
     const ids = Array.from({ length: 100 }, (_, i) => `${i}`);
     for (const author of authors) {
-      // In one write, which the kernel takes at once; this process has no turn in which to read it before it is told to stop.
+      // The kernel takes this write at once. The server gets no turn to read it before close().
       author.send(ids.map((id) => `${JSON.stringify({ type: "chat", id, message: "x" })}\n`).join(""));
     }
     const done = server.close();
@@ -127,10 +127,10 @@ describe("a server that is told to stop", TIMEOUT, () => {
     await done;
   });
 
-  test("tells each client another time to come back, which ChatClient obeys", async () => {
+  test("tells each client a different time to reconnect, which ChatClient obeys", async () => {
     await using server = await TestServer.start();
     const crowd = await Promise.all(Array.from({ length: 1_000 }, () => server.connect()));
-    // Each is a client of the chat when it has its answer.
+    // After the answer, the server counts the connection as a chat client.
     for (const client of crowd) client.send({ type: "ping" });
     for (const client of crowd) await client.nextWith("type", "pong");
     await using ada = new ChatClient(tcpLink({ host: "127.0.0.1", port: server.port }), { username: "Ada" });
@@ -144,8 +144,8 @@ describe("a server that is told to stop", TIMEOUT, () => {
     const beforeMs = Date.now();
     const done = server.close();
     const [retryAtMs, toldAtMs] = await waiting.promise;
-    assert.equal(afterMs, 1_000, "the thousand before it come within the second before");
-    // A second after it was told, which was some time between these two; its own back-off would be at most half a second.
+    assert.equal(afterMs, 1_000, "a thousand clients must reconnect within one second");
+    // The goodbye came between these two times. The client's own backoff would be at most half a second.
     assert.ok(retryAtMs >= beforeMs + 1_000 && retryAtMs <= toldAtMs + 1_000, `${retryAtMs - toldAtMs} ms`);
     await done;
   });
@@ -167,7 +167,7 @@ describe("landline serve", TIMEOUT, () => {
   test("ends at once on a second signal", async () => {
     await using server = serve({ LANDLINE_DRAIN_MS: "1h", LANDLINE_HEADERS_TIMEOUT_MS: "1h" });
     const port = await portOf(server);
-    // A request that is never finished keeps it waiting.
+    // An unfinished request keeps the server waiting.
     const slow = await RawClient.open(port);
     slow.send(HALF_A_REQUEST);
     const ada = await enter(port, "Ada");
@@ -180,7 +180,7 @@ describe("landline serve", TIMEOUT, () => {
     await slow.close();
   });
 
-  test("cuts off after drainMs who does not go, and exits with 0", async () => {
+  test("disconnects remaining clients after drainMs and exits with 0", async () => {
     await using server = serve({ LANDLINE_DRAIN_MS: "100ms" });
     const port = await portOf(server);
     const slow = await RawClient.open(port);

@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const LINES_MAX = 40;
 
-/** What each program prints. */
+/** The output of each program. */
 const OUTPUT: Readonly<Record<string, string>> = {
   "examples/backpressure.ts": "32 MiB arrived\nnever more than 128 KiB stored by the writer: true\n",
   "examples/change-codec.ts": 'unknown command: hello\nOK\n"line\\nor line"\n',
@@ -39,21 +39,21 @@ const OUTPUT: Readonly<Record<string, string>> = {
   "examples/udp-echo.ts": "You said: hello\n",
 };
 
-test("examples/ has a known output for each program", () => {
+test("every program in examples/ has an expected output", () => {
   const files = globSync("examples/*.ts", { cwd: root }).map((file) => file.replaceAll("\\", "/"));
   assert.deepEqual(files.sort(), Object.keys(OUTPUT).sort());
 });
 
 describe("examples/", { concurrency: availableParallelism() }, () => {
   for (const [file, output] of Object.entries(OUTPUT)) {
-    test(`${file} prints what it should and ends`, async () => {
+    test(`${file} prints the expected output and exits`, async () => {
       const args = ["--conditions=@landline/source", file];
       const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: root, timeout: 120_000 });
       assert.equal(stdout, output);
       assert.equal(stderr, "");
     });
 
-    test(`${file} is short and says how it is run`, () => {
+    test(`${file} is short and says how to run it`, () => {
       const lines = readFileSync(join(root, file), "utf8").trimEnd().split(/\r?\n/);
       assert.ok(lines.length <= LINES_MAX, `${lines.length} lines`);
       assert.match(lines[0] ?? "", new RegExp(`^// \\S.* Run: npm run example ${file}$`));

@@ -1,5 +1,5 @@
 /**
- * Connections that bring more bytes than the server reads in a turn of the event loop, of a kind that no rate counts.
+ * Connections that send more bytes than the server reads in one turn of the event loop, without counting as requests.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -12,10 +12,10 @@ import { until } from "./until.ts";
 failOnLeaks();
 
 const FLOODS = 40;
-/** Each brings this much: as much as Node reads of one socket before it looks at the next one. */
+/** Bytes of each flood: as many as Node reads from one socket before the next one. */
 const FLOOD_BYTES = 2 * 1024 * 1024;
 
-/** One connection that floods, and says when the server has read all of it. */
+/** A flooding connection. `isRead`: whether the server has read all its bytes. */
 interface Flood {
   begin(): void;
   isRead(): boolean;
@@ -47,7 +47,7 @@ async function overWebSocket(server: TestServer): Promise<Flood> {
   socket.on("message", (data) => {
     isRead ||= String(data).includes('"id":"mark"');
   });
-  // Neither counted nor answered.
+  // Rate limits do not count typing, and the server does not answer it.
   const typing = JSON.stringify({ type: "typing", room: "lobby", padding: "x".repeat(32_000) });
   return {
     begin: () => {
@@ -62,13 +62,13 @@ async function overWebSocket(server: TestServer): Promise<Flood> {
   };
 }
 
-describe("a flood of bytes that no rate counts", { timeout: 300_000 }, () => {
+describe("a flood of bytes outside the rate limits", { timeout: 300_000 }, () => {
   for (const [name, open] of [
     ["white space over TCP", (server) => overTcp(server, " ")],
     ["arrays that never end over TCP", (server) => overTcp(server, "[")],
     ["typing over WebSocket", overWebSocket],
   ] as readonly (readonly [string, (server: TestServer) => Promise<Flood>])[]) {
-    test(`leaves the others their turns: ${name}`, async () => {
+    test(`does not starve other clients: ${name}`, async () => {
       await using server = await TestServer.start();
       const member = await server.member("Ada", "lobby");
       const floods = await Promise.all(Array.from({ length: FLOODS }, () => open(server)));

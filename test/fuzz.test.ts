@@ -4,17 +4,17 @@ import { lines } from "@landline/sockets";
 import { fuzz } from "./fuzz/fuzz.ts";
 import { targets } from "./fuzz/targets.ts";
 
-/** `npm run fuzz` tries a million. */
+/** `npm run fuzz` uses a million. */
 const INPUTS = 5_000;
 
 for (const target of targets) {
-  test(`${target.name} makes the same of ${INPUTS} generated inputs however they are cut`, () => {
+  test(`${target.name} decodes ${INPUTS} generated inputs alike for any split`, () => {
     fuzz(target, INPUTS, 1);
   });
 }
 
-test("fuzz() says which input failed and how to repeat it", () => {
-  // A decoder that forgets what it was given when a line is cut.
+test("fuzz() reports the failed input and the command that repeats it", () => {
+  // This decoder loses the first part of a split line.
   const forgetful = {
     name: "forgetful",
     makeCase: () => ({
@@ -37,7 +37,7 @@ test("fuzz() says which input failed and how to repeat it", () => {
   });
 });
 
-test("fuzz() notices a decoder that stores more than it may", () => {
+test("fuzz() detects a decoder that stores more than its limit", () => {
   const greedy = {
     name: "greedy",
     makeCase: () => ({

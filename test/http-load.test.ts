@@ -1,5 +1,5 @@
 /**
- * HTTP clients that ask more than they should, or do not read what they asked for.
+ * HTTP clients that send too many requests, or do not read the responses.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -14,7 +14,7 @@ const LIMIT = { timeout: 300_000 };
 const REQUESTS_PER_CONNECTION_MAX = 1_000;
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
 
-/** Counts answers as they come, without keeping them. */
+/** Counts responses without storing them. */
 function countAnswers(client: RawClient): { count: number } {
   const seen = { count: 0 };
   client.socket.on("data", (chunk: Buffer) => {
@@ -28,7 +28,7 @@ async function statusOf(client: RawClient): Promise<string> {
 }
 
 describe("pipelined requests", LIMIT, () => {
-  test("are answered in order, wherever they are cut", async () => {
+  test("are answered in order for any split", async () => {
     await using server = await TestServer.start();
     const paths = ["/healthz", "/nothing", "/readyz", "/healthz?a", "/nothing"];
     const text = paths.map(get).join("\r\n");
@@ -44,7 +44,7 @@ describe("pipelined requests", LIMIT, () => {
     }
   });
 
-  test("give the chat its turns", async () => {
+  test("do not starve chat clients", async () => {
     await using server = await TestServer.start();
     const member = await server.member("Ada", "lobby");
     const requests = REQUESTS_PER_CONNECTION_MAX - 1;
@@ -65,7 +65,7 @@ describe("pipelined requests", LIMIT, () => {
     await until(() => answers() === 10 * requests, "every request is answered");
   });
 
-  test("are bounded on one connection", async () => {
+  test("are limited on one connection", async () => {
     await using server = await TestServer.start();
     const client = await server.connect();
     client.send(get("/healthz").repeat(REQUESTS_PER_CONNECTION_MAX + 50));
@@ -82,7 +82,7 @@ describe("request rates", LIMIT, () => {
     limits: { requestRate: 0.001, requestBurst: 3, requestRatePerAddress: 0.001, requestBurstPerAddress: 5 },
   } as const;
 
-  test("hold for a connection and for an address: 429 says when to go on, and ends the connection", async () => {
+  test("limit a connection and an address: 429 has retry-after and closes the connection", async () => {
     await using server = await TestServer.start(rates);
     const first = await server.connect();
     first.send(get("/nothing").repeat(5));
@@ -98,7 +98,7 @@ describe("request rates", LIMIT, () => {
     second.send(get("/nothing").repeat(3));
     const statuses = [...(await second.restText()).matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
     assert.deepEqual(statuses, ["404", "404", "429"]);
-    // Handshakes are requests; what an orchestrator asks is counted apart.
+    // WebSocket handshakes count as requests. Probes have a separate limit.
     const upgrade = await server.connect();
     upgrade.send(`${get("/ws").slice(0, -2)}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
     assert.equal(await statusOf(upgrade), "429");
@@ -108,7 +108,7 @@ describe("request rates", LIMIT, () => {
     assert.match(await probe.textUntil('"ok"}\n'), /^HTTP\/1\.1 200 /);
   });
 
-  test("hold for probes of their own", async () => {
+  test("limit probes separately", async () => {
     await using server = await TestServer.start({ rates: "on" });
     const client = await server.connect();
     client.send(get("/healthz").repeat(900));
@@ -121,8 +121,8 @@ describe("request rates", LIMIT, () => {
   });
 });
 
-describe("a connection that asks nothing more", LIMIT, () => {
-  test("ends, also when it goes on with empty lines", async (t) => {
+describe("an idle HTTP connection", LIMIT, () => {
+  test("is closed, also if it sends empty lines", async (t) => {
     t.mock.timers.enable({ apis: ["setTimeout"] });
     await using server = await TestServer.start();
     for (const line of ["", "\r\n"]) {
@@ -130,7 +130,7 @@ describe("a connection that asks nothing more", LIMIT, () => {
       client.send(get("/healthz"));
       await client.textUntil('"ok"}\n');
       for (let seconds = 0; !client.hasEnded; seconds += 1) {
-        assert.ok(seconds < 20, `it stays, sending ${JSON.stringify(line)}`);
+        assert.ok(seconds < 20, `still open, sending ${JSON.stringify(line)}`);
         client.send(line);
         for (let turns = 0; turns < 20; turns += 1) await turn();
         t.mock.timers.tick(1_000);

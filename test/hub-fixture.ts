@@ -1,5 +1,5 @@
 /**
- * A hub with the memory adapters, a clock that tests turn, and clients whose links are fakes.
+ * A hub with the memory adapters, a manual clock, and clients with fake links.
  *
  * @module
  */
@@ -29,10 +29,10 @@ import {
 } from "../packages/server/src/hub/mod.ts";
 import { idle } from "./until.ts";
 
-/** A message as a client reads it. */
+/** A message as received by a client. */
 export type Message = Readonly<Record<string, unknown>> & { readonly type: string };
 
-/** A link that keeps what is sent. A stalled one keeps it as not yet sent. */
+/** A link that records sent bytes. A stalled link also counts them as buffered. */
 export class FakeLink implements Link {
   readonly address: string;
   bufferedBytes = 0;
@@ -67,7 +67,7 @@ export class FakeLink implements Link {
   }
 }
 
-/** One client of the hub, as a gateway and its peer see it. */
+/** A client of the hub, which acts as the gateway and as its peer. */
 export class FakeClient {
   readonly link: FakeLink;
   readonly client: Client;
@@ -78,13 +78,13 @@ export class FakeClient {
     this.client = hub.connect(link, formats);
   }
 
-  /** Sends requests, all at once. */
+  /** Sends all requests at once. */
   ask(...requests: readonly (Command | Refusal)[]): this {
     for (const request of requests) this.client.receive(request);
     return this;
   }
 
-  /** What came since the last call. */
+  /** Returns the messages since the last call. */
   take(): readonly Message[] {
     const bytes = Buffer.concat(this.link.sent.slice(this.#read));
     this.#read = this.link.sent.length;
@@ -93,14 +93,14 @@ export class FakeClient {
     return lines.map((line) => JSON.parse(line));
   }
 
-  /** Asks, waits, and gives what came. */
+  /** Sends requests, waits until the event loop is idle, and returns the new messages. */
   async hear(...requests: readonly (Command | Refusal)[]): Promise<readonly Message[]> {
     this.ask(...requests);
     await idle();
     return this.take();
   }
 
-  /** The connection is gone. */
+  /** Ends the connection. */
   async vanish(): Promise<void> {
     this.client.gone();
     await idle();
@@ -109,7 +109,7 @@ export class FakeClient {
 
 export interface HubFixtureOptions {
   readonly limits?: Partial<ChatLimits>;
-  /** Holds clients to the rates of the limits. @default not */
+  /** Enforces the rate limits. @default false */
   readonly hasRates?: boolean;
   readonly log?: RoomLog;
   readonly presence?: Presence;
@@ -148,12 +148,12 @@ export class HubFixture {
     });
   }
 
-  /** A client of the seed's. */
+  /** A version 1 client. */
   connect(link: FakeLink = new FakeLink()): FakeClient {
     return new FakeClient(this.hub, this.formats, link);
   }
 
-  /** A client of version 2 that is in these rooms and has read all it was told. */
+  /** A version 2 client that has joined the rooms and read all messages so far. */
   async member(username: string, ...rooms: readonly string[]): Promise<FakeClient> {
     const client = this.connect();
     client.ask({ type: "hello", version: 2, username });
@@ -164,12 +164,12 @@ export class HubFixture {
     return client;
   }
 
-  /** Takes a name for an owner, as another server would. */
+  /** Claims a name, like another server. */
   claim(name: string, owner: string): Promise<Claim> {
     return this.registry.claim({ key: nameKey(name), skeleton: skeletonOf(name) }, owner);
   }
 
-  /** A client of the seed's in a room, that has read all it was told. */
+  /** A version 1 client in a room that has read all messages so far. */
   async seedMember(username: string, room: string): Promise<FakeClient> {
     const client = this.connect();
     const told = await client.hear({ type: "join", room, username });
@@ -182,7 +182,7 @@ function jsonFormats(): WireFormats {
   return { 1: new WireFormat(version1, lineFraming), 2: new WireFormat(version2, lineFraming) };
 }
 
-/** Only these fields of each message. */
+/** Returns these fields of each message. */
 export function pick(messages: readonly Message[], ...fields: readonly string[]): readonly (readonly unknown[])[] {
   return messages.map((message) => fields.map((field) => message[field]));
 }

@@ -1,6 +1,6 @@
 /**
- * The server is killed at moments of chance while people talk: what was acknowledged is there once, in order, and those
- * who come back see each message once. `LANDLINE_LONG=1` makes 20 rounds of it.
+ * Kills the server at random moments while clients chat. Every acknowledged message is stored once and in order, and
+ * returning clients receive each message once. `LANDLINE_LONG=1` runs 20 rounds.
  */
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
@@ -18,12 +18,12 @@ const ROUNDS = process.env.LANDLINE_LONG === "1" ? 20 : 3;
 const ROOMS = ["lobby", "kitchen"];
 const SENDERS = 5;
 const READERS = 3;
-/** Chats of one sender that wait for their acknowledgement. */
+/** Unacknowledged messages of one sender. */
 const IN_FLIGHT = 4;
-/** As many acknowledgements are waited for at most before the next kill. */
+/** Most acknowledgements to wait for before the next kill. */
 const ACKS_MAX = 400;
 
-/** A place in a room's log that was acknowledged. */
+/** An acknowledged message. */
 interface Acknowledged {
   readonly room: string;
   readonly text: string;
@@ -34,10 +34,10 @@ const impatient: ChatClientOptions = { backoffMinMs: 10, backoffMaxMs: 100, ackT
 
 describe("kill -9 of the server", () => {
   for (const durability of ["disk", "process"]) {
-    test(`loses nothing that was acknowledged, with durability ${durability}`, { timeout: 600_000 }, async () => {
+    test(`loses no acknowledged message with durability ${durability}`, { timeout: 600_000 }, async () => {
       const folder = await mkdtemp(join(tmpdir(), "landline-kill-"));
       let port = 0;
-      // Each server takes a port of its own: another program could take one that is given back. Clients try the newest.
+      // Each server takes a new port: another program could take a released one. Clients use the newest.
       const start = async (): Promise<CliProcess> => {
         const started = landlineIn(
           { cwd: folder, env: { LANDLINE_HISTORY_MAX: "100000", LANDLINE_OUTBOX_BYTES_MAX: "64MiB" } },
@@ -65,7 +65,7 @@ describe("kill -9 of the server", () => {
         for (let round = 0; round < ROUNDS; round += 1) {
           await progress.until(acknowledged.length + randomInt(20, ACKS_MAX), () => acknowledged.length);
           server.child.kill("SIGKILL");
-          assert.doesNotMatch((await server.ended).stderr, /lost data/, "a kill is no damage");
+          assert.doesNotMatch((await server.ended).stderr, /lost data/, "a kill was reported as data loss");
           server = await start();
         }
         await progress.until(acknowledged.length + 20, () => acknowledged.length);
@@ -75,7 +75,7 @@ describe("kill -9 of the server", () => {
         const logs = new Map<string, readonly ChatMessage[]>();
         for (const room of ROOMS) logs.set(room, await wholeLog(link, room));
         for (const [room, entries] of logs) {
-          // In order, and the chain whole.
+          // All entries are there, in order.
           let prev = 0;
           for (const entry of entries) {
             assert.equal(entry.prev, prev, `${room}: after ${prev} comes ${entry.seq}, which follows ${entry.prev}`);
@@ -108,7 +108,7 @@ describe("kill -9 of the server", () => {
   }
 });
 
-test("a client whose messages went with a damaged write-ahead log is told so, and so is the operator", async () => {
+test("a damaged write-ahead log is reported to the operator, and to clients that lost messages", async () => {
   const folder = await mkdtemp(join(tmpdir(), "landline-kill-"));
   let port = 0;
   const start = async (): Promise<CliProcess> => {
@@ -130,7 +130,7 @@ test("a client whose messages went with a damaged write-ahead log is told so, an
 
     const wal = join(folder, "data", "landline.db-wal");
     const bytes = readFileSync(wal);
-    // In the first page of the log, so that everything is gone.
+    // Damage the first page of the log, so that everything is lost.
     bytes.writeUInt8(bytes.readUInt8(1_000) ^ 1, 1_000);
     writeFileSync(wal, bytes);
     server = await start();
@@ -152,7 +152,7 @@ test("a client whose messages went with a damaged write-ahead log is told so, an
   }
 });
 
-/** Wakes who waits for a count. */
+/** Lets tests wait for a count. */
 class Progress {
   #changed = Promise.withResolvers<void>();
 
@@ -166,10 +166,10 @@ class Progress {
   }
 }
 
-/** Somebody in every room, who notes what comes. */
+/** A client in every room that records all messages. */
 class Reader {
   readonly client: ChatClient;
-  /** What must not come. */
+  /** Unexpected events. */
   readonly faults: ChatClientEvent[] = [];
   readonly #seen = new Map<string, ChatMessage[]>(ROOMS.map((room) => [room, []]));
   readonly #progress = new Progress();
@@ -192,7 +192,7 @@ class Reader {
     return reader;
   }
 
-  /** What others said in a room, when it has come to this place. */
+  /** Waits for this `seq` of a room. Returns the messages of others. */
   async seenUpTo(room: string, seq: number): Promise<readonly (string | undefined)[]> {
     const seen = this.#seen.get(room) ?? [];
     await this.#progress.until(seq, () => seen.at(-1)?.seq ?? 0);
@@ -200,7 +200,7 @@ class Reader {
     assert.deepEqual(
       seqs,
       seqs.toSorted((a, b) => a - b),
-      "in the room's order",
+      "out of order",
     );
     return seen.filter(({ username }) => username !== this.client.username).map(({ message }) => message);
   }
@@ -211,7 +211,7 @@ class Reader {
   }
 }
 
-/** Says numbered things in turn in every room, a few at a time, until told to stop; then waits for what is under way. */
+/** Sends numbered messages to the rooms in turn, a few at a time, until the signal aborts. Waits for pending ones. */
 async function talk(client: ChatClient, signal: AbortSignal, acked: (ack: Acknowledged) => void): Promise<void> {
   let next = 0;
   const sayOneByOne = async (): Promise<void> => {

@@ -1,5 +1,5 @@
 /**
- * Ports that answer when a test lets them, in any order that a slow disk or network could give.
+ * A log and a presence whose answers tests release, in any order that a slow disk or network could cause.
  *
  * @module
  */
@@ -15,29 +15,29 @@ import type {
   SearchOptions,
 } from "../packages/server/src/hub/mod.ts";
 
-/** Where answers wait. */
+/** Holds answers until a test releases them. */
 export class Gate {
   #isOpen = false;
   readonly #waiting: (() => void)[] = [];
 
-  /** Resolves when a test lets it. */
+  /** Resolves when a test releases it. */
   pass(): Promise<void> {
     return this.#isOpen ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Lets one of those that wait go on. */
+  /** Releases one waiting answer. */
   release(index: number): void {
     this.#waiting.splice(index % Math.max(1, this.#waiting.length), 1)[0]?.();
   }
 
-  /** From now on nothing waits. */
+  /** Releases all answers, also future ones. */
   open(): void {
     this.#isOpen = true;
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
 
-/** A log that does at once what it is asked, and answers late. */
+/** A log that acts at once and answers late. */
 export class LateLog implements RoomLog {
   readonly #log: RoomLog;
   readonly #gate: Gate;
@@ -85,7 +85,7 @@ export class LateLog implements RoomLog {
   }
 }
 
-/** Presence as of another process: changes happen late, those of one room in order, and answers come late. */
+/** A presence that acts and answers late, like one in another process. Changes of one room keep their order. */
 export class LatePresence implements Presence {
   readonly #presence: Presence;
   readonly #gate: Gate;

@@ -1,5 +1,5 @@
 /**
- * The check that tests leave nothing open: no socket, no server, no timer, no look-up, no thread, and no leak warning of Node's.
+ * Checks that tests leave no socket, server, timer, DNS lookup or thread open, and cause no leak warning of Node.js.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import { until } from "./until.ts";
 const WARNINGS = new Set(["MaxListenersExceededWarning", "TimeoutOverflowWarning", "TimeoutNegativeWarning"]);
 
 /**
- * Fails when something is open that was not open before: after each test of this file, or at its end. A file whose tests share a
- * server says `"file"`: the server may open more while it runs, a thread for its first search for example.
+ * Fails if something new is open after each test of this file, or with `"file"` at its end. Use `"file"` if tests share a
+ * server: it may open more while it runs, for example a thread for its first search.
  */
 export function failOnLeaks(scope: "test" | "file" = "test"): void {
   let open: readonly string[] = [];
@@ -24,12 +24,12 @@ export function failOnLeaks(scope: "test" | "file" = "test"): void {
     open = openResources();
   });
   end(async () => {
-    // Closing takes the kernel and threads a while.
+    // The kernel and threads take a while to close.
     await until(
       () => leftOver(open).length === 0,
       () => `the ${scope} left something open: ${leftOver(open).join(", ")}`,
     );
-    assert.deepEqual(warnings.splice(0), [], "Node warned of a leak");
+    assert.deepEqual(warnings.splice(0), [], "Node.js warned of a leak");
   });
 }
 
@@ -42,7 +42,7 @@ function leftOver(before: readonly string[]): string[] {
   });
 }
 
-/** What keeps the process alive, without what the waiting above and the test's own output need. */
+/** The resources that keep the process alive, except those of the wait above and of the test's output. */
 function openResources(): readonly string[] {
   const own = new Set([
     "Immediate",

@@ -1,4 +1,4 @@
-/** The thread that writes the log dies while people talk: who waits is told, the server says so, and a new one goes on. */
+/** The log's writer thread dies while clients chat. Pending requests fail, the server reports it, a new server works. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,7 +15,7 @@ import { RawClient } from "./raw-client.ts";
 
 failOnLeaks();
 
-/** Makes a server end its log's writer at a signal. */
+/** A module that terminates the log's writer on a signal. */
 const DYING_WRITER = `data:text/javascript,${encodeURIComponent(`
 process.on("worker", (worker) => {
   if (worker.threadName === "writer") process.once("SIGUSR2", () => worker.terminate());
@@ -34,7 +34,7 @@ async function enter(port: number, username: string): Promise<RawClient> {
   return client;
 }
 
-/** Asks, and gives the answer's type and code. */
+/** Sends a request. Returns the type and code of the answer. */
 async function ask(client: RawClient, request: object): Promise<readonly unknown[]> {
   client.send({ room: "lobby", id: "asked", ...request });
   const { type, code } = await client.nextWith("id", "asked");
@@ -46,7 +46,7 @@ function say(client: RawClient, id: string): Promise<readonly unknown[]> {
   return client.nextWith("id", id).then(({ type, code }) => [type, code]);
 }
 
-/** The status with which the server answers to the path. */
+/** The status line of the response to a path. */
 async function statusOf(port: number, path: string): Promise<string> {
   const client = await RawClient.open(port);
   client.send(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
@@ -55,7 +55,7 @@ async function statusOf(port: number, path: string): Promise<string> {
   return status;
 }
 
-/** What is in the room, by ids, when another server runs on the folder. */
+/** The room's messages according to a new server on the folder. */
 async function stored(): Promise<readonly unknown[]> {
   await using server = await startServer({ host: "127.0.0.1", port: 0, data: folder });
   const client = await enter(portOf(server.address), "Zoe");
@@ -88,14 +88,14 @@ describe("a server whose log's writer dies", { timeout: 300_000 }, () => {
 
   for (const [how, die] of [
     ["ends", (writer?: Worker) => void writer?.terminate()],
-    // What is no call makes its listener throw.
+    // An invalid call makes the thread's listener throw.
     ["throws", (writer?: Worker) => writer?.postMessage(null)],
   ] as const) {
-    test(`refuses what was on its way and what comes with \`internal\`, and says so: it ${how}`, async () => {
+    test(`refuses pending and later requests with \`internal\`, and reports it, when the writer ${how}`, async () => {
       const ada = await enter(port, "Ada");
       const bob = await enter(port, "Bob");
       assert.deepEqual(await say(ada, "before"), ["ack", undefined]);
-      // The commit waits for another one until the thread is told to end.
+      // Another transaction blocks the commit until the thread ends.
       const other = new DatabaseSync(join(folder, "landline.db"), { timeout: 10_000 });
       other.exec("BEGIN IMMEDIATE");
       const waiting = say(ada, "waiting");
@@ -106,7 +106,7 @@ describe("a server whose log's writer dies", { timeout: 300_000 }, () => {
       assert.ok(failure instanceof RoomLogError && failure.code === "failed", String(failure));
       assert.equal(failure.cause instanceof TypeError, how === "throws");
       const [answer] = await waiting;
-      // A thread that throws has done what it was asked before.
+      // A thread that throws has completed the earlier calls.
       if (how === "ends") assert.equal(answer, "error");
       assert.deepEqual(await say(ada, "after"), ["error", "internal"]);
       assert.deepEqual(await ask(ada, { type: "history" }), ["error", "internal"]);
@@ -132,7 +132,7 @@ describe("a server whose log's writer dies", { timeout: 300_000 }, () => {
     assert.equal(await statusOf(port, "/readyz"), "HTTP/1.1 503 Service Unavailable");
   });
 
-  test("goes on when it is a reader that died", async () => {
+  test("keeps working when a reader dies", async () => {
     const ada = await enter(port, "Ada");
     await say(ada, "before");
     await ask(ada, { type: "history" });
@@ -147,7 +147,7 @@ describe("a server whose log's writer dies", { timeout: 300_000 }, () => {
   });
 });
 
-test("a server whose database is held by another program gives it up when it closes, and says so", async () => {
+test("close() gives up on a database that another program has locked, and reports a timeout", async () => {
   const errors: unknown[] = [];
   const onError = (error: unknown) => void errors.push(error);
   const server = await startServer({ host: "127.0.0.1", port: 0, data: folder, drainMs: 0, onError });

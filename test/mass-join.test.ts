@@ -1,6 +1,6 @@
 /**
- * Hundreds of clients that come at once, as after a restart or a lost network: each must know at the end who is there, from
- * its list of members and what it was told after that.
+ * Hundreds of clients join at once, as after a restart or a network failure. Each must know all members in the end, from
+ * its member list and the presence events after it.
  *
  * @module
  */
@@ -30,7 +30,7 @@ class Visitor {
   /** The members according to the received events. */
   members: Set<string> | undefined;
   count = 0;
-  /** What was wrong with what it was told. */
+  /** The first wrong message, as an error. */
   failure: unknown;
 
   constructor(port: number, name: string) {
@@ -49,7 +49,7 @@ class Visitor {
     });
   }
 
-  /** The connection breaks. */
+  /** Resets the connection. */
   async break(): Promise<void> {
     await this.#client?.reset();
     await this.#reading;
@@ -71,7 +71,7 @@ class Visitor {
       const { username, state } = message as Message & { readonly username: string };
       const isNews = state === "joined" ? !this.members.has(username) : this.members.delete(username);
       if (state === "joined") this.members.add(username);
-      assert.ok(isNews, `${this.name} is told that ${username} ${state}, which it knows`);
+      assert.ok(isNews, `${this.name} is told again that ${username} ${state}`);
       this.count += state === "joined" ? 1 : -1;
       assert.ok(this.count <= NAMES.length, `${this.name} counts ${this.count} of ${NAMES.length}`);
     }
@@ -90,9 +90,9 @@ async function* messages(client: RawClient): AsyncGenerator<Message> {
   }
 }
 
-describe("300 clients that come at once", { timeout: 300_000 }, () => {
+describe("300 clients that join at once", { timeout: 300_000 }, () => {
   for (const kept of ["on disk", "in memory"]) {
-    test(`each know who is there, with rooms ${kept}`, async () => {
+    test(`each know all members, with rooms ${kept}`, async () => {
       const folder = await mkdtemp(join(tmpdir(), "landline-mass-"));
       const data = kept === "on disk" ? { data: folder } : {};
       await using server = await TestServer.start({ ...data, limits: { membersMax: 1_000 } });
@@ -109,7 +109,7 @@ describe("300 clients that come at once", { timeout: 300_000 }, () => {
           const missing = () => visitors.filter((visitor) => !visitor.knowsEverybody()).length;
           await until(
             () => failures().length > 0 || missing() === 0,
-            () => `${missing()} do not know everybody in round ${round}`,
+            () => `${missing()} clients do not know all members in round ${round}`,
             60_000,
           );
           assert.deepEqual(failures(), []);

@@ -1,12 +1,12 @@
 /**
- * Damage to streams that were right.
+ * Damages valid streams.
  *
  * @module
  */
 import { mutate } from "../../packages/sockets/src/testing/mutate.ts";
 import type { SeededRandom } from "../../packages/sockets/src/testing/seeded-random.ts";
 
-/** A third as it is, half damaged, the rest random bytes. */
+/** Returns the stream unchanged (a third of the calls), damaged (half of them), or random bytes. */
 export function roughly(random: SeededRandom, bytes: Buffer, tokens: readonly Uint8Array[] = []): Buffer {
   const dice = random.below(6);
   if (dice < 2) return bytes;

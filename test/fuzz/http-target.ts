@@ -1,5 +1,5 @@
 /**
- * HTTP answers for the fuzzer, and what of a decoder's events must not depend on how the bytes were cut.
+ * HTTP responses for the fuzzer, and the decoder events that must not depend on the split.
  *
  * @module
  */
@@ -20,7 +20,7 @@ const STATUS_LINES = [
   "HTTP/1.1 304 ",
   "HTTP/1.1 404 Not\tFound",
 ];
-/** Longer than what may be held back. */
+/** Longer than the decoder may hold. */
 const LONG = "x".repeat(5_000);
 const FIELDS = ["A: b", "x-long:   some value  ", "Set-Cookie: a=1", "Empty:", "Connection: close"];
 const TOKENS = texts(
@@ -83,7 +83,7 @@ function chunked(random: SeededRandom, body: string): string {
   return `${text}0\r\n${random.oneIn(4) ? "X-Sum: 1\r\n" : ""}\r\n`;
 }
 
-/** Events as texts. */
+/** Turns events into text. */
 function comparableDecoder(decoder: ResponseDecoder): Decoder<string> {
   return {
     decode: (chunk, framesMax) => decoder.decode(chunk, framesMax).map(textOf),
@@ -99,7 +99,7 @@ function textOf(event: ResponseEvent): string {
   return `${event.type} ${JSON.stringify([version, status, reason, [...headers]])}`;
 }
 
-/** The body comes in as many pieces as it was cut into. */
+/** Joins the pieces of the body: their number depends on the split. */
 function joinData(outcomes: readonly DecodeOutcome[]): readonly unknown[] {
   const joined: unknown[] = [];
   let data = "";

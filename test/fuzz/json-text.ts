@@ -1,5 +1,5 @@
 /**
- * JSON texts for the fuzzer: values one after another, with what may stand between them.
+ * JSON texts for the fuzzer: sequences of values with separators.
  *
  * @module
  */
@@ -22,7 +22,7 @@ const ATOMS = [
 ];
 const BETWEEN = ["", "", " ", "\n", "\r\n", "\t"];
 
-/** What damages JSON most when it stands in the wrong place. */
+/** Characters that break JSON in the wrong place. */
 export const jsonTokens: readonly Buffer[] = [
   ...['"', "\\", "{", "}", "[", "]", ":", ",", "\n", "{", "-", ".", "e", "tru", "x", "\x01", "\\u12"].map((text) =>
     Buffer.from(text),

@@ -1,5 +1,5 @@
 /**
- * What is fuzzed: every codec of the toolkit in many settings, with streams that are mostly right.
+ * The fuzz targets: every codec of the toolkit in many settings, with mostly valid streams.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export const targets: readonly FuzzTarget[] = [
       const skip = random.oneIn(2) ? offset + lengthBytes : random.below(8);
       const endian = random.pick(["big", "little"] as const);
       const setting = { lengthBytes, offset, adjustment, skip, endian, ...sized(random) };
-      // A layout that no frame can have is refused.
+      // The codec rejects an impossible layout.
       setting.bytesMax = Math.max(setting.bytesMax, adjustment, skip - offset - lengthBytes);
       const header = (length: number): Buffer => {
         const value = Math.max(0, length - adjustment);
@@ -153,7 +153,7 @@ function sizedStream(random: SeededRandom, bytesMax: number, parts: (body: Buffe
   return Buffer.concat(frames);
 }
 
-/** LEB128, now and then a byte longer than it need be. */
+/** LEB128, sometimes one byte longer than necessary. */
 function varint(random: SeededRandom, value: number): Buffer {
   const bytes: number[] = [];
   let rest = value;
@@ -162,7 +162,7 @@ function varint(random: SeededRandom, value: number): Buffer {
   return Buffer.from(bytes);
 }
 
-/** A few pieces in sequence; sometimes enough to fill a decoder's internal block. */
+/** A few pieces in sequence, sometimes enough to fill a decoder's internal block. */
 function ofPieces(random: SeededRandom, pieces: readonly string[]): Buffer {
   const count = random.oneIn(200) ? 3_000 : random.below(24);
   return Buffer.from(Array.from({ length: count }, () => random.pick(pieces)).join(""));
