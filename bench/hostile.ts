@@ -16,7 +16,7 @@ import { noteLongestTurn, readLongestTurn } from "./longest-turn.ts";
 import { options, printTable, type Sample, takeTurns } from "./measure.ts";
 import { portOf, type Role, RoleProcess, takeRole } from "./processes.ts";
 
-const NOBODY = "no hostile client";
+const BASELINE = "no hostile client";
 const CLIENTS = 10;
 /** The pause between a response and the next request, so that no rate limit refuses it. */
 const PING_PAUSE_MS = 60;
@@ -77,7 +77,7 @@ async function measure(data: string, name: string): Promise<Sample> {
 async function measureOthers(data: string, name: string): Promise<Sample> {
   await using server = await RoleProcess.start(["server", data, String(values.rates)]);
   const port = String(server.said.port);
-  await using _hostile = name === NOBODY ? undefined : await RoleProcess.start(["hostile", name, port], { core: 1 });
+  await using _hostile = name === BASELINE ? undefined : await RoleProcess.start(["hostile", name, port], { core: 1 });
   const before = await server.usage();
   const beganMs = performance.now();
   await using others = await RoleProcess.start(["others", port, String(options.seconds)], { core: 1 });
@@ -95,8 +95,8 @@ if (!(await takeRole(roles))) {
   try {
     await fillRoom(data, ROOMS.searched, SEARCHED_MESSAGES);
     await fillRoom(data, ROOMS.long, LONG_MESSAGES, LONG_WORDS);
-    const names = [NOBODY, ...Object.keys(hostileClients).filter((name) => name.includes(options.only))];
-    printTable("Beside a hostile client", await takeTurns(names, (name) => measure(data, name)), NOBODY);
+    const names = [BASELINE, ...Object.keys(hostileClients).filter((name) => name.includes(options.only))];
+    printTable("Beside a hostile client", await takeTurns(names, (name) => measure(data, name)), BASELINE);
   } finally {
     rmSync(data, { recursive: true });
   }

@@ -19,7 +19,7 @@ const SENDERS = 50;
 const ROOMS = 10;
 const SEARCHED = "room0";
 const WARM_SECONDS = 0.5;
-const NOBODY = "no searches";
+const BASELINE = "no searches";
 
 const { values } = parseArgs({
   strict: false,
@@ -110,21 +110,21 @@ if (!(await takeRole(roles))) {
   try {
     await fillRoom(data, SEARCHED, messages);
     const searches = Object.keys(queries).filter((name) => name.includes(options.only));
-    const samples = await takeTurns([NOBODY, ...searches], (name) => measure(data, name));
+    const samples = await takeTurns([BASELINE, ...searches], (name) => measure(data, name));
     printTable(
       `Acknowledgements of ${SENDERS} senders beside one who searches ${messages.toLocaleString("en")} messages`,
-      part(samples, [NOBODY, ...searches], {
+      part(samples, [BASELINE, ...searches], {
         acks: "per second",
         ackP50: "p50, µs",
         ackP99: "p99, µs",
         ackWorst: "worst, µs",
       }),
-      NOBODY,
+      BASELINE,
     );
     printTable(
       "The searches",
       part(samples, searches, { searches: "per second", searchP50: "p50, µs", searchP99: "p99, µs" }),
-      searches[0] ?? NOBODY,
+      searches[0] ?? BASELINE,
     );
   } finally {
     if (values.data === undefined) rmSync(data, { recursive: true });
