@@ -11,7 +11,7 @@ import { skipWithoutPython } from "./programs.ts";
 
 const skip = skipWithoutPython();
 
-/** Ports of `landline echo`, or `serve --echo`, from what it prints. */
+/** The ports in the output of `landline echo` or `serve --echo`. */
 async function echoPorts(command: CliProcess): Promise<{ tcp: string; udp: string; events: string }> {
   const port = async (name: string) => (await command.until(new RegExp(`:(\\d+)\\s+${name} echo`)))[1] ?? "";
   return { tcp: await port("TCP"), udp: await port("UDP"), events: await port("events") };
@@ -89,7 +89,7 @@ for text in ["one", "zwölf"]:
       const connections = [await connect({ port: Number(ports.tcp) }), await connect({ port: Number(ports.events) })];
       echo.child.kill(signal);
       for (const connection of connections) {
-        assert.equal(await connection.read(), null, "the server finished; it did not reset");
+        assert.equal(await connection.read(), null, "the server reset the connection instead of finishing");
         await connection.close();
       }
       const { code, stdout, stderr } = await echo.ended;
@@ -104,13 +104,13 @@ for text in ["one", "zwölf"]:
     const ports = await echoPorts(echo);
     await using connection = await connect({ port: Number(ports.tcp) });
     echo.child.kill("SIGINT");
-    // The server waits for our end, which does not come.
+    // The server waits for the client's end, which does not come.
     assert.equal(await connection.read(), null);
     echo.child.kill("SIGINT");
     assert.equal((await echo.ended).code, 130);
   });
 
-  test("says when a port is in use, and leaves nothing listening", async () => {
+  test("reports a port in use, and leaves nothing listening", async () => {
     await using taken = await serve({ port: 0 }, () => undefined);
     const { code, stdout, stderr } = await runLandline(["echo", "--tcp", "0", "--udp", "0", "--events", portOf(taken)]);
     assert.equal(code, 1);
@@ -138,7 +138,7 @@ describe("landline serve", () => {
     assert.match(stdout, /\nShutting down\n$/);
   });
 
-  test("says when its port is in use", async () => {
+  test("reports a port in use", async () => {
     await using taken = await serve({ port: 0 }, () => undefined);
     const { code, stderr } = await runLandline(["serve", "--port", portOf(taken)]);
     assert.equal(code, 1);
@@ -147,7 +147,7 @@ describe("landline serve", () => {
     assert.match(listener.stderr, /^landline: Cannot listen on .*already in use.*; give another port, 0 .*\n$/);
   });
 
-  test("answers to the names given with --hosts, and shows an address that can be opened", async () => {
+  test("accepts the names in --hosts, and prints a usable address", async () => {
     const args = ["--host", "0.0.0.0", "--port", "0", "--hosts", "chat.test, other.test"];
     await using server = landline("serve", ...args, "--echo", "--tcp", "0", "--udp", "0", "--events", "0");
     await server.until(/all IPv4 addresses of this machine \(0\.0\.0\.0\).*\n/);
@@ -184,7 +184,7 @@ describe("landline serve", () => {
 });
 
 describe("landline config", () => {
-  /** A folder with these files, in which nothing else is found. */
+  /** Creates a folder with these files. */
   async function folderWith(files: Readonly<Record<string, unknown>>): Promise<string> {
     const folder = await mkdtemp(path.join(tmpdir(), "landline-config-"));
     for (const [name, value] of Object.entries(files)) {
@@ -213,7 +213,7 @@ describe("landline config", () => {
     await rm(folder, { recursive: true });
   });
 
-  test("gives the same as JSON", async () => {
+  test("prints the same as JSON with --json", async () => {
     const folder = await folderWith({ "other.json": { pingMs: "1m" } });
     const { stdout } = await config(["--json", "--config", "other.json", "--rates", "off"], folder);
     const settings = JSON.parse(stdout);
@@ -223,7 +223,7 @@ describe("landline config", () => {
     await rm(folder, { recursive: true });
   });
 
-  test("with --check says only what is wrong, all of it, and exits with 2; serve does not start either", async () => {
+  test("--check prints all problems and nothing else, and exits with 2; serve does not start either", async () => {
     const folder = await folderWith({ "landline.json": { pongMs: "soon" }, "bad.json": '{\n"port" 1}' });
     const env = { LANDLINE_CONECTIONS_MAX: "1" };
     for (const args of [["config", "--check"], ["config"], ["serve", "--port", "0"]]) {
@@ -254,7 +254,7 @@ describe("landline config", () => {
     await rm(folder, { recursive: true });
   });
 
-  test("serve obeys the environment and the file", async () => {
+  test("serve uses the environment and the file", async () => {
     const folder = await folderWith({ "landline.json": { hosts: ["chat.test"], port: 1 } });
     await using server = landlineIn({ cwd: folder, env: { LANDLINE_PORT: "0" } }, "serve");
     const [, port = ""] = await server.until(/localhost:(\d+)\//);
@@ -332,7 +332,7 @@ while True:
     assert.match(stdout, /Disconnected from localhost:\d+/);
   });
 
-  test("says at a terminal who ended it", { skip }, async () => {
+  test("prints at a terminal which side ended the connection", { skip }, async () => {
     await using server = python(TCP_ECHO);
     const [port = ""] = await server.until(/\d+/);
     await using client = landlineOnTerminal("connect", `localhost:${port}`);
@@ -385,7 +385,7 @@ while True:
     assert.deepEqual({ code, stdout }, { code: 0, stdout: "got 1000000" });
   });
 
-  test("copies bytes as they are", async () => {
+  test("copies bytes unchanged", async () => {
     await using server = await serve({}, async (connection) => {
       for await (const chunk of connection) await connection.write(chunk);
     });
@@ -409,7 +409,7 @@ while True:
     assert.deepEqual(await client.ended, { code: 130, stdout: "hello", stderr: "" });
   });
 
-  test("tells of a peer that resets", async () => {
+  test("reports a reset by the peer", async () => {
     await using server = await serve({}, async (connection) => {
       await connection.read();
       connection.reset();
@@ -419,7 +419,7 @@ while True:
     assert.match(stderr, /^landline: .*reset by the peer\n$/);
   });
 
-  test("says in one line why it cannot connect", async () => {
+  test("prints one line with the reason when it cannot connect", async () => {
     const gone = await serve({}, () => undefined);
     const port = portOf(gone);
     await gone.close();
@@ -440,7 +440,7 @@ while True:
     assert.match(udpRefused.stderr, /^landline: .*connection refused.*\n$/);
   });
 
-  test("exits without an error when the reader of its output is gone", async () => {
+  test("exits without an error when the reader of its output has closed", async () => {
     await using server = await serve({}, async (connection) => {
       const block = Buffer.alloc(65_536, "a");
       try {
@@ -459,7 +459,7 @@ while True:
 });
 
 describe("landline listen", () => {
-  test("takes one connection and copies both ways", async () => {
+  test("accepts one connection and copies both ways", async () => {
     const listener = landline("listen", "0");
     listener.child.stdin.end("from here");
     const port = await listeningPort(listener);
@@ -471,7 +471,7 @@ describe("landline listen", () => {
     await assert.rejects(connect({ port }), { code: "refused" });
   });
 
-  test("takes many with --keep-open, until Ctrl-C", async () => {
+  test("accepts many connections with --keep-open, until Ctrl-C", async () => {
     await using listener = landline("listen", "--keep-open", "0");
     const port = await listeningPort(listener);
     const callers = [await connect({ port }), await connect({ port })];
@@ -506,7 +506,7 @@ describe("landline listen", () => {
     assert.equal((await listener.ended).code, 0);
   });
 
-  test("exits with 130 when it is interrupted before anybody came", async () => {
+  test("exits with 130 on Ctrl-C before any connection", async () => {
     await using listener = landline("listen", "0");
     await listeningPort(listener);
     listener.child.kill("SIGINT");
@@ -557,7 +557,7 @@ with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
     await rm(folder, { recursive: true });
   });
 
-  test("sends headers, keeps the time, follows redirects", async () => {
+  test("sends headers, enforces --max-time, follows redirects", async () => {
     await using server = await serve({}, async (connection, signal) => {
       const head = Buffer.from(await connection.readUntil("\r\n\r\n")).toString("latin1");
       if (head.startsWith("GET /silent ")) await connection.read({ signal });
@@ -582,7 +582,7 @@ with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
 });
 
 describe("landline chat", () => {
-  test("says the lines of a pipe and shows a person what others say", { skip }, async () => {
+  test("sends the lines of a pipe, and shows others' messages at a terminal", { skip }, async () => {
     await using server = landline("serve", "--port", "0");
     const [, port = ""] = await server.until(/:(\d+)\//);
     await using ada = landlineOnTerminal("chat", `localhost:${port}`, "--room", "builds", "--name", "ada");
@@ -614,7 +614,7 @@ describe("landline chat", () => {
     assert.equal((await ada.ended).code, 0);
   });
 
-  test("shows on a terminal who is writing, also while the user types; a pipe prints nothing of it", {
+  test("shows typing users at a terminal, also while the user types, but not in a pipe", {
     skip,
   }, async () => {
     await using server = landline("serve", "--port", "0");
@@ -630,13 +630,13 @@ describe("landline chat", () => {
     await ada.until(/In lobby: ada, eve, pipe/);
     eve.type("/who\r");
     await eve.until(/In lobby: ada, eve, pipe/);
-    assert.doesNotMatch(eve.stdout, /writing/, "a command is no message");
+    assert.doesNotMatch(eve.stdout, /writing/, "a command was announced as typing");
     ada.type("my draft");
     await eve.until(/ada is writing…/);
     eve.type("hel");
     await ada.until(/eve is writing….*\r\n.*lobby> my draft/);
     eve.type("lo\r");
-    // The status is gone with the message, and the draft is still there.
+    // The message removes the status and keeps the draft.
     await ada.until(/<eve> hello\r\n((?!writing)[\s\S])*lobby> my draft((?!writing)[\s\S])*$/);
     ada.type("!\r");
     await eve.until(/<ada> my draft!\r\n/);
@@ -646,7 +646,7 @@ describe("landline chat", () => {
     assert.equal((await pipe.ended).code, 0);
   });
 
-  test("prints above what is typed, however many rows that takes", { skip }, async () => {
+  test("prints above the typed text, over any number of rows", { skip }, async () => {
     await using server = landline("serve", "--port", "0");
     const [, port = ""] = await server.until(/:(\d+)\//);
     await using ada = landlineOnTerminal("chat", `localhost:${port}`, "--name", "ada");
@@ -654,7 +654,7 @@ describe("landline chat", () => {
     ada.type("d".repeat(100));
     await ada.until(/d{100}/);
     await runLandline(["chat", `localhost:${port}`, "--name", "bob"], "one\ntwo\n");
-    // Going up from here would be over what was just printed.
+    // Moving up from here would overwrite the new output.
     await ada.until(
       /bob joined lobby\r\n(?!\x1b\[\d+A)[\s\S]*<bob> one\r\n(?!\x1b\[\d+A)[\s\S]*<bob> two\r\n(?!\x1b\[\d+A)/,
     );
@@ -662,7 +662,7 @@ describe("landline chat", () => {
     await ada.until(/<ada> d{100}\r\n/);
   });
 
-  test("gives up when what the room says is not read, rather than to store it without end", async () => {
+  test("exits when its output is not read, instead of buffering without limit", async () => {
     const message = "x".repeat(16_000);
     const hasJoined = Promise.withResolvers<void>();
     await using server = await serve({}, async (connection) => {
@@ -687,7 +687,7 @@ describe("landline chat", () => {
     assert.equal((await bob.ended).code, 1);
   });
 
-  test("says why it cannot talk", async () => {
+  test("prints the reason when it cannot chat", async () => {
     const gone = await serve({}, () => undefined);
     await gone.close();
     const refused = await runLandline(["chat", `localhost:${gone.address.port}`]);
@@ -703,7 +703,7 @@ describe("landline chat", () => {
     );
   });
 
-  test("sends what is typed while the room is joined", { skip }, async () => {
+  test("sends a line that was typed before the room was joined", { skip }, async () => {
     await using server = await TestServer.start();
     const bob = await server.member("bob", "lobby");
     await using ada = landlineOnTerminal("chat", `localhost:${server.port}`, "--name", "ada");
@@ -714,7 +714,7 @@ describe("landline chat", () => {
     assert.doesNotMatch(ada.stdout, /Not in a room/);
   });
 
-  test("leaves on Ctrl-C with 130", { skip }, async () => {
+  test("leaves the room on Ctrl-C and exits with 130", { skip }, async () => {
     await using server = landline("serve", "--port", "0");
     const [, port = ""] = await server.until(/:(\d+)\//);
     await using ada = landlineOnTerminal("chat", `localhost:${port}`, "--name", "ada");

@@ -1,6 +1,6 @@
 /**
- * What a connection may begin with: first bytes that others than their sender can choose, of every protocol that may be
- * pointed at the port, and what each comes to. No room ever hears any of it.
+ * The first bytes of a connection, in every protocol that may reach the port, with parts that a third party chose. Tests
+ * the outcome of each. No room may receive any of it.
  *
  * @module
  */
@@ -25,16 +25,16 @@ const LONG = process.env.LANDLINE_LONG === "1";
 
 const JOIN = JSON.stringify({ type: "join", room: "lobby", username: "Mallory" });
 const CHAT = JSON.stringify({ type: "chat", message: "forged" });
-/** What a stranger would have the room hear. */
+/** Chat lines that an attacker tries to inject. */
 const LINES = `\n${JOIN}\n${CHAT}\n`;
-/** The same as a length-prefixed client says it. */
+/** The same, length-prefixed. */
 const PREFIXED = Buffer.concat([prefixed(JOIN), prefixed(CHAT)]);
 
-/** What an opening comes to: an answer of HTTP; an error and the end of the connection, as HTTP after the welcome; a chat. */
+/** The outcome: an HTTP response, an error that ends the connection, or a chat. HTTP after the welcome is refused. */
 type Outcome = "HTTP" | "refused" | "chat";
 
 interface Opening {
-  /** As in the table of docs/operations.md. */
+  /** The row in the table of docs/operations.md. */
   readonly kind: string;
   readonly bytes: string | Uint8Array;
   readonly outcome: Outcome;
@@ -57,7 +57,7 @@ const METHODS = [
 ];
 const ODD_METHODS = ["get", "NICK", "JOIN", "hello", "x", "X-Y", "!#$%&'*+.^_`|~9", "A".repeat(2_000)];
 
-/** Each is followed by chat lines of both kinds. */
+/** The tests send both kinds of chat lines after each of these. */
 const OPENINGS: readonly Opening[] = [
   ...[...METHODS, ...ODD_METHODS].flatMap((method) => [
     http(`${method} / HTTP/1.1\r\n${HOST}${TEXT}Content-Length: 400\r\n\r\n`, method),
@@ -87,7 +87,7 @@ const OPENINGS: readonly Opening[] = [
   refused("TURN, STUN", stun(0x0001)),
   refused("TURN, STUN", Buffer.concat([u16(stun(0x0001).length), stun(0x0001)])),
   refused("TURN, STUN", Buffer.from("4000004a21", "hex")),
-  // Of RFC 3489, which has no cookie: what stands behind the length is random.
+  // RFC 3489 has no magic cookie: random bytes follow the length.
   refused("TURN, STUN", Buffer.concat([Buffer.from("00010000", "hex"), Buffer.from("{".padEnd(65_536, "x"))])),
   refused("SMTP, LMTP", "EHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n"),
   refused("SMTP, LMTP", "LHLO x\r\n"),
@@ -131,15 +131,15 @@ const OPENINGS: readonly Opening[] = [
   refused("SMB, Kerberos, DNS over TCP", Buffer.from("00000054fe534d4240000100", "hex")),
   refused("SMB, Kerberos, DNS over TCP", Buffer.from("000000546a81513081", "hex")),
   refused("SMB, Kerberos, DNS over TCP", Buffer.from("001d1234010000010000000000000761", "hex")),
-  refused("a length that is a lie", Buffer.from("00000000", "hex")),
-  refused("a length that is a lie", Buffer.from("000000000000004a7b", "hex")),
-  refused("a length that is a lie", Buffer.concat([Buffer.from("ffffffff", "hex"), Buffer.from(JOIN)])),
-  refused("a length that is a lie", Buffer.concat([Buffer.from("00010001", "hex"), Buffer.from(JOIN)])),
-  refused("a length that is a lie", Buffer.concat([Buffer.from("00000040", "hex"), Buffer.from(LINES)])),
-  refused("a length that is a lie", prefixed(` ${JOIN}`)),
-  refused("a length that is a lie", prefixed("{")),
-  refused("a length that is a lie", prefixed("{'type':'join'}")),
-  refused("a length that is a lie", prefixed(`[${JOIN}]`)),
+  refused("a wrong length", Buffer.from("00000000", "hex")),
+  refused("a wrong length", Buffer.from("000000000000004a7b", "hex")),
+  refused("a wrong length", Buffer.concat([Buffer.from("ffffffff", "hex"), Buffer.from(JOIN)])),
+  refused("a wrong length", Buffer.concat([Buffer.from("00010001", "hex"), Buffer.from(JOIN)])),
+  refused("a wrong length", Buffer.concat([Buffer.from("00000040", "hex"), Buffer.from(LINES)])),
+  refused("a wrong length", prefixed(` ${JOIN}`)),
+  refused("a wrong length", prefixed("{")),
+  refused("a wrong length", prefixed("{'type':'join'}")),
+  refused("a wrong length", prefixed(`[${JOIN}]`)),
   refused("uwsgi", uwsgiRequest()),
   refused("other text", "not json"),
   refused("other text", "7\n"),
@@ -173,7 +173,7 @@ describe("openings", LIMIT, () => {
       }
     });
 
-    test(`${kind}, byte by byte, with a silence after each of the first`, async () => {
+    test(`${kind}, byte by byte with pauses`, async () => {
       await using server = await TestServer.start({ silentMs: 1, sniffMs: 1 });
       const room = await Room.watch(server);
       for (const { bytes, outcome } of openings) {
@@ -200,7 +200,7 @@ describe("openings", LIMIT, () => {
     });
   }
 
-  test("are told of in docs/operations.md, all of them", () => {
+  test("are all listed in docs/operations.md", () => {
     const text = readFileSync(new URL("../docs/operations.md", import.meta.url), "utf8");
     const [, table = ""] = text.split(PORT_OPENS);
     const rows = table.split("\n\n")[0]?.split("\n").slice(2) ?? [];
@@ -208,7 +208,7 @@ describe("openings", LIMIT, () => {
   });
 });
 
-/** What a request may hold that a page can choose. */
+/** Parts of a request that a web page can choose. */
 const chosen = fc.oneof(
   fc.constantFrom(
     JOIN,
@@ -225,7 +225,7 @@ const chosen = fc.oneof(
   ),
   fc.string({ maxLength: 20 }),
 );
-/** Like a browser's, though a browser lets a page put none of this into the target or the headers as it is. */
+/** A request like a browser's. A browser would escape these parts in the target and headers. */
 const request = fc
   .record({
     method: fc.constantFrom("GET", "POST", "PUT", "HELLO", "x-y"),
@@ -238,11 +238,11 @@ const request = fc
     const text = `${method} /?${target.join("")} HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://evil.example\r\n${fields}\r\n`;
     return Buffer.from(`${text}${body.join("")}${LINES}`, "latin1");
   });
-/** Where it is cut: most often near its beginning. */
+/** The place of a cut, most often near the start. */
 const cut = fc.record({ place: fc.oneof(fc.nat(8), fc.nat(80), fc.nat(6_000)), isSilent: fc.boolean() });
 
 describe("HTTP on any connection", LIMIT, () => {
-  test("is heard by no room, cut anywhere, with a silence anywhere", async () => {
+  test("reaches no room, with cuts and pauses anywhere", async () => {
     await using server = await TestServer.start({ silentMs: 1, sniffMs: 1 });
     const room = await Room.watch(server);
     const property = fc.asyncProperty(
@@ -268,7 +268,7 @@ describe("HTTP on any connection", LIMIT, () => {
     await fc.assert(property, { numRuns: LONG ? 10_000 : 300 });
   });
 
-  test("is heard by no room, however long its target is", async () => {
+  test("reaches no room, with a target of any length", async () => {
     const limits = { frameBytesMax: 1_536, messageBytesMax: 512, topicBytesMax: 512 };
     await using server = await TestServer.start({ silentMs: 1, sniffMs: 1, limits });
     const room = await Room.watch(server);
@@ -278,7 +278,7 @@ describe("HTTP on any connection", LIMIT, () => {
         const client = await server.connect();
         assert.equal((await client.next()).type, "welcome");
         const target = "{a".repeat(length).slice(0, length);
-        // In two pieces, the second of which begins like JSON where the length is even.
+        // Send two pieces. If the length is even, the second one starts like JSON.
         client.send(`POST /${target}`);
         await client.sendApart([`{a HTTP/1.1\r\nHost: x\r\n\r\n${LINES}`]);
         await until(() => client.hasEnded, `the server ends a request with a target of ${length} characters`);
@@ -290,12 +290,12 @@ describe("HTTP on any connection", LIMIT, () => {
   });
 });
 
-describe("TLS with a ticket that a stranger chose", LIMIT, () => {
+describe("TLS with a session ticket that an attacker chose", LIMIT, () => {
   for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
-    test(`is refused, and heard by no room (${version})`, async () => {
+    test(`is refused and reaches no room (${version})`, async () => {
       const session = await chosenSession(version);
       const hello = await helloWith(session, version);
-      assert.ok(hello.includes(LINES), "the client sends the ticket as it is");
+      assert.ok(hello.includes(LINES), "the client did not send the ticket unchanged");
       await using server = await TestServer.start({ silentMs: 1, sniffMs: 1 });
       const room = await Room.watch(server);
 
@@ -318,7 +318,7 @@ describe("TLS with a ticket that a stranger chose", LIMIT, () => {
   }
 });
 
-/** A session whose ticket holds chat lines, as a server could have issued it. */
+/** A session whose ticket contains chat lines. A hostile server could issue it. */
 async function chosenSession(version: "TLSv1.2" | "TLSv1.3"): Promise<Buffer> {
   const [cert, key] = ["cert", "key"].map((name) =>
     readFileSync(new URL(`fixtures/localhost-${name}.pem`, import.meta.url)),
@@ -340,7 +340,7 @@ async function chosenSession(version: "TLSv1.2" | "TLSv1.3"): Promise<Buffer> {
   return session;
 }
 
-/** The first bytes that a client with this session sends. */
+/** The first bytes of a client with this session. */
 async function helloWith(session: Buffer, version: "TLSv1.2" | "TLSv1.3"): Promise<Buffer> {
   const server = net.createServer();
   server.listen(0, "127.0.0.1");
@@ -357,7 +357,7 @@ async function helloWith(session: Buffer, version: "TLSv1.2" | "TLSv1.3"): Promi
   return hello;
 }
 
-/** Somebody in the room, who hears everything that is said there. */
+/** A witness in the room who receives all its messages. */
 class Room {
   readonly #witness: RawClient;
 
@@ -369,10 +369,10 @@ class Room {
     return new Room(await server.member("Bob", "lobby"));
   }
 
-  /** Fails if anything was heard since the last call. */
+  /** Fails if the witness has received anything since the last call. */
   async heardNothing(what: string): Promise<void> {
     this.#witness.send({ type: "ping" });
-    assert.deepEqual(await this.#witness.next(), { type: "pong" }, `the room heard of ${what}`);
+    assert.deepEqual(await this.#witness.next(), { type: "pong" }, `the room received ${what}`);
   }
 
   async heardTheChat(what: string): Promise<void> {
@@ -397,19 +397,19 @@ async function expectOutcome(
   );
   const client = await server.connect();
   await speak(client);
-  // What is refused is ended by the server.
+  // The server itself ends a refused connection.
   if (outcome !== "refused") client.finish();
   await until(() => client.hasEnded, `the server ends ${what}`);
   const text = await client.restText();
   await client.close();
   if (outcome === "chat") await room.heardTheChat(what);
   else await room.heardNothing(what);
-  // `node:http` says nothing to CONNECT.
+  // `node:http` does not answer CONNECT.
   if (outcome === "HTTP") assert.match(text, /^(HTTP\/1\.1 \d|$)/, what);
   else if (outcome === "refused") assert.match(text, /"code":"(protocol-error|frame-too-long)"[^\n]*$/m, what);
 }
 
-/** Resolves when the server's timers that run now have run out: one of another connection that begins later has. */
+/** Waits until the running timers of the server have fired: the timer of a newer connection fires after them. */
 async function silence(server: TestServer): Promise<void> {
   const clock = await server.connect();
   await clock.next();
@@ -417,7 +417,7 @@ async function silence(server: TestServer): Promise<void> {
 }
 
 function http(bytes: string, method = "GET"): Opening {
-  // No target that `node:http` is given begins like these.
+  // The server does not recognise such a long method as HTTP.
   const isOdd = method.length > 1_000;
   return { kind: "HTTP/1.x", bytes, outcome: isOdd ? "refused" : "HTTP" };
 }
@@ -437,7 +437,7 @@ function u16(value: number): Buffer {
   return Buffer.from([value >> 8, value & 0xff]);
 }
 
-/** A request of STUN (RFC 8489, section 5) with a name that holds chat lines. */
+/** A STUN request (RFC 8489, section 5) whose name contains chat lines. */
 function stun(type: number): Buffer {
   const name = Buffer.from(LINES.padEnd(Math.ceil(LINES.length / 4) * 4));
   const attribute = Buffer.concat([u16(0x0006), u16(name.length), name]);
@@ -450,7 +450,7 @@ function stun(type: number): Buffer {
   ]);
 }
 
-/** A request of uwsgi with a header whose name has as many letters as `{` says; its body follows where its length ends. */
+/** A uwsgi request. The length of a header name is the code of `{`. The body follows the given length. */
 function uwsgiRequest(): Buffer {
   const text = (value: string): Buffer => {
     const length = Buffer.alloc(2);
@@ -464,7 +464,7 @@ function uwsgiRequest(): Buffer {
   return Buffer.concat([Buffer.from("00000200", "hex"), bytes]);
 }
 
-/** The beginning of a hello of TLS 1.3 (RFC 8446, section 4.1.2) whose session ticket holds chat lines. */
+/** The start of a TLS 1.3 ClientHello (RFC 8446, section 4.1.2) whose session ticket contains chat lines. */
 function clientHello(): Buffer {
   const ticket = Buffer.from(LINES);
   const extension = Buffer.concat([u16(0x0023), u16(ticket.length), ticket]);

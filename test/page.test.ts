@@ -1,4 +1,4 @@
-/** What a person sees and does on the web page, in a real browser. */
+/** The web page in a real browser: what its user sees and does. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, request } from "node:http";
@@ -25,7 +25,7 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
 
   const addressOf = ({ port }: TestServer) => `http://127.0.0.1:${port}/#lobby`;
 
-  /** A page in a room where so much was said that it scrolls. */
+  /** Opens a page in a room with enough messages to scroll. */
   async function longRoom(
     server: TestServer,
     page: Page,
@@ -39,27 +39,27 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
     return cy;
   }
 
-  /** How far the newest message is below what can be seen, in pixels; 0 when it is in view. */
+  /** How far the newest message is below the visible part, in pixels. 0 if it is visible. */
   const hiddenBelow = (page: Page): Promise<number> =>
     page
       .locator(".messages-scroller")
       .evaluate((element) => Math.max(0, element.scrollHeight - element.scrollTop - element.clientHeight));
   const staysAtEnd = (page: Page, what: string) => until(async () => (await hiddenBelow(page)) <= 1, what);
 
-  test("shows one's own message although the list was scrolled up", async () => {
+  test("scrolls to the user's own message after the list was scrolled up", async () => {
     await using server = await TestServer.start();
     await using page = await browser.newPage();
     const cy = await longRoom(server, page);
     await page.locator(".messages-scroller").evaluate((element) => element.scrollTo({ top: 0 }));
     cy.send({ type: "chat", room: "lobby", message: "while she reads" });
     await page.getByRole("button", { name: "New messages" }).waitFor();
-    assert.ok((await hiddenBelow(page)) > 500, "the list stays where she reads");
+    assert.ok((await hiddenBelow(page)) > 500, "the list scrolled while the user was reading");
     await say(page, "mine");
     await shows(page, "mine");
     await staysAtEnd(page, "the list is at its end after sending");
   });
 
-  test("keeps the newest message in view when the list shrinks: keyboard, composer, banner, turned phone", async () => {
+  test("keeps the newest message visible when the list shrinks: keyboard, composer, banner, turned phone", async () => {
     await using server = await TestServer.start();
     await using page = await browser.newPage(PHONE);
     await longRoom(server, page);
@@ -74,13 +74,13 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
     await staysAtEnd(page, "the end is in view on a turned phone");
     await page.locator(".banner").evaluate((element) => element.removeAttribute("hidden"));
     await staysAtEnd(page, "the end is in view below the banner");
-    // A user who has scrolled up stays there.
+    // The list stays in place for a user who has scrolled up.
     await page.locator(".messages-scroller").evaluate((element) => element.scrollTo({ top: 0 }));
     await page.setViewportSize({ width: 780, height: 300 });
     assert.ok((await hiddenBelow(page)) > 500);
   });
 
-  test("does not move one's own messages when they are sent", async () => {
+  test("does not move the user's own messages once they are sent", async () => {
     await using server = await TestServer.start();
     await using page = await browser.newPage();
     await enter(page, addressOf(server), "ada");
@@ -91,9 +91,9 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
       const box = await page.getByRole("log").getByText("three", { exact: true }).boundingBox();
       return (box?.y ?? 0) - (log?.y ?? 0);
     };
-    await until(async () => (await page.locator(".is-pending").count()) === 0, "all are sent");
+    await until(async () => (await page.locator(".is-pending").count()) === 0, "all messages are sent");
     const sent = await place();
-    // The same again, held back on its way.
+    // Now with a message that stays pending.
     await page.context().setOffline(true);
     await say(page, "four");
     const pending = page.locator(".is-pending", { hasText: "four" });
@@ -102,7 +102,7 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
     assert.equal(await page.locator(".group").count(), 1);
   });
 
-  test("never posts what was meant as a command, and says how to post it", async () => {
+  test("does not post an unknown command, and explains how to post such a text", async () => {
     await using server = await TestServer.start();
     const cy = await server.member("cy", "lobby");
     await using page = await browser.newPage();
@@ -115,7 +115,7 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
     assert.equal(heard.message, "/nick is no command");
   });
 
-  test("offers to edit a message that is too long, not to send it again, and keeps the focus", async () => {
+  test("offers Edit for a message that is too long, without Retry, and keeps the focus", async () => {
     await using server = await TestServer.start({ limits: { messageBytesMax: 100 } });
     await using page = await browser.newPage();
     await enter(page, addressOf(server), "ada");
@@ -135,7 +135,7 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
     assert.equal(await field.evaluate((element) => element.matches(":focus")), true);
   });
 
-  test("gives back a text that begins with / as it was written", async () => {
+  test("Edit restores a text that begins with / as it was typed", async () => {
     await using server = await TestServer.start({ limits: { messageBytesMax: 100 } });
     await using page = await browser.newPage();
     await enter(page, addressOf(server), "ada");
@@ -161,7 +161,7 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
     assert.equal(await edit.evaluate((element) => element.matches(":focus")), true);
   });
 
-  test("writes names and texts from right to left without turning what stands around them", async () => {
+  test("shows right-to-left names and texts without reordering their surroundings", async () => {
     await using server = await TestServer.start();
     const cy = await server.member("שלום", "lobby");
     await using page = await browser.newPage();
@@ -177,7 +177,7 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
     assert.equal(await page.locator("bdi.member-name").count(), await page.locator(".member-name").count());
   });
 
-  test("says in words that the server cannot be reached", async () => {
+  test("explains in plain words that the server cannot be reached", async () => {
     const server = await TestServer.start();
     await using page = await browser.newPage();
     await page.goto(addressOf(server));
@@ -188,7 +188,7 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
     assert.doesNotMatch(await page.locator("body").innerText(), /1006|WebSocket|ws:/);
   });
 
-  test("says without JavaScript what it needs, where it can be seen", async () => {
+  test("shows a visible message without JavaScript", async () => {
     await using server = await TestServer.start();
     await using page = await browser.newPage({ javaScriptEnabled: false });
     await page.goto(addressOf(server));
@@ -198,7 +198,7 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
     assert.ok(box !== null && box.y >= 0 && box.y < 200, JSON.stringify(box));
   });
 
-  test("works below a path of its own behind a proxy", async () => {
+  test("works under a path prefix behind a proxy", async () => {
     await using server = await TestServer.start();
     await using proxy = await pathProxy("/chat/", server.port);
     await using page = await browser.newPage();
@@ -210,13 +210,13 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
 
   for (const colorScheme of ["light", "dark"] as const) {
     for (const viewport of [{ width: 1_280, height: 800 }, PHONE.viewport]) {
-      test(`has no fault that axe finds, ${colorScheme}, ${viewport.width} pixels wide`, async () => {
+      test(`has no axe violations, ${colorScheme}, ${viewport.width} pixels wide`, async () => {
         await using server = await TestServer.start({ limits: { messageBytesMax: 100 } });
-        // A colour that is on its way to another is no fault.
+        // Disable transitions: a colour in transition may fail the contrast check.
         await using page = await browser.newPage({ colorScheme, viewport, reducedMotion: "reduce" });
         await page.goto(addressOf(server));
         await assertAccessible(page);
-        // A list that scrolls without anything in it that takes the focus.
+        // Now with a scrolling list without focusable elements.
         await longRoom(server, page, 40);
         await assertAccessible(page);
         await say(page, "x".repeat(101));
@@ -235,7 +235,7 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
   }
 });
 
-/** Fails with what axe-core finds, by rule and place. */
+/** Fails with the violations that axe-core finds, by rule and element. */
 async function assertAccessible(page: Page): Promise<void> {
   await page.evaluate(`${axe.source}; undefined`);
   const found = (await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")) as axe.AxeResults;
@@ -243,7 +243,7 @@ async function assertAccessible(page: Page): Promise<void> {
   assert.deepEqual(faults, []);
 }
 
-/** A proxy that serves a server below a path, as operators set it up. */
+/** A reverse proxy that serves the server under a path prefix. */
 async function pathProxy(path: string, port: number): Promise<AsyncDisposable & { port: number }> {
   const inner = (url: string | undefined): string | undefined =>
     url?.startsWith(path) ? url.slice(path.length - 1) : undefined;

@@ -1,5 +1,6 @@
 /**
- * The programs that some tests need. Where one is missing, these tests are skipped and say how to get it; with `CI=true` they fail.
+ * Programs that some tests need. Without them, these tests are skipped with a hint how to install the program. With
+ * `CI=true` they fail.
  *
  * @module
  */
@@ -7,13 +8,13 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** The browser's path. */
+/** The path of the browser. */
 export const chromiumPath: string | undefined = (process.env.PATH ?? "")
   .split(delimiter)
   .flatMap((folder) => [join(folder, "chromium"), join(folder, "chromium-browser"), join(folder, "google-chrome")])
   .find((path) => existsSync(path));
 
-/** A test's `skip`. */
+/** The `skip` option of a test. */
 export function skipWithoutChromium(): string | false {
   return skipUnless(
     chromiumPath !== undefined,
@@ -21,7 +22,7 @@ export function skipWithoutChromium(): string | false {
   );
 }
 
-/** A test's `skip`. */
+/** The `skip` option of a test. */
 export function skipWithoutPython(): string | false {
   const isThere = spawnSync("python3", ["--version"]).status === 0;
   return skipUnless(isThere, "there is no python3 on the PATH; on Debian and Ubuntu: apt-get install python3");

@@ -1,5 +1,5 @@
 /**
- * docs/protocol.md is true: its examples are one conversation, which is replayed against a server over TCP.
+ * Checks docs/protocol.md: replays its examples as one conversation with a server over TCP.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -17,7 +17,7 @@ failOnLeaks();
 
 const TEXT = readFileSync(new URL("../docs/protocol.md", import.meta.url), "utf8");
 
-/** Compiles only as long as all are there. */
+/** Fails to compile if a request or message is missing. */
 const REQUESTS: Readonly<Record<RequestType, true>> = {
   hello: true,
   join: true,
@@ -54,7 +54,7 @@ const MESSAGES: Readonly<Record<ServerMessage["type"], true>> = {
   bye: true,
 };
 
-/** Numbers that are different each time. */
+/** Fields whose numbers differ in each run. */
 const TIMES: ReadonlySet<string> = new Set(["at", "afterMs", "retryAfterMs"]);
 
 /** A line of an example. */
@@ -78,7 +78,7 @@ function readLine(line: string): Line {
   return { kind: "later", seconds: Number(seconds) };
 }
 
-/** The clients of the examples, and what their placeholders stood for so far. */
+/** The clients of the examples, and the values of their placeholders. */
 class Conversation {
   readonly #server: TestServer;
   readonly #clients = new Map<string, RawClient>();
@@ -109,7 +109,7 @@ class Conversation {
         return;
       }
       case "later": {
-        // A whole number, so that the difference of two is exact.
+        // An integer, so that the difference of two times is exact.
         const now = Math.ceil(performance.now()) + line.seconds * 1_000;
         mock.method(performance, "now", () => now);
         return;
@@ -119,7 +119,7 @@ class Conversation {
     }
   }
 
-  /** Ends all pending waits. */
+  /** Destroys the connections, which ends all pending waits. */
   cutOff(): void {
     for (const { socket } of this.#clients.values()) socket.destroy();
   }
@@ -129,7 +129,7 @@ class Conversation {
     await this.#stopped;
   }
 
-  /** The next message that is not left out: what a new connection hears, and signs of life. */
+  /** The next message. Skips welcomes and pings, which the examples leave out. */
   async #next(who: string, type: string): Promise<Message> {
     for (;;) {
       const message = await (await this.#client(who)).next();
@@ -143,7 +143,7 @@ class Conversation {
     return client;
   }
 
-  /** What came, with what is different each time replaced by what the example has in its place. */
+  /** The received value. Parts that differ in each run are replaced by the example's. */
   #likened(actual: unknown, expected: unknown, name = ""): unknown {
     if (expected === "…") return expected;
     if (TIMES.has(name) && typeof actual === "number") return expected;
@@ -162,7 +162,7 @@ class Conversation {
 
   #meaning(placeholder: string): string {
     const meaning = this.#meanings.get(placeholder);
-    assert.ok(meaning !== undefined, `${placeholder} was not heard before`);
+    assert.ok(meaning !== undefined, `${placeholder} has no value yet`);
     return meaning;
   }
 }
@@ -171,7 +171,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Replays all the examples against a server that keeps its rooms in this folder, or in memory. */
+/** Replays all examples with a server that stores its rooms in this folder, or in memory. */
 async function replayAll(data: string | undefined): Promise<void> {
   await using server = await TestServer.start({ rates: "on", data });
   const conversation = new Conversation(server);
@@ -189,9 +189,9 @@ async function replayAll(data: string | undefined): Promise<void> {
   }
 }
 
-test("the examples of docs/protocol.md are what the server says", { timeout: 300_000 }, () => replayAll(undefined));
+test("the examples in docs/protocol.md match the server", { timeout: 300_000 }, () => replayAll(undefined));
 
-test("they are the same with a log on disk", { timeout: 300_000 }, async () => {
+test("the examples in docs/protocol.md match a server with a log on disk", { timeout: 300_000 }, async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "landline-doc-"));
   await replayAll(folder.path);
 });
@@ -211,7 +211,7 @@ test("docs/protocol.md has an example of every message", () => {
   );
 });
 
-test("docs/protocol.md has every code of errors and goodbyes, in its table", () => {
+test("the table in docs/protocol.md has every code of errors and goodbyes", () => {
   const [, errors = ""] = /^## Errors\n(.*?)^## /ms.exec(TEXT) ?? [];
   const codes = [...errors.matchAll(/^\| (`[^|]*`) \|/gm)].flatMap(([, cell = ""]) => cell.match(/[\w-]+/g) ?? []);
   assert.deepEqual(codes.sort(), [...ERROR_CODES].sort());

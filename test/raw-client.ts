@@ -1,6 +1,6 @@
 /**
- * A TCP client that sends bytes as it is told and reads what comes, for tests of servers. It is made of `node:net`
- * alone, so that a fault of the toolkit cannot hide behind itself.
+ * A TCP client that sends any bytes and reads the answers, for tests of servers. It uses only `node:net`, so that a fault
+ * in the toolkit cannot hide itself.
  *
  * @module
  */
@@ -9,14 +9,14 @@ import { once } from "node:events";
 import net from "node:net";
 import type { Message } from "./hub-fixture.ts";
 
-/** How the messages in the byte stream are told apart. */
+/** How messages are framed in the byte stream. */
 export type Layout = "lines" | "prefixed";
 
 export class RawClient {
   readonly socket: net.Socket;
-  /** Resolves when the connection is gone, in peace or not. */
+  /** Resolves when the connection has closed, normally or not. */
   readonly closed: Promise<void>;
-  /** Read on from here; what arrived since is joined to it when it is looked for. */
+  /** Unread bytes. `#arrived` holds newer chunks, which are appended on demand. */
   #bytes: Buffer = Buffer.alloc(0);
   #arrived: Buffer[] = [];
   #hasEnded = false;
@@ -45,7 +45,7 @@ export class RawClient {
     return client;
   }
 
-  /** Sends bytes, text, or JSON values a line each. */
+  /** Sends bytes and text unchanged, and other values as JSON lines. */
   send(...parts: readonly (string | Uint8Array | object)[]): this {
     for (const part of parts) {
       const isBytes = typeof part === "string" || part instanceof Uint8Array;
@@ -54,7 +54,7 @@ export class RawClient {
     return this;
   }
 
-  /** Sends JSON values with their lengths in front. */
+  /** Sends length-prefixed JSON values. */
   sendPrefixed(...values: readonly (object | string | Uint8Array)[]): this {
     for (const value of values) {
       const isBytes = typeof value === "string" || value instanceof Uint8Array;
@@ -66,7 +66,7 @@ export class RawClient {
     return this;
   }
 
-  /** Sends the parts so that each arrives by itself: a server in this process reads between two turns of the loop. */
+  /** Sends each part separately: a server in this process reads one part before the next is sent. */
   async sendApart(parts: Iterable<string | Uint8Array>): Promise<this> {
     for (const part of parts) {
       if (this.#hasEnded) break;
@@ -76,7 +76,7 @@ export class RawClient {
     return this;
   }
 
-  /** The next message; it rejects when the server finished before. */
+  /** Reads the next message. Rejects if the server finishes first. */
   async next(layout: Layout = "lines"): Promise<Message> {
     for (;;) {
       const message = this.#take(layout);
@@ -86,7 +86,7 @@ export class RawClient {
     }
   }
 
-  /** Reads until a message with this field, and gives it. */
+  /** Reads until a message has this value in this field, and returns it. */
   async nextWith(field: string, value: unknown, layout: Layout = "lines"): Promise<Message> {
     for (;;) {
       const message = await this.next(layout);
@@ -94,7 +94,7 @@ export class RawClient {
     }
   }
 
-  /** All messages until the server finishes. */
+  /** Reads all messages until the server finishes. */
   async rest(layout: Layout = "lines"): Promise<readonly Message[]> {
     await this.ended();
     const messages: Message[] = [];
@@ -103,11 +103,11 @@ export class RawClient {
       if (message === undefined) break;
       messages.push(message);
     }
-    assert.equal(this.#bytes.length, 0, "whole messages only");
+    assert.equal(this.#bytes.length, 0, "an incomplete message");
     return messages;
   }
 
-  /** All text until the server finishes. */
+  /** Reads all text until the server finishes. */
   async restText(): Promise<string> {
     await this.ended();
     this.#join();
@@ -116,7 +116,7 @@ export class RawClient {
     return text;
   }
 
-  /** Reads until the text has come. */
+  /** Reads up to and including this text. */
   async textUntil(end: string): Promise<string> {
     for (;;) {
       this.#join();
@@ -131,7 +131,7 @@ export class RawClient {
     }
   }
 
-  /** Waits until the server has finished, in peace or not. */
+  /** Waits until the server has finished, normally or not. */
   async ended(): Promise<void> {
     while (!this.#hasEnded) await this.#more();
   }
@@ -141,20 +141,20 @@ export class RawClient {
     return this.#hasEnded;
   }
 
-  /** Finishes our side; reading goes on. */
+  /** Finishes the client's side. Reading continues. */
   finish(): this {
     this.socket.end();
     return this;
   }
 
-  /** Ends the connection. */
+  /** Closes the connection. */
   async close(): Promise<void> {
     this.socket.end();
     this.socket.destroySoon();
     await this.closed;
   }
 
-  /** Breaks the connection: the server sees a reset. */
+  /** Resets the connection. */
   async reset(): Promise<void> {
     this.socket.resetAndDestroy();
     await this.closed;
@@ -195,7 +195,7 @@ export class RawClient {
   }
 }
 
-/** Lets the loop turn. */
+/** Waits for turns of the event loop. */
 export async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn += 1) await new Promise((next) => setImmediate(next));
 }

@@ -1,4 +1,4 @@
-/** Chat clients over TCP whose links are cut at every point of their way back in, and servers that send them away. */
+/** ChatClient over TCP: links that break at every byte of a reconnect, and servers that tell it not to reconnect. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
@@ -12,32 +12,32 @@ import { failOnLeaks } from "./leaks.ts";
 failOnLeaks();
 
 const HOST = "127.0.0.1";
-/** Cuts are this many bytes apart; with `LANDLINE_LONG` at every byte. */
+/** Bytes between two cuts. `LANDLINE_LONG=1` cuts at every byte. */
 const STRIDE = process.env.LANDLINE_LONG === "1" ? 1 : 7;
 const impatient: ChatClientOptions = { backoffMinMs: 1, backoffMaxMs: 2 };
 
-/** What one connection may carry before it is cut, in bytes. */
+/** Bytes that a connection carries before it is cut. */
 interface Cut {
   readonly toServer: number;
   readonly toClient: number;
-  /** Whether the server notices at once, or when its client has been back. */
+  /** Whether the server notices the cut at once, or only after the client has reconnected. */
   readonly isNoticed: boolean;
 }
 
 const WHOLE: Cut = { toServer: Number.POSITIVE_INFINITY, toClient: Number.POSITIVE_INFINITY, isNoticed: true };
 
-/** A proxy before a chat server, that cuts its next connection where it is told to. */
+/** A proxy in front of a chat server that cuts its connections at given bytes. */
 class Scissors implements AsyncDisposable {
-  /** What clients said, a line for each request and where a connection begins. */
+  /** The requests of clients, a line each, with an empty line before each connection. */
   toServer = "";
-  /** The bytes of the last connection. */
+  /** Bytes carried by the last connection. */
   carried = { toServer: 0, toClient: 0 };
-  /** For the next connection. */
+  /** The cut of the next connection. */
   next: Cut = WHOLE;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #cutNow: (cut: Cut) => void = () => undefined;
-  /** The server's ends of connections that it believes in. */
+  /** The server's ends of cut connections that it has not noticed yet. */
   #forgotten: Socket[] = [];
 
   constructor(port: number) {
@@ -50,13 +50,13 @@ class Scissors implements AsyncDisposable {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Cuts the connection that there is, and later the next one as `next` says. */
+  /** Cuts the current connection now, and the next one at `next`. */
   cut(next: Cut): void {
     this.next = next;
     this.#cutNow(next);
   }
 
-  /** The server notices what it did not notice yet. */
+  /** Lets the server notice all cuts. */
   tellServer(): void {
     for (const socket of this.#forgotten.splice(0)) socket.destroy();
   }
@@ -87,7 +87,7 @@ class Scissors implements AsyncDisposable {
         carried[way] += passed.length;
         if (way === "toServer") this.toServer += passed.toString();
         to.write(passed);
-        // What passed is to arrive, so that the cut is where it was meant.
+        // Cut after the passed bytes are written, so that they arrive.
         if (carried[way] >= limits[way]) to.write("", () => cut(limits));
       });
     };
@@ -103,11 +103,11 @@ class Scissors implements AsyncDisposable {
   }
 }
 
-/** A client in the lobby, with what its user is told of it. */
+/** A client in the lobby, with the events for its user. */
 class Person implements AsyncDisposable {
   readonly client: ChatClient;
   readonly shown: ChatMessage[] = [];
-  /** What must not come. */
+  /** Unexpected events. */
   readonly faults: ChatClientEvent[] = [];
   #changed = Promise.withResolvers<void>();
 
@@ -130,7 +130,7 @@ class Person implements AsyncDisposable {
     return person;
   }
 
-  /** Waits until the last of these texts was shown. @returns all that was shown of this author. */
+  /** Waits until the last of these texts is shown. @returns all shown texts of this author. */
   async hears(author: string, texts: readonly string[]): Promise<readonly string[]> {
     const last = texts.at(-1);
     while (!this.shown.some(({ message }) => message === last)) await this.#changed.promise;
@@ -138,7 +138,7 @@ class Person implements AsyncDisposable {
     assert.deepEqual(
       seqs,
       seqs.toSorted((a, b) => a - b),
-      "in the room's order",
+      "out of order",
     );
     return this.shown.filter(({ username }) => username === author).map(({ message }) => message);
   }
@@ -148,11 +148,11 @@ class Person implements AsyncDisposable {
   }
 }
 
-describe("ChatClient whose next link is cut on its way back in", { timeout: 300_000 }, () => {
+describe("ChatClient whose link is cut during a reconnect", { timeout: 300_000 }, () => {
   for (const isNoticed of [true, false]) {
     for (const way of ["toServer", "toClient"] as const) {
-      const name = `${way === "toServer" ? "what it asks" : "what it is told"}, ${isNoticed ? "" : "un"}noticed by the server`;
-      test(`at each byte of ${name}: shows and says all once, in order, with the same ids`, async () => {
+      const name = `${way === "toServer" ? "its requests" : "the answers"}, ${isNoticed ? "" : "un"}noticed by the server`;
+      test(`at each byte of ${name}, delivers all messages once and in order, with the same ids`, async () => {
         await using server = await TestServer.start({ limits: { historyMax: 10_000 } });
         await using scissors = new Scissors(server.port);
         await using ada = await Person.enter(server.port, "ada");
@@ -165,16 +165,16 @@ describe("ChatClient whose next link is cut on its way back in", { timeout: 300_
           said.bob.push(`bob ${at}`);
           await Promise.all([ada.client.chat("lobby", `ada ${at}`), bob.client.chat("lobby", `bob ${at}`)]);
           scissors.tellServer();
-          // The connection that came through in the end shows how far there is to go.
+          // The last connection succeeded. Its length is the number of bytes to test.
           end = Math.max(end, scissors.carried[way]);
         }
-        assert.ok(end > 150, `the way is ${end} bytes long`);
+        assert.ok(end > 150, `the reconnect takes only ${end} bytes`);
         assert.deepEqual(await bob.hears("ada", said.ada), said.ada);
         assert.deepEqual(await ada.hears("bob", said.bob), said.bob);
         assert.deepEqual([...ada.faults, ...bob.faults], []);
 
         const { entries } = await ada.client.history("lobby", { limit: 10_000 });
-        assert.equal(entries.length, said.ada.length + said.bob.length, "nothing is stored twice");
+        assert.equal(entries.length, said.ada.length + said.bob.length, "a message is stored twice");
         const ids = new Map<string, Set<string>>();
         for (const [line] of scissors.toServer.matchAll(/^\{"type":"chat".*\}$/gm)) {
           const { message, id = "" } = JSON.parse(line) as Extract<Request, { type: "chat" }>;
@@ -189,7 +189,7 @@ describe("ChatClient whose next link is cut on its way back in", { timeout: 300_
   }
 });
 
-/** A server that does what a script says with each request of its connections. */
+/** A server that calls `answer` for each request. */
 async function scriptedServer(answer: (request: Request, socket: Socket) => void) {
   let connections = 0;
   const server = createServer((socket) => {
@@ -222,16 +222,16 @@ const limits = {
   pingMs: 0,
 };
 
-/** What a friendly server answers. */
+/** The answer of a normal server. */
 function friendly({ type, id }: Request): ServerMessage {
   if (type === "hello") return { type, id, version: 2, session: "secret", limits } as ServerMessage;
   const position = { epoch: "e", seq: 0 };
   return { type: "joined", id, room: "lobby", position, members: ["ada"], count: 1, entries: [] };
 }
 
-describe("ChatClient that is told not to come back", { timeout: 300_000 }, () => {
+describe("ChatClient that must not reconnect", { timeout: 300_000 }, () => {
   for (const point of ["hello", "join", "chat"] as const) {
-    test(`when it sent ${point} is closed for good, and what waits fails with bye`, async () => {
+    test(`closes after a goodbye to its ${point}, and rejects pending calls with bye`, async () => {
       await using server = await scriptedServer((request, socket) => {
         const bye: ServerMessage = { type: "bye", code: "replaced", message: "Replaced", reconnect: false };
         const answer = request.type === point ? bye : friendly(request);

@@ -1,4 +1,4 @@
-/** What a room keeps when its server starts again, in peace or after a kill, and when the machine's clock jumps back. */
+/** Rooms after a restart, normal or after a kill, and after the system clock jumps back. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,7 +18,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** Says hello, joins the lobby with its past, and gives that answer. */
+/** Says hello and joins the lobby with its history. Returns the answer to the join. */
 async function enter(client: RawClient, username: string): Promise<Message> {
   client.send(
     { type: "hello", id: "hello", version: 2, username },
@@ -27,14 +27,14 @@ async function enter(client: RawClient, username: string): Promise<Message> {
   return client.nextWith("id", "join");
 }
 
-/** Says something under an id, and gives the answer. */
+/** Sends a message with this id and returns the answer. */
 function say(client: RawClient, id: string, message: string): Promise<Message> {
   client.send({ type: "chat", id, room: "lobby", message });
   return client.nextWith("id", id);
 }
 
 describe("a client that sends the same id before and after a restart", { timeout: 300_000 }, () => {
-  /** What is to be said before, and after, at the end of which the room has one entry only. */
+  /** `before` sends a message. `after` repeats it, and checks that the room has only one entry. */
   async function before(client: RawClient): Promise<Message> {
     await enter(client, "Ada");
     const first = await say(client, "1", "said once");
@@ -55,7 +55,7 @@ describe("a client that sends the same id before and after a restart", { timeout
     );
   }
 
-  test("has one entry and its first place, and with another text `id-reused`", async () => {
+  test("gets a duplicate ack with the first seq, and `id-reused` for another text", async () => {
     let first: Message;
     {
       await using server = await TestServer.start({ data: folder });
@@ -65,7 +65,7 @@ describe("a client that sends the same id before and after a restart", { timeout
     await after(await server.connect(), first);
   });
 
-  test("has so after kill -9 too", async () => {
+  test("gets the same after kill -9", async () => {
     const start = async (): Promise<readonly [CliProcess, RawClient]> => {
       const server = landlineIn({ cwd: folder }, "serve", "--host", "127.0.0.1", "--port", "0");
       const [, port] = await server.until(/http:\/\/127\.0\.0\.1:(\d+)\/ +chat and web page/);
@@ -91,7 +91,7 @@ describe("a clock that jumps back", { timeout: 300_000 }, () => {
 
   afterEach(() => mock.timers.reset());
 
-  /** The members take turns, and the clock jumps as it likes. */
+  /** The members send messages in turn while the clock jumps. */
   async function talk(members: readonly RawClient[], jumpsMs: readonly number[], from: number): Promise<Message[]> {
     const said: Message[] = [];
     for (const [i, jumpMs] of jumpsMs.entries()) {
@@ -115,7 +115,7 @@ describe("a clock that jumps back", { timeout: 300_000 }, () => {
   }
 
   for (const data of ["in memory", "in SQLite"]) {
-    test(`leaves what is ${data} in its order, and no message is older than the one before`, async () => {
+    test(`keeps the order of messages ${data}, and no message is older than the one before`, async () => {
       mock.timers.enable({ apis: ["Date"], now: NOON });
       const options = data === "in memory" ? {} : { data: folder };
       const jumpsMs = [0, 5, -HOUR, 7, 2 * HOUR, -1, -HOUR, 0];
@@ -127,7 +127,7 @@ describe("a clock that jumps back", { timeout: 300_000 }, () => {
         const heard: Message[] = [];
         for (const { seq, at } of acks) {
           heard.push(await listener.nextWith("seq", seq));
-          assert.equal(heard.at(-1)?.at, at, "the author and the others are told the same time");
+          assert.equal(heard.at(-1)?.at, at, "the author and the others got different times");
         }
         assertOrder(heard, jumpsMs.length);
 

@@ -9,7 +9,7 @@ failOnLeaks();
 
 const NAMES = ["ada", "bob"];
 
-/** What can happen; `who` and `wire` choose among what there is, from the newest link on. */
+/** An event. `who` selects the client, `wire` the link, 0 being the newest. */
 const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant("say" as const), who: fc.nat(1), room: fc.nat(1) }) },
   {
@@ -29,7 +29,7 @@ const step = fc.oneof(
 
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
 
-/** One message that a client's user said, and what became of it. */
+/** A message of a client's user, and its outcome. */
 interface Said {
   readonly room: string;
   readonly text: string;
@@ -97,12 +97,12 @@ async function judge(chat: RoughChat, said: readonly Said[]): Promise<void> {
     assert.deepEqual(
       mine.map(({ error }) => error),
       mine.map(() => undefined),
-      "nothing fails, as the server is there in the end",
+      "a message failed although the server is reachable in the end",
     );
     assert.deepEqual(
       mine.map(({ text, seq }) => `${seq} ${text}`).sort(),
       entries.map(({ body, seq }) => `${seq} ${body}`).sort(),
-      "what was acknowledged is stored, once, at that place",
+      "an acknowledged message is not stored once at its seq",
     );
     for (const [index, own] of chat.clients.entries()) {
       const shown = shownOf(own, room);
@@ -110,15 +110,19 @@ async function judge(chat: RoughChat, said: readonly Said[]): Promise<void> {
       assert.deepEqual(
         seqs,
         [...new Set(seqs)].sort((a, b) => a - b),
-        "each is shown once, in the room's order",
+        "a message is shown twice or out of order",
       );
       assert.deepEqual(
         shown.filter(({ username }) => username !== NAMES[index]).map(({ message }) => message),
         entries.filter(({ from }) => from !== NAMES[index]).map(({ body }) => body),
-        "the others' messages are shown, all of them",
+        "not all messages of others are shown",
       );
     }
-    assert.equal((await chat.fixture.presence.members(room, 10)).count, NAMES.length, "nobody is there twice");
+    assert.equal(
+      (await chat.fixture.presence.members(room, 10)).count,
+      NAMES.length,
+      "a member is listed twice or missing",
+    );
   }
   for (const { events } of chat.clients) {
     const strange = events.filter(({ type }) => ["dropped", "gap", "error", "bye"].includes(type));

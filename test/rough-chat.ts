@@ -1,6 +1,6 @@
 /**
- * A chat server and chat clients in one process, on links that deliver when and as much as a test says, can be cut
- * anywhere, with or without the server noticing, and deliver late what was sent before.
+ * A chat server and chat clients in one process. Tests control their links: when and how many bytes arrive, where a link
+ * breaks, and whether the server notices. A broken link may still deliver earlier bytes.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Client, Link } from "../packages/server/src/hub/mod.ts";
 import { HubFixture } from "./hub-fixture.ts";
 import { idle } from "./until.ts";
 
-/** Bytes on their way in one direction. */
+/** Bytes in flight in one direction. */
 class Pipe {
   #waiting: Buffer = Buffer.alloc(0);
   #partial = "";
@@ -24,9 +24,9 @@ class Pipe {
     this.#waiting = Buffer.concat([this.#waiting, bytes]);
   }
 
-  /** The next bytes arrive; what they complete are the lines. */
+  /** Delivers the next bytes. Returns the lines that they complete. */
   arrive(count: number): readonly string[] {
-    // The texts of these tests are ASCII, so that any cut is between two characters.
+    // The texts are ASCII, so a cut never splits a character.
     const lines = (this.#partial + this.#waiting.toString("latin1", 0, count)).split("\n");
     this.#waiting = this.#waiting.subarray(count);
     this.#partial = lines.pop() as string;
@@ -34,7 +34,7 @@ class Pipe {
   }
 }
 
-/** One link between a client and the server. Each side may believe in it longer than the other. */
+/** A link between a client and the server. One side may notice its end later than the other. */
 export class RoughWire {
   readonly #toServer = new Pipe();
   readonly #toClient = new Pipe();
@@ -64,7 +64,7 @@ export class RoughWire {
     this.#server = fixture.hub.connect(link, fixture.formats);
   }
 
-  /** What the client has of it. */
+  /** The client's end. */
   readonly link = {
     send: (text: string): void => this.#toServer.put(Buffer.from(`${text}\n`)),
     close: (): void => {
@@ -72,7 +72,7 @@ export class RoughWire {
     },
   };
 
-  /** Whether nothing can happen on it any more. */
+  /** Whether both sides have noticed the end. */
   get isOver(): boolean {
     return this.#isClientGone && this.#isServerGone;
   }
@@ -81,7 +81,7 @@ export class RoughWire {
     return !this.#isClientGone;
   }
 
-  /** Whether nothing is on its way. */
+  /** Whether no bytes are in flight. */
   get isQuiet(): boolean {
     return this.#toServer.length + this.#toClient.length === 0;
   }
@@ -97,14 +97,14 @@ export class RoughWire {
     if (this.#hasServerClosed && this.#toClient.length === 0) this.cut();
   }
 
-  /** The client's end breaks; what was sent may still arrive, and the server knows nothing. */
+  /** Breaks the client's end. Sent bytes may still arrive, and the server does not notice. */
   cut(): void {
     if (this.#isClientGone) return;
     this.#isClientGone = true;
     this.#handlers.close(new Error("cut"));
   }
 
-  /** The server learns that it is over; what did not arrive is lost. */
+  /** Lets the server notice the end. Bytes in flight are lost. */
   notice(): void {
     if (this.#isServerGone || !this.#isClientGone) return;
     this.#isServerGone = true;
@@ -112,7 +112,7 @@ export class RoughWire {
   }
 }
 
-/** A client, its links from the oldest on, and what its user was told. */
+/** A client, its links (oldest first) and its events. */
 export class RoughClient {
   readonly client: ChatClient;
   readonly events: ChatClientEvent[] = [];
@@ -133,13 +133,13 @@ export class RoughClient {
     this.client.on((event) => this.events.push(event));
   }
 
-  /** Links that something can happen on, from the oldest on. */
+  /** The links that are not over, oldest first. */
   get wires(): readonly RoughWire[] {
     this.#wires = this.#wires.filter((wire) => !wire.isOver);
     return this.#wires;
   }
 
-  /** Links that were asked for open. */
+  /** Opens all requested links. */
   accept(): void {
     for (const open of this.#opening.splice(0)) open();
   }
@@ -155,7 +155,7 @@ export class RoughClient {
   };
 }
 
-/** The server and its clients. Timers are mocked meanwhile; `close` gives them back. */
+/** The server and its clients. Mocks the timers until `close`. */
 export class RoughChat {
   readonly fixture = new HubFixture();
   readonly clients: readonly RoughClient[];
@@ -165,7 +165,7 @@ export class RoughChat {
     this.clients = names.map((name) => new RoughClient(this.fixture, name));
   }
 
-  /** Time passes for everyone. */
+  /** Advances the time for the server and all clients. */
   async elapse(ms: number): Promise<void> {
     this.fixture.now += ms;
     mock.timers.tick(ms);
@@ -174,8 +174,8 @@ export class RoughChat {
   }
 
   /**
-   * All that is under way arrives, on the oldest links first or last, and all that waits for time goes on, until this
-   * holds. Then the server learns which links are over.
+   * Delivers all bytes, on the oldest links first or last, and advances the time until `isDone` holds. Then the server
+   * notices which links are over.
    */
   async calm(isDone: () => boolean, isOldestFirst = true): Promise<void> {
     for (let round = 0; round < 500; round += 1) {
@@ -195,7 +195,7 @@ export class RoughChat {
       }
       await this.elapse(50);
     }
-    throw new Error("It did not come to rest");
+    throw new Error("isDone() did not hold after 500 rounds");
   }
 
   async close(): Promise<void> {

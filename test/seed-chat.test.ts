@@ -1,6 +1,6 @@
 /**
- * The seed's clients are Python: these talk to the server with nothing but Python's standard library, in a process of
- * their own, so that no assumption of ours about sockets is on both sides.
+ * The tutorial's clients are written in Python. These tests run Python clients that use only the standard library, in
+ * another process. So the server and its clients do not share our assumptions about sockets.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { skipWithoutPython } from "./programs.ts";
 const run = promisify(execFile);
 const skip = skipWithoutPython();
 
-/** What every script begins with: a client that sends as it is told and reads one JSON object after the other. */
+/** The start of every script: a client that sends any bytes and reads JSON objects. */
 const PREAMBLE = `
 import json, socket, struct, sys
 
@@ -28,7 +28,7 @@ class Caller:
         self.undecoded = b""
 
     def say(self, value):
-        # As the seed sends: one object, no line end after it.
+        # Like the tutorial: one object without a line feed.
         self.line.sendall(json.dumps(value).encode())
 
     def raw(self, data):
@@ -79,14 +79,14 @@ def enter(name, room):
     return caller
 `;
 
-/** Runs a script against a fresh server; whatever it finds wrong is its exit. */
+/** Runs a script against a new server. Fails if the script exits with an error. */
 async function converse(script: string): Promise<void> {
   await using server = await TestServer.start({ silentMs: 50, sniffMs: 50 });
   await run("python3", ["-c", `${PREAMBLE}\n${script}`, String(server.port)], { timeout: 120_000 });
 }
 
-describe("the seed's clients", { skip, timeout: 300_000 }, () => {
-  test("wait for the welcome before they say anything", () =>
+describe("the tutorial's clients", { skip, timeout: 300_000 }, () => {
+  test("get the welcome before they send anything", () =>
     converse(`
 caller = Caller()
 expect(caller, {"type": "welcome", "message": 'Welcome! Send {"type": "join", "room": "roomname", "username": "your_name"}'})
@@ -94,7 +94,7 @@ caller.say({"type": "join", "room": "lobby", "username": "ada"})
 expect(caller, notice("ada joined lobby"))
 `));
 
-  test("join, talk, move to another room, leave, and go", () =>
+  test("join, chat, change rooms, leave and disconnect", () =>
     converse(`
 ada, bob = enter("ada", "lobby"), enter("bob", "lobby")
 expect(ada, notice("bob joined lobby"))
@@ -125,7 +125,7 @@ bob.line.close()
 expect(ada, notice("bob left lobby"))
 `));
 
-  test("send two objects in one segment, and one object in three", () =>
+  test("send two objects in one segment, and one object in three segments", () =>
     converse(`
 ada, bob = enter("ada", "lobby"), enter("bob", "lobby")
 expect(ada, notice("bob joined lobby"))
@@ -137,7 +137,7 @@ whole = json.dumps({"type": "chat", "message": "caf\\u00e9"}, ensure_ascii=False
 cut = whole.index(b"\\xc3") + 1
 for part in (whole[:9], whole[9:cut]):
     ada.raw(part)
-    # The next part is sent when the server has read this one: by then it answers the other caller.
+    # The answer to the other client proves that the server has read this part. Then send the next one.
     for _ in range(3):
         bob.say({"type": "ping"})
         expect(bob, {"type": "pong"})
@@ -145,7 +145,7 @@ ada.raw(whole[cut:])
 expect(bob, chat("ada", "lobby", "caf\\u00e9"))
 `));
 
-  test("send messages that are no texts, which are texts for version 2, in its history and when searched", () =>
+  test("send messages that are not strings, which version 2 gets as strings, also in history and search", () =>
     converse(`
 ada, bob, cy = enter("ada", "lobby"), enter("bob", "lobby"), Caller()
 cy.say({"type": "hello", "version": 2, "username": "cy"})
@@ -168,7 +168,7 @@ cy.say({"type": "search", "id": "s", "room": "lobby", "query": "found"})
 assert [entry["message"] for entry in cy.hear()["entries"]] == [texts[4]]
 `));
 
-  test("send what is not JSON, and go on", () =>
+  test("send invalid JSON and stay connected", () =>
     converse(`
 ada, bob = enter("ada", "lobby"), enter("bob", "lobby")
 expect(ada, notice("bob joined lobby"))
@@ -182,7 +182,7 @@ ada.say({"type": "chat", "message": "still here"})
 expect(bob, chat("ada", "lobby", "still here"))
 `));
 
-  test("join without a room or a name", () =>
+  test("get an error for a join without a room or a name", () =>
     converse(`
 caller = Caller()
 wrong = ({"type": "join"}, {"type": "join", "room": "lobby"}, {"type": "join", "username": "ada"},
@@ -197,7 +197,7 @@ caller.say({"type": "join", "room": "lobby", "username": "ada"})
 expect(caller, notice("ada joined lobby"))
 `));
 
-  test("vanish, with a reset and without, and their names are free again", () =>
+  test("free their names when they disconnect, with a reset or without", () =>
     converse(`
 ada = enter("ada", "lobby")
 for _ in range(2):
@@ -211,7 +211,7 @@ for _ in range(2):
     expect(ada, notice("bob left lobby"))
 `));
 
-  test("put the length in front of each message", () =>
+  test("can send and receive length-prefixed messages", () =>
     converse(`
 def send(line, value):
     body = json.dumps(value).encode()

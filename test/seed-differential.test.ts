@@ -1,6 +1,6 @@
 /**
- * The tutorial's chat server beside ours: the same conversations with both, held by Python's standard library. What their
- * clients are told must be equal, but for what `docs/protocol.md` lists as better here.
+ * Compares the tutorial's chat server with ours. A Python client holds the same conversations with both. The answers must
+ * be equal, except for the improvements that `docs/protocol.md` lists.
  *
  * @module
  */
@@ -18,23 +18,23 @@ const skip = skipWithoutPython();
 
 type Hears = Readonly<Record<string, number>>;
 
-/** Somebody sends bytes, written as Latin-1, or hangs up. */
+/** A client sends bytes, written as Latin-1, or hangs up. */
 interface Step {
   readonly who: string;
   readonly send?: string;
   readonly close?: boolean;
-  /** How many messages somebody has to hear of our server before the conversation goes on. */
+  /** How many messages each client must receive from our server before the next step. */
   readonly hears?: Hears;
-  /** More has to come before it can be answered. */
+  /** Whether this is only a part of a request, without an answer. */
   readonly is_part?: boolean;
 }
 
-/** What each client was told beside the welcome, as Python writes it. */
+/** The messages to each client after the welcome, as Python prints them. */
 type Told = Readonly<Record<string, readonly string[]>>;
 
 interface Conversation {
   readonly steps: readonly Step[];
-  /** Where the two servers differ: the row of the documented list, and what is told here. */
+  /** A difference between the servers: the row in the documented table, and the messages of our server. */
   readonly better?: { readonly why: string; readonly told: Told };
 }
 
@@ -45,7 +45,7 @@ const say = (who: string, request: object | string, rest: Partial<Step> = {}): S
 });
 const join = (who: string, room = "lobby", username = who): Step => say(who, { type: "join", room, username });
 const chat = (who: string, message: unknown): Step => say(who, { type: "chat", message });
-/** The value of the message as it is written. */
+/** Sends the message as raw JSON. */
 const rawChat = (who: string, message: string): Step => say(who, `{"type": "chat", "message": ${message}}`);
 const rawJoin = (who: string, room: string, username: string, rest: Partial<Step> = {}): Step =>
   say(who, `{"type": "join", "room": ${room}, "username": ${username}}`, rest);
@@ -61,12 +61,12 @@ const both = [join("ada"), join("bob")];
 const ADA_IN = [notice("ada joined lobby"), notice("bob joined lobby")];
 const BOB_IN = [notice("bob joined lobby")];
 
-/** The two are in the lobby, and this is different then. */
+/** Ada and Bob join the lobby, then take steps with a documented difference. */
 function better(why: string, steps: readonly Step[], ada: readonly string[], bob: readonly string[]): Conversation {
   return { steps: [...both, ...steps], better: { why, told: { ada: [...ADA_IN, ...ada], bob: [...BOB_IN, ...bob] } } };
 }
 
-/** A message of one kind of value, that passes as it is. */
+/** A message with this value, which both servers deliver unchanged. */
 const passes = (message: string): Conversation => ({ steps: [...both, rawChat("ada", message)] });
 
 const NAMES = "Names";
@@ -80,11 +80,11 @@ const NUMBERS = "Numbers";
 const ADA_HEARS: Partial<Step> = { hears: { ada: 1 } };
 
 const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
-  "somebody comes and says nothing": { steps: [{ who: "ada" }] },
-  "two join and talk": { steps: [...both, chat("ada", "hello"), chat("bob", "hi"), chat("ada", "bye")] },
-  "a message without another member": { steps: [join("ada"), chat("ada", "hello")] },
-  "three in a room": { steps: [...both, join("cy"), chat("cy", "hello"), chat("ada", "hi")] },
-  "two rooms do not hear each other": {
+  "a client connects and sends nothing": { steps: [{ who: "ada" }] },
+  "two clients join and chat": { steps: [...both, chat("ada", "hello"), chat("bob", "hi"), chat("ada", "bye")] },
+  "a message without other members": { steps: [join("ada"), chat("ada", "hello")] },
+  "three members in a room": { steps: [...both, join("cy"), chat("cy", "hello"), chat("ada", "hi")] },
+  "messages stay in their room": {
     steps: [join("ada"), join("bob", "kitchen"), chat("ada", "here"), chat("bob", "there")],
   },
   "text beyond ASCII": {
@@ -115,7 +115,7 @@ const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
   "an empty object": passes("{}"),
   "an object": passes('{"b": {"c": [true]}, "a": "\\u00e9\\n", "__proto__": 1}'),
   "a text that looks like a number": passes('"42"'),
-  "a text that is a word of Python's": passes('"NaN, Infinity"'),
+  "a text with Python's NaN and Infinity": passes('"NaN, Infinity"'),
   "a list of whole numbers beyond a double": passes("[9007199254740993, -9007199254740993]"),
   NaN: better(NUMBERS, [rawChat("ada", "NaN")], [], [said("ada", '"NaN"')]),
   Infinity: better(NUMBERS, [rawChat("ada", "Infinity")], [], [said("ada", '"Infinity"')]),
@@ -125,13 +125,13 @@ const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
     [],
     [said("ada", '["-Infinity", "NaN", 1]')],
   ),
-  "a fraction that a double does not hold": { steps: [...both, rawChat("ada", "1e400")] },
+  "a number above the range of a double": { steps: [...both, rawChat("ada", "1e400")] },
   "chat with the room it is in": { steps: [...both, say("ada", { type: "chat", room: "lobby", message: "hi" })] },
   "chat with another room": { steps: [...both, say("ada", { type: "chat", room: "kitchen", message: "hi" })] },
   "chat with a room that is a number": { steps: [...both, say("ada", { type: "chat", room: 5, message: "hi" })] },
   "chat with a room that is null": { steps: [...both, say("ada", { type: "chat", room: null, message: "hi" })] },
   "chat with a room that is a list": { steps: [...both, say("ada", { type: "chat", room: ["x"], message: "hi" })] },
-  "chat with a name of its own": { steps: [...both, say("ada", { type: "chat", username: "eve", message: "hi" })] },
+  "chat with another name": { steps: [...both, say("ada", { type: "chat", username: "eve", message: "hi" })] },
   "fields of other versions in chat": {
     steps: [...both, say("ada", '{"type": "chat", "message": "hi", "id": 5, "history": {}, "after": [NaN]}')],
   },
@@ -148,13 +148,13 @@ const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
   "join without anything": { steps: [say("ada", { type: "join" })] },
   "join without a name": { steps: [say("ada", { type: "join", room: "lobby" })] },
   "join without a room": { steps: [say("ada", { type: "join", username: "ada" })] },
-  "join without a name, having one": {
+  "a second join without a name": {
     steps: [...both, say("ada", { type: "join", room: "kitchen" }), chat("bob", "still here?")],
   },
   "join with an empty room": { steps: [say("ada", { type: "join", room: "", username: "ada" })] },
   "join with an empty name": { steps: [say("ada", { type: "join", room: "lobby", username: "" })] },
   "join with null": { steps: [say("ada", { type: "join", room: null, username: null })] },
-  "join with zero, false, and nothing in it": {
+  "join with zero, false and empty values": {
     steps: [
       rawJoin("ada", "0", '"ada"'),
       rawJoin("ada", '"lobby"', "false"),
@@ -162,12 +162,12 @@ const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
       rawJoin("ada", "-0.0", '"ada"'),
     ],
   },
-  "what is not JSON": { steps: [...both, say("ada", "this is no json\n"), chat("ada", "still here")] },
+  "text that is not JSON": { steps: [...both, say("ada", "this is no json\n"), chat("ada", "still here")] },
   "JSON with single quotes": { steps: [...both, say("ada", "{'type': 'chat'}\n"), chat("ada", "still here")] },
-  "an object that is not whole": { steps: [...both, say("ada", '{"type": "chat", "message": }\n'), chat("ada", "hi")] },
-  "somebody hangs up": { steps: [...both, { who: "ada", close: true, hears: { bob: 1 } }] },
-  "somebody hangs up without a room": { steps: [{ who: "ada" }, join("bob"), { who: "ada", close: true }] },
-  "a room is left by all and used again": {
+  "an invalid object": { steps: [...both, say("ada", '{"type": "chat", "message": }\n'), chat("ada", "hi")] },
+  "a member hangs up": { steps: [...both, { who: "ada", close: true, hears: { bob: 1 } }] },
+  "a client without a room hangs up": { steps: [{ who: "ada" }, join("bob"), { who: "ada", close: true }] },
+  "a room is empty and used again": {
     steps: [...both, { who: "ada", close: true, hears: { bob: 1 } }, join("cy"), chat("cy", "hello")],
   },
 
@@ -223,7 +223,7 @@ const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
     steps: [join("ada", "a,b")],
     better: { why: NAMES, told: { ada: [error("room-invalid", "The room name must not contain a comma")] } },
   },
-  "a room in other letters": {
+  "a room name in another case": {
     steps: [join("ada", "lobby"), join("bob", "Lobby"), chat("bob", "hi")],
     better: { why: NAMES, told: { ada: [...ADA_IN, said("bob", '"hi"')], bob: BOB_IN } },
   },
@@ -234,7 +234,7 @@ const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
       told: { ada: [notice("ada joined lobby")], bob: [error("name-in-use", "The name ada is in use")] },
     },
   },
-  "a name in use in other letters": {
+  "a name in use, in another case": {
     steps: [join("ada"), join("bob", "kitchen", "ADA")],
     better: {
       why: ONE,
@@ -285,7 +285,7 @@ const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
     [error("invalid-request", "A message must be a JSON object")],
     [],
   ),
-  "what is not UTF-8": better(
+  "bytes that are not UTF-8": better(
     ODD,
     [say("ada", '{"type": "chat", "message": "\xff"}\n', ADA_HEARS), chat("bob", "hi")],
     [INVALID, said("bob", '"hi"')],
@@ -322,13 +322,13 @@ const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
     [said("ada", `"${"x".repeat(2_000)}"`)],
   ),
   "an empty line": better(SPLIT, [say("ada", "\n"), chat("ada", "hi")], [], [said("ada", '"hi"')]),
-  "what is not JSON, and a request behind it": better(
+  "text that is not JSON before a request": better(
     SPLIT,
     [say("ada", 'nonsense {"type": "chat", "message": "hi"}')],
     [INVALID],
     [said("ada", '"hi"')],
   ),
-  "a type that there is not": better(
+  "an unknown type": better(
     SILENT,
     [say("ada", { type: "dance" })],
     [error("unknown-type", "Unknown message type")],
@@ -358,7 +358,7 @@ const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
   ),
 };
 
-/** Holds conversations with a server: with ours, or without a port with the tutorial's. */
+/** Holds conversations with our server at this port, or without a port with the tutorial's server. */
 class Holder implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -386,7 +386,7 @@ class Holder implements AsyncDisposable {
 
 const WORDS = /\b(ada|bob|cy|eve|lobby|kitchen)\b/gi;
 
-/** Holds it under names of its own, so that no conversation hears of the one before. */
+/** Holds a conversation under unique names, so that conversations do not affect each other. */
 async function hold(holder: Holder, steps: readonly Step[], index: number): Promise<Told> {
   const own = steps.map((step) => ({ ...step, send: step.send?.replace(WORDS, `$1_${index}`) }));
   const told: Record<string, string[]> = JSON.parse(
@@ -402,7 +402,7 @@ async function hold(holder: Holder, steps: readonly Step[], index: number): Prom
   return told;
 }
 
-describe("version 1 beside the tutorial's server", { skip, timeout: 300_000 }, () => {
+describe("version 1 compared with the tutorial's server", { skip, timeout: 300_000 }, () => {
   let ours: TestServer;
   let here: Holder;
   let there: Holder;
@@ -421,12 +421,12 @@ describe("version 1 beside the tutorial's server", { skip, timeout: 300_000 }, (
       const toldThere = await hold(there, steps, index);
       const toldHere = await hold(here, steps, index);
       assert.deepEqual(toldHere, better?.told ?? toldThere);
-      if (better !== undefined) assert.notDeepEqual(toldHere, toldThere, "the two are equal by now");
+      if (better !== undefined) assert.notDeepEqual(toldHere, toldThere, "the servers no longer differ");
     });
   }
 });
 
-test("docs/protocol.md lists what is better than at the tutorial's server, and nothing else", () => {
+test("docs/protocol.md lists exactly the differences from the tutorial's server", () => {
   const text = readFileSync(new URL("../docs/protocol.md", import.meta.url), "utf8");
   const [, section = ""] = text.split("### Beside the tutorial's server");
   const rows = [...(section.split("\n#")[0] as string).matchAll(/^\| ([^|`]+?) \| [^|]+ \| [^|]+ \|$/gm)];
@@ -434,5 +434,5 @@ test("docs/protocol.md lists what is better than at the tutorial's server, and n
   const used = new Set(Object.values(CONVERSATIONS).map(({ better }) => better?.why));
   used.delete(undefined);
   assert.deepEqual(listed.sort(), [...used].sort());
-  assert.ok(Object.keys(CONVERSATIONS).length >= 56, "as many conversations as were compared at first");
+  assert.ok(Object.keys(CONVERSATIONS).length >= 56, "too few conversations");
 });

@@ -1,6 +1,5 @@
 /**
- * The seed's transports against Python's standard library, as client and as server: what we send must mean to others
- * what it means to us.
+ * The tutorial's transports, tested against Python's standard library as client and as server.
  */
 import assert from "node:assert/strict";
 import { type ChildProcessByStdio, spawn } from "node:child_process";
@@ -15,7 +14,7 @@ failOnLeaks();
 
 const skip = skipWithoutPython();
 
-/** A Python program; it gives up by itself after ten seconds, so that none outlives a failed test. */
+/** A Python program. It exits after ten seconds, so that it does not outlive a failed test. */
 class Python implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
   #output = "";
@@ -42,7 +41,7 @@ class Python implements AsyncDisposable {
     return Number(this.#output.split("\n")[0]);
   }
 
-  /** What it printed in the end; it must have ended well. */
+  /** Waits until it exits with 0. Returns its output. */
   async finish(): Promise<string> {
     if (this.#child.exitCode === null) await once(this.#child, "close");
     assert.equal(this.#child.exitCode, 0, this.#errors);
@@ -123,7 +122,7 @@ listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1])
 connection, _ = listener.accept()
 with connection:
-    # It answers only after our end: without a half-close nothing would come back.
+    # It answers only after the client's end: without a half-close no answer would arrive.
     connection.sendall(read_to_end(connection))
 print("done")
 `);
@@ -135,7 +134,7 @@ print("done")
   assert.match(await server.finish(), /done\n$/);
 });
 
-test("connect() calls it reset when a server in Python breaks the connection", { skip }, async () => {
+test("connect() reports reset when a server in Python breaks the connection", { skip }, async () => {
   await using server = new Python(`
 listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1])
@@ -235,7 +234,7 @@ connection, _ = listener.accept()
 with connection:
     for _ in range(3):
         write_frame(connection, read_frame(connection).upper())
-    # A frame that is announced and never comes.
+    # A header without its frame.
     connection.sendall(struct.pack("!I", 10) + b"half")
 `);
   await using channel = framed(

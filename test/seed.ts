@@ -1,7 +1,6 @@
 /**
- * The seed of a test file's random inputs. `SEED=… npm test -- FILE` repeats a run.
- *
- * A file that asked for the seed and failed, for any reason, prints it when its process ends.
+ * The seed of a test file's random inputs. A file that used the seed and failed prints it at the end. `SEED=… npm test --
+ * FILE` repeats the run.
  *
  * @module
  */
@@ -33,7 +32,7 @@ export function seededRandom(from: number = seed()): () => number {
   };
 }
 
-/** Properties without a seed of their own take this one. */
+/** The default seed of all fast-check properties. */
 fc.configureGlobal({ seed: seed() });
 
 export { fc };

@@ -18,7 +18,7 @@ test("tools/setup.mjs runs npm without a shell, and does nothing the second time
   mkdirSync(join(root, "packages/server/web"), { recursive: true });
   writeFileSync(join(root, "packages/server/web/index.html"), "");
   cpSync(SETUP, join(root, "tools/setup.mjs"));
-  // In the place of npm: says what it was asked for.
+  // Stands in for npm: prints its arguments.
   writeFileSync(join(root, "bin/npm"), '#!/bin/sh\necho "npm $*"\n');
   chmodSync(join(root, "bin/npm"), 0o755);
   const { npm_execpath: _, ...rest } = process.env;

@@ -1,5 +1,5 @@
 /**
- * Clients that stop reading: what waits for them does not wait for ever, whatever they speak.
+ * Clients that stop reading: the server disconnects them after `sendTimeoutMs`, in every protocol.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -12,16 +12,16 @@ import type { RawClient } from "./raw-client.ts";
 failOnLeaks();
 
 const LIMIT = { timeout: 300_000 };
-/** Together more than the kernel's buffers hold. */
+/** MESSAGES_MAX of these exceed the kernel's buffers. */
 const TEXT = "x".repeat(16_000);
 const MESSAGES_MAX = 2_000;
 
-/** A server that gives up soon on who takes nothing, and never for another reason. */
+/** A server with a short `sendTimeoutMs`. Its other limits are too high to disconnect a client. */
 function startServer(): Promise<TestServer> {
   return TestServer.start({ sendTimeoutMs: 100, limits: { outboxBytesMax: 1e9, pingMs: 1e6 } });
 }
 
-/** Talks until the member is gone. */
+/** Sends messages until the member has left. */
 async function talkUntilLeft(speaker: RawClient, username: string): Promise<void> {
   for (let said = 0; said < MESSAGES_MAX; said += 1) {
     speaker.send({ type: "chat", id: `${said}`, message: TEXT });
@@ -34,11 +34,11 @@ async function talkUntilLeft(speaker: RawClient, username: string): Promise<void
       if (message.id === `${said}`) break;
     }
   }
-  // All was said; now it is only waited for.
+  // Enough was sent. Now only wait.
   assert.equal((await speaker.nextWith("state", "left")).username, username);
 }
 
-describe("a member that stops reading, without a word and without its end", LIMIT, () => {
+describe("a member that stops reading and keeps its connection open", LIMIT, () => {
   const kinds: Readonly<Record<string, (server: TestServer) => Promise<() => void>>> = {
     "version 1": async (server) => {
       const client = await server.seedMember("Bob", "lobby");
@@ -68,19 +68,19 @@ describe("a member that stops reading, without a word and without its end", LIMI
     },
   };
   for (const [kind, join] of Object.entries(kinds)) {
-    test(`is gone (${kind})`, async () => {
+    test(`is disconnected (${kind})`, async () => {
       await using server = await startServer();
       const speaker = await server.member("Ada", "lobby");
       const leave = await join(server);
       await speaker.nextWith("state", "joined");
       await talkUntilLeft(speaker, "Bob");
-      // Its name is free.
+      // Its name is free again.
       await server.member("Bob", "lobby");
       leave();
     });
   }
 
-  test("is gone although it goes on talking", async () => {
+  test("is disconnected although it keeps sending", async () => {
     await using server = await startServer();
     const speaker = await server.member("Ada", "lobby");
     const client = await server.member("Bob", "lobby");
@@ -89,7 +89,7 @@ describe("a member that stops reading, without a word and without its end", LIMI
     const talking = setInterval(() => client.send({ type: "typing", room: "lobby" }), 10);
     try {
       for (let said = 0; ; said += 1) {
-        assert.ok(said < MESSAGES_MAX, "it was never let go");
+        assert.ok(said < MESSAGES_MAX, "it was never disconnected");
         speaker.send({ type: "chat", id: `${said}`, message: TEXT });
         const message = await speaker.nextWith("type", "ack");
         assert.equal(message.id, `${said}`);

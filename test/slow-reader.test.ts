@@ -1,5 +1,5 @@
 /**
- * A reader that stops reading among 500 that do not. The server is a process of its own, so that its memory is its own.
+ * One of 501 readers stops reading. The server runs in another process, so that its memory can be measured.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -13,20 +13,20 @@ import { RawClient } from "./raw-client.ts";
 failOnLeaks();
 
 const READERS = 500;
-/** Messages that are said before the others are waited for. */
+/** Messages sent before the test waits for the other readers. */
 const ROUND = 8;
 const ROUNDS_MAX = 100;
 const TEXT = "x".repeat(16_000);
-/** What the server may need more than before, in bytes: the log's texts, what waits for one, and what is not collected. */
+/** How much the server's memory may grow, in bytes: stored texts, the outbox of one client, and garbage. */
 const GROWTH_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Enters the lobby, and gives that answer. */
+/** Joins the lobby and returns the answer. */
 async function enter(client: RawClient, username: string, after?: object): Promise<Message> {
   client.send({ type: "hello", version: 2, username }, { type: "join", id: "join", room: "lobby", after });
   return client.nextWith("id", "join");
 }
 
-/** Someone of whom only the number and the checksum of the bytes are kept that come after a mark. */
+/** A reader that keeps only the number and the checksum of the bytes after a mark. */
 class Counter {
   readonly client: RawClient;
   bytes = 0;
@@ -44,7 +44,7 @@ class Counter {
     client.socket.on("close", () => this.#wake());
   }
 
-  /** Counts what comes after a line that ends so, which is waited for. */
+  /** Waits for a line that ends with the mark, and counts the bytes after it. */
   static async after(client: RawClient, end: string): Promise<Counter> {
     await client.textUntil(`${end}\n`);
     return new Counter(client);
@@ -52,7 +52,7 @@ class Counter {
 
   async until(bytes: number): Promise<void> {
     while (this.bytes < bytes) {
-      assert.equal(this.client.hasEnded, false, "one who reads was let go");
+      assert.equal(this.client.hasEnded, false, "a reader that kept reading was disconnected");
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -60,19 +60,19 @@ class Counter {
   }
 }
 
-/** The most memory that a process ever had, in bytes. */
+/** The peak memory of a process, in bytes. */
 function peakMemory({ child }: CliProcess): number {
   const [, kib] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, "latin1")) ?? [];
   return Number(kib) * 1024;
 }
 
-describe("a reader that stops reading among 500 that do not", { timeout: 300_000 }, () => {
+describe("a reader that stops among 500 others", { timeout: 300_000 }, () => {
   const skip = process.platform === "linux" ? false : "needs /proc";
 
-  test("is let go and resumes; the others get everything in order, and memory stays within bounds", {
+  test("is disconnected and resumes; the others receive everything in order, and memory stays bounded", {
     skip,
   }, async () => {
-    // The others' bytes are counted, not read: they would answer no ping.
+    // No pings: the other readers only count bytes and do not answer.
     await using server = landlineIn(
       { env: { LANDLINE_PING_MS: "1h" } },
       ...["serve", "--host", "127.0.0.1", "--port", "0", "--rates", "off"],
@@ -102,7 +102,7 @@ describe("a reader that stops reading among 500 that do not", { timeout: 300_000
     let sum = 0;
     let said = 1;
     let isLetGo = false;
-    /** What the witness hears, in full, is what everyone hears. */
+    /** The witness parses its messages. All readers must receive the same bytes. */
     const hear = async (count: number): Promise<void> => {
       for (let chats = 0; chats < count; ) {
         const message = await witness.next();
@@ -112,7 +112,7 @@ describe("a reader that stops reading among 500 that do not", { timeout: 300_000
         if (message.type === "presence") {
           assert.deepEqual([message.username, message.state, isLetGo], ["slow", "left", false]);
           isLetGo = true;
-          // It wakes up, and reads what there is before the server gives it up.
+          // Resume reading: the goodbye must arrive before the server resets the connection.
           slow.socket.resume();
         } else {
           chats += 1;
@@ -123,7 +123,7 @@ describe("a reader that stops reading among 500 that do not", { timeout: 300_000
       await Promise.all(counters.map((counter) => counter.until(bytes)));
     };
     for (let round = 0; !isLetGo; round += 1) {
-      assert.ok(round < ROUNDS_MAX, "it was never let go");
+      assert.ok(round < ROUNDS_MAX, "it was never disconnected");
       for (let i = 0; i < ROUND; i += 1) author.send({ type: "chat", message: TEXT });
       await hear(ROUND);
     }
@@ -131,7 +131,7 @@ describe("a reader that stops reading among 500 that do not", { timeout: 300_000
     await hear(1);
     for (const counter of counters) assert.deepEqual([counter.bytes, counter.sum], [bytes, sum]);
     const growth = peakMemory(server) - before;
-    assert.ok(growth < GROWTH_BYTES_MAX, `its memory grew by ${growth} bytes`);
+    assert.ok(growth < GROWTH_BYTES_MAX, `the server's memory grew by ${growth} bytes`);
 
     const told = await slow.rest();
     const bye = told.at(-1);
@@ -139,7 +139,7 @@ describe("a reader that stops reading among 500 that do not", { timeout: 300_000
     const seqs = told.filter(({ type }) => type === "chat").map(({ seq }) => seq as number);
     await slow.close();
 
-    // It comes back from where it was: all at once, or, if that is too much, page by page.
+    // It resumes from its position: in one answer, or page by page if that is too much.
     const back = await RawClient.open(port);
     const { epoch } = position as { epoch: string };
     const { recovered, reason, entries } = await enter(back, "slow", { epoch, seq: seqs.at(-1) ?? 1 });

@@ -1,4 +1,4 @@
-/** What the toolkit promises about a process: that it survives a shortage, shares its ports, and may end. */
+/** The toolkit and its process: too few file descriptors, shared ports, and unref(). */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { describe, test } from "node:test";
@@ -14,7 +14,7 @@ const isWindows = process.platform === "win32";
 const TIMEOUT = { timeout: 300_000 };
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 
-/** Runs a module of JavaScript on the toolkit's source; with `descriptorsMax` it may open no more than these. */
+/** Runs a JavaScript module with the toolkit's source. `descriptorsMax` limits its open files. */
 function run(program: string, descriptorsMax?: number): CliProcess {
   const args = ["--conditions=@landline/source", "--input-type=module", "-e", program];
   if (descriptorsMax === undefined) return new CliProcess(process.execPath, args);
@@ -22,7 +22,7 @@ function run(program: string, descriptorsMax?: number): CliProcess {
   return new CliProcess("sh", shell);
 }
 
-/** Echoes in the given style; says where, and for each line of its input how things stand. Its clock stands still. */
+/** An echo server in this style. Prints its port, and its state for each input line. Its clock is manual. */
 const ECHO = (style: "serve" | "listen"): string => `
 import { openSync, closeSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -43,7 +43,7 @@ ${style === "serve" ? "" : "(async () => { for await (const connection of server
 console.log("port", server.address.port);
 for await (const line of createInterface({ input: process.stdin })) {
   if (line.endsWith("later")) now += 1_000;
-  // There is still something left for a file.
+  // The server must leave a descriptor for files.
   closeSync(openSync(".", "r"));
   const { acceptErrors, dropped, state } = server;
   console.log(line, JSON.stringify({ acceptErrors, dropped, state, reports }));
@@ -66,7 +66,7 @@ async function ask(child: CliProcess, question: string): Promise<Standing> {
   return JSON.parse(json) as Standing;
 }
 
-/** Connects and asks for an echo; `undefined` when the connection was broken instead. */
+/** Connects and waits for an echo. Returns `undefined` if the connection breaks. */
 async function call(port: number): Promise<Connection | undefined> {
   try {
     const connection = await connect({ host: "127.0.0.1", port, timeoutMs: 20_000 });
@@ -89,7 +89,7 @@ async function discard(connections: readonly Connection[]): Promise<void> {
 
 describe("a process that runs out of descriptors", { ...TIMEOUT, skip: isWindows }, () => {
   for (const style of ["serve", "listen"] as const) {
-    test(`goes on with ${style}(): counted, reported once a second, and others are served later`, async () => {
+    test(`${style}() counts refused connections, reports them once per second, and serves later ones`, async () => {
       await using child = run(ECHO(style), 64);
       const port = Number((await child.until(/^port (\d+)$/m))[1]);
       const callers = await Promise.all(Array.from({ length: 100 }, () => call(port)));
@@ -106,7 +106,7 @@ describe("a process that runs out of descriptors", { ...TIMEOUT, skip: isWindows
         /^Cannot accept a connection on .*: the process has nearly all of its 64 file/,
       );
 
-      // A second later there is news again.
+      // One second later, it reports again.
       await ask(child, "later");
       assert.equal(await call(port), undefined);
       assert.equal((await ask(child, "now")).reports.length, 2);
@@ -117,7 +117,7 @@ describe("a process that runs out of descriptors", { ...TIMEOUT, skip: isWindows
       }
       await discard(served);
       let late = await call(port);
-      // Until the server has noticed that the others are gone.
+      // Retry until the server has noticed that the others are gone.
       for (let attempt = 0; late === undefined && attempt < 1_000; attempt += 1) late = await call(port);
       assert.ok(late !== undefined);
       await discard([late]);
@@ -148,13 +148,13 @@ test("listen() on localhost leaves nothing open without a descriptor for the sec
   const program = `
 import { closeSync, openSync } from "node:fs";
 import { listen } from "@landline/sockets";
-// libuv takes a descriptor of its own the first time.
+// The first call opens a descriptor for libuv.
 await (await listen()).close();
 const opened = [];
 try {
   for (;;) opened.push(openSync("/dev/null"));
 } catch {}
-// One descriptor is for 127.0.0.1. It is free again afterwards, and with another one both addresses can be opened.
+// The one free descriptor serves 127.0.0.1. It must be free again afterwards: with another one, both addresses open.
 closeSync(opened.pop());
 await listen().then(() => console.log("listens"), ({ code, message }) => console.log(code, message));
 closeSync(opened.pop());
@@ -174,7 +174,7 @@ function runInNetwork(setup: string, program: string): CliProcess {
 
 describe("listen() on localhost in a network namespace", { ...TIMEOUT, skip: noNamespaces() }, () => {
   test("tries another port when one loopback address is in use", async () => {
-    // The kernel offers one of four odd ports first; one of them is in use on ::1.
+    // The kernel offers one of four odd ports first. One of them is in use on ::1.
     const program = `
 import { once } from "node:events";
 import net from "node:net";
@@ -184,7 +184,7 @@ await once(taken, "listening");
 for (let times = 0; times < 40; times += 1) {
   await using listener = await listen();
   const { port } = listener.address;
-  if (port === 40001) throw new Error("half of a port");
+  if (port === 40001) throw new Error("a port with only one of its addresses");
   for (const host of ["127.0.0.1", "::1"]) {
     const client = await connect({ host, port });
     const accepted = await listener.accept();
@@ -215,7 +215,7 @@ await listen({ host: "::1" }).catch(({ code }) => console.log(listener.state, co
   });
 });
 
-/** Why no network namespace can be set up, if so. */
+/** The reason why no network namespace can be set up, or false. */
 function noNamespaces(): string | false {
   const { status, error } = spawnSync("unshare", ["--map-root-user", "--net", "ip", "link", "set", "lo", "up"]);
   return error === undefined && status === 0 ? false : "this user cannot set up a network namespace";
@@ -235,7 +235,7 @@ console.log("port", server.address.port);
     await using second = run(program(port));
     await second.until(/^port/m);
     const served = new Set<number>();
-    // The kernel chooses by the client's port: of a hundred, each gets some.
+    // The kernel selects the process by the client's port. With a hundred connections, both get some.
     for (let i = 0; i < 100 && served.size < 2; i += 1) {
       await using connection = await connect({ host: "127.0.0.1", port });
       served.add(Number((await Array.fromAsync(connection, (chunk) => String(Buffer.from(chunk)))).join("")));
@@ -243,7 +243,7 @@ console.log("port", server.address.port);
     assert.deepEqual(served, new Set([first.child.pid, second.child.pid]));
   });
 
-  test("do not share it with a process that does not say so", async () => {
+  test("do not share a port with a process that does not set reusePort", async () => {
     await using first = run(program(0).replace("reusePort: true", "reusePort: false"));
     const port = Number((await first.until(/^port (\d+)$/m))[1]);
     await using second = run(program(port));
@@ -262,7 +262,7 @@ const address = { host: "127.0.0.1", port: server.address().port };
     Server: "await serve({}, () => {})",
     Listener: "await listen()",
     UdpSocket: "await bind()",
-    // One that nobody reads keeps no process alive anyway.
+    // A connection keeps the process alive only while it is read.
     Connection: "await connect(address); void opened.read()",
   };
 
@@ -277,13 +277,13 @@ ${more}
 process.on("exit", () => console.log("over", opened.state));
 `;
 
-    test(`lets a process end that has a ${name} open, and ref() takes it back`, async () => {
+    test(`lets a process with an open ${name} exit, and ref() undoes it`, async () => {
       await using ending = run(program("opened.unref();"));
       const { code, stdout, stderr } = await ending.ended;
       assert.deepEqual([code, stderr], [0, ""]);
       assert.match(stdout, /^over (listening|bound|established)\n$/);
 
-      // This timer keeps nothing alive, so it only comes to pass in a process that something else keeps.
+      // This timer is unreferenced: it fires only if the socket keeps the process alive.
       const stay = "setTimeout(() => { console.log('stayed'); opened.unref(); }, 20).unref();";
       await using staying = run(program(`opened.unref(); opened.ref(); ${stay}`));
       assert.match((await staying.ended).stdout, /^stayed\nover (listening|bound|established)\n$/);

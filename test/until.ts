@@ -1,6 +1,6 @@
 /**
- * Waiting in tests: for a condition, with a deadline and a message. The clock and the turns of the event loop are the real ones
- * where a test mocks timers.
+ * Waits in tests for a condition, with a deadline and a message. Uses the real clock and event loop, also when a test mocks
+ * timers.
  *
  * @module
  */
@@ -11,10 +11,10 @@ const nextMs = globalThis.setTimeout;
 const nowMs = performance.now.bind(performance);
 
 const TIMEOUT_MS = 30_000;
-/** From then on the waiting leaves the processor to what it waits for. */
+/** After this many turns, the wait pauses 1 ms between checks, which frees the processor. */
 const TURNS_MAX = 200;
 
-/** Resolves when the condition holds; fails with `what` when it does not within `timeoutMs`. */
+/** Resolves when the condition holds. Fails with `what` after `timeoutMs`. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string | (() => string),
@@ -30,8 +30,8 @@ export async function until(
 }
 
 /**
- * Resolves when the event loop has no immediate left to run, twice in a row: all that needs neither time nor input has
- * happened.
+ * Resolves when the event loop has had no pending immediates for several turns: everything that needs neither time nor
+ * input has happened.
  */
 export async function idle(): Promise<void> {
   let quietTurns = 0;
@@ -41,7 +41,7 @@ export async function idle(): Promise<void> {
   }, "an idle event loop");
 }
 
-/** Lets the event loop turn once. */
+/** Waits for one turn of the event loop. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => nextTurn(resolve));
 }

@@ -9,7 +9,7 @@ import { RawClient } from "./raw-client.ts";
 
 failOnLeaks();
 
-/** The first event that matches. */
+/** Resolves with the next event of this type. */
 function heard<Type extends ChatClientEvent["type"]>(
   client: ChatClient,
   type: Type,
@@ -23,7 +23,7 @@ function heard<Type extends ChatClientEvent["type"]>(
   });
 }
 
-/** Reads, and answers pings, until it has seen this many people leave. */
+/** Reads and answers pings until this many members have left. */
 async function untilLeft(client: RawClient, count: number): Promise<ReadonlySet<unknown>> {
   const left = new Set<unknown>();
   while (left.size < count) {
@@ -35,11 +35,11 @@ async function untilLeft(client: RawClient, count: number): Promise<ReadonlySet<
 }
 
 describe("a client whose network is cut without a FIN", { timeout: 300_000 }, () => {
-  test("comes back with its first attempt, under its own name, with all it missed; the room notices nothing", async () => {
+  test("resumes at the first attempt with its name and all missed messages, unnoticed by the room", async () => {
     await using server = await TestServer.start();
     await using network = await roughLink({ to: { host: "127.0.0.1", port: server.port } });
     const ada = await server.member("Ada", "lobby");
-    // It notices by itself: no answer within the time for one. On a whole network a busy machine answers within that time.
+    // Bob notices the cut by `ackTimeoutMs`. It is long enough for a busy machine with a working network.
     const link = tcpLink({ host: "127.0.0.1", port: portOf(network.address) });
     await using bob = new ChatClient(link, { username: "Bob", backoffMinMs: 1, ackTimeoutMs: 3_000 });
     const states: string[] = [];
@@ -59,7 +59,7 @@ describe("a client whose network is cut without a FIN", { timeout: 300_000 }, ()
       assert.equal((await ada.next()).type, "ack");
       const { missed, recovered, joined } = await rejoined;
       const { seq, duplicate } = await doubtful;
-      // The link broke once, one attempt was enough.
+      // The link broke once, and one attempt was enough.
       assert.deepEqual(states, ["waiting", "connecting", "online"], `${network}`);
       assert.equal(recovered, true);
       assert.deepEqual(joined.members, ["Ada", "Bob"]);
@@ -69,13 +69,13 @@ describe("a client whose network is cut without a FIN", { timeout: 300_000 }, ()
       );
       const told = await ada.next();
       assert.deepEqual([told.type, told.message, told.seq], ["chat", `${round} from Bob`, seq]);
-      assert.equal(duplicate, undefined, "what was cut off had not arrived");
+      assert.equal(duplicate, undefined, "the message had arrived before the cut");
     }
   });
 });
 
-describe("200 clients that vanish at once", { timeout: 300_000 }, () => {
-  test("leave no ghost in who, and their names are free", async () => {
+describe("200 clients that disappear at once", { timeout: 300_000 }, () => {
+  test("leave no member in who, and free their names", async () => {
     await using server = await TestServer.start({ limits: { pingMs: 200, pongMs: 200 } });
     await using network = await roughLink({ to: { host: "127.0.0.1", port: server.port } });
     const observer = await server.member("Observer", "lobby");
@@ -89,7 +89,7 @@ describe("200 clients that vanish at once", { timeout: 300_000 }, () => {
         return client;
       }),
     );
-    // Half of them are cut off with a reset; the others' machines are gone without a word.
+    // Half of them reset. The network of the others is cut without a FIN.
     for (const [index, { socket }] of clients.entries()) if (index % 2 === 0) socket.resetAndDestroy();
     network.cut();
     assert.deepEqual(await left, new Set(names));

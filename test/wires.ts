@@ -1,18 +1,18 @@
 /**
- * The transports of the chat alike: texts go out as they are, messages come in, and nothing is said by itself.
+ * One client interface for all transports of the chat: sends texts unchanged, and sends nothing on its own.
  *
  * @module
  */
 import type { Message } from "./hub-fixture.ts";
 import { type Layout, RawClient } from "./raw-client.ts";
 
-/** Bytes that are sent at once. */
+/** Bytes per write. */
 const PART_BYTES = 65_536;
 
-/** A client that sends texts as they are, over some transport. */
+/** A client over one transport that sends texts unchanged. */
 export interface Wire {
   send(text: string): Promise<void>;
-  /** The next message; undefined when the server ended the connection. */
+  /** The next message, or undefined if the server ended the connection. */
   next(): Promise<Message | undefined>;
   close(): Promise<void>;
 }
@@ -47,7 +47,7 @@ async function webSocket(port: number): Promise<Wire> {
   socket.addEventListener("message", ({ data }) => hear(JSON.parse(data)));
   const closed = new Promise<void>((resolve) => {
     socket.addEventListener("close", ({ code }) => {
-      // The goodbye to a frame that is too long is WebSocket's own (RFC 6455, section 7.4.1).
+      // For a frame that is too long, WebSocket has its own close code (RFC 6455, section 7.4.1).
       if (code === 1009) hear({ type: "bye", code: "frame-too-long" });
       hear(undefined);
       resolve();
@@ -76,7 +76,7 @@ async function webSocket(port: number): Promise<Wire> {
   };
 }
 
-/** How each is opened, at a port of this machine. */
+/** Opens a client of each transport. */
 export const TRANSPORTS: Readonly<Record<string, (port: number) => Promise<Wire>>> = {
   "TCP, back to back": (port) => tcp(port, "lines"),
   "TCP, length-prefixed": (port) => tcp(port, "prefixed"),

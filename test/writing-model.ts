@@ -1,6 +1,6 @@
 /**
- * A connection that is written to, and what must arrive at its peer: what the documentation of {@link Connection} promises
- * of sends, writes and flushes in any order, checked at every step.
+ * A model of writing to a {@link Connection}. Checks at every step what its documentation promises for sends, writes and
+ * flushes in any order, and that the right bytes arrive.
  *
  * @module
  */
@@ -14,16 +14,16 @@ const [cert, key] = ["cert", "key"].map((name) =>
   readFileSync(new URL(`fixtures/localhost-${name}.pem`, import.meta.url)),
 ) as [Buffer, Buffer];
 
-/** What did not settle by then never will. Only a failing run waits for it. */
+/** The deadline for promises to settle. Only a failing run takes this long. */
 const HANG_MS = 30_000;
 
-/** The low mark lies below the high one. */
+/** The low mark is below the high mark. */
 export interface Marks {
   readonly writeHighWaterMark: number;
   readonly writeLowWaterMark: number;
 }
 
-/** Bytes, or those up to the high-water mark. */
+/** A number of bytes. `high`: the high-water mark. */
 export type Size = number | "high";
 export type Part = { readonly text: Size } | { readonly bytes: Size };
 export type Data = Part | readonly Part[];
@@ -35,26 +35,26 @@ export type Step =
   | { readonly do: "ask"; readonly answers: readonly Data[] }
   | { readonly do: "abort" | "pastDeadline" | "microtask" | "tick" | "turn" | "pause" | "resume" | "settle" };
 
-/** What may end a wait early: a signal, for the next `abort` step or aborted already, or so many milliseconds. */
+/** What may end a wait early: a signal of the next `abort` step, an aborted signal, or a timeout in milliseconds. */
 export type Until = "never" | "signal" | "aborted" | number;
 
-/** `last` is sent in the turn in which TLS begins. */
+/** How the writer ends. `last` is sent in the turn in which TLS starts. */
 export type End =
   | "closeWrite"
   | "close"
   | "detach"
   | { readonly last: readonly Data[]; readonly startTls: readonly Step[]; readonly isSettled: boolean };
 
-/** Something written, and when it was accepted at the earliest and at the latest, in events. */
+/** Written bytes, and the earliest and latest event at which they may be accepted. */
 interface Piece {
   readonly bytes: Buffer;
   readonly from: number;
-  /** Infinity until that is known. */
+  /** Infinity until known. */
   to: number;
   isRefused: boolean;
 }
 
-/** Two texts or runs of bytes differ from the first byte on, which is the number of the part. */
+/** Makes the bytes of a part. The first byte is the number of the part, so that different parts differ at once. */
 function bytesOf(part: Part, number: number, high: number): Buffer {
   const size = "bytes" in part ? part.bytes : part.text;
   const length = size === "high" ? high : size;
@@ -66,7 +66,7 @@ function bytesOf(part: Part, number: number, high: number): Buffer {
 
 const PATTERN = Buffer.from(Array.from({ length: 251 }, (_, index) => index));
 
-/** One connection that is written to, and what must arrive at its peer. */
+/** A connection under test, with a model of what must arrive at its peer. */
 export class Writing {
   readonly #writer: Connection;
   readonly #peer: Connection;
@@ -79,13 +79,13 @@ export class Writing {
   readonly #aborts: AbortController[] = [];
   /** Writes and flushes that have not settled yet. */
   #waiting = 0;
-  /** By bytes that the peer sends, each one is answered with several sends. */
+  /** The sends that answer each byte from the peer. */
   readonly #answers: (readonly Data[])[] = [];
   readonly #sentOnDrain: Data[] = [];
-  /** Since `send` returned false, and until `drain`. */
+  /** True from a `send` that returned false until `drain`. */
   #isDrainOwed = false;
   #acceptedAtDrain = -1;
-  /** Sent since nothing was buffered: what may stand above the mark. */
+  /** Bytes sent since the buffer was empty: they may exceed the mark. */
   #sentBytes = 0;
   #writtenBytesMax = 0;
   #isEnded = false;
@@ -93,7 +93,7 @@ export class Writing {
   #detached: Duplex | undefined;
   readonly #received: Buffer[] = [];
   #receivedBytes = 0;
-  /** After so many bytes the peer begins TLS. */
+  /** The peer starts TLS after this many bytes. */
   #plainBytes = Number.POSITIVE_INFINITY;
   #error: unknown;
 
@@ -146,7 +146,7 @@ export class Writing {
       case "pastDeadline":
         this.#writer.setWriteDeadline(0);
         await tick();
-        assert.equal(this.#waiting, 0, "nothing waits past the deadline");
+        assert.equal(this.#waiting, 0, "a call waits past the deadline");
         this.#writer.setWriteDeadline(null);
         break;
       case "microtask":
@@ -192,9 +192,9 @@ export class Writing {
     if (bufferedBytes === 0) this.#sentBytes = 0;
     if (this.#isEnded || this.#isHeld) assert.equal(canWrite, false);
     else {
-      // Behind others a write waits too, until the stream has told of its room.
+      // A write also waits behind others, until the stream reports room.
       if (canWrite !== bufferedBytes < high) assert.deepEqual([canWrite, this.#waiting > 0], [false, true]);
-      assert.ok(bufferedBytes < high + this.#writtenBytesMax + this.#sentBytes, "writes wait above the mark");
+      assert.ok(bufferedBytes < high + this.#writtenBytesMax + this.#sentBytes, "a write did not wait above the mark");
     }
   }
 
@@ -224,7 +224,7 @@ export class Writing {
     this.#sentBytes += piece.bytes.length;
     if (this.#isHeld) assert.equal(this.#writer.bufferedBytes, before + piece.bytes.length);
     if (!hasRoom) this.#isDrainOwed = true;
-    else assert.ok(this.#writer.canWrite, "send() finds room where there is some");
+    else assert.ok(this.#writer.canWrite, "send() returned true without room");
   }
 
   #write(given: Data, options: WaitOptions | undefined): Promise<void> {
@@ -245,7 +245,7 @@ export class Writing {
         piece.to = Math.min(piece.to, this.#clock);
       },
       () => {
-        assert.equal(piece.to, Number.POSITIVE_INFINITY, "canWrite told that it would be accepted");
+        assert.equal(piece.to, Number.POSITIVE_INFINITY, "a write was refused although canWrite was true");
         piece.isRefused = true;
       },
     );
@@ -256,9 +256,9 @@ export class Writing {
     return this.#track(this.#writer.flush(options), options, () => {
       const before = this.#written.slice(0, written);
       const waiting = before.filter(({ to, isRefused }) => to === Number.POSITIVE_INFINITY && !isRefused);
-      assert.deepEqual(waiting, [], "flush() waits for the writes before it");
+      assert.deepEqual(waiting, [], "flush() did not wait for the writes before it");
       const isLast = sent === this.#sent.length && written === this.#written.length;
-      if (isLast) assert.equal(this.#writer.bufferedBytes, 0, "nothing is left after flush()");
+      if (isLast) assert.equal(this.#writer.bufferedBytes, 0, "bytes are left after flush()");
     });
   }
 
@@ -282,7 +282,7 @@ export class Writing {
         if (error.code !== "timeout") assert.deepEqual([error.code, this.#isEnded], ["closed", true], error.message);
       },
     );
-    // Looked at in the end, or never where something else has failed before.
+    // Handled at the end, unless something else fails first.
     tracked.catch(() => undefined);
     this.#promises.push(tracked);
     return tracked;
@@ -302,7 +302,7 @@ export class Writing {
       await nextTurn();
     } while (this.#isDrainOwed || this.#writer.bufferedBytes > 0);
     assert.ok(this.#writer.canWrite);
-    assert.ok(this.#writer.send(""), "send() finds room where nothing is buffered");
+    assert.ok(this.#writer.send(""), "send() returned false with an empty buffer");
   }
 
   #ask(answers: readonly Data[]): void {
@@ -317,13 +317,14 @@ export class Writing {
 
   #drained(): void {
     const accepted = this.#sent.length + this.#written.length;
-    assert.notEqual(accepted, this.#acceptedAtDrain, "nothing was written since the last drain");
+    assert.notEqual(accepted, this.#acceptedAtDrain, "drain without a write since the last one");
     this.#acceptedAtDrain = accepted;
     this.#isDrainOwed = false;
     const { bufferedBytes, canWrite } = this.#writer;
-    assert.ok(canWrite, "drain tells of room");
+    assert.ok(canWrite, "drain without room");
     const isSecure = this.#plainBytes !== Number.POSITIVE_INFINITY;
-    if (this.#waiting === 0 && !isSecure) assert.ok(bufferedBytes <= this.#marks.writeLowWaterMark, "the low mark");
+    if (this.#waiting === 0 && !isSecure)
+      assert.ok(bufferedBytes <= this.#marks.writeLowWaterMark, "drain above the low mark");
     const next = this.#sentOnDrain.shift();
     if (next !== undefined) this.#send(next);
   }
@@ -351,15 +352,15 @@ export class Writing {
     } else this.#writer.closeWrite();
   }
 
-  /** Whether a handshake has the stream. */
+  /** Whether a handshake owns the stream. */
   get #isHeld(): boolean {
     return this.#isSecuring && this.#writer.alpn === undefined;
   }
 
-  /** As the server, so that nothing of the handshake follows the plain bytes before the peer has read them. */
+  /** Starts TLS as the server, so that no handshake bytes follow the plain bytes before the peer has read them. */
   async #startTls(last: readonly Data[]): Promise<void> {
     while (this.#answers.length > 0) await nextTurn();
-    // Also the promises of what was accepted in this turn.
+    // Lets the promises of writes accepted in this turn settle, too.
     await nextTurn();
     for (const data of last) this.#send(data);
     const accepted = [...this.#sent, ...this.#written].filter((piece) => piece.to <= this.#clock && !piece.isRefused);
@@ -379,7 +380,7 @@ export class Writing {
     this.#promises.push(secured);
   }
 
-  /** Sends and writes come in their own order each, and between each other as if each was accepted at one moment. */
+  /** Sends arrive in order, and writes arrive in order. Mixed, they arrive as if each was accepted at one moment. */
   #checkReceived(): void {
     const rest = [this.#sent, this.#written.filter(({ isRefused }) => !isRefused)].map((pieces) =>
       pieces.filter(({ bytes }) => bytes.length > 0),
@@ -389,13 +390,13 @@ export class Writing {
     while (offset < received.length) {
       const next = rest.find(([piece]) => piece?.bytes.equals(received.subarray(offset, offset + piece.bytes.length)));
       const piece = next?.shift();
-      assert.ok(piece !== undefined, `what arrives at ${offset} of ${received.length} is not what was accepted next`);
+      assert.ok(piece !== undefined, `wrong bytes at ${offset} of ${received.length}`);
       offset += piece.bytes.length;
       now = Math.max(now, piece.from);
-      assert.ok(now <= piece.to, `what arrives before ${offset} was accepted earlier`);
+      assert.ok(now <= piece.to, `the bytes before ${offset} arrived out of order`);
     }
     const missing = rest.flat().map(({ bytes }) => bytes.length);
-    assert.deepEqual(missing, [], "all that was accepted arrives");
+    assert.deepEqual(missing, [], "accepted bytes did not arrive");
   }
 }
 

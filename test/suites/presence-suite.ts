@@ -1,5 +1,5 @@
 /**
- * What every `Presence` keeps to.
+ * The suite that every `Presence` passes.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export function presenceSuite(name: string, factory: () => Presence | Promise<Pr
       assert.deepEqual(await presence.members("kitchen", 10), { names: [], count: 0 });
     });
 
-    test("tells of each change with its maker's mark, before the call resolves", async () => {
+    test("reports each change with its origin, before the call resolves", async () => {
       const origin = {};
       let told = 0;
       await presence.enter("lobby", "Ada", origin).then(() => {
@@ -42,7 +42,7 @@ export function presenceSuite(name: string, factory: () => Presence | Promise<Pr
       assert.ok(changes.every((change) => change.origin === origin));
     });
 
-    test("a member joins once, and only a member leaves, in any spelling of the name", async () => {
+    test("reports only the first join and the leave of a member, in any spelling of the name", async () => {
       await presence.enter("lobby", "Ada");
       await presence.enter("lobby", "ADA");
       await presence.leave("lobby", "Bob");
@@ -59,7 +59,7 @@ export function presenceSuite(name: string, factory: () => Presence | Promise<Pr
       assert.equal(changes.length, 4);
     });
 
-    test("lists the rooms with the most members first, those longest of their size before others, and none without", async () => {
+    test("lists rooms by member count, then by how long they have had it, without empty rooms", async () => {
       for (const [room, people] of Object.entries({ b: 2, a: 2, c: 3, d: 1 })) {
         for (let i = 0; i < people; i += 1) await presence.enter(room, `p${i}`);
       }
@@ -80,7 +80,7 @@ export function presenceSuite(name: string, factory: () => Presence | Promise<Pr
       );
     });
 
-    test("takes any name for what it is", async () => {
+    test("accepts any name, such as __proto__", async () => {
       for (const key of ["__proto__", "constructor", "toString"]) {
         await presence.enter(key, key);
         assert.deepEqual(await presence.members(key, 10), { names: [key], count: 1 });
@@ -88,7 +88,7 @@ export function presenceSuite(name: string, factory: () => Presence | Promise<Pr
       assert.equal((await presence.rooms(10)).length, 3);
     });
 
-    test("lists, asked at any moment, hold what was followed by then and nothing else", async () => {
+    test("lists contain exactly the changes that were reported before the call", async () => {
       const lists: Promise<unknown>[] = [];
       const expected: unknown[] = [];
       const inside = new Set<string>();
@@ -111,7 +111,7 @@ export function presenceSuite(name: string, factory: () => Presence | Promise<Pr
       assert.deepEqual(await Promise.all(lists), expected);
     });
 
-    test("a list that was given is not changed by what happens later", async () => {
+    test("a returned list does not change later", async () => {
       await presence.enter("lobby", "Ada");
       const before = await presence.members("lobby", 10);
       await presence.enter("lobby", "Bob");

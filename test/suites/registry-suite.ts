@@ -1,5 +1,5 @@
 /**
- * What every `Registry` keeps to.
+ * The suite that every `Registry` passes.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export function registrySuite(name: string, factory: () => Registry | Promise<Re
     });
     afterEach(() => registry.close());
 
-    test("a name has one owner, who may claim it again", async () => {
+    test("claim() gives a name to one owner, which may claim it again", async () => {
       assert.equal(await claim("ada", "c1"), "claimed");
       assert.equal(await claim("ada", "c2"), "in-use");
       assert.equal(await claim("Ada", "c2"), "in-use");
@@ -28,18 +28,18 @@ export function registrySuite(name: string, factory: () => Registry | Promise<Re
       assert.equal(await claim("bob", "c2"), "claimed");
     });
 
-    test("of many that claim one name at once, one gets it", async () => {
+    test("claim() gives a name to one of many concurrent claims", async () => {
       const claims = await Promise.all(Array.from({ length: 20 }, (_, i) => claim("ada", `c${i}`)));
       assert.deepEqual(claims.sort(), ["claimed", ...Array(19).fill("in-use")]);
     });
 
-    test("of many that claim look-alikes at once, one gets its name", async () => {
+    test("claim() accepts one of many concurrent look-alikes", async () => {
       const texts = ["\u0430da", "a\u0501a", "ad\u0430", "\u0430d\u0430", "\uff41da", "\u{1d41a}da"];
       const claims = await Promise.all(texts.map((text, i) => claim(text, `c${i}`)));
       assert.deepEqual(claims.sort(), ["claimed", ...Array(texts.length - 1).fill("look-alike")]);
     });
 
-    test("a look-alike of a name in use is refused, in either order, until the name is released", async () => {
+    test("claim() refuses a look-alike of a name in use, in either order, until the name is released", async () => {
       for (const [first, second] of [
         ["bob", "\u0412ob"],
         ["\u0412ob", "bob"],
@@ -55,7 +55,7 @@ export function registrySuite(name: string, factory: () => Registry | Promise<Re
       }
     });
 
-    test("ASCII names are told apart, and none of several gives way to a look-alike beyond ASCII", async () => {
+    test("claim() accepts different ASCII names, and refuses a non-ASCII look-alike of any of them", async () => {
       assert.equal(await claim("mall0", "c1"), "claimed");
       assert.equal(await claim("rnallO", "c2"), "claimed");
       assert.equal(await claim("maIlO", "c3"), "claimed");
@@ -67,7 +67,7 @@ export function registrySuite(name: string, factory: () => Registry | Promise<Re
       assert.equal(await claim("m\u0430llo", "c1"), "claimed");
     });
 
-    test("an owner may change to a look-alike of its name, which then keeps the others away", async () => {
+    test("an owner may claim a look-alike of its name, which then blocks other owners", async () => {
       assert.equal(await claim("mall0", "c1"), "claimed");
       assert.equal(await claim("m\u0430ll0", "c1"), "claimed");
       assert.equal(await claim("rnallO", "c2"), "look-alike");
@@ -77,7 +77,7 @@ export function registrySuite(name: string, factory: () => Registry | Promise<Re
       assert.equal(await claim("rnallO", "c2"), "claimed");
     });
 
-    test("only its owner gives it back", async () => {
+    test("release() has an effect only for the owner", async () => {
       await claim("ada", "c1");
       await registry.release("ada", "c2");
       assert.equal(await claim("ada", "c2"), "in-use");
@@ -95,7 +95,7 @@ export function registrySuite(name: string, factory: () => Registry | Promise<Re
       assert.equal(await claim("bob", "c2"), "in-use");
     });
 
-    test("takes any name for what it is", async () => {
+    test("accepts any name, such as __proto__", async () => {
       for (const text of ["__proto__", "constructor", "hasownproperty"]) {
         assert.equal(await claim(text, "c1"), "claimed");
         assert.equal(await claim(text, "c2"), "in-use");

@@ -16,10 +16,10 @@ import type {
   SetEntry,
 } from "../../packages/server/src/hub/mod.ts";
 
-/** Makes a log that has nothing in it. The suite closes it. */
+/** Creates an empty log. The suite closes it. */
 export type RoomLogFactory = () => RoomLog | Promise<RoomLog>;
 
-/** Entries whose ids are remembered of each author and room. */
+/** How many ids are remembered for each author and room. */
 const IDS_MAX = 1_024;
 
 export function roomLogSuite(name: string, factory: RoomLogFactory): void {
@@ -42,7 +42,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
       return results.map((result) => (result.type === "appended" ? result.seq : Number.NaN));
     };
 
-    test("a room that was never written to begins at 0", async () => {
+    test("open() gives position 0 for a new room", async () => {
       const position = await log.open("lobby");
       assert.equal(position.seq, 0);
       assert.equal(typeof position.epoch, "string");
@@ -57,7 +57,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
       assert.deepEqual(await log.open("lobby"), { epoch, seq: seqs[2] });
     });
 
-    test("tells followers that a body is JSON, and keeps the body", async () => {
+    test("follow() reports that a body is JSON, and the body is stored", async () => {
       await log.open("lobby");
       const origin = {};
       await append(said("[1.0]", { isJson: true, origin }), said('"text"', { origin }));
@@ -75,7 +75,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
       );
     });
 
-    test("entries come back as they went in, in one rising order, each with the one before", async () => {
+    test("read() gives entries as appended, with rising seq and the seq of the previous entry", async () => {
       await log.open("lobby");
       const body = 'é 😀 \n"\\ \u0000 __proto__';
       const results = await append(said("one"), said(body, { from: "__proto__", id: "constructor" }), said(""));
@@ -102,7 +102,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
       assert.equal(entries[0]?.epoch, (await log.open("lobby")).epoch);
     });
 
-    test("rooms are independent, for any names", async () => {
+    test("rooms with any names are independent", async () => {
       const rooms = ["a", "b", "__proto__", "constructor", "toString"];
       for (const room of rooms) await log.open(room);
       await log.append(rooms.map((room) => said(room, { room })));
@@ -116,7 +116,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
     });
 
     describe("follow()", () => {
-      test("gets all entries of one append in one call, in order, before append() resolves", async () => {
+      test("reports all entries of one append in one call, in order, before append() resolves", async () => {
         await log.open("lobby");
         await log.open("kitchen");
         const appended = append(said("one"), said("two", { room: "kitchen" }), said("three"));
@@ -140,7 +140,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         );
       });
 
-      test("gets the appender's own mark, which is not stored", async () => {
+      test("reports the origin of an append, which is not stored", async () => {
         await log.open("lobby");
         const origin = { mark: true };
         await append(said("one", { origin }), said("two"));
@@ -156,7 +156,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         );
       });
 
-      test("follows open rooms only, until they are released, and again when they are opened again", async () => {
+      test("reports entries of open rooms only, until release(), and again after open()", async () => {
         await log.open("lobby");
         await append(said("closed", { room: "kitchen" }));
         await log.release("lobby");
@@ -169,7 +169,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         );
       });
 
-      test("keeps the order of calls that do not wait for each other", async () => {
+      test("reports concurrent appends in call order", async () => {
         await log.open("lobby");
         await Promise.all(Array.from({ length: 50 }, (_, i) => append(said(`${i}`), said(`${i}b`))));
         const bodies = followed.flat().map(({ body }) => body);
@@ -182,7 +182,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
     });
 
     describe("ids", () => {
-      test("the same id with the same body is a duplicate at the first place, and is not followed", async () => {
+      test("a repeated id with the same body is a duplicate with the first seq, and is not reported", async () => {
         await log.open("lobby");
         const [first] = await append(said("hi", { id: "1" }));
         const [again] = await append(said("hi", { id: "1" }));
@@ -191,7 +191,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         assert.equal((await log.read("lobby", { limit: 10 })).entries.length, 1);
       });
 
-      test("with another body it is refused", async () => {
+      test("a repeated id with another body is refused", async () => {
         await log.open("lobby");
         await append(said("hi", { id: "1" }));
         assert.deepEqual(await append(said("ho", { id: "1" })), [{ type: "id-reused" }]);
@@ -201,7 +201,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         );
       });
 
-      test("they are noticed within one append too, in its order", async () => {
+      test("repeated ids within one append are found, in its order", async () => {
         await log.open("lobby");
         const results = await append(
           said("a", { id: "1" }),
@@ -217,14 +217,14 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         assert.equal(followed[0]?.length, 2);
       });
 
-      test("an append of duplicates only is followed by nothing", async () => {
+      test("an append with only duplicates is not reported", async () => {
         await log.open("lobby");
         await append(said("a", { id: "1" }));
         await append(said("a", { id: "1" }));
         assert.equal(followed.length, 1);
       });
 
-      test("are each author's own, and each room's", async () => {
+      test("belong to one author and one room", async () => {
         await log.open("lobby");
         const types = async (...entries: readonly NewEntry[]) => (await log.append(entries)).map(({ type }) => type);
         assert.deepEqual(
@@ -237,7 +237,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
           ),
           ["appended", "appended", "appended", "appended", "appended"],
         );
-        // Names are compared by their keys.
+        // Names are compared by key.
         assert.deepEqual(await types(said("a", { id: "1", from: "ADA" })), ["duplicate"]);
         const spellings = ["J\u030can", "J\u030cAN", "\u01f0an"].map((from) => said("a", { id: "1", from }));
         assert.deepEqual(await types(...spellings), ["appended", "duplicate", "duplicate"]);
@@ -249,7 +249,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         assert.equal((await log.read("lobby", { limit: 10 })).entries.length, 2);
       });
 
-      test(`the last ${IDS_MAX} of an author are remembered, across release() and open()`, async () => {
+      test(`the last ${IDS_MAX} of an author are remembered, also after release() and open()`, async () => {
         await log.open("lobby");
         await log.append(Array.from({ length: IDS_MAX }, (_, i) => said(`m${i}`, { id: `${i}` })));
         await append(said("other", { id: "other", from: "Bob" }));
@@ -301,7 +301,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         });
       }
 
-      test("gives no more characters than asked, but one entry, and says that there are more", async () => {
+      test("gives at most charsMax characters, but at least one entry, and whether there are more", async () => {
         await log.open("lobby");
         await append(...["a", "bbbb", "cccccccc", "d", "ee"].map((body) => said(body)));
         const read = async (options: Omit<ReadOptions, "limit">) => {
@@ -321,7 +321,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         assert.equal((await log.read("lobby", { limit: 1, charactersMax: 10 })).entries.length, 1);
       });
 
-      test("takes bounds that lie between, before and beyond the entries", async () => {
+      test("accepts bounds between, before and after the entries", async () => {
         await log.open("lobby");
         const seqs = await appendMany(3);
         const last = seqs[2] as number;
@@ -342,7 +342,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         assert.deepEqual(await log.read("lobby", { limit: 10 }), open);
       });
 
-      test("a page that was given is not changed by what is appended later", async () => {
+      test("a returned page does not change later", async () => {
         await log.open("lobby");
         await appendMany(2);
         const { entries } = await log.read("lobby", { limit: 10 });
@@ -355,7 +355,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
     describe("state()", () => {
       const stateOf = async (room = "lobby") => [...(await log.state(room))].sort();
 
-      test("is the last value of each key, of each room", async () => {
+      test("gives the last value of each key, per room", async () => {
         assert.deepEqual(await stateOf(), []);
         await append(put("topic", "tea"), put("op:ada", "yes"), said("hi"), put("topic", "cake"));
         await append(put("topic", "wine", { room: "kitchen" }), put("__proto__", "a name like any other"));
@@ -368,20 +368,20 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         assert.deepEqual(await stateOf("Topic"), []);
       });
 
-      test("an empty value takes the key out", async () => {
+      test("an empty value removes the key", async () => {
         await append(put("ban:bob", "spam"), put("topic", "tea"));
         await append(put("ban:bob", ""), put("ban:eve", ""));
         assert.deepEqual(await stateOf(), [["topic", "tea"]]);
       });
 
-      test("what was given is not changed by what is set later", async () => {
+      test("a returned state does not change later", async () => {
         await append(put("topic", "tea"));
         const state = await log.state("lobby");
         await append(put("topic", "cake"));
         assert.deepEqual([...state], [["topic", "tea"]]);
       });
 
-      test("its entries are read and followed like any others", async () => {
+      test("state entries are read and reported like other entries", async () => {
         await log.open("lobby");
         await append(said("hi"), put("topic", "tea", { id: "1" }));
         const { entries } = await log.read("lobby", { limit: 10 });
@@ -396,7 +396,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         assert.equal("key" in (entries[0] as Entry), false);
       });
 
-      test("a repeated id is compared by key and value, and changes nothing", async () => {
+      test("a repeated id is compared by key and value, and does not change the state", async () => {
         await append(put("topic", "tea", { id: "1" }), put("topic", "cake"));
         const results = await append(
           put("topic", "tea", { id: "1" }),
@@ -424,19 +424,19 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         assert.deepEqual(await found("creme cake"), []);
       });
 
-      test("takes the last word for the beginning of one, and the others as they are", async () => {
+      test("treats the last word as a prefix, and the others as whole words", async () => {
         await append(said("good morning"), said("goodness"), said("morning good"), said("mor goods"));
         assert.deepEqual(await found("goo"), ["good morning", "goodness", "morning good", "mor goods"]);
         assert.deepEqual(await found("good mor"), ["good morning", "morning good"]);
         assert.deepEqual(await found("mor good"), ["mor goods"]);
       });
 
-      test("finds nothing that only contains the word, is another room's, or no message", async () => {
+      test("does not find words inside others, entries of other rooms, or entries that are not messages", async () => {
         await append(said("unwell"), said("well", { room: "kitchen" }), put("topic", "well"), said("well"));
         assert.deepEqual(await found("well"), ["well"]);
       });
 
-      test("takes any text for a query", async () => {
+      test("accepts any text as a query", async () => {
         await append(said('C++ (and "C") AND NOT col:on*'), said("日本語 안녕 привет"));
         for (const query of ["", " ", '"', "***", "( ) : ^ - +", "'", "\u0000", "\ud800", "😀"]) {
           assert.deepEqual(await found(query), [], query);
@@ -449,7 +449,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         assert.deepEqual(await found("c ".repeat(100_000)), [first]);
       });
 
-      test("gives the newest, at most as many as asked, and whether there are more", async () => {
+      test("gives the newest matches up to the limit, and whether there are more", async () => {
         const results = await append(...Array.from({ length: 5 }, (_, i) => said(`m${i} tea`)));
         const seqs = results.map((result) => (result.type === "appended" ? result.seq : Number.NaN));
         const search = async (options: SearchOptions) => {
@@ -476,14 +476,14 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
       assert.equal(followed.length, 1);
     });
 
-    test("an append of nothing resolves to nothing", async () => {
+    test("append() of no entries gives no results", async () => {
       assert.deepEqual(await log.append([]), []);
       assert.deepEqual(followed, []);
     });
   });
 }
 
-/** A change of the lobby's state by Ada. */
+/** A state change in the lobby by Ada. */
 export function put(key: string, body: string, fields: Partial<Omit<SetEntry, "kind">> = {}): NewEntry {
   return { room: "lobby", id: undefined, kind: "set", key, from: "Ada", body, ...fields };
 }
