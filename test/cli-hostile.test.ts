@@ -134,7 +134,7 @@ test("chat prints no raw text of errors and goodbyes to a terminal, also with pi
     assert.equal(code, 1);
     assertSafe(stdout, 0);
     assertSafe(stderr, times);
-    assert.equal(stderr.trimEnd().split("\n").length, 1, "one line");
+    assert.equal(stderr.trimEnd().split("\n").length, 1, "more than one line");
   }
   await using server = await serve({}, (connection) =>
     connection.write(`${JSON.stringify({ type: "bye", code: EVIL, message: EVIL, reconnect: false })}\n`),

@@ -405,7 +405,7 @@ while True:
     await using client = landline("connect", "localhost", portOf(server));
     await client.until(/hello/);
     client.child.kill("SIGINT");
-    assert.equal(await ended.promise, null, "a FIN came, no RST");
+    assert.equal(await ended.promise, null, "a reset instead of a FIN");
     assert.deepEqual(await client.ended, { code: 130, stdout: "hello", stderr: "" });
   });
 
@@ -811,7 +811,7 @@ describe("landline", () => {
       assert.equal(code, 0);
       assert.equal(stderr, "");
       assert.match(stdout, new RegExp(`Examples:\\n.*landline ${name}`));
-      assert.doesNotMatch(stdout, /\[\]\)/, "every default is shown as a value");
+      assert.doesNotMatch(stdout, /\[\]\)/, "a default is shown without its value");
     }
     const { code, stdout } = await runLandline(["--version"]);
     assert.equal(code, 0);

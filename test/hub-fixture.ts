@@ -89,7 +89,7 @@ export class FakeClient {
     const bytes = Buffer.concat(this.link.sent.slice(this.#read));
     this.#read = this.link.sent.length;
     const lines = bytes.toString().split("\n");
-    assert.equal(lines.pop(), "", "whole lines only");
+    assert.equal(lines.pop(), "", "an incomplete line");
     return lines.map((line) => JSON.parse(line));
   }
 

@@ -78,14 +78,22 @@ describe("kill -9 of the server", () => {
           // All entries are there, in order.
           let prev = 0;
           for (const entry of entries) {
-            assert.equal(entry.prev, prev, `${room}: after ${prev} comes ${entry.seq}, which follows ${entry.prev}`);
+            assert.equal(entry.prev, prev, `${room}: entry ${entry.seq} follows ${prev} but has prev ${entry.prev}`);
             assert.ok((entry.seq ?? 0) > prev);
             prev = entry.seq ?? 0;
           }
-          assert.equal(new Set(entries.map(({ message }) => message)).size, entries.length, `${room}: one twice`);
+          assert.equal(
+            new Set(entries.map(({ message }) => message)).size,
+            entries.length,
+            `${room}: a message is stored twice`,
+          );
         }
         for (const { room, text, seq } of acknowledged) {
-          assert.equal(logs.get(room)?.find((entry) => entry.seq === seq)?.message, text, `${text} was acknowledged`);
+          assert.equal(
+            logs.get(room)?.find((entry) => entry.seq === seq)?.message,
+            text,
+            `${text} was acknowledged but is not stored`,
+          );
         }
         for (const reader of [...readers, ...senders]) {
           assert.deepEqual(reader.faults, []);

@@ -63,17 +63,17 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
     await using server = await TestServer.start();
     await using page = await browser.newPage(PHONE);
     await longRoom(server, page);
-    await staysAtEnd(page, "the list begins at its end");
+    await staysAtEnd(page, "the list starts at its end");
     await page.setViewportSize({ width: 390, height: 436 });
-    await staysAtEnd(page, "the end is in view above the keyboard");
+    await staysAtEnd(page, "the end is visible above the keyboard");
     await page.setViewportSize(PHONE.viewport);
-    await staysAtEnd(page, "the end is in view without the keyboard");
+    await staysAtEnd(page, "the end is visible without the keyboard");
     await page.getByRole("textbox").fill("a\nb\nc\nd\ne\nf");
-    await staysAtEnd(page, "the end is in view above a tall composer");
+    await staysAtEnd(page, "the end is visible above a tall composer");
     await page.setViewportSize({ width: 780, height: 390 });
-    await staysAtEnd(page, "the end is in view on a turned phone");
+    await staysAtEnd(page, "the end is visible on a turned phone");
     await page.locator(".banner").evaluate((element) => element.removeAttribute("hidden"));
-    await staysAtEnd(page, "the end is in view below the banner");
+    await staysAtEnd(page, "the end is visible below the banner");
     // The list stays in place for a user who has scrolled up.
     await page.locator(".messages-scroller").evaluate((element) => element.scrollTo({ top: 0 }));
     await page.setViewportSize({ width: 780, height: 300 });
@@ -170,7 +170,7 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
     await shows(page, "مرحبا");
     const head = page.locator(".group-head").last();
     const [name, time] = [await head.locator("bdi").boundingBox(), await head.locator("time").boundingBox()];
-    assert.ok((name?.x ?? 0) < (time?.x ?? 0), "the name comes first");
+    assert.ok((name?.x ?? 0) < (time?.x ?? 0), "the name is not before the time");
     const text = page.getByText("مرحبا", { exact: true });
     assert.equal(await text.evaluate((element) => element.matches(":dir(rtl)")), true);
     assert.ok((await page.locator(".member-name").count()) > 0);

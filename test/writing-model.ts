@@ -233,7 +233,7 @@ export class Writing {
     const promise = this.#writer.write(data, options);
     this.#written.push(piece);
     const isRefused = this.#isEnded || options?.signal?.aborted === true;
-    if (isRefused || !canWrite) assert.equal(this.#writer.bufferedBytes, bufferedBytes, "write() waits");
+    if (isRefused || !canWrite) assert.equal(this.#writer.bufferedBytes, bufferedBytes, "write() did not wait");
     else piece.to = piece.from;
     this.#writtenBytesMax = Math.max(this.#writtenBytesMax, piece.bytes.length);
     return this.#track(

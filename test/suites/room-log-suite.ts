@@ -301,7 +301,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         });
       }
 
-      test("gives at most charsMax characters, but at least one entry, and whether there are more", async () => {
+      test("gives at most charactersMax characters, but at least one entry, and whether there are more", async () => {
         await log.open("lobby");
         await append(...["a", "bbbb", "cccccccc", "d", "ee"].map((body) => said(body)));
         const read = async (options: Omit<ReadOptions, "limit">) => {
