@@ -669,7 +669,11 @@ describe("landline chat", () => {
       const channel = framed(connection, json());
       for await (const request of channel as AsyncIterable<{ type: string; id?: string }>) {
         const { type, id } = request;
-        if (type === "hello") await channel.write({ type, version: 2, session: "s", limits: {} });
+        const limits = {
+          ...{ messageBytesMax: 16_384, topicBytesMax: 1_024, frameBytesMax: 65_536 },
+          ...{ roomsMax: 64, historyMax: 200, pingMs: 25_000 },
+        };
+        if (type === "hello") await channel.write({ type, version: 2, session: "s", limits });
         if (type !== "join") continue;
         const position = { epoch: "e", seq: 0 };
         await channel.write({ type: "joined", id, room: "lobby", position, members: ["bob"], count: 1, entries: [] });
@@ -681,7 +685,7 @@ describe("landline chat", () => {
     });
     await using bob = landline("chat", `localhost:${portOf(server)}`, "--name", "bob");
     bob.child.stdout.pause();
-    await hasJoined.promise;
+    await Promise.race([hasJoined.promise, bob.ended.then(({ stderr }) => assert.fail(stderr))]);
     await bob.until(/^landline: Cannot print the room's messages: standard output is read too slowly\n$/, "stderr");
     bob.child.stdout.resume();
     assert.equal((await bob.ended).code, 1);
