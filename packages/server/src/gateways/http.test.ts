@@ -382,6 +382,42 @@ describe("HttpGateway", LIMIT, () => {
     assert.deepEqual(site.upgraded, ["/", "/ws?x", "/ws"]);
   });
 
+  test("answers 400 to a handshake that is no GET over HTTP/1.1, or that has a body", async () => {
+    await using site = await Site.open();
+    const upgrade = `${HEAD}Connection: Upgrade\r\nUpgrade: websocket\r\n`;
+    const statusOf = async (text: string) => {
+      const client = await site.raw(text);
+      const answer = await client.restText();
+      await client.close();
+      assert.equal(answer.match(/HTTP\/1\.1 /g)?.length, 1, `one answer to ${text}`);
+      return Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]);
+    };
+    const body = `GET /healthz HTTP/1.1\r\n${HEAD}\r\n`;
+    for (const line of [
+      "GET /ws HTTP/1.0",
+      "GET /ws HTTP/0.9",
+      "GET /ws HTTP/2.0",
+      "POST /ws HTTP/1.1",
+      "HEAD /ws HTTP/1.1",
+    ]) {
+      assert.equal(await statusOf(`${line}\r\n${upgrade}\r\n`), 400, line);
+    }
+    for (const field of [
+      `Content-Length: ${body.length}`,
+      "Content-Length: 1",
+      "Content-Length: 1000000000",
+      "Transfer-Encoding: chunked",
+      "Transfer-Encoding: gzip, chunked",
+      "transfer-encoding: Chunked",
+    ]) {
+      assert.equal(await statusOf(`GET /ws HTTP/1.1\r\n${upgrade}${field}\r\n\r\n${body}`), 400, field);
+      assert.equal(await statusOf(`GET /ws HTTP/1.1\r\n${field}\r\n${upgrade}\r\n`), 400, `${field}, no body yet`);
+    }
+    assert.deepEqual(site.upgraded, []);
+    assert.equal(await statusOf(`GET /ws HTTP/1.1\r\n${upgrade}Content-Length: 0\r\n\r\n`), 101, "an empty body");
+    assert.deepEqual(site.upgraded, ["/ws"]);
+  });
+
   test("tells a refused handshake the reason and the setting that would allow it", async () => {
     await using site = await Site.open();
     const cases = {

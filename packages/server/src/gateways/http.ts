@@ -53,6 +53,8 @@ const STRANGE_HOST =
 const STRANGE_ORIGIN =
   "Pages from that address may not connect to this server. To allow them, start the server with --hosts and their host name";
 
+const NO_HANDSHAKE = "A WebSocket handshake must be a GET request over HTTP/1.1, without a body";
+
 const HEADER_BYTES_MAX = 16_384;
 /** Most requests on one connection. The connection closes after the answer to the last one. */
 const REQUESTS_PER_CONNECTION_MAX = 1_000;
@@ -100,7 +102,7 @@ export class HttpGateway {
     for (const event of ["checkContinue", "checkExpectation"] as const) {
       this.#server.on(event, (request, response) => this.#answer(request, response));
     }
-    this.#server.on("upgrade", (request, stream) => this.#upgrade(request, stream as HttpStream));
+    this.#server.on("upgrade", (request) => this.#upgrade(request));
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseBadRequest(error, socket));
     // This event arms the server's timeouts. The server itself never listens.
     this.#server.emit("listening");
@@ -198,14 +200,16 @@ export class HttpGateway {
     return Math.ceil(waitMs / 1_000);
   }
 
-  #upgrade(request: IncomingMessage, stream: HttpStream): void {
+  #upgrade(request: IncomingMessage): void {
     const { hosts, isReady, upgrade } = this.#options;
+    const stream = request.socket as unknown as HttpStream;
     const { origin } = request.headers;
     const target = targetOf(request);
     const seconds = this.#waitSeconds(stream, target?.path);
     if (!isReady()) refuse(stream, 503);
     else if (seconds > 0) refuse(stream, 429, tooMany(seconds), { "retry-after": String(seconds) });
     else if (target === undefined) refuse(stream, 400, NO_HOST);
+    else if (!isHandshake(request)) refuse(stream, 400, NO_HANDSHAKE);
     else if (target.path !== "/" && target.path !== "/ws") refuse(stream, 404);
     else if (!isOwnHost(target.authority, hosts)) refuse(stream, 421, STRANGE_HOST);
     // Without `Origin` the client is a program, not a page.
@@ -239,6 +243,11 @@ function send(response: ServerResponse, status: number, type: string, bytes: Buf
 /** Whether a body may follow (RFC 9112, section 6.3). */
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+}
+
+/** Whether a request may ask for a WebSocket (RFC 6455, section 4.2.1). Bytes of a body would be read as frames. */
+function isHandshake(request: IncomingMessage): boolean {
+  return request.method === "GET" && request.httpVersion === "1.1" && !hasBody(request);
 }
 
 /** Writes an error response outside of `node:http`, and closes the connection. */
