@@ -18,7 +18,7 @@ import { version1, version2 } from "../packages/server/src/dialects/json/mod.ts"
 import { lineFraming } from "../packages/server/src/gateways/framing.ts";
 import {
   type Claim,
-  type Client,
+  type Connection,
   Hub,
   type Link,
   type Presence,
@@ -70,7 +70,7 @@ export class FakeLink implements Link {
 /** A client of the hub, which acts as the gateway and as its peer. */
 export class FakeClient {
   readonly link: FakeLink;
-  readonly client: Client;
+  readonly client: Connection;
   #read = 0;
 
   constructor(hub: Hub, formats: WireFormats, link: FakeLink) {

@@ -7,7 +7,7 @@
 import { mock } from "node:test";
 import { ChatClient, type ChatClientEvent, type LinkHandlers, type OpenLink } from "@landline/client";
 import { RequestReader } from "../packages/server/src/dialects/json/mod.ts";
-import type { Client, Link } from "../packages/server/src/hub/mod.ts";
+import type { Connection, Link } from "../packages/server/src/hub/mod.ts";
 import { HubFixture } from "./hub-fixture.ts";
 import { idle } from "./until.ts";
 
@@ -39,7 +39,7 @@ export class RoughWire {
   readonly #toServer = new Pipe();
   readonly #toClient = new Pipe();
   readonly #handlers: LinkHandlers;
-  readonly #server: Client;
+  readonly #server: Connection;
   readonly #reader = new RequestReader();
   #isClientGone = false;
   #isServerGone = false;

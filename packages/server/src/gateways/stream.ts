@@ -1,6 +1,6 @@
 import { type Codec, type Connection, type ConnectionHandlers, type Decoder, SocketError } from "@landline/sockets";
 import type { Command, Refusal } from "../core/mod.ts";
-import type { Client, Hub, Link, WireFormats } from "../hub/mod.ts";
+import type { Connection as ChatConnection, Hub, Link, WireFormats } from "../hub/mod.ts";
 import { LONG_CHUNK_BYTES, LONG_CHUNKS_PER_TURN, Turns } from "./turns.ts";
 
 /** A dialect over a byte stream: it finds and reads requests, and writes answers. */
@@ -43,7 +43,7 @@ export class StreamGateway {
 class StreamVisitor implements ConnectionHandlers {
   readonly #hub: Hub;
   readonly #turns: Turns;
-  readonly #client: Client;
+  readonly #client: ChatConnection;
   readonly #read: (frame: unknown) => Command | Refusal;
   readonly #decoder: Decoder<unknown>;
   /** The client must not be read: it asks faster than it is answered. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { type Command, type Rate, type Refusal, TokenBucket } from "../core/mod.ts";
-import type { Client, Hub, Link, WireFormats } from "../hub/mod.ts";
+import type { Connection as ChatConnection, Hub, Link, WireFormats } from "../hub/mod.ts";
 import { type ConnectionStream, PIECE_BYTES_MAX } from "./connection-stream.ts";
 import { refuse } from "./http.ts";
 
@@ -70,7 +70,7 @@ export class WebSocketGateway {
   }
 
   #serve(webSocket: WebSocket, stream: ConnectionStream): void {
-    const client: Client = this.#hub.connect(new WebSocketLink(webSocket, stream), this.#dialect.formats);
+    const client: ChatConnection = this.#hub.connect(new WebSocketLink(webSocket, stream), this.#dialect.formats);
     const read = this.#dialect.reader();
     const controlFrames = new TokenBucket(CONTROL_FRAME_RATE, performance.now());
     const countControlFrame = (): void => {

@@ -1,8 +1,8 @@
 import { type Decision, refuse } from "../core/mod.ts";
-import type { Client } from "./client.ts";
+import type { Connection } from "./connection.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { LogFailures } from "./log-failures.ts";
-import type { AppendResult, NewEntry, RoomLog } from "./room-log.ts";
+import type { AppendResult, NewEntry, RoomLog } from "./ports/room-log.ts";
 import type { Rooms } from "./rooms.ts";
 
 /** The parts that {@link Appends} uses. */
@@ -31,17 +31,21 @@ export class Appends {
     this.#failures = failures;
   }
 
-  add(client: Client, clientId: string | undefined, decision: Extract<Decision, { type: "append" | "set" }>): void {
+  add(
+    connection: Connection,
+    clientId: string | undefined,
+    decision: Extract<Decision, { type: "append" | "set" }>,
+  ): void {
     const room = decision.room.key;
     const from = decision.person.text;
     // Version 1 clients do not promise unique ids, so theirs are not stored.
-    const id = client.session.version === 2 ? clientId : undefined;
+    const id = connection.session.version === 2 ? clientId : undefined;
     if (decision.type === "set") {
-      this.#entries.push({ room, id, kind: "set", key: decision.key, from, body: decision.value, origin: client });
+      this.#entries.push({ room, id, kind: "set", key: decision.key, from, body: decision.value, origin: connection });
     } else if (decision.isJson) {
-      this.#entries.push({ room, id, kind: "chat", from, body: decision.message, isJson: true, origin: client });
+      this.#entries.push({ room, id, kind: "chat", from, body: decision.message, isJson: true, origin: connection });
     } else {
-      this.#entries.push({ room, id, kind: "chat", from, body: decision.message, origin: client });
+      this.#entries.push({ room, id, kind: "chat", from, body: decision.message, origin: connection });
     }
     // Commit after the current turn, so that all entries of one read form one batch.
     if (this.#entries.length === 1) queueMicrotask(() => void this.#commit());
@@ -62,9 +66,9 @@ export class Appends {
     } catch (error) {
       const refusal = this.#failures.refusal(error);
       for (const { origin, id } of entries) {
-        const client = origin as Client;
-        client.answer({ ...refusal, id });
-        client.passed(1);
+        const connection = origin as Connection;
+        connection.answer({ ...refusal, id });
+        connection.requests.settled(1);
       }
     } finally {
       this.#fanOut.commitEnded();
@@ -76,7 +80,7 @@ export class Appends {
     result: Exclude<AppendResult, { type: "appended" }>,
     nextSeq: number | undefined,
   ): void {
-    const client = entry.origin as Client;
+    const connection = entry.origin as Connection;
     const { id } = entry;
     // Acks leave in the room's order. Flush the ones before this entry first; the later ones follow.
     const room = this.#rooms.get(entry.room);
@@ -86,11 +90,11 @@ export class Appends {
     }
     if (result.type === "duplicate") {
       const name = room?.name.text ?? entry.room;
-      client.answer({ type: "ack", id, room: name, seq: result.seq, at: result.at, duplicate: true });
+      connection.answer({ type: "ack", id, room: name, seq: result.seq, at: result.at, duplicate: true });
     } else {
-      client.answer({ ...refuse("id-reused", "This id was used for another message"), id });
+      connection.answer({ ...refuse("id-reused", "This id was used for another message"), id });
     }
-    client.passed(1);
+    connection.requests.settled(1);
   }
 }
 

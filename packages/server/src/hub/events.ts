@@ -1,6 +1,6 @@
 import type { ChatLimits, Goodbye, Position, Refusal } from "../core/mod.ts";
+import type { Entry } from "./ports/room-log.ts";
 import type { GapReason } from "./recovery.ts";
-import type { Entry } from "./room-log.ts";
 import type { EntryText } from "./wire-format.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { Client } from "./client.ts";
+import type { Connection } from "./connection.ts";
 import type { RoomEvent } from "./events.ts";
 import type { Member, Room } from "./room.ts";
 import type { WireFormat } from "./wire-format.ts";
@@ -22,7 +22,7 @@ const WAITING_SIZE_MIN = 256;
 const WAITING_MS = 20;
 
 /** For each author, the indexes of its own events in the batch. */
-type OwnEvents = Map<Client, number[]>;
+type OwnEvents = Map<Connection, number[]>;
 
 /**
  * Sends rooms their events. It encodes the events since the room's last flush once per wire format, and each member
@@ -73,14 +73,14 @@ export class FanOut {
       if (batch.bytes.length === 0) continue;
       // Backwards: a write can remove a slow member from the array.
       for (let i = members.length - 1; i >= 0; i -= 1) {
-        const { client, outbox } = members[i] as Member;
-        const indexes = own?.get(client);
+        const { connection, outbox } = members[i] as Member;
+        const indexes = own?.get(connection);
         if (indexes === undefined) outbox.send(batch.bytes);
-        else sendAround(client, indexes, batch.bytes, batch.ends, events, room, format);
+        else sendAround(connection, indexes, batch.bytes, batch.ends, events, room, format);
       }
       writes += members.length;
     }
-    if (own !== undefined) for (const [client, indexes] of own) settle(client, indexes, events);
+    if (own !== undefined) for (const [connection, indexes] of own) settle(connection, indexes, events);
     return writes;
   }
 
@@ -120,23 +120,24 @@ function ownEvents(events: readonly RoomEvent[]): OwnEvents | undefined {
     const { type, origin } = events[i] as RoomEvent;
     if (origin === undefined) continue;
     own ??= new Map();
-    note(own, origin as Client, i);
+    note(own, origin as Connection, i);
     if (type === "entry") continue;
     // A person's other connections get its messages, but not its presence and typing.
-    for (const client of (origin as Client).person?.connections ?? []) if (client !== origin) note(own, client, i);
+    for (const connection of (origin as Connection).person?.connections ?? [])
+      if (connection !== origin) note(own, connection, i);
   }
   return own;
 }
 
-function note(own: OwnEvents, client: Client, index: number): void {
-  const indexes = own.get(client);
-  if (indexes === undefined) own.set(client, [index]);
+function note(own: OwnEvents, connection: Connection, index: number): void {
+  const indexes = own.get(connection);
+  if (indexes === undefined) own.set(connection, [index]);
   else indexes.push(index);
 }
 
 /** Sends a member the shared bytes except its own events, and in their places what the author gets. */
 function sendAround(
-  client: Client,
+  connection: Connection,
   indexes: readonly number[],
   bytes: Uint8Array,
   ends: readonly number[],
@@ -147,12 +148,12 @@ function sendAround(
   let from = 0;
   for (const index of indexes) {
     const start = index === 0 ? 0 : (ends[index - 1] as number);
-    if (start > from) client.outbox.send(piece(bytes, from, start));
+    if (start > from) connection.outbox.send(piece(bytes, from, start));
     const own = format.own(events[index] as RoomEvent, room.name.text);
-    if (own !== undefined) client.outbox.send(own);
+    if (own !== undefined) connection.outbox.send(own);
     from = ends[index] as number;
   }
-  if (from < bytes.length) client.outbox.send(piece(bytes, from, bytes.length));
+  if (from < bytes.length) connection.outbox.send(piece(bytes, from, bytes.length));
 }
 
 /** Returns a part of the batch. A short part of a long batch is copied: a view would keep the whole batch in memory. */
@@ -161,8 +162,8 @@ function piece(bytes: Uint8Array, from: number, to: number): Uint8Array {
 }
 
 /** Reports the client's committed messages to it, so that its waiting requests proceed. */
-function settle(client: Client, indexes: readonly number[], events: readonly RoomEvent[]): void {
+function settle(connection: Connection, indexes: readonly number[], events: readonly RoomEvent[]): void {
   let passed = 0;
   for (const index of indexes) if ((events[index] as RoomEvent).type === "entry") passed += 1;
-  if (passed > 0) client.passed(passed);
+  if (passed > 0) connection.requests.settled(passed);
 }

@@ -6,7 +6,7 @@ import { seededRandom } from "../../../../test/seed.ts";
 import { idle, turn } from "../../../../test/until.ts";
 import { MemoryRegistry, MemoryRoomLog } from "../adapters/memory/mod.ts";
 import { type Command, refuse } from "../core/mod.ts";
-import type { AppendResult, NewEntry } from "./room-log.ts";
+import type { AppendResult, NewEntry } from "./ports/room-log.ts";
 
 failOnLeaks();
 
@@ -761,7 +761,7 @@ describe("Hub: sessions", () => {
   });
 });
 
-describe("Client.finish()", () => {
+describe("Connection.finish()", () => {
   test("answers queued requests, then closes, and the room is told", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");

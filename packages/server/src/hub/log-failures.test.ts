@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LogFailures } from "./log-failures.ts";
-import { RoomLogError, type RoomLogErrorCode } from "./room-log.ts";
+import { RoomLogError, type RoomLogErrorCode } from "./ports/room-log.ts";
 
 test("LogFailures.refusal() maps each failure to a code, and reports a repeated one once a minute", () => {
   const reported: unknown[] = [];

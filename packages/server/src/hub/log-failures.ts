@@ -1,5 +1,5 @@
 import { type Refusal, refuse } from "../core/mod.ts";
-import { RoomLogError, type RoomLogErrorCode } from "./room-log.ts";
+import { RoomLogError, type RoomLogErrorCode } from "./ports/room-log.ts";
 
 /** A repeated failure is reported again after this time, in milliseconds. */
 const REPORT_AGAIN_MS = 60_000;

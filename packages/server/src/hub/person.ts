@@ -1,5 +1,5 @@
 import type { Name } from "../core/mod.ts";
-import type { Client } from "./client.ts";
+import type { Connection } from "./connection.ts";
 
 /**
  * A named user on one or more connections. It is one member in each room and one owner in the registry. It exists
@@ -10,14 +10,14 @@ export class Person implements Name {
   readonly key: string;
   /** The owner of the name in the registry. */
   readonly owner: string;
-  readonly connections: Set<Client>;
+  readonly connections: Set<Connection>;
 
   /** Creates the person after the registry granted the name to the client. */
-  constructor({ text, key }: Name, client: Client) {
+  constructor({ text, key }: Name, connection: Connection) {
     this.text = text;
     this.key = key;
-    this.owner = client.id;
-    this.connections = new Set([client]);
+    this.owner = connection.id;
+    this.connections = new Set([connection]);
   }
 
   /** Whether any of the connections is in the room. */

@@ -1,15 +1,15 @@
 import { type Decision, type RateKind, type Refusal, refuse } from "../core/mod.ts";
-import type { Client } from "./client.ts";
+import type { Connection } from "./connection.ts";
 
 /** The word for each kind in the refusal's text. */
 const WORDS: Readonly<Record<RateKind, string>> = { message: "messages", join: "joins", request: "requests" };
 
 /** Counts a decision against the client's rate limits. Returns a refusal if the client must wait. */
-export function checkRate(client: Client, decision: Decision, nowMs: number): Refusal | undefined {
+export function checkRate(connection: Connection, decision: Decision, nowMs: number): Refusal | undefined {
   const kind = kindOf(decision);
-  if (client.rates === undefined || kind === undefined) return undefined;
+  if (connection.rates === undefined || kind === undefined) return undefined;
   // Use the claimed name, not a requested one: nobody can exhaust another person's rate.
-  const retryAfterMs = client.rates.take(kind, client.session.person?.key, nowMs);
+  const retryAfterMs = connection.rates.take(kind, connection.session.person?.key, nowMs);
   if (retryAfterMs === 0) return undefined;
   const message = `Too many ${WORDS[kind]} in a short time; try again in ${Math.ceil(retryAfterMs / 1_000)} s`;
   return { ...refuse("rate-limited", message), retryAfterMs };

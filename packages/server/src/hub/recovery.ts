@@ -1,5 +1,5 @@
 import type { Position } from "../core/mod.ts";
-import type { Entry, Page, ReadBounds, RoomLog } from "./room-log.ts";
+import type { Entry, Page, ReadBounds, RoomLog } from "./ports/room-log.ts";
 
 /** The past entries for a client that joins. */
 export interface Missed {

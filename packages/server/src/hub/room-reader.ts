@@ -1,13 +1,13 @@
 import { addressKey, type ChatLimits, type Decision, type Name, nameKey, type Position } from "../core/mod.ts";
-import type { Client } from "./client.ts";
+import type { Connection } from "./connection.ts";
 import type { Answer } from "./events.ts";
 import { fitting } from "./fitting.ts";
 import type { Person } from "./person.ts";
-import type { Presence } from "./presence.ts";
+import type { Presence } from "./ports/presence.ts";
+import type { Page, ReadBounds, RoomLog } from "./ports/room-log.ts";
 import { ReadPositions } from "./read-positions.ts";
 import { missedEntries } from "./recovery.ts";
 import type { Room } from "./room.ts";
-import type { Page, ReadBounds, RoomLog } from "./room-log.ts";
 import type { Rooms } from "./rooms.ts";
 import type { EntryText } from "./wire-format.ts";
 
@@ -18,7 +18,7 @@ export interface RoomReaderOptions {
   readonly rooms: Rooms;
   readonly limits: ChatLimits;
   /** Counts one request against the client's rate. Returns whether it was within the limit. */
-  readonly mayAsk: (client: Client) => boolean;
+  readonly mayAsk: (connection: Connection) => boolean;
 }
 
 type AnswerOf<Type extends Answer["type"]> = Extract<Answer, { type: Type }>;
@@ -30,7 +30,7 @@ export class RoomReader {
   readonly #presence: Presence;
   readonly #rooms: Rooms;
   readonly #limits: ChatLimits;
-  readonly #mayAsk: (client: Client) => boolean;
+  readonly #mayAsk: (connection: Connection) => boolean;
   readonly #readPositions = new ReadPositions();
 
   constructor({ log, presence, rooms, limits, mayAsk }: RoomReaderOptions) {
@@ -43,21 +43,21 @@ export class RoomReader {
 
   /** Answers a join. The answer is a snapshot of the moment of the call; later events follow it. */
   async joined(
-    client: Client,
+    connection: Connection,
     id: string | undefined,
     room: Room,
     { person, after, history }: DecisionOf<"join">,
   ): Promise<void> {
-    client.outbox.hold();
+    connection.outbox.hold();
     const { position } = room;
     const topic = room.state.get("topic") || undefined;
     const read = this.#readPositions.get(person.key, room.name.key, position.epoch);
     const { names, count } = await this.#presence.members(room.name.key, this.#limits.membersMax);
     const missed = await missedEntries(this.#log, room.name.key, position, after, this.#bounds(history));
     const unread = read === undefined ? undefined : await this.#countUnread(person, room, position, read);
-    const page = this.#pageFor(client, room.name.text, missed, "newest");
+    const page = this.#pageFor(connection, room.name.text, missed, "newest");
     const isCut = missed.recovered && page.entries.length < missed.entries.length;
-    const answer = client.format.answer({
+    const answer = connection.format.answer({
       type: "joined",
       id,
       room: room.name.text,
@@ -72,22 +72,22 @@ export class RoomReader {
       read,
       unread,
     });
-    client.outbox.release(answer);
+    connection.outbox.release(answer);
   }
 
   /** The answer is a snapshot of the moment of the call. */
-  async who(client: Client, id: string | undefined, name: Name): Promise<void> {
-    client.outbox.hold();
+  async who(connection: Connection, id: string | undefined, name: Name): Promise<void> {
+    connection.outbox.hold();
     const room = this.#rooms.get(name.key)?.name.text ?? name.text;
     const { names, count } = await this.#presence.members(name.key, this.#limits.membersMax);
-    client.outbox.release(client.format.answer({ type: "who", id, room, members: names, count }));
+    connection.outbox.release(connection.format.answer({ type: "who", id, room, members: names, count }));
   }
 
   /** The answer is a snapshot of the moment of the call. */
-  async list(client: Client, id: string | undefined): Promise<void> {
-    client.outbox.hold();
+  async list(connection: Connection, id: string | undefined): Promise<void> {
+    connection.outbox.hold();
     const positions = new Map<Room, Position>();
-    for (const { key } of client.session.rooms.values()) {
+    for (const { key } of connection.session.rooms.values()) {
       const room = this.#rooms.get(key);
       if (room !== undefined) positions.set(room, room.position);
     }
@@ -95,47 +95,47 @@ export class RoomReader {
     for (const { room: key, count } of await this.#presence.rooms(this.#limits.roomListMax)) {
       const room = this.#rooms.get(key);
       const position = room && positions.get(room);
-      const unread = position && (await this.#unread(client, room, position));
+      const unread = position && (await this.#unread(connection, room, position));
       rooms.push({ room: room?.name.text ?? key, count, unread });
     }
-    client.outbox.release(client.format.answer({ type: "rooms", id, rooms }));
+    connection.outbox.release(connection.format.answer({ type: "rooms", id, rooms }));
   }
 
-  topic(client: Client, id: string | undefined, name: Name): void {
+  topic(connection: Connection, id: string | undefined, name: Name): void {
     const topic = this.#rooms.get(name.key)?.state.get("topic") ?? "";
-    client.answer({ type: "topic", id, room: name.text, topic });
+    connection.answer({ type: "topic", id, room: name.text, topic });
   }
 
-  async history(client: Client, id: string | undefined, decision: DecisionOf<"history">): Promise<void> {
+  async history(connection: Connection, id: string | undefined, decision: DecisionOf<"history">): Promise<void> {
     const { room, before, after, limit } = decision;
     const page = await this.#log.read(room.key, { before, after, ...this.#bounds(limit) });
     const keep = after === undefined ? "newest" : "oldest";
-    client.answer({ type: "history", id, room: room.text, ...this.#pageFor(client, room.text, page, keep) });
+    connection.answer({ type: "history", id, room: room.text, ...this.#pageFor(connection, room.text, page, keep) });
   }
 
-  async search(client: Client, id: string | undefined, decision: DecisionOf<"search">): Promise<void> {
+  async search(connection: Connection, id: string | undefined, decision: DecisionOf<"search">): Promise<void> {
     const { room, query, before, limit } = decision;
-    const asker = addressKey(client.link.address);
+    const asker = addressKey(connection.link.address);
     const page = await this.#log.search(room.key, query, { asker, before, ...this.#bounds(limit) });
-    client.answer({ type: "search", id, room: room.text, ...this.#pageFor(client, room.text, page, "newest") });
+    connection.answer({ type: "search", id, room: room.text, ...this.#pageFor(connection, room.text, page, "newest") });
   }
 
   /** Stores how far the person has read. */
-  markRead(client: Client, id: string | undefined, { room: name, person, seq }: DecisionOf<"read">): void {
+  markRead(connection: Connection, id: string | undefined, { room: name, person, seq }: DecisionOf<"read">): void {
     const position = this.#rooms.get(name.key)?.position;
     if (position !== undefined) {
       const { epoch } = position;
       this.#readPositions.set(person.key, name.key, { epoch, seq: Math.min(seq, position.seq) });
     }
-    client.answer({ type: "ack", id, room: name.text });
+    connection.answer({ type: "ack", id, room: name.text });
   }
 
   /** Returns `undefined` if the person has sent no read position, or if the client is over its rate. */
-  async #unread(client: Client, room: Room, position: Position): Promise<number | undefined> {
-    const person = client.person as Person;
+  async #unread(connection: Connection, room: Room, position: Position): Promise<number | undefined> {
+    const person = connection.person as Person;
     const read = this.#readPositions.get(person.key, room.name.key, position.epoch);
     // Counting costs as much as `history`, and there may be many rooms.
-    if (read === undefined || (read < position.seq && !this.#mayAsk(client))) return undefined;
+    if (read === undefined || (read < position.seq && !this.#mayAsk(connection))) return undefined;
     return this.#countUnread(person, room, position, read);
   }
 
@@ -154,13 +154,13 @@ export class RoomReader {
 
   /** Encodes the entries, each once, up to the size of an answer. */
   #pageFor(
-    client: Client,
+    connection: Connection,
     room: string,
     { entries, more }: Page,
     keep: "newest" | "oldest",
   ): { readonly entries: readonly EntryText[]; readonly more: boolean } {
     const ordered = keep === "newest" ? entries.toReversed() : entries;
-    const texts = ordered.values().map((entry) => client.format.entry(entry, room));
+    const texts = ordered.values().map((entry) => connection.format.entry(entry, room));
     const said = texts.filter((text) => text !== undefined);
     const page = fitting(said, { sizeMax: this.#entriesBytesMax, sizeOf: Buffer.byteLength });
     return { entries: keep === "newest" ? page.items.reverse() : page.items, more: more || page.more };

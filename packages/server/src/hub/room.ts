@@ -1,12 +1,12 @@
 import type { Name, Position } from "../core/mod.ts";
-import type { Client } from "./client.ts";
+import type { Connection } from "./connection.ts";
 import type { RoomEvent } from "./events.ts";
 import type { Outbox } from "./outbox.ts";
 import type { WireFormat } from "./wire-format.ts";
 
 /** A client in a room. `index` is its place in its group. */
 export interface Member {
-  readonly client: Client;
+  readonly connection: Connection;
   /** Same as `client.outbox`. A copy here saves the fan-out an indirection. */
   readonly outbox: Outbox;
   readonly format: WireFormat;
@@ -25,7 +25,7 @@ export class Room {
   pending: RoomEvent[] = [];
   /** Set while the room waits for a commit: the number of commits that had ended when the wait began. */
   waitsSince: number | undefined;
-  readonly #members = new Map<Client, Member>();
+  readonly #members = new Map<Connection, Member>();
 
   constructor(name: Name, position: Position) {
     this.name = name;
@@ -40,28 +40,28 @@ export class Room {
     return this.#members.size;
   }
 
-  has(client: Client): boolean {
-    return this.#members.has(client);
+  has(connection: Connection): boolean {
+    return this.#members.has(connection);
   }
 
-  add(client: Client): void {
-    if (this.#members.has(client)) return;
-    const { format } = client;
+  add(connection: Connection): void {
+    if (this.#members.has(connection)) return;
+    const { format } = connection;
     let group = this.groups.get(format);
     if (group === undefined) {
       group = [];
       this.groups.set(format, group);
     }
-    const member: Member = { client, outbox: client.outbox, format, index: group.length };
+    const member: Member = { connection, outbox: connection.outbox, format, index: group.length };
     group.push(member);
-    this.#members.set(client, member);
+    this.#members.set(connection, member);
   }
 
   /** Removes a client. The last of its group moves to its place; the fan-out's backward loop relies on that. */
-  remove(client: Client): void {
-    const member = this.#members.get(client);
+  remove(connection: Connection): void {
+    const member = this.#members.get(connection);
     if (member === undefined) return;
-    this.#members.delete(client);
+    this.#members.delete(connection);
     const group = this.groups.get(member.format) as Member[];
     const last = group.pop() as Member;
     if (last !== member) {

@@ -1,6 +1,6 @@
 import type { Name } from "../core/mod.ts";
+import type { RoomLog } from "./ports/room-log.ts";
 import { Room } from "./room.ts";
-import type { RoomLog } from "./room-log.ts";
 
 interface OpenRoom {
   readonly room: Room;

@@ -4,7 +4,7 @@ import { HubFixture, pick } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { MemoryRoomLog } from "../adapters/memory/mod.ts";
 import type { Command } from "../core/mod.ts";
-import { RoomLogError } from "./room-log.ts";
+import { RoomLogError } from "./ports/room-log.ts";
 
 failOnLeaks();
 

@@ -1,8 +1,8 @@
 import { type Refusal, refuse } from "../core/mod.ts";
-import type { Client } from "./client.ts";
+import type { Connection } from "./connection.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Person } from "./person.ts";
-import type { Registry } from "./registry.ts";
+import type { Registry } from "./ports/registry.ts";
 import type { Rooms } from "./rooms.ts";
 
 /** The parts that {@link Sessions} uses. */
@@ -21,7 +21,7 @@ const UNKNOWN = refuse("session-unknown", "There is no such session any more");
 /** Sessions by their secret. A secret lets a client take over its connection, or share its person. */
 export class Sessions {
   readonly #options: SessionsOptions;
-  readonly #clients = new Map<string, Client>();
+  readonly #connections = new Map<string, Connection>();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -31,36 +31,36 @@ export class Sessions {
    * Gives the client a secret. A session that was taken over keeps its secret: if the answer is lost, the client must
    * be able to retry.
    */
-  open(client: Client): void {
-    if (client.secret !== "") return;
-    client.secret = this.#options.newSecret();
-    this.#clients.set(client.secret, client);
+  open(connection: Connection): void {
+    if (connection.secret !== "") return;
+    connection.secret = this.#options.newSecret();
+    this.#connections.set(connection.secret, connection);
   }
 
   /** Forgets the session of a client that left. Its name is free or belongs to another client. */
-  close(client: Client): void {
-    this.#clients.delete(client.secret);
+  close(connection: Connection): void {
+    this.#connections.delete(connection.secret);
   }
 
   /**
    * Moves the name and rooms of a connection to this client. Resolves to the old client, which is disconnected; the
    * rooms are not told. Refuses an attempt that a later one overtook.
    */
-  async takeBack(client: Client, secret: string, attempt: number): Promise<Client | Refusal> {
-    const old = this.#clients.get(secret);
+  async takeBack(connection: Connection, secret: string, attempt: number): Promise<Connection | Refusal> {
+    const old = this.#connections.get(secret);
     if (old === undefined || attempt <= old.attempt) return UNKNOWN;
     if (old.isGone) return await unknownOnceGone(old);
-    client.secret = secret;
-    client.attempt = attempt === Number.POSITIVE_INFINITY ? old.attempt : attempt;
-    this.#clients.set(secret, client);
-    const { person: before } = client;
+    connection.secret = secret;
+    connection.attempt = attempt === Number.POSITIVE_INFINITY ? old.attempt : attempt;
+    this.#connections.set(secret, connection);
+    const { person: before } = connection;
     // From here on, the session's requests go to this client, while the old one finishes its requests.
-    client.session = old.session;
+    connection.session = old.session;
     old.sayGoodbye({ code: "replaced", message: "Another connection took this session", reconnect: false });
     await old.retire();
-    client.person?.connections.delete(old);
-    client.person?.connections.add(client);
-    for (const key of client.session.rooms.keys()) {
+    connection.person?.connections.delete(old);
+    connection.person?.connections.add(connection);
+    for (const key of connection.session.rooms.keys()) {
       const room = this.#options.rooms.get(key);
       if (room === undefined) continue;
       this.#options.fanOut.flush(room);
@@ -71,8 +71,8 @@ export class Sessions {
   }
 
   /** Makes the client one more connection of the session's person. It is in no room yet. */
-  async share(client: Client, secret: string): Promise<Refusal | undefined> {
-    const other = this.#clients.get(secret);
+  async share(connection: Connection, secret: string): Promise<Refusal | undefined> {
+    const other = this.#connections.get(secret);
     if (other?.isGone) return await unknownOnceGone(other);
     const person = other?.person;
     if (person === undefined) return UNKNOWN;
@@ -80,9 +80,9 @@ export class Sessions {
     if (person.connections.size >= connectionsMax) {
       return refuse("too-many-connections", `A person has at most ${connectionsMax} connections`);
     }
-    const { person: before } = client;
-    person.connections.add(client);
-    client.session.person = person;
+    const { person: before } = connection;
+    person.connections.add(connection);
+    connection.session.person = person;
     await this.#release(before);
     return undefined;
   }
@@ -97,7 +97,7 @@ export class Sessions {
 }
 
 /** Waits until the client has left its rooms and its name is free. Then refuses: the name can be claimed as usual. */
-async function unknownOnceGone(client: Client): Promise<Refusal> {
-  await client.departure;
+async function unknownOnceGone(connection: Connection): Promise<Refusal> {
+  await connection.departure;
   return UNKNOWN;
 }

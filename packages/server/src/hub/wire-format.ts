@@ -1,5 +1,5 @@
 import type { Answer, RoomEvent } from "./events.ts";
-import type { Entry } from "./room-log.ts";
+import type { Entry } from "./ports/room-log.ts";
 
 /** An entry, encoded by the dialect. */
 export type EntryText = string;

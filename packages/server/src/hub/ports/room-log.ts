@@ -1,4 +1,4 @@
-import type { Position } from "../core/mod.ts";
+import type { Position } from "../../core/mod.ts";
 
 /** The fields of every log entry. */
 interface AnyEntry {

@@ -1,0 +1,137 @@
+import {
+  type Command,
+  type ConnectionRates,
+  type Goodbye,
+  newSession,
+  type Refusal,
+  type Session,
+} from "../core/mod.ts";
+import type { Answer } from "./events.ts";
+import type { Link } from "./link.ts";
+import { Outbox } from "./outbox.ts";
+import type { Person } from "./person.ts";
+import { type RequestHandler, RequestQueue } from "./request-queue.ts";
+import type { WireFormat, WireFormats } from "./wire-format.ts";
+
+/** The hub's side of a connection. */
+export interface ConnectionOwner extends RequestHandler {
+  /** The connection's outbox is full. */
+  outboxFull(connection: Connection): void;
+  /** The connection is gone and all its requests have ended. */
+  departed(connection: Connection): Promise<void>;
+}
+
+/** See {@link Connection}. */
+export interface ConnectionOptions {
+  readonly id: string;
+  /** In milliseconds of the hub's clock. */
+  readonly now: number;
+  readonly rates: ConnectionRates | undefined;
+}
+
+/** One client's connection: its session, its outbox and its requests. */
+export class Connection {
+  /** Unique within this server. */
+  readonly id: string;
+  /** The session's secret. Its holder can take over or share the session. Empty before `hello`. */
+  secret = "";
+  /** The number of the last attempt that took over the session. */
+  attempt = 0;
+  /** Replaced by another connection's session when this one takes that one over. */
+  session: Session = newSession();
+  /** When the client last sent something, in milliseconds of the hub's clock. */
+  heardAt: number;
+  /** When the server sent the ping that the client has not answered yet. */
+  pingedAt: number | undefined;
+  readonly connectedAt: number;
+  readonly link: Link;
+  /** The client's rate limits. Absent if there are none. */
+  readonly rates: ConnectionRates | undefined;
+  readonly outbox: Outbox;
+  readonly requests: RequestQueue;
+  readonly #owner: ConnectionOwner;
+  readonly #formats: WireFormats;
+  #isGone = false;
+  #departure: Promise<void> | undefined;
+
+  constructor(owner: ConnectionOwner, link: Link, formats: WireFormats, { id, now, rates }: ConnectionOptions) {
+    this.id = id;
+    this.heardAt = now;
+    this.connectedAt = now;
+    this.rates = rates;
+    this.link = link;
+    this.outbox = new Outbox(link, owner.limits.outboxBytesMax, () => owner.outboxFull(this));
+    this.requests = new RequestQueue(this, owner);
+    this.#owner = owner;
+    this.#formats = formats;
+  }
+
+  /** The wire format of the session's version. */
+  get format(): WireFormat {
+    return this.#formats[this.session.version];
+  }
+
+  /** The hub stores a {@link Person} in the session. */
+  get person(): Person | undefined {
+    return this.session.person as Person | undefined;
+  }
+
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** After {@link gone}: resolves when the client has left its rooms and its name is free. */
+  get departure(): Promise<void> | undefined {
+    return this.#departure;
+  }
+
+  /** Takes a request from the gateway, or the refusal of an invalid one. */
+  receive(request: Command | Refusal): void {
+    this.requests.add(request);
+  }
+
+  answer(answer: Answer): void {
+    const bytes = this.format.answer(answer);
+    if (bytes !== undefined) this.outbox.send(bytes);
+  }
+
+  /** Sends the reason and closes the connection. */
+  sayGoodbye(goodbye: Goodbye): void {
+    this.outbox.close(this.format.answer({ type: "bye", ...goodbye }));
+    this.link.close(goodbye);
+  }
+
+  /** The link's buffered bytes have left. */
+  drained(): void {
+    this.requests.proceed();
+  }
+
+  /** The client will send no more requests. Carries out the queued ones, then closes the connection. */
+  finish(): void {
+    void this.requests.complete().then(() => {
+      this.link.close({ reconnect: false, message: "" });
+      this.gone();
+    });
+  }
+
+  /** The connection is gone. Waits for requests under way, then leaves the rooms. Idempotent. */
+  gone(): void {
+    if (this.#isGone) return;
+    this.#end();
+    this.#departure = this.requests.idle().then(() => this.#owner.departed(this));
+  }
+
+  /**
+   * Stops without leaving the rooms: another connection takes over the session, or the server stops. Drops queued
+   * requests. Resolves when no request is under way.
+   */
+  async retire(): Promise<void> {
+    this.#end();
+    await this.requests.idle();
+  }
+
+  #end(): void {
+    this.#isGone = true;
+    this.requests.end();
+  }
+}

@@ -1,0 +1,178 @@
+import { type ChatLimits, type Command, type Decision, decide, type Refusal } from "../core/mod.ts";
+import type { Connection } from "./connection.ts";
+
+/** Bytes buffered for a connection, past which its next request waits. The link calls `drained` when they have left. */
+const ANSWER_BYTES_MAX = 65_536;
+/** Requests and refusals answered in one turn of the event loop. Then other connections get a turn. */
+const ANSWERS_PER_TURN = 64;
+
+/** Carries out requests. The hub implements it. */
+export interface RequestHandler {
+  readonly limits: ChatLimits;
+  /** Counts the command against the connection's rate limits. Returns a refusal if the client must wait. */
+  checkRate(connection: Connection, decision: Decision): Refusal | undefined;
+  /** Carries out a decision. Returns a promise if that is asynchronous. */
+  carryOut(connection: Connection, command: Command, decision: Decision): Promise<void> | undefined;
+  /** Returns the refusal for a failed request. */
+  failed(error: unknown): Refusal;
+}
+
+/**
+ * The requests of one connection. Answers leave in the order of the requests. Chat messages to one room are
+ * pipelined. A message to another room, any other request and any refusal wait until the pipelined messages are
+ * committed.
+ */
+export class RequestQueue {
+  readonly #connection: Connection;
+  readonly #handler: RequestHandler;
+  readonly #requests: (Command | Refusal)[] = [];
+  /** Size, in UTF-16 units of JSON, of the requests queued since the queue was last empty. */
+  #bytes = 0;
+  #inFlight = 0;
+  /** The room of the messages in flight. */
+  #inFlightRoom = "";
+  #isBusy = false;
+  #answers = 0;
+  #isPaused = false;
+  #isEnded = false;
+  #isFinishing = false;
+  #onIdle: (() => void)[] = [];
+
+  constructor(connection: Connection, handler: RequestHandler) {
+    this.#connection = connection;
+    this.#handler = handler;
+  }
+
+  /** Adds a request, or the refusal of an invalid one. */
+  add(request: Command | Refusal): void {
+    if (this.#isEnded || this.#isFinishing) return;
+    this.#requests.push(request);
+    this.proceed();
+    if (this.#requests.length === 0) return;
+    this.#bytes += JSON.stringify(request).length;
+    this.#throttle();
+  }
+
+  /** Counts chat messages that were committed or refused. */
+  settled(messages: number): void {
+    this.#inFlight -= messages;
+    // Not now: a fan-out is under way, and the next request could start another one.
+    if (this.#requests.length > 0 || this.#onIdle.length > 0) queueMicrotask(() => this.proceed());
+  }
+
+  /**
+   * Accepts no more requests. Resolves when the queued ones are carried out; their answers do not wait for the
+   * reader.
+   */
+  async complete(): Promise<void> {
+    this.#isFinishing = true;
+    this.proceed();
+    await this.idle();
+  }
+
+  /** Drops the queued requests and accepts no more. */
+  end(): void {
+    this.#isEnded = true;
+    this.#requests.length = 0;
+  }
+
+  /** Resolves when no request is queued or under way. */
+  idle(): Promise<void> {
+    if (this.#isIdle()) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
+  /** Carries out the requests that are ready. */
+  proceed(): void {
+    while (this.#requests.length > 0 && !this.#isBusy) {
+      const request = this.#requests[0] as Command | Refusal;
+      const { session } = this.#connection;
+      const decision = request.type === "refusal" ? request : decide(session, request, this.#handler.limits);
+      if (!this.#isReady(decision)) break;
+      const refusal = this.#handler.checkRate(this.#connection, decision);
+      if (refusal !== undefined) {
+        // Like every refusal, it waits for the messages in flight.
+        this.#requests[0] = { ...refusal, id: request.id };
+        continue;
+      }
+      this.#requests.shift();
+      this.#carryOut(request, decision);
+      if (!isEntry(decision)) this.#countAnswer();
+    }
+    this.#throttle();
+    if (this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  #isReady(decision: Decision): boolean {
+    if (isEntry(decision)) {
+      if (this.#inFlight === 0) return true;
+      return decision.room.key === this.#inFlightRoom && this.#inFlight < this.#handler.limits.inFlightMax;
+    }
+    return this.#inFlight === 0 && (this.#isFinishing || this.#connection.link.bufferedBytes < ANSWER_BYTES_MAX);
+  }
+
+  #carryOut(request: Command | Refusal, decision: Decision): void {
+    if (isEntry(decision)) {
+      this.#inFlight += 1;
+      this.#inFlightRoom = decision.room.key;
+    }
+    if (decision.type === "refusal") {
+      this.#connection.answer({ ...decision, id: request.id });
+      return;
+    }
+    const work = this.#handler.carryOut(this.#connection, request as Command, decision);
+    if (work === undefined) return;
+    this.#isBusy = true;
+    void this.#finish(work, request.id);
+  }
+
+  /** Yields after a number of answers: one read can bring thousands of small requests. */
+  #countAnswer(): void {
+    this.#answers += 1;
+    if (this.#answers < ANSWERS_PER_TURN) return;
+    this.#answers = 0;
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    setImmediate(() => {
+      this.#isBusy = false;
+      this.proceed();
+    });
+  }
+
+  async #finish(work: Promise<void>, id: string | undefined): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#connection.outbox.release(undefined);
+      this.#connection.answer({ ...this.#handler.failed(error), id });
+    }
+    // One asynchronous request per turn, so that a busy client does not delay the others.
+    if (this.#requests.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    this.#isBusy = false;
+    this.proceed();
+  }
+
+  /** Backpressure: pauses the link while the queue is over its limits, and resumes it when the queue is empty. */
+  #throttle(): void {
+    if (this.#requests.length === 0) this.#bytes = 0;
+    if (this.#isEnded) return;
+    const { requestQueueMax, requestQueueBytesMax } = this.#handler.limits;
+    const isFull = this.#requests.length > requestQueueMax || this.#bytes > requestQueueBytesMax;
+    if (!this.#isPaused && isFull) {
+      this.#isPaused = true;
+      this.#connection.link.pause();
+    } else if (this.#isPaused && this.#requests.length === 0) {
+      this.#isPaused = false;
+      this.#connection.link.resume();
+    }
+  }
+
+  #isIdle(): boolean {
+    return this.#requests.length === 0 && !this.#isBusy && this.#inFlight === 0;
+  }
+}
+
+/** Whether the decision becomes an entry of a room's log. */
+function isEntry(decision: Decision): decision is Extract<Decision, { type: "append" | "set" }> {
+  return decision.type === "append" || decision.type === "set";
+}
