@@ -56,6 +56,9 @@ const STRANGE_ORIGIN =
 const NO_HANDSHAKE = "A WebSocket handshake must be a GET request over HTTP/1.1, without a body";
 
 const HEADER_BYTES_MAX = 16_384;
+/** Most header fields of a request. Browsers and proxies send fewer than 50. */
+const HEADER_FIELDS_MAX = 100;
+const TOO_MANY_FIELDS = `A request must have at most ${HEADER_FIELDS_MAX} header fields`;
 /** Most requests on one connection. The connection closes after the answer to the last one. */
 const REQUESTS_PER_CONNECTION_MAX = 1_000;
 /** Requests answered in one turn of the event loop, on all connections together. */
@@ -95,9 +98,9 @@ export class HttpGateway {
       },
       (request, response) => this.#answer(request, response),
     );
-    // No limit on the count of header fields, only on their bytes: past a count, Node drops fields silently, possibly
-    // a second `Host` or an `Origin`.
-    this.#server.maxHeadersCount = 0;
+    // Past this count, Node drops fields silently, possibly a second `Host` or an `Origin`. With one more than the
+    // limit, every request that loses a field is refused.
+    this.#server.maxHeadersCount = HEADER_FIELDS_MAX + 1;
     // Answer at once, without `100 Continue`: bodies are not read.
     for (const event of ["checkContinue", "checkExpectation"] as const) {
       this.#server.on(event, (request, response) => this.#answer(request, response));
@@ -133,7 +136,7 @@ export class HttpGateway {
     const stream = request.socket as unknown as HttpStream;
     stream.answering(response);
     // Close after a request with a body: the body must not be read as the next request.
-    const isLast = hasBody(request) || stream.requests === REQUESTS_PER_CONNECTION_MAX;
+    const isLast = hasBody(request) || hasTooManyFields(request) || stream.requests === REQUESTS_PER_CONNECTION_MAX;
     if (isLast) response.setHeader("connection", "close");
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     const { method } = request;
@@ -144,6 +147,8 @@ export class HttpGateway {
       response.setHeader("connection", "close");
       response.setHeader("retry-after", seconds);
       sendText(response, 429, tooMany(seconds));
+    } else if (hasTooManyFields(request)) {
+      sendText(response, 431, TOO_MANY_FIELDS);
     } else if (target === undefined) {
       sendText(response, 400, NO_HOST);
     } else if (!isOwnHost(target.authority, this.#options.hosts)) {
@@ -208,6 +213,7 @@ export class HttpGateway {
     const seconds = this.#waitSeconds(stream, target?.path);
     if (!isReady()) refuse(stream, 503);
     else if (seconds > 0) refuse(stream, 429, tooMany(seconds), { "retry-after": String(seconds) });
+    else if (hasTooManyFields(request)) refuse(stream, 431, TOO_MANY_FIELDS);
     else if (target === undefined) refuse(stream, 400, NO_HOST);
     else if (!isHandshake(request)) refuse(stream, 400, NO_HANDSHAKE);
     else if (target.path !== "/" && target.path !== "/ws") refuse(stream, 404);
@@ -243,6 +249,10 @@ function send(response: ServerResponse, status: number, type: string, bytes: Buf
 /** Whether a body may follow (RFC 9112, section 6.3). */
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+}
+
+function hasTooManyFields({ rawHeaders }: IncomingMessage): boolean {
+  return rawHeaders.length > 2 * HEADER_FIELDS_MAX;
 }
 
 /** Whether a request may ask for a WebSocket (RFC 6455, section 4.2.1). Bytes of a body would be read as frames. */
