@@ -19,5 +19,5 @@ export type {
   TopicEvent,
 } from "./events.ts";
 export type { Link, LinkHandlers, OpenLink } from "./link.ts";
+export { TypingUsers } from "./typing-users.ts";
 export { websocketLink } from "./websocket-link.ts";
-export { Writers } from "./writers.ts";

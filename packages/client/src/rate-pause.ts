@@ -15,7 +15,7 @@ export class RatePause {
   }
 
   /** Starts the pause, or extends it to `ms` from now. Never shortens it. */
-  last(ms: number): void {
+  extend(ms: number): void {
     const endsAtMs = Date.now() + ms;
     if (this.isOn && endsAtMs <= this.#endsAtMs) return;
     this.stop();

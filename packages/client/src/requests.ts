@@ -123,7 +123,7 @@ export class Requests {
     if (code === "rate-limited") {
       const waitMs = retryAfterMs || RETRY_MS;
       if (!this.#pending.hold(request.id, waitMs)) return false;
-      this.#pause.last(waitMs);
+      this.#pause.extend(waitMs);
       return true;
     }
     // The rejoin of the chat's room is itself held back; the chat is resent after it.

@@ -4,7 +4,7 @@ import {
   type ChatClientState,
   ChatError,
   type ChatErrorCode,
-  Writers,
+  TypingUsers,
   websocketLink,
 } from "@landline/client";
 import type { ChatMessage } from "@landline/protocol";
@@ -48,7 +48,7 @@ export class RoomSession {
   readonly #listeners = new Set<() => void>();
   #conversation: Conversation;
   #status: ConnectionStatus = { state: "online" };
-  readonly #writers = new Writers(() => this.#changed());
+  readonly #typing = new TypingUsers(() => this.#changed());
   readonly #readMarker: ReadMarker;
   #isAtEnd = true;
   #isLoadingOlder = false;
@@ -91,9 +91,9 @@ export class RoomSession {
     return this.#status;
   }
 
-  /** Names of the users who are writing. */
-  get writers(): readonly string[] {
-    return this.#writers.names;
+  /** Names of the users who are typing. */
+  get typingUsers(): readonly string[] {
+    return this.#typing.names;
   }
 
   /** Number of messages that arrived while the page was hidden. */
@@ -170,7 +170,7 @@ export class RoomSession {
     document.removeEventListener("visibilitychange", this.#lookedAway);
     this.#listeners.clear();
     this.#readMarker.close();
-    this.#writers.clear();
+    this.#typing.clear();
     await this.#client.leave(this.room).catch(() => undefined);
     await this.#client.close();
   }
@@ -213,17 +213,17 @@ export class RoomSession {
   #happened(event: ChatClientEvent): void {
     switch (event.type) {
       case "message":
-        this.#writers.stopped(event.message.username);
+        this.#typing.stopped(event.message.username);
         this.#showNew(messageArrived(this.#conversation, event.message), [event.message]);
         break;
       case "topic":
         this.#show(topicChanged(this.#conversation, event));
         break;
       case "typing":
-        this.#writers.wrote(event.username);
+        this.#typing.typed(event.username);
         break;
       case "presence":
-        this.#writers.stopped(event.username);
+        this.#typing.stopped(event.username);
         if (event.username !== this.username) this.#show(presenceChanged(this.#conversation, event));
         break;
       case "rejoined":

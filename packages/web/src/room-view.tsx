@@ -86,7 +86,7 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
       <div class="room-body">
         <main class="talk">
           <MessageList session={session} outgoing={outgoing} />
-          <Writers names={session.writers} />
+          <TypingLine names={session.typingUsers} />
           <Composer
             room={session.room}
             isDisabled={status.state === "closed"}
@@ -107,12 +107,12 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
   );
 }
 
-/** The users who are writing. */
-function Writers({ names }: { readonly names: readonly string[] }): JSX.Element {
+/** Says who is typing. */
+function TypingLine({ names }: { readonly names: readonly string[] }): JSX.Element {
   const named = names.length > 3 ? [] : names;
   const end = names.length === 0 ? "" : names.length === 1 ? " is writing…" : " are writing…";
   return (
-    <p class="writers" aria-live="polite">
+    <p class="typing-line" aria-live="polite">
       {named.map((name, index) => (
         <span key={name}>
           {index > 0 && ", "}

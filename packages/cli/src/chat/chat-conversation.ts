@@ -1,8 +1,8 @@
-import { type ChatClient, type ChatClientEvent, Writers } from "@landline/client";
+import { type ChatClient, type ChatClientEvent, TypingUsers } from "@landline/client";
 import type { JoinedMessage } from "@landline/protocol";
 import { CommandFailed, describeError, Prompt } from "../terminal/mod.ts";
 import { CHAT_HELP, parseChatInput } from "./chat-input.ts";
-import { EventLines, formatEntry, formatMessage, formatNotice, formatWriters } from "./chat-lines.ts";
+import { EventLines, formatEntry, formatMessage, formatNotice, formatTyping } from "./chat-lines.ts";
 import { readTooSlowly, UNREAD_BYTES_MAX } from "./unread-limit.ts";
 
 /** Number of entries shown after joining a room. */
@@ -16,8 +16,8 @@ export class ChatConversation {
   readonly #prompt: Prompt;
   readonly #ended = Promise.withResolvers<void>();
   readonly #events = new EventLines();
-  /** The users who are writing in the current room. */
-  readonly #writers = new Writers(() => this.#prompt.setStatus(formatWriters(this.#writers.names)));
+  /** The users who are typing in the current room. */
+  readonly #typing = new TypingUsers(() => this.#prompt.setStatus(formatTyping(this.#typing.names)));
   /** The joined rooms; the last one is the current room. */
   #rooms: string[] = [];
   /** Settles when the latest join is done. */
@@ -49,7 +49,7 @@ export class ChatConversation {
     } finally {
       removeListener();
       signal.removeEventListener("abort", interrupt);
-      conversation.#writers.clear();
+      conversation.#typing.clear();
       conversation.#prompt.close();
     }
   }
@@ -60,9 +60,9 @@ export class ChatConversation {
   }
 
   #happened(event: ChatClientEvent): void {
-    if (event.type === "typing" && event.room === this.#room) this.#writers.wrote(event.username);
-    else if (event.type === "presence") this.#writers.stopped(event.username);
-    else if (event.type === "message") this.#writers.stopped(event.message.username);
+    if (event.type === "typing" && event.room === this.#room) this.#typing.typed(event.username);
+    else if (event.type === "presence") this.#typing.stopped(event.username);
+    else if (event.type === "message") this.#typing.stopped(event.message.username);
     this.#show(this.#events.format(event, this.#room));
     if (this.#prompt.unreadBytes > UNREAD_BYTES_MAX) this.#ended.reject(readTooSlowly());
     if (event.type !== "state" || event.state !== "closed") return;
@@ -171,7 +171,7 @@ export class ChatConversation {
   }
 
   #showRoom(): void {
-    this.#writers.clear();
+    this.#typing.clear();
     this.#prompt.setStatus("");
     this.#prompt.setText(`${this.#room}> `);
   }

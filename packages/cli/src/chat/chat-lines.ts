@@ -68,7 +68,7 @@ function formatTopicChange({ username, room, topic, at }: Omit<TopicEvent, "type
 }
 
 /** The status line for the users who are writing; `""` for none. */
-export function formatWriters(names: readonly string[]): string {
+export function formatTyping(names: readonly string[]): string {
   if (names.length === 0) return "";
   if (names.length > 3) return "Several people are writing…";
   return `${names.join(", ")} ${names.length === 1 ? "is" : "are"} writing…`;

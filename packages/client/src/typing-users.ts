@@ -1,13 +1,13 @@
-/** Time after which a writer counts as stopped, in milliseconds: two intervals of `typing` messages. */
-const WRITING_MS = 6_000;
+/** Time after which a user counts as no longer typing, in milliseconds: two intervals of `typing` messages. */
+const TYPING_MS = 6_000;
 
 /**
- * The users who are writing in a room, for a user interface. Pass it each `typing` event with {@link wrote}, and each
+ * The users who are typing in a room, for a user interface. Pass it each `typing` event with {@link typed}, and each
  * message and departure with {@link stopped}. A user without a `typing` event for 6 seconds counts as stopped.
  */
-export class Writers {
+export class TypingUsers {
   readonly #changed: () => void;
-  /** One timer per writer, which ends the writing. */
+  /** One timer per user, which ends the typing. */
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
 
   /** @param changed called when the list of names changes, except by {@link clear}. */
@@ -15,18 +15,18 @@ export class Writers {
     this.#changed = changed;
   }
 
-  /** Names of the writers, in the order in which they began. */
+  /** Their names, in the order in which they began. */
   get names(): readonly string[] {
     return [...this.#timers.keys()];
   }
 
   /** A `typing` event of this user arrived. */
-  wrote(name: string): void {
+  typed(name: string): void {
     clearTimeout(this.#timers.get(name));
     const isNew = !this.#timers.has(name);
     this.#timers.set(
       name,
-      setTimeout(() => this.stopped(name), WRITING_MS),
+      setTimeout(() => this.stopped(name), TYPING_MS),
     );
     if (isNew) this.#changed();
   }
@@ -37,7 +37,7 @@ export class Writers {
     if (this.#timers.delete(name)) this.#changed();
   }
 
-  /** Removes all writers and their timers. Does not call `changed`. */
+  /** Removes all users and their timers. Does not call `changed`. */
   clear(): void {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
