@@ -24,6 +24,7 @@ import {
   type Presence,
   type Registry,
   type RoomLog,
+  type RoomSearch,
   WireFormat,
   type WireFormats,
 } from "../packages/server/src/hub/mod.ts";
@@ -112,6 +113,8 @@ export interface HubFixtureOptions {
   /** Enforces the rate limits. @default false */
   readonly hasRates?: boolean;
   readonly log?: RoomLog;
+  /** @default the log, if it can search */
+  readonly search?: RoomSearch | undefined;
   readonly presence?: Presence;
   readonly registry?: Registry;
 }
@@ -133,8 +136,10 @@ export class HubFixture {
     this.log = options.log ?? new MemoryRoomLog({ now: () => 1_700_000_000_000 });
     this.presence = options.presence ?? new MemoryPresence();
     this.registry = options.registry ?? new MemoryRegistry();
+    const search = this.log instanceof MemoryRoomLog ? this.log : undefined;
     this.hub = new Hub({
       log: this.log,
+      search: "search" in options ? options.search : search,
       presence: this.presence,
       registry: this.registry,
       limits: this.limits,

@@ -12,7 +12,6 @@ import type {
   PresenceChange,
   ReadOptions,
   RoomLog,
-  SearchOptions,
 } from "../packages/server/src/hub/mod.ts";
 
 /** Holds answers until a test releases them. */
@@ -65,10 +64,6 @@ export class LateLog implements RoomLog {
 
   state(room: string): Promise<ReadonlyMap<string, string>> {
     return this.#late(this.#log.state(room));
-  }
-
-  search(room: string, query: string, options: SearchOptions): Promise<Page> {
-    return this.#late(this.#log.search(room, query, options));
   }
 
   follow(listener: (entries: readonly Entry[]) => void): void {

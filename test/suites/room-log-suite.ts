@@ -12,7 +12,6 @@ import type {
   NewEntry,
   ReadOptions,
   RoomLog,
-  SearchOptions,
   SetEntry,
 } from "../../packages/server/src/hub/mod.ts";
 
@@ -408,64 +407,6 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
           ["duplicate", "id-reused", "id-reused"],
         );
         assert.deepEqual(await stateOf(), [["topic", "cake"]]);
-      });
-    });
-
-    describe("search()", () => {
-      const found = async (query: string, options: { before?: number; limit?: number } = {}) => {
-        const page = await log.search("lobby", query, { limit: 10, ...options });
-        return page.entries.map(({ body }) => body);
-      };
-
-      test("finds the entries with all words, oldest first, ignoring case and accents", async () => {
-        await append(said("Crème brûlée"), said("brulee, no creme"), said("creme"), said("ice cream"));
-        assert.deepEqual(await found("CREME brûlée"), ["Crème brûlée", "brulee, no creme"]);
-        assert.deepEqual(await found("brulee creme"), ["Crème brûlée", "brulee, no creme"]);
-        assert.deepEqual(await found("creme cake"), []);
-      });
-
-      test("treats the last word as a prefix, and the others as whole words", async () => {
-        await append(said("good morning"), said("goodness"), said("morning good"), said("mor goods"));
-        assert.deepEqual(await found("goo"), ["good morning", "goodness", "morning good", "mor goods"]);
-        assert.deepEqual(await found("good mor"), ["good morning", "morning good"]);
-        assert.deepEqual(await found("mor good"), ["mor goods"]);
-      });
-
-      test("does not find words inside others, entries of other rooms, or entries that are not messages", async () => {
-        await append(said("unwell"), said("well", { room: "kitchen" }), put("topic", "well"), said("well"));
-        assert.deepEqual(await found("well"), ["well"]);
-      });
-
-      test("accepts any text as a query", async () => {
-        await append(said('C++ (and "C") AND NOT col:on*'), said("日本語 안녕 привет"));
-        for (const query of ["", " ", '"', "***", "( ) : ^ - +", "'", "\u0000", "\ud800", "😀"]) {
-          assert.deepEqual(await found(query), [], query);
-        }
-        const [first, second] = ['C++ (and "C") AND NOT col:on*', "日本語 안녕 привет"];
-        for (const query of ['"c"', "c++", "and* (not", "NOT col:", "AND", "NEAR on", "c ^col", "col:on", "-c"]) {
-          assert.deepEqual(await found(query), query.startsWith("NEAR") ? [] : [first], query);
-        }
-        for (const query of ["日本", "안", "안녕", "ПРИ"]) assert.deepEqual(await found(query), [second], query);
-        assert.deepEqual(await found("c ".repeat(100_000)), [first]);
-      });
-
-      test("gives the newest matches up to the limit, and whether there are more", async () => {
-        const results = await append(...Array.from({ length: 5 }, (_, i) => said(`m${i} tea`)));
-        const seqs = results.map((result) => (result.type === "appended" ? result.seq : Number.NaN));
-        const search = async (options: SearchOptions) => {
-          const { entries, more } = await log.search("lobby", "tea", options);
-          return [entries.map(({ seq }) => seqs.indexOf(seq)), more];
-        };
-        assert.deepEqual(await search({ limit: 2 }), [[3, 4], true]);
-        assert.deepEqual(await search({ limit: 5 }), [[0, 1, 2, 3, 4], false]);
-        assert.deepEqual(await search({ limit: 2, before: seqs[2] as number }), [[0, 1], false]);
-        assert.deepEqual(await search({ limit: 2, before: seqs[3] as number }), [[1, 2], true]);
-        assert.deepEqual(await search({ limit: 9, charactersMax: 12 }), [[3, 4], true]);
-        assert.deepEqual(await search({ limit: 0 }), [[], true]);
-        assert.deepEqual(await search({ limit: 9, before: 0 }), [[], false]);
-        assert.deepEqual(await search({ limit: 9, before: 2 ** 53 - 1 }), [[0, 1, 2, 3, 4], false]);
-        const { entries } = await log.search("lobby", "m0", { limit: 1 });
-        assert.deepEqual(entries, (await log.read("lobby", { limit: 1, before: seqs[1] as number })).entries);
       });
     });
 

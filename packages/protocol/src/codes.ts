@@ -14,6 +14,8 @@ export const ERROR_CODES = [
   "version-required",
   /** The server does not support the version in `hello`. */
   "unsupported-version",
+  /** This server does not offer the request, for example `search`. */
+  "unsupported",
   /** The person's name is invalid. */
   "name-invalid",
   /** Another person has this name, or one that looks like it. */

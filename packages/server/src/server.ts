@@ -15,7 +15,15 @@ import { HttpGateway } from "./gateways/http.ts";
 import { beginning, jsonOpening, prefixOpening } from "./gateways/opening.ts";
 import { type StreamDialect, StreamGateway } from "./gateways/stream.ts";
 import { WebSocketGateway } from "./gateways/websocket.ts";
-import { type Framing, Hub, type RoomLog, RoomLogError, WireFormat, type WireFormats } from "./hub/mod.ts";
+import {
+  type Framing,
+  Hub,
+  type RoomLog,
+  RoomLogError,
+  type RoomSearch,
+  WireFormat,
+  type WireFormats,
+} from "./hub/mod.ts";
 
 /** The options of {@link startServer}: any setting and any limit. */
 export interface ServerOptions extends Partial<ServerConfig> {
@@ -90,6 +98,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
   const rates = config.rates === "on" ? new RateLimits(limits) : undefined;
   const hub = new Hub({
     log,
+    search: log,
     presence: new MemoryPresence(),
     registry: new MemoryRegistry(),
     limits,
@@ -170,7 +179,7 @@ async function pollOnce(): Promise<void> {
 async function openLog(
   config: ServerConfig,
   handlers: Pick<SqliteRoomLogOptions, "onError" | "onRecovered">,
-): Promise<RoomLog> {
+): Promise<RoomLog & RoomSearch> {
   const { data: folder, durability, keepEntries, keepAgeMs } = config;
   const keep = { entriesMax: bounded(keepEntries), ageMs: bounded(keepAgeMs) };
   if (folder === undefined || durability === "memory") return new MemoryRoomLog(keep);

@@ -5,6 +5,7 @@ export type RefusalCode =
   | "unknown-type"
   | "version-required"
   | "unsupported-version"
+  | "unsupported"
   | "name-invalid"
   | "name-in-use"
   | "name-fixed"

@@ -10,6 +10,7 @@ import type { Person } from "./person.ts";
 import type { Presence, PresenceChange } from "./ports/presence.ts";
 import type { Registry } from "./ports/registry.ts";
 import type { Entry, RoomLog } from "./ports/room-log.ts";
+import type { RoomSearch } from "./ports/room-search.ts";
 import { checkRate } from "./rates.ts";
 import { RoomReader } from "./room-reader.ts";
 import { Rooms } from "./rooms.ts";
@@ -19,6 +20,8 @@ import type { WireFormats } from "./wire-format.ts";
 /** The hub's ports and settings. Time and secrets are injected, so that tests control them. */
 export interface HubOptions {
   readonly log: RoomLog;
+  /** @default `search` is answered `unsupported` */
+  readonly search?: RoomSearch | undefined;
   readonly presence: Presence;
   readonly registry: Registry;
   readonly limits: ChatLimits;
@@ -62,7 +65,7 @@ export class Hub implements ConnectionOwner {
   #lastId = 0;
 
   constructor(options: HubOptions) {
-    const { log, presence, registry, limits, report, now, newSecret } = options;
+    const { log, search, presence, registry, limits, report, now, newSecret } = options;
     this.limits = limits;
     this.#log = log;
     this.#presence = presence;
@@ -76,7 +79,7 @@ export class Hub implements ConnectionOwner {
     this.#failures = failures;
     this.#rooms = rooms;
     this.#appends = new Appends({ log, rooms, fanOut, failures });
-    this.#reader = new RoomReader({ log, presence, rooms, limits, mayAsk });
+    this.#reader = new RoomReader({ log, search, presence, rooms, limits, mayAsk });
     const reader = this.#reader;
     const forget = (connection: Connection) => void this.#connections.delete(connection);
     this.#membership = new Membership({

@@ -17,10 +17,10 @@ export {
   type RoomLog,
   RoomLogError,
   type RoomLogErrorCode,
-  type SearchOptions,
   type SetEntry,
   timeAfter,
 } from "./ports/room-log.ts";
+export type { Found, RoomSearch, SearchOptions } from "./ports/room-search.ts";
 export type { GapReason } from "./recovery.ts";
 export { hasWords, QUERY_CHARACTERS_MAX, wordsIn, wordsOf } from "./search-words.ts";
 export { type Batch, type Encoder, type Framing, WireFormat, type WireFormats } from "./wire-format.ts";

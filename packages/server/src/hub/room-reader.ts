@@ -1,19 +1,22 @@
-import { addressKey, type ChatLimits, type Decision, type Name, nameKey, type Position } from "../core/mod.ts";
+import { addressKey, type ChatLimits, type Decision, type Name, nameKey, type Position, refuse } from "../core/mod.ts";
 import type { Connection } from "./connection.ts";
 import type { Answer } from "./events.ts";
 import { fitting } from "./fitting.ts";
 import type { Person } from "./person.ts";
 import type { Presence } from "./ports/presence.ts";
 import type { Page, ReadBounds, RoomLog } from "./ports/room-log.ts";
+import type { RoomSearch } from "./ports/room-search.ts";
 import { ReadPositions } from "./read-positions.ts";
 import { missedEntries } from "./recovery.ts";
 import type { Room } from "./room.ts";
 import type { Rooms } from "./rooms.ts";
+import { Searches } from "./searches.ts";
 import type { EntryText } from "./wire-format.ts";
 
 /** The parts that {@link RoomReader} uses. */
 export interface RoomReaderOptions {
   readonly log: RoomLog;
+  readonly search: RoomSearch | undefined;
   readonly presence: Presence;
   readonly rooms: Rooms;
   readonly limits: ChatLimits;
@@ -27,14 +30,16 @@ type DecisionOf<Type extends Decision["type"]> = Extract<Decision, { type: Type 
 /** Answers queries about rooms: members, history, search, topics and unread messages. */
 export class RoomReader {
   readonly #log: RoomLog;
+  readonly #searches: Searches | undefined;
   readonly #presence: Presence;
   readonly #rooms: Rooms;
   readonly #limits: ChatLimits;
   readonly #mayAsk: (connection: Connection) => boolean;
   readonly #readPositions = new ReadPositions();
 
-  constructor({ log, presence, rooms, limits, mayAsk }: RoomReaderOptions) {
+  constructor({ log, search, presence, rooms, limits, mayAsk }: RoomReaderOptions) {
     this.#log = log;
+    this.#searches = search && new Searches(search);
     this.#presence = presence;
     this.#rooms = rooms;
     this.#limits = limits;
@@ -115,8 +120,13 @@ export class RoomReader {
 
   async search(connection: Connection, id: string | undefined, decision: DecisionOf<"search">): Promise<void> {
     const { room, query, before, limit } = decision;
+    if (this.#searches === undefined) {
+      connection.answer({ ...refuse("unsupported", "This server does not search messages"), id });
+      return;
+    }
+    // The connections of an address share its turns.
     const asker = addressKey(connection.link.address);
-    const page = await this.#log.search(room.key, query, { asker, before, ...this.#bounds(limit) });
+    const page = await this.#searches.search(asker, room.key, query, { before, ...this.#bounds(limit) });
     connection.answer({ type: "search", id, room: room.text, ...this.#pageFor(connection, room.text, page, "newest") });
   }
 

@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { put, roomLogSuite, said } from "../../../../../test/suites/room-log-suite.ts";
+import { roomSearchSuite } from "../../../../../test/suites/room-search-suite.ts";
 import { MemoryRoomLog } from "./room-log.ts";
 
 roomLogSuite("MemoryRoomLog", () => new MemoryRoomLog());
+roomSearchSuite("MemoryRoomLog", async () => {
+  const log = new MemoryRoomLog();
+  return { log, search: log };
+});
 
 describe("MemoryRoomLog", () => {
   test("keeps a room's times from decreasing when the clock is set back", async () => {

@@ -3,12 +3,14 @@ import type { Position } from "../../core/mod.ts";
 import {
   type AppendResult,
   type Entry,
+  type Found,
   fitting,
   hasWords,
   type NewEntry,
   type Page,
   type ReadOptions,
   type RoomLog,
+  type RoomSearch,
   type SearchOptions,
   timeAfter,
   wordsOf,
@@ -20,6 +22,9 @@ const ENTRIES_MAX = 10_000;
 /** Most memory for all entries, in bytes: two for each UTF-16 unit and {@link ENTRY_BYTES} for each entry. */
 const BYTES_MAX = 268_435_456;
 const ENTRY_BYTES = 256;
+/** One step of a search reads this many UTF-16 units of texts. Each entry counts {@link STEP_CHARACTERS_MIN} more. */
+const STEP_CHARACTERS = 262_144;
+const STEP_CHARACTERS_MIN = 64;
 /** Most empty rooms kept. Past this, the one that has been empty for longest is removed. */
 const EMPTY_ROOMS_MAX = 10_000;
 
@@ -50,7 +55,7 @@ export interface MemoryRoomLogOptions {
 }
 
 /** The rooms' logs in memory, for tests and temporary servers. It is the simplest implementation of the contract. */
-export class MemoryRoomLog implements RoomLog {
+export class MemoryRoomLog implements RoomLog, RoomSearch {
   /** The epoch of rooms created from now on. */
   #epoch: string = newEpoch();
   readonly #rooms = new Map<string, StoredRoom>();
@@ -117,17 +122,28 @@ export class MemoryRoomLog implements RoomLog {
     return new Map(this.#rooms.get(room)?.state);
   }
 
-  async search(room: string, query: string, { before, limit, charactersMax }: SearchOptions): Promise<Page> {
+  async search(
+    room: string,
+    query: string,
+    { before, limit, charactersMax = Number.POSITIVE_INFINITY }: SearchOptions,
+  ): Promise<Found> {
     const entries = this.#entriesOf(room);
     const words = wordsOf(query);
     const found: Entry[] = [];
-    const to = before === undefined ? entries.length : indexAfter(entries, before - 1);
-    for (let i = to - 1; i >= 0 && found.length <= limit; i -= 1) {
+    let charactersFound = 0;
+    let charactersRead = 0;
+    const newest = before === undefined ? entries.length : indexAfter(entries, before - 1);
+    for (let i = newest - 1; i >= 0; i -= 1) {
       const entry = entries[i] as Entry;
-      if (entry.kind === "chat" && hasWords(entry.body, words)) found.push(entry);
+      charactersRead += STEP_CHARACTERS_MIN + entry.body.length;
+      if (entry.kind === "chat" && hasWords(entry.body, words)) {
+        found.push(entry);
+        charactersFound += entry.body.length;
+      }
+      const isFull = found.length >= limit || charactersFound > charactersMax || charactersRead >= STEP_CHARACTERS;
+      if (isFull && i > 0) return { entries: found, before: entry.seq };
     }
-    const { items, more } = fitting(found, { limit, sizeMax: charactersMax, sizeOf: charactersOf });
-    return { entries: items.reverse(), more };
+    return { entries: found };
   }
 
   follow(listener: (entries: readonly Entry[]) => void): void {

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { workerData } from "node:worker_threads";
-import { fitting, type ReadBounds, type ReadOptions, RoomLogError } from "../../hub/mod.ts";
+import { fitting, type ReadBounds, type ReadOptions, RoomLogError, type SearchOptions } from "../../hub/mod.ts";
 import { NO_ROOM, openAlone, openForReading } from "./database.ts";
 import { currentBoot, epochOf } from "./incarnation.ts";
 import { findLoss, refuseEmptied } from "./loss.ts";
@@ -11,7 +11,7 @@ import { beforeOf, limitOf, seqOf } from "./read-bounds.ts";
 import { checkVersion, DATABASE_FILE, MIGRATIONS, SEQ_BITS } from "./schema.ts";
 import { COLUMNS, charactersOf, type Row } from "./stored-entry.ts";
 import { StoredRooms } from "./stored-rooms.ts";
-import { type Found, type SearchRange, WordSearch } from "./word-search.ts";
+import { type FoundRows, WordSearch } from "./word-search.ts";
 import { answerCalls } from "./worker-calls.ts";
 
 /** Most room numbers cached. */
@@ -81,9 +81,11 @@ class Reader {
   }
 
   /** Runs one slice of a search. */
-  search(room: string, query: string, range: SearchRange): Found {
+  search(room: string, query: string, options: SearchOptions): FoundRows {
     const no = this.#numberOf(room);
-    return no === undefined ? { rows: [] } : this.#search.search(no, query, range);
+    if (no === undefined) return { rows: [] };
+    const { before, charactersMax = Number.POSITIVE_INFINITY, ...bounds } = options;
+    return this.#search.search(no, query, { before: beforeOf(before) + 1, limit: limitOf(bounds), charactersMax });
   }
 
   state(room: string): readonly (readonly [string, string])[] {

@@ -7,6 +7,7 @@ import { after, afterEach, describe, test } from "node:test";
 import type { Worker } from "node:worker_threads";
 import { failOnLeaks } from "../../../../../test/leaks.ts";
 import { put, roomLogSuite, said } from "../../../../../test/suites/room-log-suite.ts";
+import { roomSearchSuite } from "../../../../../test/suites/room-search-suite.ts";
 import { until } from "../../../../../test/until.ts";
 import { nameKey } from "../../core/mod.ts";
 import type { Entry, RoomLogError, RoomLogErrorCode } from "../../hub/mod.ts";
@@ -22,6 +23,10 @@ const newFolder = () => mkdtempSync(join(base, "log-"));
 for (const durability of ["disk", "process"] as const) {
   roomLogSuite(`SqliteRoomLog (${durability})`, () => SqliteRoomLog.open({ folder: newFolder(), durability }));
 }
+roomSearchSuite("SqliteRoomLog", async () => {
+  const log = await SqliteRoomLog.open({ folder: newFolder() });
+  return { log, search: log };
+});
 
 describe("SqliteRoomLog", () => {
   const logs: SqliteRoomLog[] = [];
@@ -377,7 +382,10 @@ describe("SqliteRoomLog", () => {
       assert.deepEqual(await log.read("lobby", { before: 2_903, limit: 10 }), { entries: [], more: false });
       assert.equal((await log.read("lobby", { after: 2_902, limit: 1 })).entries[0]?.prev, 2_902);
       assert.deepEqual([...(await log.state("lobby"))], [["topic", "tea"]]);
-      assert.deepEqual(bodies((await log.search("lobby", "tea", { limit: 1_000 })).entries), bodies(entries));
+      assert.deepEqual(
+        bodies((await log.search("lobby", "tea", { limit: 1_000 })).entries),
+        bodies(entries).toReversed(),
+      );
       await until(() => rowsOf(folder, "SELECT count(*) FROM words") === 100, "the background work is done");
       assert.equal(rowsOf(folder, "SELECT count(*) FROM ids") <= 100, true);
       // An id of a removed entry counts as new.

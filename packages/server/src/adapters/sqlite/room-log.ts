@@ -5,24 +5,23 @@ import type { Position } from "../../core/mod.ts";
 import {
   type AppendResult,
   type Entry,
-  fitting,
+  type Found,
   type NewEntry,
   type Page,
   type ReadOptions,
   type RoomLog,
   RoomLogError,
+  type RoomSearch,
   type SearchOptions,
 } from "../../hub/mod.ts";
 import { type Append, AppendQueue } from "./append-queue.ts";
 import { backUp } from "./backup.ts";
 import { type Committed, resultAt, toBatch } from "./batch.ts";
 import { type Durability, NO_ROOM } from "./database.ts";
-import { beforeOf, limitOf } from "./read-bounds.ts";
 import type { ReaderData, ReaderMethods, Rows } from "./reader.ts";
 import type { Keep } from "./retention.ts";
 import { DATABASE_FILE } from "./schema.ts";
-import { SearchQueue } from "./search-queue.ts";
-import { charactersOf, type Row, toEntry, toStorable } from "./stored-entry.ts";
+import { toEntry, toStorable } from "./stored-entry.ts";
 import { Thread } from "./thread.ts";
 import type { WriterData, WriterMethods } from "./writer.ts";
 
@@ -64,14 +63,13 @@ export interface Internals extends Pick<WriterData, "boot" | "pagesMax"> {
  * The rooms' logs in an SQLite database. One thread writes: what arrives during a commit forms the next commit. Two
  * more threads read, one for history and one for searches, so that neither delays the other or a commit.
  */
-export class SqliteRoomLog implements RoomLog {
+export class SqliteRoomLog implements RoomLog, RoomSearch {
   readonly #options: SqliteRoomLogOptions;
   readonly #internals: Internals;
   readonly #now: () => number;
   readonly #writer: Thread<WriterMethods>;
   #reader: Thread<ReaderMethods> | undefined;
   #searcher: Thread<ReaderMethods> | undefined;
-  readonly #searches = new SearchQueue();
   readonly #queue: AppendQueue;
   readonly #open = new Set<string>();
   #epoch = "";
@@ -155,26 +153,12 @@ export class SqliteRoomLog implements RoomLog {
   }
 
   /** Waits up to 250 ms until the newest entries are indexed. Under heavy load they may be missing from the result. */
-  async search(room: string, query: string, options: SearchOptions): Promise<Page> {
+  async search(room: string, query: string, options: SearchOptions): Promise<Found> {
     this.#check();
-    const { asker = "", charactersMax = Number.POSITIVE_INFINITY } = options;
-    const limit = limitOf(options);
     await this.#reopening;
-    if (this.#roomLooker === undefined) await this.#writer.call("indexed", room);
-    const rows: Row[] = [];
-    let before: number | undefined = beforeOf(options.before) + 1;
-    const { items, more } = await this.#searches.add(asker, async () => {
-      this.#check();
-      await this.#reopening;
-      // Take one more row than requested, to know whether there are more.
-      const range = { before: before as number, limit: limit + 1 - rows.length, charactersMax };
-      const found = await this.#searching().call("search", room, query, range);
-      rows.push(...found.rows);
-      before = found.before;
-      const page = fitting(rows, { limit, sizeMax: charactersMax, sizeOf: charactersOf });
-      return page.more || before === undefined ? page : undefined;
-    });
-    return this.#toPage(room, { rows: items.reverse(), more });
+    if (options.before === undefined && this.#roomLooker === undefined) await this.#writer.call("indexed", room);
+    const { rows, before } = await this.#searching().call("search", room, query, options);
+    return { entries: rows.map((row) => toEntry(room, this.#epoch, row)), before };
   }
 
   follow(listener: (entries: readonly Entry[]) => void): void {

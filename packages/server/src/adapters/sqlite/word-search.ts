@@ -18,7 +18,7 @@ export interface SearchRange {
 }
 
 /** The result of one slice, newest first. */
-export interface Found {
+export interface FoundRows {
   readonly rows: readonly Row[];
   /** Where to continue: before this `seq`. Absent if the search is complete. */
   readonly before?: number;
@@ -42,7 +42,7 @@ export class WordSearch {
   }
 
   /** Runs one slice. It searches at least one block. */
-  search(no: number, query: string, { before, limit, charactersMax }: SearchRange): Found {
+  search(no: number, query: string, { before, limit, charactersMax }: SearchRange): FoundRows {
     const words = wordsOf(query);
     const ends = this.#ends.get(no);
     const rows: Row[] = [];

@@ -88,14 +88,6 @@ export interface ReadOptions extends ReadBounds {
   readonly before?: number | undefined;
 }
 
-/** Options of {@link RoomLog.search}. It returns the newest matches. */
-export interface SearchOptions extends ReadBounds {
-  /** Key of the client. Searches with different keys take turns. @default one shared key */
-  readonly asker?: string | undefined;
-  /** Only entries before this `seq`. */
-  readonly before?: number | undefined;
-}
-
 /**
  * Why a log operation failed. The codes are stable.
  *
@@ -167,13 +159,6 @@ export interface RoomLog {
    * entries.
    */
   state(room: string): Promise<ReadonlyMap<string, string>>;
-  /**
-   * Finds the `chat` entries that contain all words of the query, oldest first; see {@link wordsOf}. The last word
-   * also matches as a prefix.
-   *
-   * @throws {RoomLogError} `busy`, `timeout`.
-   */
-  search(room: string, query: string, options: SearchOptions): Promise<Page>;
   /** Sets the one listener of this process. */
   follow(listener: (entries: readonly Entry[]) => void): void;
   /**

@@ -1,49 +1,59 @@
-import { RoomLogError } from "../../hub/mod.ts";
+import { fitting } from "./fitting.ts";
+import { type Entry, type Page, type ReadBounds, RoomLogError } from "./ports/room-log.ts";
+import type { RoomSearch } from "./ports/room-search.ts";
 
 /** Longest time of a search, including its wait in the queue, in milliseconds. */
 const SEARCH_MS = 5_000;
 /** Most unfinished searches, of all askers. */
 const SEARCHES_MAX = 64;
 
-/** Runs one slice of a search. Resolves to the result when it is complete. */
-type Slice = () => Promise<unknown>;
+/** What is searched: the newest matches before a `seq`. */
+export interface SearchRange extends ReadBounds {
+  readonly before?: number | undefined;
+}
 
 interface Search {
-  readonly slice: Slice;
+  /** Takes one step. Returns the result when the search is complete. */
+  readonly step: () => Promise<Page | undefined>;
   /** Whether the search has settled. */
   isOver: boolean;
-  readonly settle: (outcome: { readonly value: unknown } | { readonly error: unknown }) => void;
+  readonly settle: (outcome: { readonly page: Page } | { readonly error: unknown }) => void;
 }
 
 /**
- * Runs searches in slices of some milliseconds, because SQLite cannot be interrupted. The askers take turns, and so
- * do the searches of each asker. So a busy asker delays only itself.
+ * Runs searches step by step. The askers take turns, and so do the searches of each asker. So a busy asker delays
+ * only itself.
  */
-export class SearchQueue {
+export class Searches {
+  readonly #port: RoomSearch;
   /** The waiting searches by asker, in the order of their turns. */
   readonly #waiting = new Map<string, Search[]>();
   #count = 0;
   #isRunning = false;
 
+  constructor(port: RoomSearch) {
+    this.#port = port;
+  }
+
   /**
-   * Calls the slice until it returns a result.
+   * Finds the newest matches, oldest first.
    *
    * @throws {RoomLogError} `timeout` when the search takes too long.
    * @throws {RoomLogError} `busy` when the queue is full. The search of this asker is refused, unless another asker
    *   has more; then that asker's newest search is.
    */
-  add<T>(asker: string, slice: () => Promise<T | undefined>): Promise<T> {
+  search(asker: string, room: string, query: string, range: SearchRange): Promise<Page> {
     if (this.#count >= SEARCHES_MAX && !this.#makeRoom(asker)) return Promise.reject(busy());
     this.#count += 1;
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const { promise, resolve, reject } = Promise.withResolvers<Page>();
     const search: Search = {
-      slice,
+      step: this.#steps(room, query, range),
       isOver: false,
       settle: (outcome) => {
         search.isOver = true;
         clearTimeout(timer);
         if ("error" in outcome) reject(outcome.error);
-        else resolve(outcome.value as T);
+        else resolve(outcome.page);
       },
     };
     const timer = setTimeout(() => {
@@ -52,6 +62,20 @@ export class SearchQueue {
     this.#queue(asker, search);
     if (!this.#isRunning) void this.#run();
     return promise;
+  }
+
+  #steps(room: string, query: string, { before, limit, charactersMax }: SearchRange): Search["step"] {
+    const entries: Entry[] = [];
+    let next = before;
+    return async () => {
+      // Ask for one entry more than requested, to know whether there are more.
+      const options = { before: next, limit: limit + 1 - entries.length, charactersMax };
+      const found = await this.#port.search(room, query, options);
+      entries.push(...found.entries);
+      next = found.before;
+      const { items, more } = fitting(entries, { limit, sizeMax: charactersMax, sizeOf: ({ body }) => body.length });
+      return more || next === undefined ? { entries: items.reverse(), more } : undefined;
+    };
   }
 
   #queue(asker: string, search: Search): void {
@@ -65,8 +89,8 @@ export class SearchQueue {
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
       const [asker, search] = next;
       try {
-        const value = search.isOver ? undefined : await search.slice();
-        if (value !== undefined) search.settle({ value });
+        const page = search.isOver ? undefined : await search.step();
+        if (page !== undefined) search.settle({ page });
       } catch (error) {
         search.settle({ error });
       }
