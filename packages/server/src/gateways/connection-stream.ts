@@ -17,12 +17,16 @@ export class ConnectionStream extends Duplex {
   onDrain: (() => void) | undefined;
   /** Completes the pending write when the connection has room. */
   #goOn: (() => void) | undefined;
+  /** Rejects with what a handler of the stream threw. */
+  readonly #failure = Promise.withResolvers<never>();
 
   constructor(connection: Connection) {
     super();
     this.connection = connection;
     // The stream's reader listens for errors only while it uses the stream; without a listener, `error` throws.
     this.on("error", () => undefined);
+    // The connection reports the failure when it has closed.
+    this.#failure.promise.catch(() => undefined);
   }
 
   /** The peer's address, under `node:http`'s name. Empty if it has none. */
@@ -34,6 +38,23 @@ export class ConnectionStream extends Duplex {
   attach(firstBytes: Uint8Array): void {
     this.connection.handle(this.#handlers);
     if (firstBytes.length > 0) this.received(firstBytes);
+  }
+
+  /** Closes the connection because a handler threw this. The connection reports it, as if its own handler had thrown. */
+  failed(cause: unknown): void {
+    this.destroy();
+    this.#failure.reject(cause);
+  }
+
+  /** Wraps a handler: what it throws ends only this connection. */
+  guarded<A, B>(handler: (a: A, b: B) => void): (a: A, b: B) => void {
+    return (a, b) => {
+      try {
+        handler(a, b);
+      } catch (error) {
+        this.failed(error);
+      }
+    };
   }
 
   override _read(): void {
@@ -83,7 +104,10 @@ export class ConnectionStream extends Duplex {
         this.onDrain?.();
       },
       end: () => this.finished(),
-      close: () => void this.destroy(),
+      close: () => {
+        this.destroy();
+        return this.#failure.promise;
+      },
     };
   }
 }

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import http from "node:http";
 import type { Duplex } from "node:stream";
 import { describe, test } from "node:test";
-import { serve } from "@landline/sockets";
+import { type SocketError, serve } from "@landline/sockets";
 import { portOf } from "../../../../test/chat-server.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { RawClient } from "../../../../test/raw-client.ts";
@@ -73,6 +73,7 @@ class Site implements AsyncDisposable {
       },
       isReady: () => true,
       upgrade: (request: http.IncomingMessage, socket: Duplex) => {
+        if (request.url === "/ws?fail") throw new Error("no upgrade");
         upgraded.push(request.url ?? "");
         socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\n", () => socket.destroy());
       },
@@ -509,6 +510,50 @@ describe("HttpGateway", LIMIT, () => {
     await Promise.all([slow.close(), second.close()]);
   });
 
+  test("answers 500 when a handler throws, reports it, and goes on", async () => {
+    const health = {
+      toJSON() {
+        throw new Error("no health");
+      },
+    };
+    await using site = await Site.open(10_000, health);
+    const other = await site.raw(`GET / HTTP/1.1\r\n${HEAD}\r\n`);
+    await other.textUntil("<!doctype html>");
+    const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    const requests = {
+      "no health": [
+        `GET /healthz HTTP/1.1\r\n${HEAD}\r\n`,
+        `HEAD /healthz HTTP/1.1\r\n${HEAD}\r\n`,
+        `GET /healthz HTTP/1.1\r\n${HEAD}Expect: 100-continue\r\n\r\n`,
+        `GET /healthz HTTP/1.1\r\n${HEAD}Expect: wonders\r\n\r\n`,
+        // The requests behind the failed one are not answered.
+        `GET /healthz HTTP/1.1\r\n${HEAD}\r\n`.repeat(3),
+      ],
+      "no upgrade": [`GET /ws?fail HTTP/1.1\r\n${HEAD}${upgrade}\r\n`],
+    };
+    for (const [why, texts] of Object.entries(requests)) {
+      for (const text of texts) {
+        const client = await site.raw(text);
+        const answer = await client.restText();
+        assert.match(
+          answer,
+          /^HTTP\/1\.1 500 [\s\S]*\r\nx-content-type-options: nosniff\r\nconnection: close\r\n/,
+          text,
+        );
+        assert.equal(answer.match(/HTTP\/1\.1/g)?.length, 1, text);
+        assert.doesNotMatch(answer, new RegExp(why));
+        await client.close();
+        await until(() => site.reported.length > 0, `the failure of ${text} is reported`);
+        const [error, ...more] = site.reported.splice(0) as [SocketError];
+        assert.equal((error.cause as Error).message, why);
+        assert.deepEqual(more, []);
+      }
+    }
+    other.send(`GET / HTTP/1.1\r\n${HEAD}\r\n`);
+    await other.textUntil("<!doctype html>");
+    await other.close();
+  });
+
   test("keeps an idle connection past the check interval, and closes it with the gateway", async () => {
     await using site = await Site.open();
     const client = await site.raw(`GET /healthz HTTP/1.1\r\n${HEAD}\r\n`);
@@ -516,6 +561,33 @@ describe("HttpGateway", LIMIT, () => {
     client.finish();
     await client.closed;
   });
+});
+
+test("HttpGateway closes the connection when a handler throws after the head of its answer", LIMIT, async () => {
+  const invalid = { bytes: { length: 3 } as Buffer, type: "text/plain", etag: '"x"', isImmutable: false };
+  const gateway = new HttpGateway({
+    assets: new Map([["/", invalid]]),
+    hosts: [],
+    headersTimeoutMs: 10_000,
+    health: () => ({}),
+    isReady: () => true,
+    upgrade: () => undefined,
+  });
+  const reported: Error[] = [];
+  await using server = await serve(
+    { host: "127.0.0.1", port: 0, onError: (error) => reported.push(error) },
+    { open: (connection) => gateway.accept(connection, new Uint8Array(0)) },
+  );
+  const client = await RawClient.open(portOf(server.address));
+  client.send(`GET / HTTP/1.1\r\n${HEAD}\r\n`);
+  assert.equal(await client.restText(), "");
+  await client.close();
+  await until(() => reported.length > 0, "the failure is reported");
+  assert.deepEqual(
+    reported.map(({ cause }) => (cause as NodeJS.ErrnoException).code),
+    ["ERR_INVALID_ARG_TYPE"],
+  );
+  await gateway.close(100);
 });
 
 test("HttpGateway serves connections of any server, with first bytes put back", LIMIT, async () => {

@@ -105,7 +105,15 @@ export class HttpGateway {
     for (const event of ["checkContinue", "checkExpectation"] as const) {
       this.#server.on(event, (request, response) => this.#answer(request, response));
     }
-    this.#server.on("upgrade", (request) => this.#upgrade(request));
+    this.#server.on("upgrade", (request) => {
+      const stream = streamOf(request);
+      try {
+        this.#upgrade(request, stream);
+      } catch (error) {
+        refuse(stream, 500);
+        stream.failed(error);
+      }
+    });
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseBadRequest(error, socket));
     // This event arms the server's timeouts. The server itself never listens.
     this.#server.emit("listening");
@@ -133,8 +141,17 @@ export class HttpGateway {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const stream = request.socket as unknown as HttpStream;
+    const stream = streamOf(request);
     stream.answering(response);
+    try {
+      this.#respond(request, response, stream);
+    } catch (error) {
+      if (!response.headersSent) refuse(stream, 500);
+      stream.failed(error);
+    }
+  }
+
+  #respond(request: IncomingMessage, response: ServerResponse, stream: HttpStream): void {
     // Close after a request with a body: the body must not be read as the next request.
     const isLast = hasBody(request) || hasTooManyFields(request) || stream.requests === REQUESTS_PER_CONNECTION_MAX;
     if (isLast) response.setHeader("connection", "close");
@@ -205,9 +222,8 @@ export class HttpGateway {
     return Math.ceil(waitMs / 1_000);
   }
 
-  #upgrade(request: IncomingMessage): void {
+  #upgrade(request: IncomingMessage, stream: HttpStream): void {
     const { hosts, isReady, upgrade } = this.#options;
-    const stream = request.socket as unknown as HttpStream;
     const { origin } = request.headers;
     const target = targetOf(request);
     const seconds = this.#waitSeconds(stream, target?.path);
@@ -225,6 +241,10 @@ export class HttpGateway {
       stream.upgraded();
     }
   }
+}
+
+function streamOf(request: IncomingMessage): HttpStream {
+  return request.socket as unknown as HttpStream;
 }
 
 function tooMany(seconds: number): string {

@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, test } from "node:test";
+import { serve } from "@landline/sockets";
 import { type ClientOptions, WebSocket } from "ws";
-import { TestServer } from "../../../../test/chat-server.ts";
-import type { Message } from "../../../../test/hub-fixture.ts";
+import { portOf, TestServer } from "../../../../test/chat-server.ts";
+import { HubFixture, type Message } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
-import { type RawClient, turns } from "../../../../test/raw-client.ts";
-import { idle, turn } from "../../../../test/until.ts";
+import { RawClient, turns } from "../../../../test/raw-client.ts";
+import { idle, turn, until } from "../../../../test/until.ts";
+import { RequestReader, version1, version2 } from "../dialects/json/mod.ts";
+import { WireFormat } from "../hub/mod.ts";
+import { websocketFraming } from "./framing.ts";
+import { HttpGateway } from "./http.ts";
+import { WebSocketGateway } from "./websocket.ts";
 
 failOnLeaks();
 
@@ -254,7 +260,7 @@ const PING = 0x89;
 const PONG = 0x8a;
 
 /** A raw WebSocket client in a room. It answers nothing by itself. */
-async function rawMember(server: TestServer, username: string): Promise<RawClient> {
+async function rawMember(server: Pick<TestServer, "connect">, username: string): Promise<RawClient> {
   const client = await server.connect();
   client.send(
     `GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${"A".repeat(22)}==\r\n\r\n`,
@@ -340,6 +346,65 @@ describe("WebSocketGateway: fragmented messages", LIMIT, () => {
     }
     await left;
   });
+});
+
+describe("WebSocketGateway: a handler that throws", LIMIT, () => {
+  const ways: Readonly<Record<string, (client: RawClient) => unknown>> = {
+    "at a request": (client) => client.send(frame(TEXT, "fail")),
+    "at a request behind others": (client) =>
+      client.send(Buffer.concat([...Array(400).fill(frame(TEXT, '{"type":"ping"}')), frame(TEXT, "fail")])),
+    "at a request behind a long chunk": (client) =>
+      client.send(Buffer.concat([...Array(600).fill(frame(TEXT, " ".repeat(90))), frame(TEXT, "fail")])),
+    "at a request in single bytes": (client) =>
+      client.sendApart([...frame(TEXT, "fail")].map((byte) => Uint8Array.of(byte))),
+    "at a request before the end": (client) => client.send(frame(TEXT, "fail"), frame(CLOSE)).finish(),
+  };
+  for (const [when, act] of Object.entries(ways)) {
+    test(`ends its connection, is reported, and leaves the others: ${when}`, async () => {
+      const fixture = new HubFixture();
+      const witness = await fixture.seedMember("Ada", "lobby");
+      const webSocket = new WebSocketGateway(fixture.hub, {
+        formats: { 1: new WireFormat(version1, websocketFraming), 2: new WireFormat(version2, websocketFraming) },
+        reader: () => {
+          const reader = new RequestReader();
+          return (text) => {
+            if (text === "fail") throw new Error("a fault in the reader");
+            return reader.read(text);
+          };
+        },
+      });
+      const http = new HttpGateway({
+        assets: new Map(),
+        hosts: [],
+        headersTimeoutMs: 10_000,
+        health: () => ({}),
+        isReady: () => true,
+        upgrade: (request, stream) => webSocket.accept(request, stream),
+      });
+      const reported: Error[] = [];
+      await using server = await serve(
+        { host: "127.0.0.1", port: 0, onError: (error) => reported.push(error) },
+        { open: (connection) => http.accept(connection, new Uint8Array(0)) },
+      );
+      const connect = () => RawClient.open(portOf(server.address));
+      const other = await rawMember({ connect }, "Cy");
+      const client = await rawMember({ connect }, "Bob");
+      await act(client);
+      await client.ended();
+      await client.close();
+      await until(() => reported.length > 0, "the failure is reported");
+      assert.deepEqual(
+        reported.map(({ cause }) => (cause as Error).message),
+        ["a fault in the reader"],
+      );
+      await until(() => witness.take().some(({ message }) => message === "Bob left lobby"), "Bob leaves");
+      other.send(frame(TEXT, '{"type":"ping"}'));
+      await other.textUntil('{"type":"pong"}');
+      await other.close();
+      await http.close(100);
+      await fixture.hub.close();
+    });
+  }
 });
 
 /** The TCP connection under a WebSocket client. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
+import { type RawData, type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { type Command, type Rate, type Refusal, TokenBucket } from "../core/mod.ts";
 import type { Connection as ChatConnection, Hub, Link, WireFormats } from "../hub/mod.ts";
 import { type ConnectionStream, PIECE_BYTES_MAX } from "./connection-stream.ts";
@@ -66,35 +66,47 @@ export class WebSocketGateway {
 
   /** Completes an upgrade that the HTTP gateway accepted. */
   accept(request: IncomingMessage, stream: ConnectionStream): void {
-    this.#server.handleUpgrade(request, stream, NO_BYTES, (webSocket) => this.#serve(webSocket, stream));
+    this.#server.handleUpgrade(
+      request,
+      stream,
+      NO_BYTES,
+      stream.guarded((webSocket) => this.#serve(webSocket, stream)),
+    );
   }
 
   #serve(webSocket: WebSocket, stream: ConnectionStream): void {
     const client: ChatConnection = this.#hub.connect(new WebSocketLink(webSocket, stream), this.#dialect.formats);
     const read = this.#dialect.reader();
     const controlFrames = new TokenBucket(CONTROL_FRAME_RATE, performance.now());
-    const countControlFrame = (): void => {
+    const countControlFrame = stream.guarded(() => {
       if (controlFrames.waitMs(performance.now()) === 0) controlFrames.take();
       else webSocket.terminate();
-    };
-    client.answer({ type: "welcome" });
-    webSocket.on("message", (data, isBinary) => {
-      if (isBinary) webSocket.close(UNSUPPORTED_DATA, "Text frames only");
-      else client.receive(read(data.toString()));
     });
+    const gone = stream.guarded(() => client.gone());
+    client.answer({ type: "welcome" });
+    webSocket.on(
+      "message",
+      stream.guarded((data: RawData, isBinary: boolean) => {
+        if (isBinary) webSocket.close(UNSUPPORTED_DATA, "Text frames only");
+        else client.receive(read(data.toString()));
+      }),
+    );
     webSocket.on("ping", countControlFrame);
     webSocket.on("pong", countControlFrame);
     // This listener runs after the one of `ws`, which has read the same bytes. The client leaves its rooms at the
     // first close frame of either side; `ws` then ends the connection.
-    stream.on("data", () => {
-      this.#hub.heard(client);
-      if (webSocket.readyState !== webSocket.OPEN) client.gone();
-    });
-    stream.once("end", () => client.gone());
+    stream.on(
+      "data",
+      stream.guarded(() => {
+        this.#hub.heard(client);
+        if (webSocket.readyState !== webSocket.OPEN) client.gone();
+      }),
+    );
+    stream.once("end", gone);
     stream.onDrain = () => client.drained();
     // The client broke the protocol or a limit. `ws` has sent the close frame already.
-    webSocket.on("error", () => client.gone());
-    webSocket.on("close", () => client.gone());
+    webSocket.on("error", gone);
+    webSocket.on("close", gone);
   }
 }
 
