@@ -1,4 +1,10 @@
-import { type HelloMessage, parseServerMessage, type Request, type ServerMessage } from "@landline/protocol";
+import {
+  type HelloMessage,
+  parseServerMessage,
+  type Request,
+  type RequestOf,
+  type ServerMessage,
+} from "@landline/protocol";
 import { asError, ChatError } from "./chat-error.ts";
 import type { Link, OpenLink } from "./link.ts";
 import { TIMER_MS_MAX } from "./retry-timer.ts";
@@ -9,16 +15,16 @@ export interface ChatConnectionHandlers {
   hello(message: HelloMessage): void;
   /** Called for every message after `hello`, except pings. Also for a `bye` before `hello`. */
   message(message: ServerMessage): void;
+  /** The server does not know the session to resume or share. The connection goes on without it. */
+  sessionUnknown(): void;
   /** The connection failed, before or after `hello`. Called once, and never after `close()`. */
   close(error: ChatError): void;
 }
 
 /** See {@link ChatConnection}. */
 export interface ChatConnectionOptions {
-  /** Secret of the session to resume, with its name and rooms. */
-  readonly session: string | undefined;
-  /** Number of this connection. The server refuses a session to a connection with a lower number than the current one. */
-  readonly attempt: number;
+  /** The session to resume or share, if any. */
+  readonly session: Pick<RequestOf<"hello">, "session" | "attempt" | "share">;
   /** Limit for opening the link and the answer to `hello` together; also the tolerance for late pings. In milliseconds. */
   readonly timeoutMs: number;
   nextId(): string;
@@ -35,7 +41,8 @@ export class ChatConnection {
   #link: Link | undefined;
   #isGreeted = false;
   #isClosed = false;
-  #session: string | undefined;
+  /** Whether the last `hello` named a session. */
+  #hasSession = false;
   #heardAtMs = 0;
   /** Before `hello`: the connect timeout. After it: the check for missing pings. */
   #timer: ReturnType<typeof setTimeout>;
@@ -43,7 +50,6 @@ export class ChatConnection {
   constructor(handlers: ChatConnectionHandlers, options: ChatConnectionOptions) {
     this.#handlers = handlers;
     this.#options = options;
-    this.#session = options.session;
     const { timeoutMs } = options;
     this.#timer = setTimeout(() => this.fail(new ChatError("timeout", noAnswer(timeoutMs))), timeoutMs);
   }
@@ -61,7 +67,7 @@ export class ChatConnection {
       );
       this.#link = link;
       if (this.#isClosed) link.close();
-      else this.#sayHello();
+      else this.#sayHello(this.#options.session);
     } catch (error) {
       this.fail(cannotOpen(error));
     }
@@ -92,8 +98,8 @@ export class ChatConnection {
     this.send(JSON.stringify(request));
   }
 
-  #sayHello(): void {
-    const session = this.#session === undefined ? {} : { session: this.#session, attempt: this.#options.attempt };
+  #sayHello(session: ChatConnectionOptions["session"]): void {
+    this.#hasSession = session.session !== undefined;
     this.#say({ type: "hello", id: this.#options.nextId(), version: 2, ...session });
   }
 
@@ -125,9 +131,9 @@ export class ChatConnection {
   }
 
   #refused(error: ChatError): void {
-    if (error.code === "session-unknown" && this.#session !== undefined) {
-      this.#session = undefined;
-      this.#sayHello();
+    if (error.code === "session-unknown" && this.#hasSession) {
+      this.#handlers.sessionUnknown();
+      this.#sayHello({});
     } else this.fail(error);
   }
 

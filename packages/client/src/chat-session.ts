@@ -1,10 +1,11 @@
 import type { HelloMessage, ServerMessage } from "@landline/protocol";
-import { ChatConnection } from "./chat-connection.ts";
+import { ChatConnection, type ChatConnectionOptions } from "./chat-connection.ts";
 import { ChatError } from "./chat-error.ts";
 import type { ChatClientState, ChatStateEvent } from "./events.ts";
 import type { OpenLink } from "./link.ts";
 import type { Backoff } from "./resume.ts";
 import { RetryTimer } from "./retry-timer.ts";
+import type { SessionStore, StoredSession } from "./session-store.ts";
 
 /** Callbacks of a {@link ChatSession}. */
 export interface ChatSessionHandlers {
@@ -22,12 +23,17 @@ export interface ChatSessionHandlers {
 export interface ChatSessionOptions extends Backoff {
   /** Limit for opening a connection and the answer to its `hello`, in milliseconds. */
   readonly timeoutMs: number;
+  readonly store: SessionStore | undefined;
+  /** Token of another session of the same user. */
+  readonly share: string | undefined;
   /** From 0 to 1. */
   random(): number;
   nextId(): string;
 }
 
-/** The series of a client's connections to one server: connects, reconnects, and keeps the session's secret. */
+const BYE = JSON.stringify({ type: "bye" });
+
+/** The series of a client's connections to one server: connects, reconnects, and keeps the session's token. */
 export class ChatSession {
   readonly #openLink: OpenLink;
   readonly #handlers: ChatSessionHandlers;
@@ -36,10 +42,10 @@ export class ChatSession {
   #state: ChatClientState = "offline";
   #connection: ChatConnection | undefined;
   /** The pending call of `connect`. */
-  #connecting: PromiseWithResolvers<void> | undefined;
-  /** The server's secret that resumes the name and rooms. */
-  #secret: string | undefined;
-  /** Number of connections so far. */
+  #connecting: PromiseWithResolvers<HelloMessage> | undefined;
+  /** Resumes the session, with its name and rooms. */
+  #token: string | undefined;
+  /** Number of connection attempts so far, those of earlier clients with the same store included. */
   #attempts = 0;
   /** Why the session is closed; `undefined` while it is not. */
   #end: ChatError | undefined;
@@ -62,11 +68,16 @@ export class ChatSession {
   }
 
   /** See {@link ChatClient.connect}. */
-  async connect(signal: AbortSignal | undefined): Promise<void> {
+  async connect(signal: AbortSignal | undefined): Promise<HelloMessage> {
     signal?.throwIfAborted();
     if (this.#end !== undefined) throw this.#end;
     if (this.#state !== "offline") throw new TypeError(`Cannot connect: the client is already ${this.#state}`);
-    const connecting = Promise.withResolvers<void>();
+    const stored = this.#token === undefined ? this.#options.store?.load() : undefined;
+    if (stored !== undefined) {
+      this.#token = stored.token;
+      this.#attempts = Math.max(this.#attempts, stored.attempt);
+    }
+    const connecting = Promise.withResolvers<HelloMessage>();
     this.#connecting = connecting;
     const abort = () => {
       if (this.#connecting !== connecting) return; // Already settled.
@@ -76,7 +87,7 @@ export class ChatSession {
     signal?.addEventListener("abort", abort, { once: true });
     this.#dial();
     try {
-      await connecting.promise;
+      return await connecting.promise;
     } finally {
       signal?.removeEventListener("abort", abort);
     }
@@ -89,7 +100,15 @@ export class ChatSession {
     return true;
   }
 
-  /** Closes the session for good. Idempotent. */
+  /** Ends the session on the server, as far as there is a connection, and closes. Idempotent. */
+  end(error: ChatError): void {
+    if (this.#state === "closed") return;
+    this.#connection?.send(BYE);
+    this.#forget();
+    this.close(error);
+  }
+
+  /** Closes for good. The session stays on the server until it expires. Idempotent. */
   close(error: ChatError): void {
     if (this.#state === "closed") return;
     this.#end = error;
@@ -106,6 +125,8 @@ export class ChatSession {
     this.#retry.stop();
     let afterMs: number | undefined;
     this.#attempts += 1;
+    // Before the attempt: a later client never sends a number that the server has seen.
+    if (this.#token !== undefined) this.#save({ token: this.#token, attempt: this.#attempts });
     const { timeoutMs, nextId } = this.#options;
     const connection = new ChatConnection(
       {
@@ -114,9 +135,10 @@ export class ChatSession {
           if (message.type === "bye") afterMs = message.afterMs;
           this.#receive(message, connection);
         },
+        sessionUnknown: () => this.#forget(),
         close: (error) => this.#lost(error, afterMs),
       },
-      { session: this.#secret, attempt: this.#attempts, timeoutMs, nextId },
+      { session: this.#resumable(), timeoutMs, nextId },
     );
     this.#connection = connection;
     this.#setState({ type: "state", state: "connecting" });
@@ -124,10 +146,11 @@ export class ChatSession {
   }
 
   #greeted(hello: HelloMessage, connection: ChatConnection): void {
-    this.#secret = hello.session;
+    if (hello.session !== this.#token) this.#save({ token: hello.session, attempt: this.#attempts });
+    this.#token = hello.session;
     this.#retry.connected();
     this.#handlers.hello(hello, connection);
-    this.#connecting?.resolve();
+    this.#connecting?.resolve(hello);
     this.#connecting = undefined;
     this.#setState({ type: "state", state: "online" });
   }
@@ -153,11 +176,33 @@ export class ChatSession {
   }
 
   /** The first attempt is not retried: the application decides. */
-  #connectFailed(connecting: PromiseWithResolvers<void>, reason: unknown): void {
+  #connectFailed(connecting: PromiseWithResolvers<HelloMessage>, reason: unknown): void {
     this.#connection = undefined;
     this.#connecting = undefined;
     connecting.reject(reason);
     this.#setState({ type: "state", state: "offline", ...(reason instanceof ChatError ? { error: reason } : {}) });
+  }
+
+  #resumable(): ChatConnectionOptions["session"] {
+    if (this.#token !== undefined) return { session: this.#token, attempt: this.#attempts };
+    const { share } = this.#options;
+    return share === undefined ? {} : { session: share, share: true };
+  }
+
+  #forget(): void {
+    this.#token = undefined;
+    this.#save(undefined);
+  }
+
+  #save(session: StoredSession | undefined): void {
+    try {
+      this.#options.store?.save(session);
+    } catch (error) {
+      // A bug in the store must not break the connection.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   #setState(event: ChatStateEvent): void {

@@ -1,7 +1,20 @@
+import type { SessionStore } from "./session-store.ts";
+
 /** Options for {@link ChatClient}. */
 export interface ChatClientOptions {
-  /** The user's name in every room. Can be given to the first `join` instead. A connection has one name. */
+  /**
+   * The user's name in every room. Can be given to the first `join` instead. A session has one name: that of a resumed
+   * or shared session takes precedence.
+   */
   readonly username?: string;
+  /** Keeps the session outside of the client, for a later client to resume. @default none: the session ends with the client */
+  readonly sessionStore?: SessionStore;
+  /**
+   * Token of another client's session. Opens a further session of the same user: with the user's name, and in no room
+   * yet. For another tab or device. Without effect when `sessionStore` holds a session, and when the server does not know
+   * the token.
+   */
+  readonly share?: string;
   /** Maximum delay before the first reconnect attempt, in milliseconds. It doubles with each attempt. @default 500 */
   readonly backoffMinMs?: number;
   /** Maximum delay before any reconnect attempt, in milliseconds. @default 15000 */
@@ -14,6 +27,16 @@ export interface ChatClientOptions {
   readonly random?: () => number;
   /** Prefix of this client's request ids. Must be unique: the server removes duplicate messages by id. @default 12 random characters */
   readonly idPrefix?: string;
+}
+
+/** What {@link ChatClient.connect} resolves with. */
+export interface ConnectResult {
+  /**
+   * The rooms of the resumed session. The client is still a member of them. {@link ChatClient.join} continues in a room
+   * without a `presence` event for the others; {@link ChatClient.leave} leaves it. Until one of them, the client emits no
+   * events of the room. Empty for a new session.
+   */
+  readonly rooms: readonly string[];
 }
 
 /** Options of every call that waits for an answer. */

@@ -6,6 +6,7 @@ import { ChatClient } from "./client.ts";
 import type { ChatClientOptions } from "./client-options.ts";
 import type { ChatClientEvent } from "./events.ts";
 import type { LinkHandlers, OpenLink } from "./link.ts";
+import type { SessionStore, StoredSession } from "./session-store.ts";
 
 const LIMITS = {
   messageBytesMax: 4096,
@@ -133,6 +134,15 @@ async function inLobby(): Promise<void> {
   const joining = client.join("lobby");
   server.link.answer(joined(3));
   await joining;
+}
+
+function saidBye(): boolean {
+  return server.link.texts.includes('{"type":"bye"}');
+}
+
+/** Every `hello` of every link, without its id. */
+function hellos(): object[] {
+  return server.links.flatMap((link) => link.sent("hello")).map(({ id: _, ...hello }) => hello);
 }
 
 /** Breaks the link and lets the client open the next one. */
@@ -773,6 +783,244 @@ describe("ChatClient when the link breaks", () => {
     server.link.handlers.message("not JSON");
     assert.equal(client.state, "connecting");
     assert.equal(server.link.isClosed, true);
+  });
+});
+
+describe("ChatClient with a sessionStore", () => {
+  /** A store in memory. Keeps a copy of everything that was saved. */
+  class MemoryStore implements SessionStore {
+    readonly saved: (StoredSession | undefined)[] = [];
+
+    constructor(session?: StoredSession) {
+      if (session !== undefined) this.saved.push(session);
+    }
+
+    load(): StoredSession | undefined {
+      return this.saved.at(-1);
+    }
+
+    save(session: StoredSession | undefined): void {
+      this.saved.push(session);
+    }
+  }
+
+  test("saves the session, then the number of each attempt before it is sent", async () => {
+    const store = new MemoryStore();
+    newClient({ sessionStore: store });
+    await inLobby();
+    assert.deepEqual(store.saved, [{ token: "secret-1", attempt: 1 }]);
+    server.refusal = new Error("no network");
+    await breakLink();
+    assert.deepEqual(store.saved.slice(1), [{ token: "secret-1", attempt: 2 }]);
+    server.refusal = undefined;
+    await elapse(1_000);
+    assert.deepEqual(store.saved.slice(2), [{ token: "secret-1", attempt: 3 }]);
+    assert.deepEqual(hellos().at(-1), { type: "hello", version: 2, session: "secret-1", attempt: 3 });
+  });
+
+  test("a client that starts in the middle of another's attempt sends a greater number", async () => {
+    const store = new MemoryStore({ token: "secret-1", attempt: 7 });
+    for (let start = 0; start < 3; start += 1) {
+      newClient({ sessionStore: store });
+      client.connect().catch(() => undefined);
+      await settled();
+      client.disconnect();
+    }
+    assert.deepEqual(
+      hellos().map((hello) => "attempt" in hello && hello.attempt),
+      [8, 9, 10],
+    );
+  });
+
+  test("resumes the stored session: its name wins, and connect() returns its rooms", async () => {
+    newClient({ sessionStore: new MemoryStore({ token: "secret-1", attempt: 4 }), username: "eve" });
+    const connecting = client.connect();
+    await settled();
+    assert.deepEqual(hellos(), [{ type: "hello", version: 2, session: "secret-1", attempt: 5 }]);
+    server.link.greet({ username: "ada", rooms: ["lobby", "den"] });
+    assert.deepEqual(await connecting, { rooms: ["lobby", "den"] });
+    assert.equal(client.username, "ada");
+    assert.deepEqual(server.link.sent("leave"), [], "the rooms wait for the application");
+    server.link.say(said(4));
+    assert.deepEqual(eventsOf("message"), [], "no events of a room that was not joined");
+
+    const joining = client.join("lobby", { history: 20 });
+    assert.deepEqual(server.link.sent("join"), [{ type: "join", id: "c-2", room: "lobby", history: 20 }]);
+    server.link.answer(joined(4, { entries: [said(4)] }));
+    assert.deepEqual((await joining).entries, [said(4)]);
+    server.link.say(said(5));
+    assert.equal(eventsOf("message").length, 1);
+  });
+
+  test("keeps the session's rooms over reconnects until the application joins or leaves them", async () => {
+    newClient({ sessionStore: new MemoryStore({ token: "secret-1", attempt: 4 }) });
+    const connecting = client.connect();
+    await settled();
+    const rooms = ["lobby", "den", "attic", "Cellar"];
+    server.link.greet({ username: "ada", rooms });
+    await connecting;
+    const joining = client.join("lobby");
+    server.link.answer(joined(3));
+    await joining;
+    const broken = client.join("den");
+    server.link.handlers.close(new Error("reset"));
+    await assert.rejects(broken, failsWith("disconnected"));
+    await client.leave("cellar");
+    await client.leave("lobby");
+    await elapse(500);
+    server.link.greet({ username: "ada", rooms });
+    assert.deepEqual(
+      server.link.sent("leave").map((request) => "room" in request && request.room),
+      ["lobby", "Cellar"],
+    );
+    assert.deepEqual(server.link.sent("join"), []);
+  });
+
+  test("leaves a room whose join was not answered before the link broke", async () => {
+    newClient({ sessionStore: new MemoryStore() });
+    await online();
+    client.join("lobby").catch(() => undefined);
+    await breakLink();
+    server.link.greet({ username: "ada", rooms: ["lobby"] });
+    assert.equal(server.link.sent("leave").length, 1);
+  });
+
+  test("goes on without the session after session-unknown, and clears the store", async () => {
+    const store = new MemoryStore({ token: "gone", attempt: 4 });
+    newClient({ sessionStore: store });
+    const connecting = client.connect();
+    await settled();
+    server.link.answer({ type: "error", code: "session-unknown", message: "?" } as ServerMessage, "hello");
+    assert.deepEqual(store.saved.slice(1), [{ token: "gone", attempt: 5 }, undefined]);
+    assert.deepEqual(hellos().at(-1), { type: "hello", version: 2 });
+    server.link.greet({ session: "secret-2" });
+    assert.deepEqual(await connecting, { rooms: [] });
+    assert.deepEqual(store.load(), { token: "secret-2", attempt: 5 });
+    const joining = client.join("lobby");
+    assert.equal((server.link.sent("join")[0] as { username?: string }).username, "ada");
+    server.link.answer(joined(3));
+    await joining;
+  });
+
+  test("close() sends bye and clears the store, also before the answer to hello", async () => {
+    for (const isGreeted of [true, false]) {
+      const store = new MemoryStore({ token: "secret-1", attempt: 4 });
+      newClient({ sessionStore: store });
+      const connecting = client.connect();
+      await settled();
+      if (isGreeted) server.link.greet({ username: "ada" });
+      await client.close();
+      if (!isGreeted) await assert.rejects(connecting, failsWith("closed"));
+      assert.deepEqual(
+        server.link.received.map(({ type }) => type),
+        ["hello", "bye"],
+      );
+      assert.equal(server.link.isClosed, true);
+      assert.equal(store.load(), undefined);
+    }
+  });
+
+  test("close() without a connection clears the store", async () => {
+    const store = new MemoryStore();
+    newClient({ sessionStore: store });
+    await inLobby();
+    server.link.handlers.close(new Error("reset"));
+    await client.close();
+    assert.equal(store.load(), undefined);
+    assert.equal(saidBye(), false);
+  });
+
+  test("disconnect() closes the link without bye and keeps the store; nothing is saved later", async () => {
+    const store = new MemoryStore();
+    newClient({ sessionStore: store });
+    await inLobby();
+    const chat = client.chat("lobby", "one");
+    client.disconnect();
+    await assert.rejects(chat, failsWith("closed"));
+    await client.close();
+    assert.equal(client.state, "closed");
+    assert.equal(server.link.isClosed, true);
+    assert.equal(saidBye(), false);
+    assert.deepEqual(store.load(), { token: "secret-1", attempt: 1 });
+  });
+
+  test("a bye without reconnect keeps the store: the session may belong to another client", async () => {
+    const store = new MemoryStore();
+    newClient({ sessionStore: store });
+    await inLobby();
+    server.link.say({ type: "bye", code: "replaced", message: "Replaced", reconnect: false });
+    await client.close();
+    assert.deepEqual(store.load(), { token: "secret-1", attempt: 1 });
+  });
+
+  test("connect() rejects when the store cannot be read; a failed save does not break the connection", async () => {
+    const broken = new Error("denied");
+    const load = (): undefined => {
+      throw broken;
+    };
+    newClient({ sessionStore: { load, save: () => undefined } });
+    await assert.rejects(client.connect(), broken);
+    assert.equal(client.state, "offline");
+
+    const uncaught: unknown[] = [];
+    const save = (): void => {
+      throw broken;
+    };
+    const before = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException");
+    process.once("uncaughtException", (error) => uncaught.push(error));
+    try {
+      newClient({ sessionStore: { load: () => undefined, save } });
+      await inLobby();
+      await settled();
+    } finally {
+      process.removeAllListeners("uncaughtException");
+      for (const listener of before) process.on("uncaughtException", listener);
+    }
+    assert.deepEqual(uncaught, [broken]);
+    assert.equal(client.state, "online");
+    client.disconnect();
+  });
+});
+
+describe("ChatClient with share", () => {
+  test("opens another session of the user, and then resumes its own", async () => {
+    newClient({ share: "secret-1" });
+    const connecting = client.connect();
+    await settled();
+    assert.deepEqual(server.link.received, [
+      { type: "hello", id: "c-1", version: 2, session: "secret-1", share: true },
+    ]);
+    server.link.greet({ session: "secret-2", username: "ada" });
+    assert.deepEqual(await connecting, { rooms: [] });
+    const joining = client.join("lobby");
+    assert.deepEqual(server.link.sent("join"), [{ type: "join", id: "c-2", room: "lobby" }]);
+    server.link.answer(joined(3));
+    await joining;
+    await breakLink();
+    assert.deepEqual(server.link.received, [{ type: "hello", id: "c-3", version: 2, session: "secret-2", attempt: 2 }]);
+  });
+
+  test("is tried again when the first attempt fails, and given up when the session is unknown", async () => {
+    newClient({ share: "secret-1" });
+    server.refusal = new Error("no network");
+    await assert.rejects(client.connect(), failsWith("disconnected"));
+    server.refusal = undefined;
+    const connecting = client.connect();
+    await settled();
+    assert.equal((server.link.received[0] as { share?: boolean }).share, true);
+    server.link.answer({ type: "error", code: "session-unknown", message: "?" } as ServerMessage, "hello");
+    assert.deepEqual(hellos().at(-1), { type: "hello", version: 2 });
+    server.link.greet({ session: "secret-3" });
+    await connecting;
+  });
+
+  test("yields to a stored session", async () => {
+    const load = () => ({ token: "own", attempt: 1 });
+    newClient({ share: "secret-1", sessionStore: { load, save: () => undefined } });
+    void client.connect().catch(() => undefined);
+    await settled();
+    assert.deepEqual(server.link.received, [{ type: "hello", id: "c-1", version: 2, session: "own", attempt: 2 }]);
   });
 });
 

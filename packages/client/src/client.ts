@@ -13,7 +13,14 @@ import type {
 import type { ChatConnection } from "./chat-connection.ts";
 import { asError, ChatError, type ChatErrorCode } from "./chat-error.ts";
 import { ChatSession } from "./chat-session.ts";
-import type { ChatClientOptions, HistoryOptions, JoinOptions, SearchOptions, WaitOptions } from "./client-options.ts";
+import type {
+  ChatClientOptions,
+  ConnectResult,
+  HistoryOptions,
+  JoinOptions,
+  SearchOptions,
+  WaitOptions,
+} from "./client-options.ts";
 import type { ChatClientEvent, ChatClientState } from "./events.ts";
 import { JoinedRooms } from "./joined-rooms.ts";
 import type { OpenLink } from "./link.ts";
@@ -70,6 +77,8 @@ export class ChatClient implements AsyncDisposable {
         minMs: options.backoffMinMs ?? 500,
         maxMs: options.backoffMaxMs ?? 15_000,
         timeoutMs,
+        store: options.sessionStore,
+        share: options.share,
         random: options.random ?? Math.random,
         nextId: () => this.#requests.nextId(),
       },
@@ -89,8 +98,9 @@ export class ChatClient implements AsyncDisposable {
   }
 
   /**
-   * Connects. Resolves when the server has answered `hello`. After that, the client reconnects on its own.
-   * Can be called again after it rejected. On abort it rejects with the signal's reason.
+   * Connects, and resumes the session of the `sessionStore`, if any. Resolves when the server has answered `hello`. After
+   * that, the client reconnects on its own. Can be called again after it rejected. On abort it rejects with the signal's
+   * reason.
    *
    * @throws {ChatError} `disconnected` when the link cannot be opened.
    * @throws {ChatError} `timeout` when the server does not answer within `ackTimeoutMs`.
@@ -100,8 +110,9 @@ export class ChatClient implements AsyncDisposable {
    * @throws {ChatError} `closed` when the client is closed.
    * @throws {TypeError} when the client is already connecting or online.
    */
-  connect({ signal }: WaitOptions = {}): Promise<void> {
-    return this.#session.connect(signal);
+  async connect({ signal }: WaitOptions = {}): Promise<ConnectResult> {
+    const { rooms = [] } = await this.#session.connect(signal);
+    return { rooms };
   }
 
   /**
@@ -224,9 +235,22 @@ export class ChatClient implements AsyncDisposable {
     if (this.state === "online") this.ping().catch(() => undefined); // The timeout for the answer ends a dead link.
   }
 
-  /** Closes the client for good. Pending calls reject with `closed`. Idempotent. */
+  /**
+   * Ends the session and closes the client for good. The user leaves the session's rooms at once, and the `sessionStore`
+   * is cleared. Pending calls reject with `closed`. Without a connection, the session ends on the server when it expires.
+   * Idempotent.
+   */
   async close(): Promise<void> {
-    this.#session.close(new ChatError("closed", "The chat client is closed"));
+    this.#session.end(closed());
+  }
+
+  /**
+   * Closes the client for good and keeps the session. As after a lost connection, the server keeps the session's name and
+   * rooms for `resumeMs`, and another client with the same `sessionStore` resumes it. Pending calls reject with `closed`.
+   * Idempotent.
+   */
+  disconnect(): void {
+    this.#session.close(closed());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -236,7 +260,9 @@ export class ChatClient implements AsyncDisposable {
   #greeted(hello: HelloMessage, connection: ChatConnection): void {
     this.#isNamed = hello.username !== undefined;
     const requests = this.#requests;
-    const plan = planResume({ hello, username: this.#username, rooms: this.#rooms.tails, chats: requests.chats });
+    this.#rooms.resumed(hello.rooms ?? []);
+    const { tails, unjoined } = this.#rooms;
+    const plan = planResume({ hello, username: this.#username, rooms: tails, unjoined, chats: requests.chats });
     this.#username = hello.username ?? this.#username;
     requests.start(connection, hello);
     for (const request of plan.leave) requests.tell({ ...request, id: requests.nextId() });
@@ -330,6 +356,10 @@ export class ChatClient implements AsyncDisposable {
 
 /** Codes of a broken link. The calls that it fails keep them. */
 const LINK_FAILURES: ReadonlySet<ChatErrorCode> = new Set(["disconnected", "timeout", "protocol-error"]);
+
+function closed(): ChatError {
+  return new ChatError("closed", "The chat client is closed");
+}
 
 /** Copies the fields that are not `undefined`. */
 function given<Fields extends object>(fields: Fields): { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> } {

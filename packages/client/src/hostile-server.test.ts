@@ -227,7 +227,7 @@ function callAll(client: ChatClient): readonly Promise<void>[] {
 }
 
 /** Fails with the message unless all calls are settled by now. */
-async function allSettledNow(message: string, calls: readonly Promise<void>[]): Promise<void> {
+async function allSettledNow(message: string, calls: readonly Promise<unknown>[]): Promise<void> {
   let settled = 0;
   for (const call of calls) {
     const count = () => {
@@ -268,7 +268,7 @@ describe("ChatClient with a hostile server", () => {
             wrong.push(error);
           }
         });
-        const calls: Promise<void>[] = [];
+        const calls: Promise<unknown>[] = [];
         const chats: Promise<void>[] = [];
         const connect = () => {
           if (client.state === "offline") calls.push(client.connect().catch(onlyChatError));

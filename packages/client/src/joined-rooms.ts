@@ -15,6 +15,8 @@ const TYPING_MS = 3_000;
 export class JoinedRooms {
   readonly #emit: (event: ChatClientEvent) => void;
   readonly #tails = new Map<string, RoomTail>();
+  /** See {@link unjoined}. `undefined` before the first connection. */
+  #unjoined: Set<string> | undefined;
 
   constructor(emit: (event: ChatClientEvent) => void) {
     this.#emit = emit;
@@ -25,13 +27,25 @@ export class JoinedRooms {
     return this.#tails;
   }
 
+  /** Keys of the resumed session's rooms that the application has neither joined nor left. */
+  get unjoined(): ReadonlySet<string> {
+    return this.#unjoined ?? new Set();
+  }
+
+  /** A session was resumed with these rooms. Those of the first connection wait for the application. */
+  resumed(rooms: readonly string[]): void {
+    this.#unjoined ??= new Set(rooms.map(nameKey));
+  }
+
   /** The room, if the client has joined it. */
   get(room: string): RoomTail | undefined {
     return this.#tails.get(nameKey(room));
   }
 
   enter(joined: JoinedMessage): void {
-    this.#tails.set(nameKey(joined.room), new RoomTail(joined));
+    const key = nameKey(joined.room);
+    this.#unjoined?.delete(key);
+    this.#tails.set(key, new RoomTail(joined));
   }
 
   /** Handles the answer to a rejoin: emits `rejoined`. @returns false when the room was not waiting for one. */
@@ -46,7 +60,9 @@ export class JoinedRooms {
 
   /** @returns false when the client was not in the room. */
   leave(room: string): boolean {
-    return this.#tails.delete(nameKey(room));
+    const key = nameKey(room);
+    const wasUnjoined = this.#unjoined?.delete(key) ?? false;
+    return this.#tails.delete(key) || wasUnjoined;
   }
 
   /** The link broke: until a room is rejoined, its events are dropped. */
@@ -56,6 +72,7 @@ export class JoinedRooms {
 
   clear(): void {
     this.#tails.clear();
+    this.#unjoined?.clear();
   }
 
   /** Handles a live entry. */

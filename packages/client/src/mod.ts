@@ -6,7 +6,14 @@
  */
 export { ChatError, type ChatErrorCode, type ChatErrorOptions } from "./chat-error.ts";
 export { ChatClient } from "./client.ts";
-export type { ChatClientOptions, HistoryOptions, JoinOptions, SearchOptions, WaitOptions } from "./client-options.ts";
+export type {
+  ChatClientOptions,
+  ConnectResult,
+  HistoryOptions,
+  JoinOptions,
+  SearchOptions,
+  WaitOptions,
+} from "./client-options.ts";
 export type {
   ChatClientEvent,
   ChatClientState,
@@ -19,5 +26,6 @@ export type {
   TopicEvent,
 } from "./events.ts";
 export type { Link, LinkHandlers, OpenLink } from "./link.ts";
+export type { SessionStore, StoredSession } from "./session-store.ts";
 export { TypingUsers } from "./typing-users.ts";
 export { websocketLink } from "./websocket-link.ts";

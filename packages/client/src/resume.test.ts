@@ -77,8 +77,9 @@ test("planResume() joins each room after its position and resends chats in order
     { type: "chat", id: "c-2", room: "gone", message: "two" },
     { type: "chat", id: "c-3", room: "LOBBY", message: "three" },
   ] as const;
-  const taken = hello({ username: "ada", rooms: ["Lobby", "left"] });
-  const plan = planResume({ hello: taken, username: "ada", rooms, chats });
+  const taken = hello({ username: "ada", rooms: ["Lobby", "left", "Found"] });
+  const unjoined = new Set([nameKey("found")]);
+  const plan = planResume({ hello: taken, username: "ada", rooms, unjoined, chats });
   assert.deepEqual(plan.join, [{ type: "join", room: "Lobby", after: { epoch: "e1", seq: 7 } }]);
   assert.deepEqual(plan.leave, [{ type: "leave", room: "left" }]);
   assert.deepEqual(
@@ -90,7 +91,7 @@ test("planResume() joins each room after its position and resends chats in order
 
 test("planResume() sends the name again when the session was not resumed", () => {
   const rooms = new Map([[nameKey("Lobby"), new RoomTail(joined(7))]]);
-  const plan = planResume({ hello: hello(), username: "ada", rooms, chats: [] });
+  const plan = planResume({ hello: hello(), username: "ada", rooms, unjoined: new Set(), chats: [] });
   assert.deepEqual(plan.join, [{ type: "join", room: "Lobby", after: { epoch: "e1", seq: 7 }, username: "ada" }]);
 });
 

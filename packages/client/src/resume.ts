@@ -79,6 +79,8 @@ export interface ResumeState {
   readonly username: string | undefined;
   /** By {@link nameKey}. */
   readonly rooms: ReadonlyMap<string, RoomTail>;
+  /** Keys of the session's rooms that the application has neither joined nor left. */
+  readonly unjoined: ReadonlySet<string>;
   /** Unacknowledged chat messages, in the order of the calls. */
   readonly chats: readonly (RequestOf<"chat"> & { readonly room: string; readonly id: string })[];
 }
@@ -95,11 +97,13 @@ export interface ResumePlan {
 }
 
 /** Decides what to send after a reconnect. */
-export function planResume({ hello, username, rooms, chats }: ResumeState): ResumePlan {
+export function planResume({ hello, username, rooms, unjoined, chats }: ResumeState): ResumePlan {
   // Without a resumed session, the server does not know the name.
   const name = hello.username === undefined && username !== undefined ? { username } : {};
   return {
-    leave: (hello.rooms ?? []).filter((room) => !rooms.has(nameKey(room))).map((room) => ({ type: "leave", room })),
+    leave: (hello.rooms ?? [])
+      .filter((room) => !rooms.has(nameKey(room)) && !unjoined.has(nameKey(room)))
+      .map((room) => ({ type: "leave", room })),
     join: [...rooms.values()].map(({ room, position }) => ({ type: "join", room, after: position, ...name })),
     resend: chats.filter((chat) => rooms.has(nameKey(chat.room))),
     drop: chats.filter((chat) => !rooms.has(nameKey(chat.room))).map((chat) => chat.id),
