@@ -1,11 +1,13 @@
 import type { ErrorMessage, HelloMessage, JoinedMessage, Request } from "@landline/protocol";
+import { type Answer, type Answers, type Asked, type AskedChat, answerType } from "./answers.ts";
 import type { ChatConnection } from "./chat-connection.ts";
-import { ChatError } from "./chat-error.ts";
-import { type Answer, type Answers, type Asked, type AskedChat, PendingRequests } from "./pending-requests.ts";
+import { asError, ChatError } from "./chat-error.ts";
 import { RatePause } from "./rate-pause.ts";
 
 /** Wait after `rate-limited` when the server names none, in milliseconds. */
 const RETRY_MS = 1_000;
+/** Longest time that `rate-limited` may delay a request before it rejects, in milliseconds. */
+const HOLD_MS_MAX = 60_000;
 
 /** A request before it gets its id. */
 export type Unasked<Type extends keyof Answers> = Omit<Asked<Type>, "id">;
@@ -20,16 +22,33 @@ export interface RequestsOptions {
   readonly timeoutMs: number;
 }
 
+/** A request that waits for its answer. */
+interface Pending {
+  readonly request: Asked;
+  /** The request as JSON. A resend is identical even if the caller has changed its objects. */
+  readonly text: string;
+  /** When it was first held back, in milliseconds since 1970. */
+  heldSinceMs?: number;
+  resolve(answer: Answer): void;
+  reject(reason: unknown): void;
+}
+
 /**
- * Gives requests their ids, sends them when the connection and the rates allow, and returns their answers. Each request
- * is serialized once, so that a resend is identical even if the caller has changed its objects.
+ * Gives requests their ids, sends them when the connection and the rates allow, and returns their answers. One timer
+ * suffices for all: the server answers in the order of the requests.
  */
 export class Requests {
   readonly #idPrefix: string;
   readonly #queueMax: number;
-  readonly #pending: PendingRequests;
-  readonly #pause: RatePause;
+  readonly #timeoutMs: number;
+  /** By id, oldest first. */
+  readonly #pending = new Map<string, Pending>();
+  /** Those that are sent when the pause ends. */
+  readonly #held = new Set<Pending>();
+  readonly #pause = new RatePause(() => this.#release());
   #connection: ChatConnection | undefined;
+  /** Runs while a request that was sent waits for its answer. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
   /** The server's limit for one request, in bytes. */
   #frameBytesMax = Number.POSITIVE_INFINITY;
   #lastId = 0;
@@ -39,20 +58,12 @@ export class Requests {
   constructor(options: RequestsOptions) {
     this.#idPrefix = options.idPrefix ?? randomPrefix();
     this.#queueMax = options.queueMax;
-    const { timeoutMs } = options;
-    const silent = `Connection lost: no answer within ${timeoutMs} ms`;
-    this.#pending = new PendingRequests({
-      timeoutMs,
-      timeout: () => this.#connection?.fail(new ChatError("timeout", silent)),
-    });
-    this.#pause = new RatePause(() => {
-      for (const text of this.#pending.release()) this.#connection?.send(text);
-    });
+    this.#timeoutMs = options.timeoutMs;
   }
 
   /** The pending chat messages, in the order of the calls. */
   get chats(): readonly AskedChat[] {
-    return this.#pending.chats;
+    return [...this.#pending.values()].map(({ request }) => request).filter((request) => isChat(request));
   }
 
   /** Whether a request would be sent at once. */
@@ -73,9 +84,9 @@ export class Requests {
     const asked = { ...request, id: this.nextId() } as Asked<Type>;
     const text = JSON.stringify(asked);
     if (this.#isTooLong(text)) return Promise.reject(this.#tooLong(request.type));
-    const answer = this.#pending.add(asked, text, signal);
+    const { pending, answer } = this.#add(asked, text, signal);
     // During a pause everything except pings is held back, so that the order of the calls stays.
-    if (this.#pause.isOn && request.type !== "ping") this.#pending.hold(asked.id, 0);
+    if (this.#pause.isOn && request.type !== "ping") this.#hold(pending, 0);
     else this.#connection?.send(text);
     return answer;
   }
@@ -84,7 +95,7 @@ export class Requests {
   rejoin(request: Unasked<"join">): Promise<JoinedMessage> {
     const asked = { ...request, id: this.nextId() } as Asked<"join">;
     const text = JSON.stringify(asked);
-    const answer = this.#pending.add<"join">(asked, text);
+    const { answer } = this.#add<"join">(asked, text);
     this.#connection?.send(text);
     return answer;
   }
@@ -96,20 +107,31 @@ export class Requests {
 
   /** Sends a request that waits again, on another connection than before. */
   resend(id: string): void {
-    const text = this.#pending.textOf(id);
-    if (text === undefined) return;
-    if (this.#isTooLong(text)) this.fail(id, this.#tooLong("chat"));
-    else this.#connection?.send(text);
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return;
+    if (this.#isTooLong(pending.text)) pending.reject(this.#tooLong(pending.request.type));
+    else this.#connection?.send(pending.text);
   }
 
-  /** See {@link PendingRequests.answer}. */
+  /**
+   * Settles the request with the message's id.
+   *
+   * @returns false when no request with this id is pending.
+   * @throws {ChatError} `protocol-error` when a message of this type does not answer the request.
+   */
   answer(message: Answer | ErrorMessage): boolean {
-    return this.#pending.answer(message);
+    const pending = message.id === undefined ? undefined : this.#pending.get(message.id);
+    if (pending === undefined) return false;
+    const { request } = pending;
+    if (message.type === "error") pending.reject(asError(message));
+    else if (message.type === answerType(request)) pending.resolve(message);
+    else throw new ChatError("protocol-error", `Cannot answer ${request.type}: the server sent ${message.type}`);
+    return true;
   }
 
   /** Rejects one request. */
   fail(id: string, error: ChatError): void {
-    this.#pending.fail(id, error);
+    this.#pending.get(id)?.reject(error);
   }
 
   /**
@@ -118,31 +140,34 @@ export class Requests {
    * @param isAway whether the client still has to rejoin the room on this connection.
    */
   holdsBack({ id, code, retryAfterMs }: ErrorMessage, isAway: (room: string) => boolean): boolean {
-    const request = id === undefined ? undefined : this.#pending.get(id);
-    if (request === undefined) return false;
+    const pending = id === undefined ? undefined : this.#pending.get(id);
+    if (pending === undefined) return false;
+    const { request } = pending;
     if (code === "rate-limited") {
       const waitMs = retryAfterMs || RETRY_MS;
-      if (!this.#pending.hold(request.id, waitMs)) return false;
+      if (!this.#hold(pending, waitMs)) return false;
       this.#pause.extend(waitMs);
       return true;
     }
     // The rejoin of the chat's room is itself held back; the chat is resent after it.
     if (!this.#pause.isOn || code !== "not-joined" || request.type !== "chat") return false;
-    return isAway(request.room ?? "") && this.#pending.hold(request.id, 0);
+    return isAway(request.room ?? "") && this.#hold(pending, 0);
   }
 
   /** The server answered `hello` on this connection. */
   start(connection: ChatConnection, { limits }: HelloMessage): void {
     this.#connection = connection;
     this.#frameBytesMax = limits.frameBytesMax;
-    this.#pending.start();
+    this.#restartTimer();
   }
 
   /** The connection broke: chat messages stay and are resent later, all other requests reject. */
   pause(error: ChatError): void {
     this.#connection = undefined;
     this.#pause.stop();
-    this.#pending.pause(error);
+    this.#held.clear();
+    this.#restartTimer();
+    for (const pending of [...this.#pending.values()]) if (!isChat(pending.request)) pending.reject(error);
   }
 
   /** Rejects all requests, now and later. */
@@ -150,7 +175,69 @@ export class Requests {
     this.#end = error;
     this.#connection = undefined;
     this.#pause.stop();
-    this.#pending.close(error);
+    for (const pending of [...this.#pending.values()]) pending.reject(error);
+  }
+
+  /** Waits for the answer to a request. After an abort the request may still have been carried out. */
+  #add<Type extends keyof Answers>(
+    request: Asked<Type>,
+    text: string,
+    signal?: AbortSignal,
+  ): { readonly pending: Pending; readonly answer: Promise<Answers[Type]> } {
+    const { promise, resolve, reject } = Promise.withResolvers<Answers[Type]>();
+    const forget = () => {
+      signal?.removeEventListener("abort", abort);
+      this.#pending.delete(request.id);
+      this.#held.delete(pending);
+      this.#restartTimer();
+    };
+    const pending: Pending = {
+      request: request as Asked,
+      text,
+      resolve: (answer) => {
+        forget();
+        resolve(answer as Answers[Type]);
+      },
+      reject: (reason) => {
+        forget();
+        reject(reason);
+      },
+    };
+    const abort = () => pending.reject(signal?.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#pending.set(request.id, pending);
+    if (this.#timer === undefined) this.#restartTimer();
+    return { pending, answer: promise };
+  }
+
+  /** Holds a request back until the pause ends. @returns false when `ms` more would exceed the limit for delays. */
+  #hold(pending: Pending, ms: number): boolean {
+    const now = Date.now();
+    pending.heldSinceMs ??= now;
+    if (now + ms - pending.heldSinceMs > HOLD_MS_MAX) return false;
+    this.#held.add(pending);
+    this.#restartTimer();
+    return true;
+  }
+
+  /** Sends what was held back. Rejoins come first: other requests may need their rooms. */
+  #release(): void {
+    const held = [...this.#pending.values()].filter((pending) => this.#held.has(pending));
+    this.#held.clear();
+    this.#restartTimer();
+    const isRejoin = ({ request }: Pending) => request.type === "join" && request.after !== undefined;
+    for (const { text } of held.filter(isRejoin)) this.#connection?.send(text);
+    for (const { text } of held.filter((pending) => !isRejoin(pending))) this.#connection?.send(text);
+  }
+
+  #restartTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#connection === undefined || this.#pending.size === this.#held.size) return;
+    this.#timer = setTimeout(() => {
+      const silent = `Connection lost: no answer within ${this.#timeoutMs} ms`;
+      this.#connection?.fail(new ChatError("timeout", silent));
+    }, this.#timeoutMs);
   }
 
   #refusal(type: keyof Answers): ChatError | undefined {
@@ -158,7 +245,7 @@ export class Requests {
     if (this.#connection === undefined && type !== "chat") {
       return new ChatError("disconnected", `Cannot send ${type}: not connected`);
     }
-    if (this.#pending.count < this.#queueMax) return undefined;
+    if (this.#pending.size < this.#queueMax) return undefined;
     return new ChatError("queue-full", `Cannot send ${type}: ${this.#queueMax} requests already wait for an answer`);
   }
 
@@ -172,6 +259,10 @@ export class Requests {
     const text = `Cannot send ${type}: longer than the server's ${this.#frameBytesMax} bytes`;
     return new ChatError("message-too-long", text);
   }
+}
+
+function isChat(request: Asked): request is AskedChat {
+  return request.type === "chat" && request.room !== undefined;
 }
 
 /** `crypto.randomUUID` exists in secure contexts only. */
