@@ -5,7 +5,8 @@ import { Interrupted, interruptSignal, note, orOtherPort, parseListenPort } from
 
 const EXAMPLES = `
 Accepts one connection and exits when both sides have ended. At a terminal it exits when the peer closes.
-With --keep-open, it accepts every connection, sends the input to all of them, and exits on Ctrl-C.
+With --keep-open, it accepts every connection, sends the input to all of them, and exits on Ctrl-C. It disconnects
+a caller that takes nothing for 30 seconds.
 With --udp, each read of the input is one datagram to the last sender. With --lines or at a terminal, each line is one.
 
 Examples:
@@ -53,9 +54,13 @@ async function awaitDatagrams(port: number, { host, lines }: ListenFlags): Promi
 }
 
 async function awaitCallers(port: number, { host, keepOpen }: ListenFlags, signal: AbortSignal): Promise<Peer> {
+  if (keepOpen) {
+    const callers = await orOtherPort(Callers.listen({ host, port }));
+    note(`Listening on ${formatAddress(callers.address)}`);
+    return callers;
+  }
   const listener = await orOtherPort(listen({ host, port, lingerMs: LINGER_MS }));
   note(`Listening on ${formatAddress(listener.address)}`);
-  if (keepOpen) return new Callers(listener);
   await using _untilOneCame = listener;
   const connection = await listener.accept({ signal });
   const name = connection.remote === undefined ? "the caller" : formatAddress(connection.remote);

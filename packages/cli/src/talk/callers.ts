@@ -1,6 +1,17 @@
-import { type Connection, formatAddress, type Listener, type WaitOptions } from "@landline/sockets";
+import {
+  type Address,
+  type Connection,
+  formatAddress,
+  type Listener,
+  listen,
+  type WaitOptions,
+} from "@landline/sockets";
 import { describeError, note } from "../terminal/mod.ts";
 import type { Peer } from "./peer.ts";
+import { LINGER_MS } from "./tcp-peer.ts";
+
+/** A caller that takes nothing for this long is disconnected, so that the others get the input. */
+const SEND_TIMEOUT_MS = 30_000;
 
 /** A chunk that arrived, and what lets its connection go on. */
 interface Arrival {
@@ -9,8 +20,9 @@ interface Arrival {
 }
 
 /**
- * Everyone who calls a listener, as one peer: what is written goes to all who are there, what they say comes in the
- * order of arrival. Who has finished has left; what was written to it before still arrives. It has no end of its own.
+ * All callers of a listener, as one peer. What is written goes to all of them. What they send is read in the order of
+ * arrival. A caller that finishes its side leaves; what was written to it before still arrives. The peer never ends by
+ * itself.
  */
 export class Callers implements Peer {
   readonly name = "the callers";
@@ -22,12 +34,23 @@ export class Callers implements Peer {
   #hasArrival = Promise.withResolvers<void>();
   #isFinished = false;
 
-  constructor(listener: Listener) {
+  private constructor(listener: Listener) {
     this.#listener = listener;
     void this.#accept();
   }
 
-  /** Waits for the first connection. A slow reader slows down all of them. */
+  /** @throws {SocketError} as `listen` does. */
+  static async listen(options: { readonly host: string; readonly port: number }): Promise<Callers> {
+    return new Callers(await listen({ ...options, lingerMs: LINGER_MS, sendTimeoutMs: SEND_TIMEOUT_MS }));
+  }
+
+  get address(): Address {
+    return this.#listener.address;
+  }
+
+  /**
+   * Waits for the first connection. A slow reader slows down all of them, and one that reads nothing is disconnected.
+   */
   async write(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
     await this.#hasCaller.promise;
     await Promise.allSettled([...this.#connections].map((connection) => connection.write(bytes, options)));
