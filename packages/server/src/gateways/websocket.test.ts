@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { serve } from "@landline/sockets";
 import { type ClientOptions, WebSocket } from "ws";
 import { portOf, TestServer } from "../../../../test/chat-server.ts";
@@ -346,6 +348,38 @@ describe("WebSocketGateway: fragmented messages", LIMIT, () => {
     }
     await left;
   });
+});
+
+test("WebSocketGateway keeps a small part of the chunk in which an unfinished frame begins", LIMIT, async () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+  const heldBytes = () => {
+    collectGarbage();
+    return process.memoryUsage().arrayBuffers;
+  };
+  await using server = await TestServer.start(NO_PINGS);
+  const clients: RawClient[] = [];
+  for (let count = 0; count < 100; count += 1) clients.push(await rawMember(server, `U${count}`));
+  const ping = frame(TEXT, `{"type":"ping"}${" ".repeat(4_000)}`);
+  const pings = Buffer.concat([...Array(16).fill(ping), frame(TEXT, " ".repeat(200)).subarray(0, 20)]);
+  const before = heldBytes();
+  let pongs = 0;
+  for (const { socket } of clients) {
+    socket.on("data", (chunk: Buffer) => {
+      pongs += chunk.toString().match(/"pong"/g)?.length ?? 0;
+    });
+    socket.write(pings);
+  }
+  await until(
+    () => pongs === 16 * clients.length,
+    () => `${pongs} pings are answered`,
+  );
+  const keptBytes = () => (heldBytes() - before) / clients.length;
+  await until(
+    () => keptBytes() < 16_384,
+    () => `each client keeps little memory, not ${keptBytes()} bytes`,
+    10_000,
+  );
 });
 
 describe("WebSocketGateway: a handler that throws", LIMIT, () => {
