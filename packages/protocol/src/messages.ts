@@ -1,10 +1,5 @@
 import type { ByeCode, ErrorCode } from "./codes.ts";
-
-/** A position in a room's log. `seq` increases and may skip numbers. A different `epoch` means a different log. */
-export interface Position {
-  readonly epoch: string;
-  readonly seq: number;
-}
+import type { Position } from "./requests.ts";
 
 /** The server's limits, sent in its `hello`. Lengths in bytes count UTF-8. */
 export interface Limits {
@@ -21,72 +16,6 @@ export interface Limits {
   /** Interval between the server's pings, in milliseconds. */
   readonly pingMs: number;
 }
-
-/** A request from a client. The answer carries the same `id` (1 to 64 characters). */
-export type Request =
-  | {
-      readonly type: "hello";
-      readonly id?: string;
-      readonly version: number;
-      readonly username?: string;
-      /** The `session` of an earlier connection. Takes over its name and rooms; with `share`, only shares its name. */
-      readonly session?: string;
-      /**
-       * Adds this connection to the person of `session`: it gets the person's name and no rooms. The other connection
-       * stays.
-       */
-      readonly share?: boolean;
-      /**
-       * Attempt number of a client that reconnects with the same `session`. The server refuses an attempt that is not
-       * greater than the one that holds the session: a newer one overtook it.
-       */
-      readonly attempt?: number;
-    }
-  | {
-      readonly type: "join";
-      readonly id?: string;
-      readonly room: string;
-      readonly username?: string;
-      /** Requests the entries after this position. */
-      readonly after?: Position;
-      /** Requests this many of the newest entries. */
-      readonly history?: number;
-    }
-  | { readonly type: "chat"; readonly id?: string; readonly room?: string; readonly message: string }
-  | { readonly type: "leave"; readonly id?: string; readonly room?: string }
-  | { readonly type: "who"; readonly id?: string; readonly room: string }
-  | { readonly type: "rooms"; readonly id?: string }
-  | {
-      readonly type: "history";
-      readonly id?: string;
-      readonly room: string;
-      /** Requests entries before this `seq`. Excludes `after`. */
-      readonly before?: number;
-      /** Requests entries after this `seq`. Excludes `before`. */
-      readonly after?: number;
-      readonly limit?: number;
-    }
-  | {
-      readonly type: "search";
-      readonly id?: string;
-      readonly room: string;
-      /** A message must contain all these words. The last one also matches as a prefix. */
-      readonly query: string;
-      /** Searches only entries before this `seq`. */
-      readonly before?: number;
-      readonly limit?: number;
-    }
-  /** Sets a room's topic. An empty `topic` removes it. Without `topic`, asks for the current one. */
-  | { readonly type: "topic"; readonly id?: string; readonly room: string; readonly topic?: string }
-  /** The person is typing. It has no answer. */
-  | { readonly type: "typing"; readonly room: string; readonly id?: string }
-  /** The person has read the room up to and including this `seq`. */
-  | { readonly type: "read"; readonly id?: string; readonly room: string; readonly seq: number }
-  | { readonly type: "ping"; readonly id?: string }
-  | { readonly type: "pong"; readonly id?: string };
-
-export type RequestType = Request["type"];
-export type RequestOf<Type extends RequestType> = Extract<Request, { type: Type }>;
 
 /** The first message to a version 1 client. */
 export interface WelcomeMessage {

@@ -19,11 +19,7 @@ export type {
   NotificationMessage,
   PingMessage,
   PongMessage,
-  Position,
   PresenceMessage,
-  Request,
-  RequestOf,
-  RequestType,
   RoomsMessage,
   SearchMessage,
   ServerMessage,
@@ -36,3 +32,4 @@ export type {
 export { nameKey } from "./names.ts";
 export { type InvalidRequest, isRequestId, parseRequest } from "./parse.ts";
 export { parseServerMessage } from "./parse-server-message.ts";
+export { type Position, REQUESTS, type Request, type RequestOf, type RequestType } from "./requests.ts";

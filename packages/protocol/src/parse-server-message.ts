@@ -10,7 +10,6 @@ import type {
   NotificationMessage,
   PingMessage,
   PongMessage,
-  Position,
   PresenceMessage,
   RoomsMessage,
   SearchMessage,
@@ -21,6 +20,7 @@ import type {
   WelcomeMessage,
   WhoMessage,
 } from "./messages.ts";
+import type { Position } from "./requests.ts";
 
 /** Whether a value may stand in a field. */
 type Check = (value: unknown) => boolean;

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "./codes.ts";
-import type { Position, Request, RequestOf, RequestType } from "./messages.ts";
+import { type FieldKinds, type Position, REQUESTS, type Request, type RequestType } from "./requests.ts";
 
 /** Why a value is not a valid request. */
 export interface InvalidRequest {
@@ -10,71 +10,40 @@ export interface InvalidRequest {
   readonly id?: string;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-type Check = (fields: Fields) => string | undefined;
+type Values = Readonly<Record<string, unknown>>;
+
+interface Field {
+  readonly name: string;
+  readonly kind: keyof FieldKinds;
+  readonly isOptional: boolean;
+}
 
 const ID_LENGTH_MAX = 64;
 
-/** Checks the fields of each request type. Returns what is wrong. */
-const CHECKS: Readonly<Record<RequestType, Check>> = {
-  hello: (fields) =>
-    need(fields, "version", "number") ??
-    may(fields, "username", "string") ??
-    may(fields, "session", "string") ??
-    may(fields, "share", "boolean") ??
-    count(fields, "attempt"),
-  join: (fields) =>
-    !fields.room || (Object.hasOwn(fields, "username") && !fields.username)
-      ? "Room and username required"
-      : (need(fields, "room", "string") ??
-        may(fields, "username", "string") ??
-        position(fields) ??
-        count(fields, "history")),
-  chat: (fields) => need(fields, "message", "string") ?? may(fields, "room", "string"),
-  leave: (fields) => may(fields, "room", "string"),
-  who: (fields) => need(fields, "room", "string"),
-  rooms: () => undefined,
-  history: (fields) =>
-    need(fields, "room", "string") ??
-    count(fields, "before") ??
-    count(fields, "after") ??
-    count(fields, "limit") ??
-    (fields.before !== undefined && fields.after !== undefined
-      ? 'Only one of "before" and "after" can be given'
-      : undefined),
-  search: (fields) =>
-    need(fields, "room", "string") ??
-    need(fields, "query", "string") ??
-    count(fields, "before") ??
-    count(fields, "limit"),
-  topic: (fields) => need(fields, "room", "string") ?? may(fields, "topic", "string"),
-  typing: (fields) => need(fields, "room", "string"),
-  read: (fields) => need(fields, "room", "string") ?? need(fields, "seq", "number") ?? count(fields, "seq"),
-  ping: () => undefined,
-  pong: () => undefined,
+/** Checks a value of each kind, and says what it must be. */
+const KINDS: Readonly<
+  Record<keyof FieldKinds, { readonly accepts: (value: unknown) => boolean; readonly must: string }>
+> = {
+  text: { accepts: (value) => typeof value === "string", must: "a string" },
+  name: { accepts: (value) => typeof value === "string", must: "a string" },
+  number: { accepts: (value) => typeof value === "number", must: "a number" },
+  count: { accepts: isCount, must: "a whole number that is not negative" },
+  flag: { accepts: (value) => typeof value === "boolean", must: "a boolean" },
+  position: { accepts: isPosition, must: 'a position: {"epoch": string, "seq": number}' },
 };
 
-type FieldOf<Type extends RequestType> = Exclude<keyof RequestOf<Type>, "type" | "id">;
-
-/** The fields of each request type, besides `type` and `id`. */
-const FIELDS: { readonly [Type in RequestType]: readonly FieldOf<Type>[] } = {
-  hello: ["version", "username", "session", "share", "attempt"],
-  join: ["room", "username", "after", "history"],
-  chat: ["room", "message"],
-  leave: ["room"],
-  who: ["room"],
-  rooms: [],
-  history: ["room", "before", "after", "limit"],
-  search: ["room", "query", "before", "limit"],
-  topic: ["room", "topic"],
-  typing: ["room"],
-  read: ["room", "seq"],
-  ping: [],
-  pong: [],
-};
+const FIELDS: ReadonlyMap<string, readonly Field[]> = new Map(
+  Object.entries(REQUESTS).map(([type, fields]) => [
+    type,
+    Object.entries<string>(fields).map(([name, kind]) => {
+      const isOptional = kind.endsWith("?");
+      return { name, kind: (isOptional ? kind.slice(0, -1) : kind) as keyof FieldKinds, isOptional };
+    }),
+  ]),
+);
 
 /**
- * Checks that a JSON value is a request: its type is known and each field has the right type. The server's rules
+ * Checks that a JSON value is a request: its type is known and each field has the right kind. The server's rules
  * decide whether a name is valid and a room was joined.
  *
  * Removes unknown fields: a request may be queued for long and must not keep them in memory.
@@ -83,15 +52,22 @@ export function parseRequest(value: unknown): Request | InvalidRequest {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return invalid("invalid-request", "A message must be a JSON object");
   }
-  const fields = value as Fields;
-  const { type, id } = fields;
+  const values = value as Values;
+  const { type, id } = values;
   if (id !== undefined && !isRequestId(id)) {
     return invalid("invalid-request", `"id" must be a string of 1 to ${ID_LENGTH_MAX} characters`);
   }
   if (typeof type !== "string") return invalid("invalid-request", '"type" must be a string', id);
-  if (!Object.hasOwn(CHECKS, type)) return invalid("unknown-type", "Unknown message type", id);
-  const wrong = CHECKS[type as RequestType](fields);
-  return wrong === undefined ? request(type as RequestType, fields) : invalid("invalid-request", wrong, id);
+  const fields = FIELDS.get(type);
+  if (fields === undefined) return invalid("unknown-type", "Unknown message type", id);
+  for (const field of fields) {
+    const wrong = problem(field, values[field.name]);
+    if (wrong !== undefined) return invalid("invalid-request", wrong, id);
+  }
+  if (type === "history" && values.before !== undefined && values.after !== undefined) {
+    return invalid("invalid-request", 'Only one of "before" and "after" can be given', id);
+  }
+  return known(type as RequestType, id, fields, values);
 }
 
 /** Whether the value can be the `id` of a request. */
@@ -99,58 +75,45 @@ export function isRequestId(id: unknown): id is string {
   return typeof id === "string" && id.length > 0 && id.length <= ID_LENGTH_MAX && id.isWellFormed();
 }
 
-/** Returns the known fields of a checked request, or the value itself if it has no other fields. */
-function request(type: RequestType, fields: Fields): Request {
-  const names: readonly string[] = FIELDS[type];
-  if (isWhole(fields, names)) return fields as Request;
-  const known: Record<string, unknown> = { type };
-  if (fields.id !== undefined) known.id = fields.id;
-  for (const name of names) if (Object.hasOwn(fields, name)) known[name] = copyOf(fields[name]);
-  return known as Request;
+/** Returns what is wrong with the value of a field, if anything. */
+function problem({ name, kind, isOptional }: Field, value: unknown): string | undefined {
+  if (value === undefined && isOptional) return undefined;
+  // The tutorial's own error.
+  if (kind === "name" && !value) return "Room and username required";
+  return KINDS[kind].accepts(value) ? undefined : `"${name}" must be ${KINDS[kind].must}`;
 }
 
-/** Whether all fields are known and none is an object. */
-function isWhole(fields: Fields, names: readonly string[]): boolean {
-  for (const name in fields) {
-    if (name !== "type" && name !== "id" && !names.includes(name)) return false;
-    if (typeof fields[name] === "object") return false;
+/** Returns the known fields of a checked request, or the value itself if it has no others. */
+function known(type: RequestType, id: string | undefined, fields: readonly Field[], values: Values): Request {
+  let others = id === undefined ? -1 : -2;
+  for (const _ in values) others += 1;
+  let hasPosition = false;
+  for (const { name, kind } of fields) {
+    if (values[name] === undefined) continue;
+    others -= 1;
+    if (kind === "position") hasPosition = true;
   }
-  return true;
+  if (others === 0 && !hasPosition) return values as Request;
+  const request: Record<string, unknown> = { type };
+  if (id !== undefined) request.id = id;
+  for (const { name, kind } of fields) {
+    const value = values[name];
+    if (value === undefined) continue;
+    request[name] = kind === "position" ? { epoch: (value as Position).epoch, seq: (value as Position).seq } : value;
+  }
+  return request as Request;
 }
 
-/** Copies a field. A position is the only field that is an object. */
-function copyOf(value: unknown): unknown {
-  if (typeof value !== "object") return value;
-  const { epoch, seq } = value as Position;
-  return { epoch, seq };
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isPosition(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { epoch, seq } = value as Partial<Position>;
+  return typeof epoch === "string" && isCount(seq);
 }
 
 function invalid(code: ErrorCode, message: string, id?: string): InvalidRequest {
   return id === undefined ? { type: "invalid", code, message } : { type: "invalid", code, message, id };
-}
-
-function need(fields: Fields, name: string, type: "string" | "number" | "boolean"): string | undefined {
-  return typeof fields[name] === type ? undefined : `"${name}" must be a ${type}`;
-}
-
-function may(fields: Fields, name: string, type: "string" | "number" | "boolean"): string | undefined {
-  return fields[name] === undefined ? undefined : need(fields, name, type);
-}
-
-function count(fields: Fields, name: string): string | undefined {
-  const value = fields[name];
-  if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)) return undefined;
-  return `"${name}" must be a whole number that is not negative`;
-}
-
-function position(fields: Fields): string | undefined {
-  const after = fields.after as Position | null | undefined;
-  if (after === undefined) return undefined;
-  const isPosition =
-    typeof after === "object" &&
-    after !== null &&
-    typeof after.epoch === "string" &&
-    Number.isSafeInteger(after.seq) &&
-    after.seq >= 0;
-  return isPosition ? undefined : '"after" must be a position: {"epoch": string, "seq": number}';
 }
