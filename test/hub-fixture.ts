@@ -14,7 +14,7 @@ import {
   type Refusal,
   skeletonOf,
 } from "../packages/server/src/core/mod.ts";
-import { version1, version2 } from "../packages/server/src/dialects/json/mod.ts";
+import { RequestReader, version1 } from "../packages/server/src/dialects/json/mod.ts";
 import { lineFraming } from "../packages/server/src/gateways/framing.ts";
 import {
   type Claim,
@@ -25,10 +25,12 @@ import {
   type Registry,
   type RoomLog,
   type RoomSearch,
-  WireFormat,
-  type WireFormats,
+  type Wire,
 } from "../packages/server/src/hub/mod.ts";
 import { idle } from "./until.ts";
+
+/** How the server writes to a client of the fixture, up to its `hello`. */
+export const JSON_LINES: Wire = { encoder: version1, framing: lineFraming };
 
 /** A message as received by a client. */
 export type Message = Readonly<Record<string, unknown>> & { readonly type: string };
@@ -68,20 +70,25 @@ export class FakeLink implements Link {
   }
 }
 
-/** A client of the hub, which acts as the gateway and as its peer. */
+/** A client of the hub that speaks JSON, which acts as the gateway and as its peer. */
 export class FakeClient {
   readonly link: FakeLink;
   readonly client: Connection;
+  readonly #reader: RequestReader;
   #read = 0;
 
-  constructor(hub: Hub, formats: WireFormats, link: FakeLink) {
+  constructor(hub: Hub, link: FakeLink) {
     this.link = link;
-    this.client = hub.connect(link, formats);
+    this.client = hub.connect(link, JSON_LINES);
+    this.#reader = new RequestReader((request) => this.client.receive(request));
   }
 
   /** Sends all requests at once. */
   ask(...requests: readonly (Command | Refusal)[]): this {
-    for (const request of requests) this.client.receive(request);
+    for (const request of requests) {
+      if (request.type === "refusal") this.client.receive(request);
+      else this.#reader.read(JSON.stringify(request));
+    }
     return this;
   }
 
@@ -125,7 +132,6 @@ export class HubFixture {
   readonly log: RoomLog;
   readonly presence: Presence;
   readonly registry: Registry;
-  readonly formats: WireFormats = jsonFormats();
   /** The hub's clock. */
   now = 1_000_000;
   readonly reported: unknown[] = [];
@@ -155,7 +161,7 @@ export class HubFixture {
 
   /** A version 1 client. */
   connect(link: FakeLink = new FakeLink()): FakeClient {
-    return new FakeClient(this.hub, this.formats, link);
+    return new FakeClient(this.hub, link);
   }
 
   /** A version 2 client that has joined the rooms and read all messages so far. */
@@ -181,10 +187,6 @@ export class HubFixture {
     assert.equal(told[0]?.message, `${username} joined ${room}`);
     return client;
   }
-}
-
-function jsonFormats(): WireFormats {
-  return { 1: new WireFormat(version1, lineFraming), 2: new WireFormat(version2, lineFraming) };
 }
 
 /** Returns these fields of each message. */

@@ -7,7 +7,7 @@ import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mock, test } from "node:test";
-import { BYE_CODES, ERROR_CODES, type RequestType, type ServerMessage } from "@landline/protocol";
+import { BYE_CODES, ERROR_CODES, REQUESTS, type ServerMessage } from "@landline/protocol";
 import { TestServer } from "./chat-server.ts";
 import type { Message } from "./hub-fixture.ts";
 import { failOnLeaks } from "./leaks.ts";
@@ -17,22 +17,7 @@ failOnLeaks();
 
 const TEXT = readFileSync(new URL("../docs/protocol.md", import.meta.url), "utf8");
 
-/** Fails to compile if a request or message is missing. */
-const REQUESTS: Readonly<Record<RequestType, true>> = {
-  hello: true,
-  join: true,
-  chat: true,
-  leave: true,
-  who: true,
-  rooms: true,
-  history: true,
-  search: true,
-  topic: true,
-  typing: true,
-  read: true,
-  ping: true,
-  pong: true,
-};
+/** Fails to compile if a message is missing. */
 const MESSAGES: Readonly<Record<ServerMessage["type"], true>> = {
   welcome: true,
   notification: true,

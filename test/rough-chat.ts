@@ -8,7 +8,7 @@ import { mock } from "node:test";
 import { ChatClient, type ChatClientEvent, type LinkHandlers, type OpenLink } from "@landline/client";
 import { RequestReader } from "../packages/server/src/dialects/json/mod.ts";
 import type { Connection, Link } from "../packages/server/src/hub/mod.ts";
-import { HubFixture } from "./hub-fixture.ts";
+import { HubFixture, JSON_LINES } from "./hub-fixture.ts";
 import { idle } from "./until.ts";
 
 /** Bytes in flight in one direction. */
@@ -40,7 +40,7 @@ export class RoughWire {
   readonly #toClient = new Pipe();
   readonly #handlers: LinkHandlers;
   readonly #server: Connection;
-  readonly #reader = new RequestReader();
+  readonly #reader = new RequestReader((request) => this.#server.receive(request));
   #isClientGone = false;
   #isServerGone = false;
   #hasServerClosed = false;
@@ -61,7 +61,7 @@ export class RoughWire {
         this.#hasServerClosed = true;
       },
     };
-    this.#server = fixture.hub.connect(link, fixture.formats);
+    this.#server = fixture.hub.connect(link, JSON_LINES);
   }
 
   /** The client's end. */
@@ -88,7 +88,7 @@ export class RoughWire {
 
   arriveAtServer(count: number): void {
     if (this.#isServerGone) return;
-    for (const line of this.#toServer.arrive(count)) this.#server.receive(this.#reader.read(line));
+    for (const line of this.#toServer.arrive(count)) this.#reader.read(line);
   }
 
   arriveAtClient(count: number): void {

@@ -1,29 +1,18 @@
-import { isUtf8 } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import { type Address, json, lengthPrefixed, SocketError } from "@landline/sockets";
+import type { Address } from "@landline/sockets";
 import { MemoryPresence, MemoryRegistry, MemoryRoomLog } from "./adapters/memory/mod.ts";
 import { SqliteRoomLog, type SqliteRoomLogOptions } from "./adapters/sqlite/mod.ts";
 import { checkSettings } from "./check-settings.ts";
 import { DEFAULT_CONFIG, type ServerConfig } from "./config.ts";
 import { type ChatLimits, DEFAULT_LIMITS, RateLimits } from "./core/mod.ts";
-import { INVALID_JSON, RequestReader, version1, version2 } from "./dialects/json/mod.ts";
 import { loadAssets } from "./gateways/assets.ts";
 import { Door } from "./gateways/door.ts";
-import { lineFraming, prefixFraming, websocketFraming } from "./gateways/framing.ts";
 import { HttpGateway } from "./gateways/http.ts";
-import { beginning, jsonOpening, prefixOpening } from "./gateways/opening.ts";
-import { type StreamDialect, StreamGateway } from "./gateways/stream.ts";
+import { StreamGateway } from "./gateways/stream.ts";
 import { WebSocketGateway } from "./gateways/websocket.ts";
-import {
-  type Framing,
-  Hub,
-  type RoomLog,
-  RoomLogError,
-  type RoomSearch,
-  WireFormat,
-  type WireFormats,
-} from "./hub/mod.ts";
+import { Hub, type RoomLog, RoomLogError, type RoomSearch } from "./hub/mod.ts";
+import { jsonLines, jsonMessages, jsonPrefixed } from "./json-wires.ts";
 
 /** The options of {@link startServer}: any setting and any limit. */
 export interface ServerOptions extends Partial<ServerConfig> {
@@ -111,13 +100,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
     },
   });
   const stream = new StreamGateway(hub);
-  const webSocket = new WebSocketGateway(hub, {
-    formats: jsonFormats(websocketFraming),
-    reader: () => {
-      const reader = new RequestReader();
-      return (text) => reader.read(text);
-    },
-  });
+  const webSocket = new WebSocketGateway(hub, jsonMessages);
   const http = new HttpGateway({
     assets,
     hosts: config.hosts.map((host) => host.toLowerCase()),
@@ -188,35 +171,4 @@ async function openLog(
 
 function bounded(value: number): number | undefined {
   return value === Number.POSITIVE_INFINITY ? undefined : value;
-}
-
-/** JSON values as lines or back to back, split at any byte. */
-function jsonLines(limits: ChatLimits): StreamDialect {
-  return {
-    codec: beginning(jsonOpening, json({ bytesMax: limits.frameBytesMax, invalid: "skip", parse: (text) => text })),
-    formats: jsonFormats(lineFraming),
-    reader: () => {
-      const reader = new RequestReader();
-      return (frame) => (frame instanceof SocketError ? INVALID_JSON : reader.read(frame as string));
-    },
-  };
-}
-
-/** Each JSON text after its length, as in the tutorial's `send_with_length`. */
-function jsonPrefixed(limits: ChatLimits): StreamDialect {
-  return {
-    codec: beginning(prefixOpening, lengthPrefixed({ bytesMax: limits.frameBytesMax })),
-    formats: jsonFormats(prefixFraming),
-    reader: () => {
-      const reader = new RequestReader();
-      return (frame) => {
-        const bytes = Buffer.from(frame as Uint8Array);
-        return isUtf8(bytes) ? reader.read(bytes.toString()) : INVALID_JSON;
-      };
-    },
-  };
-}
-
-function jsonFormats(framing: Framing): WireFormats {
-  return { 1: new WireFormat(version1, framing), 2: new WireFormat(version2, framing) };
 }

@@ -1,55 +1,47 @@
+import type { RequestType } from "@landline/protocol";
 import type { Command } from "./command.ts";
 import { chat } from "./commands/chat.ts";
 import { hello } from "./commands/hello.ts";
 import { history } from "./commands/history.ts";
 import { join } from "./commands/join.ts";
 import { leave } from "./commands/leave.ts";
+import { ping } from "./commands/ping.ts";
+import { pong } from "./commands/pong.ts";
 import { read } from "./commands/read.ts";
+import { rooms } from "./commands/rooms.ts";
 import { search } from "./commands/search.ts";
 import { topic } from "./commands/topic.ts";
 import { typing } from "./commands/typing.ts";
 import { who } from "./commands/who.ts";
 import type { Decision } from "./decision.ts";
-import type { ChatLimits } from "./limits.ts";
 import { refuse } from "./refusal.ts";
-import type { Session } from "./session.ts";
+import type { Context, Rule } from "./rule.ts";
+import { joinedRoom } from "./session.ts";
 
-/** Commands of version 1, the tutorial's protocol. */
-const VERSION_1: ReadonlySet<Command["type"]> = new Set(["hello", "join", "chat", "leave", "ping", "pong"]);
+/** The rule for every command. */
+const RULES: { readonly [Type in RequestType]: Rule<Type> } = {
+  chat,
+  hello,
+  history,
+  join,
+  leave,
+  ping,
+  pong,
+  read,
+  rooms,
+  search,
+  topic,
+  typing,
+  who,
+};
 
-/**
- * Applies the rules to one command. Pure: it reads the session and does not change it. Every command is listed here.
- */
-export function decide(session: Session, command: Command, limits: ChatLimits): Decision {
-  if (session.version === 1 && !VERSION_1.has(command.type)) {
-    return refuse("version-required", `Send {"type":"hello","version":2} before ${command.type}`);
-  }
-  switch (command.type) {
-    case "hello":
-      return hello(session, command);
-    case "join":
-      return join(session, command, limits);
-    case "chat":
-      return chat(session, command, limits);
-    case "leave":
-      return leave(session, command);
-    case "who":
-      return who(command);
-    case "rooms":
-      return { type: "rooms" };
-    case "history":
-      return history(session, command, limits);
-    case "search":
-      return search(session, command, limits);
-    case "topic":
-      return topic(session, command, limits);
-    case "typing":
-      return typing(session, command);
-    case "read":
-      return read(session, command);
-    case "ping":
-      return { type: "pong" };
-    case "pong":
-      return { type: "nothing" };
-  }
+/** Applies the rules to one command. Pure: it reads the context and does not change it. */
+export function decide(context: Context, command: Command): Decision {
+  // A type has the rule for its commands; the compiler cannot tell for a union of types.
+  const rule = RULES[command.type] as Rule<never>;
+  if (rule.by === "anyone") return rule.decide(context, command as never);
+  const { session } = context;
+  const room = joinedRoom(session, "room" in command ? command.room : undefined);
+  if (room !== undefined) return rule.decide(context, command as never, room);
+  return refuse("not-joined", session.rooms.size > 1 ? "Say in which room" : "Join the room first");
 }

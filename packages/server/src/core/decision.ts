@@ -1,4 +1,4 @@
-import type { Position } from "./command.ts";
+import type { Position } from "@landline/protocol";
 import type { Name } from "./names.ts";
 import type { Refusal } from "./refusal.ts";
 
@@ -29,17 +29,10 @@ export type Decision =
   | {
       readonly type: "append";
       readonly room: Name;
-      readonly person: Name;
       readonly message: string;
       readonly isJson?: true;
     }
-  | {
-      readonly type: "set";
-      readonly room: Name;
-      readonly person: Name;
-      readonly key: string;
-      readonly value: string;
-    }
+  | { readonly type: "set"; readonly room: Name; readonly key: string; readonly value: string }
   | { readonly type: "leave"; readonly room: Name }
   | { readonly type: "who"; readonly room: Name }
   | { readonly type: "rooms" }
@@ -57,8 +50,8 @@ export type Decision =
       readonly before: number | undefined;
       readonly limit: number;
     }
-  | { readonly type: "topic"; readonly room: Name }
-  | { readonly type: "typing"; readonly room: Name; readonly person: Name }
-  | { readonly type: "read"; readonly room: Name; readonly person: Name; readonly seq: number }
+  | { readonly type: "topic"; readonly room: Name; readonly topic: string }
+  | { readonly type: "typing"; readonly room: Name }
+  | { readonly type: "read"; readonly room: Name; readonly seq: number }
   | { readonly type: "pong" }
   | { readonly type: "nothing" };

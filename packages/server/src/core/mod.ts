@@ -1,6 +1,6 @@
-export { nameKey } from "@landline/protocol";
+export { nameKey, type Position } from "@landline/protocol";
 export { addressKey } from "./address-key.ts";
-export type { Command, CommandOf, Position } from "./command.ts";
+export type { Command, CommandOf } from "./command.ts";
 export { decide } from "./decide.ts";
 export type { Decision } from "./decision.ts";
 export { KeyedBuckets } from "./keyed-buckets.ts";
@@ -8,6 +8,7 @@ export { type ChatLimits, DEFAULT_LIMITS } from "./limits.ts";
 export { isWritten, type Name, personName, roomName, utf8Length } from "./names.ts";
 export { ConnectionRates, type RateKind, RateLimits } from "./rate-limits.ts";
 export { type Goodbye, type Refusal, type RefusalCode, refuse } from "./refusal.ts";
+export type { Context } from "./rule.ts";
 export { newSession, type Session } from "./session.ts";
 export { skeletonOf } from "./skeleton.ts";
 export { type Rate, TokenBucket } from "./token-bucket.ts";

@@ -1,9 +1,10 @@
+import { nameKey } from "@landline/protocol";
 import type { Name } from "./names.ts";
 
-/** What the rules know about one client: its version, its person and its rooms. Only its owner, the hub, changes it. */
+/** What the rules know about one client: its person and its rooms. Only its owner, the hub, changes it. */
 export interface Session {
-  /** 1: the tutorial's protocol, with one room at a time and errors as the only answers. 2: after `hello`. */
-  version: 1 | 2;
+  /** Whether a `hello` succeeded. */
+  isGreeted: boolean;
   /** Set by the first join, or by `hello`. */
   person: Name | undefined;
   /** The joined rooms, by key, in the order of joining. */
@@ -13,10 +14,11 @@ export interface Session {
 }
 
 export function newSession(): Session {
-  return { version: 1, person: undefined, rooms: new Map(), hasJoined: false };
+  return { isGreeted: false, person: undefined, rooms: new Map(), hasJoined: false };
 }
 
-/** Returns the only joined room, the target of a command without one. */
-export function onlyRoom(session: Session): Name | undefined {
-  return session.rooms.size === 1 ? session.rooms.values().next().value : undefined;
+/** Returns the joined room with this name. Without a name, the only joined room. */
+export function joinedRoom({ rooms }: Session, name: string | undefined): Name | undefined {
+  if (name !== undefined) return rooms.get(nameKey(name));
+  return rooms.size === 1 ? rooms.values().next().value : undefined;
 }

@@ -2,6 +2,7 @@ import type { Batch, Framing } from "../hub/mod.ts";
 
 /** One text per line. */
 export const lineFraming: Framing = {
+  name: "lines",
   frame: (text) => Buffer.from(`${text}\n`),
   batch(texts) {
     const joined = `${texts.join("\n")}\n`;
@@ -18,12 +19,13 @@ export const lineFraming: Framing = {
 
 /** Each text after its length, as 4 bytes in network order. */
 export const prefixFraming: Framing = headerFraming(
+  "prefix",
   () => 4,
   (bytes, at, length) => bytes.writeUInt32BE(length, at),
 );
 
 /** Each text as an unmasked, final WebSocket text frame (RFC 6455, section 5.2). */
-export const websocketFraming: Framing = headerFraming(websocketHeaderBytes, (bytes, at, length) => {
+export const websocketFraming: Framing = headerFraming("websocket", websocketHeaderBytes, (bytes, at, length) => {
   bytes[at] = 0x81;
   if (length < 126) {
     bytes[at + 1] = length;
@@ -43,6 +45,7 @@ function websocketHeaderBytes(length: number): number {
 
 /** Frames with a header that holds the length. */
 function headerFraming(
+  name: string,
   headerBytes: (length: number) => number,
   writeHeader: (bytes: Buffer, at: number, length: number) => void,
 ): Framing {
@@ -62,5 +65,5 @@ function headerFraming(
     }
     return { bytes, ends };
   };
-  return { frame: (text) => batch([text]).bytes, batch };
+  return { name, frame: (text) => batch([text]).bytes, batch };
 }

@@ -1,15 +1,13 @@
 import { type Codec, type Connection, type ConnectionHandlers, type Decoder, SocketError } from "@landline/sockets";
-import type { Command, Refusal } from "../core/mod.ts";
-import type { Connection as ChatConnection, Hub, Link, WireFormats } from "../hub/mod.ts";
+import type { Connection as ChatConnection, Hub, Incoming, Link, Wire } from "../hub/mod.ts";
 import { LONG_CHUNK_BYTES, LONG_CHUNKS_PER_TURN, Turns } from "./turns.ts";
 
 /** A dialect over a byte stream: it finds and reads requests, and writes answers. */
-export interface StreamDialect {
+export interface StreamDialect extends Wire {
   /** Yields frames. A frame may be an error, for invalid bytes that were skipped. */
   readonly codec: Codec<unknown, unknown>;
-  readonly formats: WireFormats;
-  /** Creates the reader of one connection. It maps frames, in order, to requests. */
-  reader(): (frame: unknown) => Command | Refusal;
+  /** Creates the reader of one connection. It takes the frames in order and passes on what it reads. */
+  reader(receive: (request: Incoming) => void): (frame: unknown) => void;
 }
 
 const NO_BYTES = new Uint8Array(0);
@@ -44,7 +42,7 @@ class StreamVisitor implements ConnectionHandlers {
   readonly #hub: Hub;
   readonly #turns: Turns;
   readonly #client: ChatConnection;
-  readonly #read: (frame: unknown) => Command | Refusal;
+  readonly #read: (frame: unknown) => void;
   readonly #decoder: Decoder<unknown>;
   /** The client must not be read: it asks faster than it is answered. */
   #isPaused = false;
@@ -54,9 +52,9 @@ class StreamVisitor implements ConnectionHandlers {
   constructor(hub: Hub, turns: Turns, connection: Connection, dialect: StreamDialect) {
     this.#hub = hub;
     this.#turns = turns;
-    this.#read = dialect.reader();
     this.#decoder = dialect.codec.decoder();
-    this.#client = hub.connect(new StreamLink(connection, this), dialect.formats);
+    this.#client = hub.connect(new StreamLink(connection, this), dialect);
+    this.#read = dialect.reader((request) => this.#client.receive(request));
     this.#client.answer({ type: "welcome" });
   }
 
@@ -100,7 +98,7 @@ class StreamVisitor implements ConnectionHandlers {
       for (let bytes = chunk; ; bytes = NO_BYTES) {
         const frames = this.#decoder.decode(bytes, FRAMES_PER_STEP);
         if (frames.length === 0) break;
-        for (const frame of frames) this.#client.receive(this.#read(frame));
+        for (const frame of frames) this.#read(frame);
         if (this.#isPaused || this.#client.isGone) return;
       }
     } catch (error) {

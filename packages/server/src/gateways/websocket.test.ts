@@ -10,9 +10,7 @@ import { HubFixture, type Message } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { RawClient, turns } from "../../../../test/raw-client.ts";
 import { idle, turn, until } from "../../../../test/until.ts";
-import { RequestReader, version1, version2 } from "../dialects/json/mod.ts";
-import { WireFormat } from "../hub/mod.ts";
-import { websocketFraming } from "./framing.ts";
+import { RequestReader, version1 } from "../dialects/json/mod.ts";
 import { HttpGateway } from "./http.ts";
 import { WebSocketGateway } from "./websocket.ts";
 
@@ -398,12 +396,12 @@ describe("WebSocketGateway: a handler that throws", LIMIT, () => {
       const fixture = new HubFixture();
       const witness = await fixture.seedMember("Ada", "lobby");
       const webSocket = new WebSocketGateway(fixture.hub, {
-        formats: { 1: new WireFormat(version1, websocketFraming), 2: new WireFormat(version2, websocketFraming) },
-        reader: () => {
-          const reader = new RequestReader();
+        encoder: version1,
+        reader: (receive) => {
+          const reader = new RequestReader(receive);
           return (text) => {
             if (text === "fail") throw new Error("a fault in the reader");
-            return reader.read(text);
+            reader.read(text);
           };
         },
       });

@@ -1,15 +1,16 @@
 import type { IncomingMessage } from "node:http";
 import { type RawData, type ServerOptions, type WebSocket, WebSocketServer } from "ws";
-import { type Command, type Rate, type Refusal, TokenBucket } from "../core/mod.ts";
-import type { Connection as ChatConnection, Hub, Link, WireFormats } from "../hub/mod.ts";
+import { type Rate, TokenBucket } from "../core/mod.ts";
+import type { Connection as ChatConnection, Encoder, Hub, Incoming, Link } from "../hub/mod.ts";
 import { type ConnectionStream, PIECE_BYTES_MAX } from "./connection-stream.ts";
+import { websocketFraming } from "./framing.ts";
 import { refuse } from "./http.ts";
 
 /** A dialect over WebSocket: one request per text frame. */
 export interface WebSocketDialect {
-  readonly formats: WireFormats;
-  /** Creates the reader of one connection. It maps texts, in order, to requests. */
-  reader(): (text: string) => Command | Refusal;
+  readonly encoder: Encoder;
+  /** Creates the reader of one connection. It takes the texts in order and passes on what it reads. */
+  reader(receive: (request: Incoming) => void): (text: string) => void;
 }
 
 /** Close codes of RFC 6455, section 7.4.1, and of the IANA registry (1013). */
@@ -75,8 +76,10 @@ export class WebSocketGateway {
   }
 
   #serve(webSocket: WebSocket, stream: ConnectionStream): void {
-    const client: ChatConnection = this.#hub.connect(new WebSocketLink(webSocket, stream), this.#dialect.formats);
-    const read = this.#dialect.reader();
+    const { encoder } = this.#dialect;
+    const link = new WebSocketLink(webSocket, stream);
+    const client: ChatConnection = this.#hub.connect(link, { encoder, framing: websocketFraming });
+    const read = this.#dialect.reader((request) => client.receive(request));
     const controlFrames = new TokenBucket(CONTROL_FRAME_RATE, performance.now());
     const countControlFrame = stream.guarded(() => {
       if (controlFrames.waitMs(performance.now()) === 0) controlFrames.take();
@@ -88,7 +91,7 @@ export class WebSocketGateway {
       "message",
       stream.guarded((data: RawData, isBinary: boolean) => {
         if (isBinary) webSocket.close(UNSUPPORTED_DATA, "Text frames only");
-        else client.receive(read(data.toString()));
+        else read(data.toString());
       }),
     );
     webSocket.on("ping", countControlFrame);

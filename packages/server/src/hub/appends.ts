@@ -37,9 +37,9 @@ export class Appends {
     decision: Extract<Decision, { type: "append" | "set" }>,
   ): void {
     const room = decision.room.key;
-    const from = decision.person.text;
-    // Version 1 clients do not promise unique ids, so theirs are not stored.
-    const id = connection.session.version === 2 ? clientId : undefined;
+    const from = connection.username as string;
+    // Clients that never said hello do not promise unique ids, so theirs are not stored.
+    const id = connection.session.isGreeted ? clientId : undefined;
     if (decision.type === "set") {
       this.#entries.push({ room, id, kind: "set", key: decision.key, from, body: decision.value, origin: connection });
     } else if (decision.isJson) {

@@ -1,22 +1,17 @@
-import {
-  type Command,
-  type ConnectionRates,
-  type Goodbye,
-  newSession,
-  type Refusal,
-  type Session,
-} from "../core/mod.ts";
+import { type ConnectionRates, type Goodbye, newSession, type Session } from "../core/mod.ts";
 import type { Answer } from "./events.ts";
 import type { Link } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import type { Person } from "./person.ts";
-import { type RequestHandler, RequestQueue } from "./request-queue.ts";
-import type { WireFormat, WireFormats } from "./wire-format.ts";
+import { type Incoming, type RequestHandler, RequestQueue } from "./request-queue.ts";
+import type { Recipient, WireFormat } from "./wire-format.ts";
 
 /** The hub's side of a connection. */
 export interface ConnectionOwner extends RequestHandler {
   /** The connection's outbox is full. */
   outboxFull(connection: Connection): void;
+  /** The connection sends no more requests. */
+  ended(connection: Connection): void;
   /** The connection is gone and all its requests have ended. */
   departed(connection: Connection): Promise<void>;
 }
@@ -27,10 +22,11 @@ export interface ConnectionOptions {
   /** In milliseconds of the hub's clock. */
   readonly now: number;
   readonly rates: ConnectionRates | undefined;
+  readonly format: WireFormat;
 }
 
 /** One client's connection: its session, its outbox and its requests. */
-export class Connection {
+export class Connection implements Recipient {
   /** Unique within this server. */
   readonly id: string;
   /** The session's secret. Its holder can take over or share the session. Empty before `hello`. */
@@ -49,12 +45,13 @@ export class Connection {
   readonly rates: ConnectionRates | undefined;
   readonly outbox: Outbox;
   readonly requests: RequestQueue;
+  /** How the server writes to the client now. Rooms group their members by it, so only the hub changes it. */
+  format: WireFormat;
   readonly #owner: ConnectionOwner;
-  readonly #formats: WireFormats;
   #isGone = false;
   #departure: Promise<void> | undefined;
 
-  constructor(owner: ConnectionOwner, link: Link, formats: WireFormats, { id, now, rates }: ConnectionOptions) {
+  constructor(owner: ConnectionOwner, link: Link, { id, now, rates, format }: ConnectionOptions) {
     this.id = id;
     this.heardAt = now;
     this.connectedAt = now;
@@ -62,18 +59,17 @@ export class Connection {
     this.link = link;
     this.outbox = new Outbox(link, owner.limits.outboxBytesMax, () => owner.outboxFull(this));
     this.requests = new RequestQueue(this, owner);
+    this.format = format;
     this.#owner = owner;
-    this.#formats = formats;
-  }
-
-  /** The wire format of the session's version. */
-  get format(): WireFormat {
-    return this.#formats[this.session.version];
   }
 
   /** The hub stores a {@link Person} in the session. */
   get person(): Person | undefined {
     return this.session.person as Person | undefined;
+  }
+
+  get username(): string | undefined {
+    return this.session.person?.text;
   }
 
   get isGone(): boolean {
@@ -85,19 +81,24 @@ export class Connection {
     return this.#departure;
   }
 
-  /** Takes a request from the gateway, or the refusal of an invalid one. */
-  receive(request: Command | Refusal): void {
+  /** Takes what the dialect read. */
+  receive(request: Incoming): void {
     this.requests.add(request);
   }
 
   answer(answer: Answer): void {
-    const bytes = this.format.answer(answer);
+    const bytes = this.encode(answer);
     if (bytes !== undefined) this.outbox.send(bytes);
+  }
+
+  /** Encodes an answer, which the caller sends. `undefined` if the client's dialect does not have it. */
+  encode(answer: Answer): Uint8Array | undefined {
+    return this.format.answer(answer, this);
   }
 
   /** Sends the reason and closes the connection. */
   sayGoodbye(goodbye: Goodbye): void {
-    this.outbox.close(this.format.answer({ type: "bye", ...goodbye }));
+    this.outbox.close(this.encode({ type: "bye", ...goodbye }));
     this.link.close(goodbye);
   }
 
@@ -131,6 +132,7 @@ export class Connection {
   }
 
   #end(): void {
+    if (!this.#isGone) this.#owner.ended(this);
     this.#isGone = true;
     this.requests.end();
   }

@@ -1,7 +1,6 @@
 import type { ChatLimits, Goodbye, Position, Refusal } from "../core/mod.ts";
 import type { Entry } from "./ports/room-log.ts";
 import type { GapReason } from "./recovery.ts";
-import type { EntryText } from "./wire-format.ts";
 
 /**
  * An event for a room's members, in the room's order. Its author (`origin`) gets an ack, another message, or nothing.
@@ -39,7 +38,7 @@ export type Answer =
       readonly position: Position;
       readonly members: readonly string[];
       readonly count: number;
-      readonly entries: readonly EntryText[];
+      readonly entries: readonly Entry[];
       readonly more: boolean;
       readonly recovered: boolean | undefined;
       readonly reason?: GapReason | undefined;
@@ -77,10 +76,12 @@ export type Answer =
       readonly type: "history" | "search";
       readonly id: string | undefined;
       readonly room: string;
-      readonly entries: readonly EntryText[];
+      readonly entries: readonly Entry[];
       readonly more: boolean;
     }
   | { readonly type: "topic"; readonly id: string | undefined; readonly room: string; readonly topic: string }
   | { readonly type: "pong"; readonly id: string | undefined }
+  /** The client has another wire format from here on. */
+  | { readonly type: "format"; readonly id: string | undefined; readonly capabilities: readonly string[] }
   | { readonly type: "ping" }
   | ({ readonly type: "bye" } & Goodbye);

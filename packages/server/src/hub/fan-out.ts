@@ -149,7 +149,7 @@ function sendAround(
   for (const index of indexes) {
     const start = index === 0 ? 0 : (ends[index - 1] as number);
     if (start > from) connection.outbox.send(piece(bytes, from, start));
-    const own = format.own(events[index] as RoomEvent, room.name.text);
+    const own = format.own(events[index] as RoomEvent, room.name.text, connection);
     if (own !== undefined) connection.outbox.send(own);
     from = ends[index] as number;
   }

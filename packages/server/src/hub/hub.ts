@@ -1,4 +1,14 @@
-import type { ChatLimits, Command, CommandOf, Decision, Goodbye, Name, RateLimits, Refusal } from "../core/mod.ts";
+import {
+  type ChatLimits,
+  type Command,
+  type CommandOf,
+  type Decision,
+  type Goodbye,
+  type Name,
+  type RateLimits,
+  type Refusal,
+  refuse,
+} from "../core/mod.ts";
 import { Appends } from "./appends.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import type { RoomEvent } from "./events.ts";
@@ -15,7 +25,8 @@ import { checkRate } from "./rates.ts";
 import { RoomReader } from "./room-reader.ts";
 import { Rooms } from "./rooms.ts";
 import { Typing } from "./typing.ts";
-import type { WireFormats } from "./wire-format.ts";
+import type { Encoder, FormatChange, Framing, WireFormat } from "./wire-format.ts";
+import { WireFormats } from "./wire-formats.ts";
 
 /** The hub's ports and settings. Time and secrets are injected, so that tests control them. */
 export interface HubOptions {
@@ -33,6 +44,13 @@ export interface HubOptions {
   readonly newSecret: () => string;
   /** Receives failures that belong to no request. */
   readonly report: (error: unknown) => void;
+}
+
+/** How the server writes to a new client. */
+export interface Wire {
+  /** Without capabilities: the client has negotiated none yet. */
+  readonly encoder: Encoder;
+  readonly framing: Framing;
 }
 
 /** Clients told to reconnect within one second of a shutdown, so that they do not all return at once. */
@@ -58,6 +76,7 @@ export class Hub implements ConnectionOwner {
   readonly #appends: Appends;
   readonly #reader: RoomReader;
   readonly #membership: Membership;
+  readonly #formats = new WireFormats();
   readonly #connections = new Set<Connection>();
   readonly #typing = new Typing();
   /** Set while draining: the reason given to new clients. */
@@ -98,11 +117,13 @@ export class Hub implements ConnectionOwner {
   }
 
   /** Adds a client for a gateway's connection. */
-  connect(link: Link, formats: WireFormats): Connection {
+  connect(link: Link, { encoder, framing }: Wire): Connection {
     this.#lastId += 1;
     const now = this.#now();
     const rates = this.#rates?.of(link.address, now);
-    const connection = new Connection(this, link, formats, { id: `c${this.#lastId}`, now, rates });
+    // Before negotiating, a format is always granted.
+    const format = this.#formats.use(encoder, framing) as WireFormat;
+    const connection = new Connection(this, link, { id: `c${this.#lastId}`, now, rates, format });
     this.#connections.add(connection);
     if (this.#goodbye !== undefined) this.dismiss(connection, this.#goodbye);
     return connection;
@@ -182,7 +203,7 @@ export class Hub implements ConnectionOwner {
         return undefined;
       case "topic":
         this.#catchUp(connection, decision.room);
-        this.#reader.topic(connection, command.id, decision.room);
+        connection.answer({ type: "topic", id: command.id, room: decision.room.text, topic: decision.topic });
         return undefined;
       case "pong":
         connection.answer({ type: "pong", id: command.id });
@@ -207,6 +228,26 @@ export class Hub implements ConnectionOwner {
       case "nothing":
         return undefined;
     }
+  }
+
+  readonly stateOf = ({ key }: Name): ReadonlyMap<string, string> | undefined => this.#rooms.get(key)?.state;
+
+  /** Answers in the new format, or refuses in the present one. The client's rooms write to it in the new one. */
+  changeFormat(connection: Connection, { encoder, id }: FormatChange): void {
+    const before = connection.format;
+    const format = this.#formats.use(encoder, before.framing);
+    if (format === undefined) {
+      connection.answer({ ...refuse("busy", "Too many wire formats are in use"), id });
+      return;
+    }
+    this.#formats.release(before);
+    connection.format = format;
+    for (const key of connection.session.rooms.keys()) this.#rooms.get(key)?.regroup(connection);
+    connection.answer({ type: "format", id, capabilities: encoder.capabilities });
+  }
+
+  ended(connection: Connection): void {
+    this.#formats.release(connection.format);
   }
 
   outboxFull(connection: Connection): void {
@@ -250,7 +291,8 @@ export class Hub implements ConnectionOwner {
   }
 
   #ping(connection: Connection, now: number): void {
-    if (connection.session.version === 2) connection.answer({ type: "ping" });
+    const bytes = connection.encode({ type: "ping" });
+    if (bytes !== undefined) connection.outbox.send(bytes);
     else if (connection.link.ping !== undefined) connection.link.ping();
     else return;
     connection.pingedAt = now;

@@ -63,7 +63,7 @@ export class Membership {
       connection.answer({ ...refusal, id });
       return;
     }
-    connection.session.version = 2;
+    connection.session.isGreeted = true;
     this.#sessions.open(connection);
     connection.answer({
       type: "hello",
@@ -73,7 +73,6 @@ export class Membership {
       rooms: [...connection.session.rooms.values()].map((room) => room.text),
       limits: this.#limits,
     });
-    // Only now: from here on the client gets version 2, and its rooms group their members by format.
     for (const name of connection.session.rooms.values()) this.#rooms.get(name.key)?.add(connection);
   }
 

@@ -1,7 +1,7 @@
 export type { Connection } from "./connection.ts";
 export type { Answer, RoomEvent } from "./events.ts";
 export { fitting } from "./fitting.ts";
-export { Hub, type HubOptions } from "./hub.ts";
+export { Hub, type HubOptions, type Wire } from "./hub.ts";
 export type { Link } from "./link.ts";
 export type { Presence, PresenceChange } from "./ports/presence.ts";
 export type { Claim, ClaimedName, Registry } from "./ports/registry.ts";
@@ -22,5 +22,6 @@ export {
 } from "./ports/room-log.ts";
 export type { Found, RoomSearch, SearchOptions } from "./ports/room-search.ts";
 export type { GapReason } from "./recovery.ts";
+export type { Incoming } from "./request-queue.ts";
 export { hasWords, QUERY_CHARACTERS_MAX, wordsIn, wordsOf } from "./search-words.ts";
-export { type Batch, type Encoder, type Framing, WireFormat, type WireFormats } from "./wire-format.ts";
+export type { Batch, Encoder, FormatChange, Framing, Recipient, Texts } from "./wire-format.ts";

@@ -105,14 +105,15 @@ describe("checkRate()", () => {
   });
 
   test("counts pings and invalid requests, and accepts a valid one after the wait", async () => {
-    const fixture = new HubFixture({ hasRates: true, limits: { requestRate: 1, requestBurst: 2 } });
-    const ada = await fixture.seedMember("Ada", "lobby");
+    const fixture = new HubFixture({ hasRates: true, limits: { requestRate: 1, requestBurst: 3 } });
+    // The hello is the first request.
+    const ada = await fixture.member("Ada", "lobby");
     const notJson = refuse("invalid-json", "Invalid JSON");
     const elsewhere: Command = { type: "chat", message: "hi", room: "kitchen" };
     const told = await ada.hear({ type: "ping" }, notJson, elsewhere, notJson, notJson, { type: "ping" });
     assert.deepEqual(pick(told, "type", "code", "message").slice(0, 2), [
       ["pong", undefined, undefined],
-      ["error", undefined, "Invalid JSON"],
+      ["error", "invalid-json", "Invalid JSON"],
     ]);
     assert.deepEqual(pick(told, "code", "retryAfterMs").slice(2), Array(4).fill(["rate-limited", 1_000]));
     const bob = await fixture.seedMember("Bob", "lobby");

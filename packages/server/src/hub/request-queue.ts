@@ -1,18 +1,26 @@
-import { type ChatLimits, type Command, type Decision, decide, type Refusal } from "../core/mod.ts";
+import { type ChatLimits, type Command, type Context, type Decision, decide, type Refusal } from "../core/mod.ts";
 import type { Connection } from "./connection.ts";
+import type { FormatChange } from "./wire-format.ts";
 
 /** Bytes buffered for a connection, past which its next request waits. The link calls `drained` when they have left. */
 const ANSWER_BYTES_MAX = 65_536;
 /** Requests and refusals answered in one turn of the event loop. Then other connections get a turn. */
 const ANSWERS_PER_TURN = 64;
 
+/** What a dialect reads: a request, the refusal of an invalid one, or that the client changes its wire format. */
+export type Incoming = Command | Refusal | FormatChange;
+
 /** Carries out requests. The hub implements it. */
 export interface RequestHandler {
   readonly limits: ChatLimits;
+  /** Returns the state of a room that is open on this server. */
+  readonly stateOf: Context["state"];
   /** Counts the command against the connection's rate limits. Returns a refusal if the client must wait. */
   checkRate(connection: Connection, decision: Decision): Refusal | undefined;
   /** Carries out a decision. Returns a promise if that is asynchronous. */
   carryOut(connection: Connection, command: Command, decision: Decision): Promise<void> | undefined;
+  /** Gives the connection another wire format. */
+  changeFormat(connection: Connection, change: FormatChange): void;
   /** Returns the refusal for a failed request. */
   failed(error: unknown): Refusal;
 }
@@ -25,7 +33,8 @@ export interface RequestHandler {
 export class RequestQueue {
   readonly #connection: Connection;
   readonly #handler: RequestHandler;
-  readonly #requests: (Command | Refusal)[] = [];
+  readonly #context: Context;
+  readonly #requests: Incoming[] = [];
   /** Size, in UTF-16 units of JSON, of the requests queued since the queue was last empty. */
   #bytes = 0;
   #inFlight = 0;
@@ -41,10 +50,16 @@ export class RequestQueue {
   constructor(connection: Connection, handler: RequestHandler) {
     this.#connection = connection;
     this.#handler = handler;
+    this.#context = {
+      get session() {
+        return connection.session;
+      },
+      limits: handler.limits,
+      state: handler.stateOf,
+    };
   }
 
-  /** Adds a request, or the refusal of an invalid one. */
-  add(request: Command | Refusal): void {
+  add(request: Incoming): void {
     if (this.#isEnded || this.#isFinishing) return;
     this.#requests.push(request);
     this.proceed();
@@ -85,11 +100,10 @@ export class RequestQueue {
   /** Carries out the requests that are ready. */
   proceed(): void {
     while (this.#requests.length > 0 && !this.#isBusy) {
-      const request = this.#requests[0] as Command | Refusal;
-      const { session } = this.#connection;
-      const decision = request.type === "refusal" ? request : decide(session, request, this.#handler.limits);
+      const request = this.#requests[0] as Incoming;
+      const decision = this.#decide(request);
       if (!this.#isReady(decision)) break;
-      const refusal = this.#handler.checkRate(this.#connection, decision);
+      const refusal = decision.type === "format" ? undefined : this.#handler.checkRate(this.#connection, decision);
       if (refusal !== undefined) {
         // Like every refusal, it waits for the messages in flight.
         this.#requests[0] = { ...refusal, id: request.id };
@@ -103,7 +117,11 @@ export class RequestQueue {
     if (this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  #isReady(decision: Decision): boolean {
+  #decide(request: Incoming): Decision | FormatChange {
+    return request.type === "refusal" || request.type === "format" ? request : decide(this.#context, request);
+  }
+
+  #isReady(decision: Decision | FormatChange): boolean {
     if (isEntry(decision)) {
       if (this.#inFlight === 0) return true;
       return decision.room.key === this.#inFlightRoom && this.#inFlight < this.#handler.limits.inFlightMax;
@@ -111,13 +129,17 @@ export class RequestQueue {
     return this.#inFlight === 0 && (this.#isFinishing || this.#connection.link.bufferedBytes < ANSWER_BYTES_MAX);
   }
 
-  #carryOut(request: Command | Refusal, decision: Decision): void {
+  #carryOut(request: Incoming, decision: Decision | FormatChange): void {
     if (isEntry(decision)) {
       this.#inFlight += 1;
       this.#inFlightRoom = decision.room.key;
     }
     if (decision.type === "refusal") {
       this.#connection.answer({ ...decision, id: request.id });
+      return;
+    }
+    if (decision.type === "format") {
+      this.#handler.changeFormat(this.#connection, decision);
       return;
     }
     const work = this.#handler.carryOut(this.#connection, request as Command, decision);
@@ -173,6 +195,6 @@ export class RequestQueue {
 }
 
 /** Whether the decision becomes an entry of a room's log. */
-function isEntry(decision: Decision): decision is Extract<Decision, { type: "append" | "set" }> {
+function isEntry(decision: Decision | FormatChange): decision is Extract<Decision, { type: "append" | "set" }> {
   return decision.type === "append" || decision.type === "set";
 }

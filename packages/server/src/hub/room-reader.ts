@@ -4,14 +4,13 @@ import type { Answer } from "./events.ts";
 import { fitting } from "./fitting.ts";
 import type { Person } from "./person.ts";
 import type { Presence } from "./ports/presence.ts";
-import type { Page, ReadBounds, RoomLog } from "./ports/room-log.ts";
+import type { Entry, Page, ReadBounds, RoomLog } from "./ports/room-log.ts";
 import type { RoomSearch } from "./ports/room-search.ts";
 import { ReadPositions } from "./read-positions.ts";
 import { missedEntries } from "./recovery.ts";
 import type { Room } from "./room.ts";
 import type { Rooms } from "./rooms.ts";
 import { Searches } from "./searches.ts";
-import type { EntryText } from "./wire-format.ts";
 
 /** The parts that {@link RoomReader} uses. */
 export interface RoomReaderOptions {
@@ -60,22 +59,23 @@ export class RoomReader {
     const { names, count } = await this.#presence.members(room.name.key, this.#limits.membersMax);
     const missed = await missedEntries(this.#log, room.name.key, position, after, this.#bounds(history));
     const unread = read === undefined ? undefined : await this.#countUnread(person, room, position, read);
-    const page = this.#pageFor(connection, room.name.text, missed, "newest");
-    const isCut = missed.recovered && page.entries.length < missed.entries.length;
-    const answer = connection.format.answer({
-      type: "joined",
-      id,
-      room: room.name.text,
-      username: person.text,
-      position: { epoch: position.epoch, seq: position.seq },
-      members: names,
-      count,
-      ...page,
-      recovered: isCut ? false : missed.recovered,
-      reason: isCut ? "too-many" : missed.reason,
-      topic,
-      read,
-      unread,
+    const answer = this.#encodePage(connection, room.name, missed, "newest", (page) => {
+      const isCut = missed.recovered && page.entries.length < missed.entries.length;
+      return {
+        type: "joined",
+        id,
+        room: room.name.text,
+        username: person.text,
+        position: { epoch: position.epoch, seq: position.seq },
+        members: names,
+        count,
+        ...page,
+        recovered: isCut ? false : missed.recovered,
+        reason: isCut ? "too-many" : missed.reason,
+        topic,
+        read,
+        unread,
+      };
     });
     connection.outbox.release(answer);
   }
@@ -85,7 +85,7 @@ export class RoomReader {
     connection.outbox.hold();
     const room = this.#rooms.get(name.key)?.name.text ?? name.text;
     const { names, count } = await this.#presence.members(name.key, this.#limits.membersMax);
-    connection.outbox.release(connection.format.answer({ type: "who", id, room, members: names, count }));
+    connection.outbox.release(connection.encode({ type: "who", id, room, members: names, count }));
   }
 
   /** The answer is a snapshot of the moment of the call. */
@@ -103,19 +103,15 @@ export class RoomReader {
       const unread = position && (await this.#unread(connection, room, position));
       rooms.push({ room: room?.name.text ?? key, count, unread });
     }
-    connection.outbox.release(connection.format.answer({ type: "rooms", id, rooms }));
-  }
-
-  topic(connection: Connection, id: string | undefined, name: Name): void {
-    const topic = this.#rooms.get(name.key)?.state.get("topic") ?? "";
-    connection.answer({ type: "topic", id, room: name.text, topic });
+    connection.outbox.release(connection.encode({ type: "rooms", id, rooms }));
   }
 
   async history(connection: Connection, id: string | undefined, decision: DecisionOf<"history">): Promise<void> {
     const { room, before, after, limit } = decision;
     const page = await this.#log.read(room.key, { before, after, ...this.#bounds(limit) });
     const keep = after === undefined ? "newest" : "oldest";
-    connection.answer({ type: "history", id, room: room.text, ...this.#pageFor(connection, room.text, page, keep) });
+    const answer = (page: Page): Answer => ({ type: "history", id, room: room.text, ...page });
+    connection.outbox.release(this.#encodePage(connection, room, page, keep, answer));
   }
 
   async search(connection: Connection, id: string | undefined, decision: DecisionOf<"search">): Promise<void> {
@@ -127,14 +123,16 @@ export class RoomReader {
     // The connections of an address share its turns.
     const asker = addressKey(connection.link.address);
     const page = await this.#searches.search(asker, room.key, query, { before, ...this.#bounds(limit) });
-    connection.answer({ type: "search", id, room: room.text, ...this.#pageFor(connection, room.text, page, "newest") });
+    const answer = (page: Page): Answer => ({ type: "search", id, room: room.text, ...page });
+    connection.outbox.release(this.#encodePage(connection, room, page, "newest", answer));
   }
 
   /** Stores how far the person has read. */
-  markRead(connection: Connection, id: string | undefined, { room: name, person, seq }: DecisionOf<"read">): void {
+  markRead(connection: Connection, id: string | undefined, { room: name, seq }: DecisionOf<"read">): void {
     const position = this.#rooms.get(name.key)?.position;
     if (position !== undefined) {
       const { epoch } = position;
+      const person = connection.person as Person;
       this.#readPositions.set(person.key, name.key, { epoch, seq: Math.min(seq, position.seq) });
     }
     connection.answer({ type: "ack", id, room: name.text });
@@ -162,18 +160,21 @@ export class RoomReader {
     return { limit, charactersMax: this.#entriesBytesMax };
   }
 
-  /** Encodes the entries, each once, up to the size of an answer. */
-  #pageFor(
+  /** Encodes an answer with a page of entries. Leaves out those that do not fit into it. */
+  #encodePage(
     connection: Connection,
-    room: string,
+    room: Name,
     { entries, more }: Page,
     keep: "newest" | "oldest",
-  ): { readonly entries: readonly EntryText[]; readonly more: boolean } {
-    const ordered = keep === "newest" ? entries.toReversed() : entries;
-    const texts = ordered.values().map((entry) => connection.format.entry(entry, room));
-    const said = texts.filter((text) => text !== undefined);
-    const page = fitting(said, { sizeMax: this.#entriesBytesMax, sizeOf: Buffer.byteLength });
-    return { entries: keep === "newest" ? page.items.reverse() : page.items, more: more || page.more };
+    answer: (page: Page) => Answer,
+  ): Uint8Array | undefined {
+    const whole = connection.encode(answer({ entries, more }));
+    const sizeMax = this.#entriesBytesMax;
+    if (whole === undefined || whole.length <= sizeMax) return whole;
+    const sizeOf = (entry: Entry) => connection.format.entryBytes(entry, room.text);
+    const page = fitting(keep === "newest" ? entries.toReversed() : entries, { sizeMax, sizeOf });
+    if (!page.more) return whole;
+    return connection.encode(answer({ entries: keep === "newest" ? page.items.reverse() : page.items, more: true }));
   }
 
   /**

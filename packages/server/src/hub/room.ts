@@ -57,6 +57,13 @@ export class Room {
     this.#members.set(connection, member);
   }
 
+  /** Moves a client to the group of its present format. */
+  regroup(connection: Connection): void {
+    if (!this.#members.has(connection)) return;
+    this.remove(connection);
+    this.add(connection);
+  }
+
   /** Removes a client. The last of its group moves to its place; the fan-out's backward loop relies on that. */
   remove(connection: Connection): void {
     const member = this.#members.get(connection);

@@ -1,14 +1,9 @@
-import { nameKey } from "@landline/protocol";
-import type { CommandOf } from "../command.ts";
-import type { Decision } from "../decision.ts";
-import type { ChatLimits } from "../limits.ts";
-import { refuse } from "../refusal.ts";
-import type { Session } from "../session.ts";
+import type { Rule } from "../rule.ts";
 
 /** `search` finds words in the log of a joined room. */
-export function search(session: Session, command: CommandOf<"search">, limits: ChatLimits): Decision {
-  const room = session.rooms.get(nameKey(command.room));
-  if (room === undefined) return refuse("not-joined", "Join the room first");
-  const limit = Math.min(command.limit ?? limits.historyDefault, limits.historyMax);
-  return { type: "search", room, query: command.query, before: command.before, limit };
-}
+export const search: Rule<"search"> = {
+  by: "members",
+  decide({ limits }, { query, before, limit = limits.historyDefault }, room) {
+    return { type: "search", room, query, before, limit: Math.min(limit, limits.historyMax) };
+  },
+};

@@ -1,9 +1,11 @@
-import type { CommandOf } from "../command.ts";
-import type { Decision } from "../decision.ts";
 import { roomName } from "../names.ts";
+import type { Rule } from "../rule.ts";
 
 /** `who` lists the members of any room. */
-export function who(command: CommandOf<"who">): Decision {
-  const room = roomName(command.room);
-  return "type" in room ? room : { type: "who", room };
-}
+export const who: Rule<"who"> = {
+  by: "anyone",
+  decide(_, command) {
+    const room = roomName(command.room);
+    return "type" in room ? room : { type: "who", room };
+  },
+};

@@ -1,6 +1,6 @@
 import type { ErrorCode, ServerMessage } from "@landline/protocol";
 import type { Refusal } from "../../core/mod.ts";
-import type { Answer, Encoder, Entry, SetEntry } from "../../hub/mod.ts";
+import type { Answer, Encoder, Entry, RoomEvent, SetEntry } from "../../hub/mod.ts";
 
 type AnswerOf<Type extends Answer["type"]> = Extract<Answer, { type: Type }>;
 
@@ -9,8 +9,18 @@ const WELCOME = 'Welcome! Send {"type": "join", "room": "roomname", "username": 
 /** The tutorial's own errors. They have no code. */
 const SEED_ERRORS: ReadonlySet<string> = new Set(["Invalid JSON", "Room and username required"]);
 
+/** In JSON, each message is one text, whoever gets it. */
+interface JsonEncoder extends Encoder {
+  event(event: RoomEvent, room: string): string | undefined;
+  own(event: RoomEvent, room: string): string | undefined;
+  answer(answer: Answer): string | undefined;
+}
+
 /** Version 1: the tutorial's protocol. */
-export const version1: Encoder = {
+export const version1: JsonEncoder = {
+  dialect: "json/1",
+  capabilities: [],
+
   event(event, room) {
     if (event.type === "presence") return notification(event.name, event.state, room);
     if (event.type === "typing") return undefined;
@@ -45,11 +55,14 @@ export const version1: Encoder = {
 };
 
 /** Version 2: the protocol after `hello`. */
-export const version2: Encoder = {
+export const version2: JsonEncoder = {
+  dialect: "json/2",
+  capabilities: [],
+
   event(event, room) {
     switch (event.type) {
       case "entry":
-        return event.entry.kind === "chat" ? chat(event.entry, room) : text(setMessage(event.entry, room));
+        return entryText(event.entry, room);
       case "presence":
         return text({ type: "presence", room, username: event.name, state: event.state });
       case "typing":
@@ -64,7 +77,7 @@ export const version2: Encoder = {
   answer(answer) {
     switch (answer.type) {
       case "welcome":
-        return version1.answer(answer);
+        return text({ type: "welcome", message: WELCOME });
       case "refusal":
         return text(errorMessage(answer));
       case "hello":
@@ -82,9 +95,15 @@ export const version2: Encoder = {
       case "ping":
       case "bye":
         return text(answer);
+      case "format":
+        return undefined;
     }
   },
 };
+
+function entryText(entry: Entry, room: string): string {
+  return entry.kind === "chat" ? chat(entry, room) : text(setMessage(entry, room));
+}
 
 function chat({ from, body, seq, prev, at }: Entry, room: string): string {
   return `{"type":"chat","room":${quote(room)},"username":${quote(from)},"message":${JSON.stringify(body)},"seq":${seq},"prev":${prev},"at":${at}}`;
@@ -123,16 +142,17 @@ function helloMessage({ id, session, username, rooms, limits }: AnswerOf<"hello"
 }
 
 function page({ entries, ...answer }: AnswerOf<"history" | "search">): string {
-  return withEntries({ ...answer, entries: [] }, entries);
+  return withEntries({ ...answer, entries: [] }, entries, answer.room);
 }
 
 function joined({ username: _, entries, ...answer }: AnswerOf<"joined">): string {
-  return withEntries({ ...answer, entries: [] }, entries);
+  return withEntries({ ...answer, entries: [] }, entries, answer.room);
 }
 
-/** Puts encoded entries into a message whose last field is an empty `entries`. */
-function withEntries(message: ServerMessage, entries: readonly string[]): string {
-  return `${text(message).slice(0, -"]}".length)}${entries.join(",")}]}`;
+/** Puts entries into a message whose last field is an empty `entries`. */
+function withEntries(message: ServerMessage, entries: readonly Entry[], room: string): string {
+  const texts = entries.map((entry) => entryText(entry, room));
+  return `${text(message).slice(0, -"]}".length)}${texts.join(",")}]}`;
 }
 
 function setMessage({ from: username, key, body: value, seq, prev, at }: SetEntry, room: string): ServerMessage {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { REQUESTS } from "@landline/protocol";
 import { type Command, DEFAULT_LIMITS, type Refusal, refuse } from "../../core/mod.ts";
-import type { Answer, Entry, RoomEvent } from "../../hub/mod.ts";
+import type { Answer, Entry, Incoming, RoomEvent } from "../../hub/mod.ts";
 import { INVALID_JSON, RequestReader, version1, version2 } from "./mod.ts";
 
 const ENTRY: Entry = {
@@ -21,8 +22,6 @@ const SET: Entry = { ...ENTRY, kind: "set", key: "topic", body: 'Plans "B"' };
 const TOPIC_SET: RoomEvent = { type: "entry", entry: SET, origin: undefined };
 const TYPING: RoomEvent = { type: "typing", name: "Ada", origin: undefined };
 const JOINED: RoomEvent = { type: "presence", name: "Ada", state: "joined", origin: undefined };
-/** An entry as an answer contains it. */
-const ENTRY_TEXT = version2.event(SAID, "Lobby") as string;
 const LEFT: RoomEvent = { type: "presence", name: "Ada", state: "left", origin: undefined };
 const JOIN_ANSWER: Answer = {
   type: "joined",
@@ -32,7 +31,7 @@ const JOIN_ANSWER: Answer = {
   position: { epoch: "e1", seq: 7 },
   members: ["Ada", "Bob"],
   count: 2,
-  entries: [ENTRY_TEXT],
+  entries: [ENTRY],
   more: true,
   recovered: undefined,
 };
@@ -135,7 +134,7 @@ describe("version2 encodes:", () => {
       version2.own(TOPIC_SET, "Lobby"),
       '{"type":"ack","id":"m1","room":"Lobby","seq":7,"at":1700000000000}',
     );
-    const history: Answer = { type: "history", id: undefined, room: "Lobby", entries: [text, text], more: false };
+    const history: Answer = { type: "history", id: undefined, room: "Lobby", entries: [SET, SET], more: false };
     assert.equal(
       version2.answer(history),
       `{"type":"history","room":"Lobby","more":false,"entries":[${text},${text}]}`,
@@ -179,7 +178,7 @@ describe("version2 encodes:", () => {
         '{"type":"rooms","rooms":[{"room":"Lobby","count":3}]}',
       ],
       [
-        { type: "history", id: "1", room: "Lobby", entries: [ENTRY_TEXT], more: false },
+        { type: "history", id: "1", room: "Lobby", entries: [ENTRY], more: false },
         `{"type":"history","id":"1","room":"Lobby","more":false,"entries":[${CHAT}]}`,
       ],
       [
@@ -228,11 +227,19 @@ describe("version2 encodes:", () => {
 
 /** Reads a text after the earlier ones of the same connection. */
 function read(text: string, ...before: readonly string[]): Command | Refusal {
-  const reader = new RequestReader();
-  for (const each of before) reader.read(each);
-  return reader.read(text);
+  const received = receivedFor(...before, text).filter((request) => request.type !== "format");
+  assert.equal(received.length, before.length + 1);
+  return received.at(-1) as Command | Refusal;
 }
 
+function receivedFor(...texts: readonly string[]): readonly Incoming[] {
+  const received: Incoming[] = [];
+  const reader = new RequestReader((request) => received.push(request));
+  for (const text of texts) reader.read(text);
+  return received;
+}
+
+const version1Types: ReadonlySet<string> = new Set(["hello", "join", "chat", "leave", "ping", "pong"]);
 const HELLO = '{"type":"hello","version":2}';
 
 describe("RequestReader", () => {
@@ -242,6 +249,25 @@ describe("RequestReader", () => {
       ...refuse("unknown-type", "Unknown message type"),
       id: "1",
     });
+  });
+
+  test("changes to version 2 before the first hello, even an invalid one, and only once", () => {
+    for (const hello of [HELLO, '{"type":"hello"}', '{"type":"hello","version":3}', '{"type":"hello","x":NaN}']) {
+      const types = receivedFor('{"type":"ping"}', hello, HELLO, '{"type":"ping"}').map((request) => request.type);
+      assert.deepEqual(types.toSpliced(2, 1), ["ping", "format", "hello", "ping"], hello);
+    }
+    const [change] = receivedFor(HELLO);
+    assert.equal(change?.type === "format" && change.encoder, version2);
+  });
+
+  test("in version 1 refuses every request of version 2", () => {
+    const requests = Object.keys(REQUESTS).filter((type) => !version1Types.has(type));
+    assert.ok(requests.length > 5);
+    for (const type of requests) {
+      const text = JSON.stringify({ type, id: "1", room: "lobby", query: "x", seq: 1 });
+      const message = `Send {"type":"hello","version":2} before ${type}`;
+      assert.deepEqual(read(text), { ...refuse("version-required", message), id: "1" });
+    }
   });
 
   test("refuses text that is not JSON with the tutorial's text", () => {
@@ -307,6 +333,7 @@ describe("RequestReader", () => {
         type: "join",
         room: "lobby",
         username: "ada",
+        isMove: true,
       });
       assert.deepEqual(read(`{"type":"chat","room":${odd},"message":"hi",${rest}}`), { type: "chat", message: "hi" });
       assert.deepEqual(read(`{"type":"leave","room":${odd},${rest}}`), { type: "leave" });
@@ -348,8 +375,8 @@ describe("RequestReader", () => {
 
   test("in version 1 accepts numbers and booleans as names, and treats empty ones as missing", () => {
     const join = (room: string, username: string) => read(`{"type":"join","room":${room},"username":${username}}`);
-    assert.deepEqual(join("42", "true"), { type: "join", room: "42", username: "True" });
-    assert.deepEqual(join('"lobby"', "1e5"), { type: "join", room: "lobby", username: "100000.0" });
+    assert.deepEqual(join("42", "true"), { type: "join", room: "42", username: "True", isMove: true });
+    assert.deepEqual(join('"lobby"', "1e5"), { type: "join", room: "lobby", username: "100000.0", isMove: true });
     for (const empty of ["0", "-0.0", "false", "null", '""', "[]", "{}", "1e-400"]) {
       const required = refuse("invalid-request", "Room and username required");
       assert.deepEqual(join(empty, '"ada"'), required, empty);

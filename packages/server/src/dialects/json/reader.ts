@@ -1,26 +1,37 @@
 import { isRequestId, parseRequest } from "@landline/protocol";
 import { type Command, type Refusal, refuse } from "../../core/mod.ts";
+import type { Incoming } from "../../hub/mod.ts";
+import { version2 } from "./encoder.ts";
 import { toStrictJson } from "./python-json.ts";
 import { version1Command } from "./version-1.ts";
 
 /** The refusal of text that is not JSON. */
 export const INVALID_JSON: Refusal = refuse("invalid-json", "Invalid JSON");
 
-/** Reads the requests of one connection: as version 1 before `hello`, and as version 2 after it. */
+/** Reads the requests of one connection: as version 1 up to the first `hello`, and from there on as version 2. */
 export class RequestReader {
+  readonly #receive: (request: Incoming) => void;
   #saidHello = false;
 
-  /** Parses one request, which must be one JSON value. Returns a refusal if it is invalid. */
-  read(text: string): Command | Refusal {
+  constructor(receive: (request: Incoming) => void) {
+    this.#receive = receive;
+  }
+
+  /** Reads one request, which must be one JSON value. Passes on a refusal if it is invalid. */
+  read(text: string): void {
+    this.#receive(this.#parse(text));
+  }
+
+  #parse(text: string): Command | Refusal {
     try {
-      return this.#saidHello ? toCommand(JSON.parse(text)) : this.#readVersion1(text);
+      return this.#saidHello ? toCommand(JSON.parse(text)) : this.#parseVersion1(text);
     } catch (error) {
       if (error instanceof SyntaxError) return INVALID_JSON;
       throw error;
     }
   }
 
-  #readVersion1(text: string): Command | Refusal {
+  #parseVersion1(text: string): Command | Refusal {
     let json = text;
     let value: unknown;
     try {
@@ -33,13 +44,17 @@ export class RequestReader {
     const fields = value as Readonly<Record<string, unknown>>;
     if (fields.type === "hello") {
       this.#saidHello = true;
+      this.#receive({ type: "format", encoder: version2 });
       return json === text ? toCommand(value) : INVALID_JSON;
     }
     // The tutorial has no ids, so an invalid one is ignored.
     const id = isRequestId(fields.id) ? fields.id : undefined;
     const command = version1Command(fields, json);
-    if (command === undefined) return toCommand({ ...fields, id });
-    return id === undefined ? command : { ...command, id };
+    if (command !== undefined) return id === undefined ? command : { ...command, id };
+    const request = toCommand({ ...fields, id });
+    if (request.type === "refusal") return request;
+    const refusal = refuse("version-required", `Send {"type":"hello","version":2} before ${request.type}`);
+    return { ...refusal, id };
   }
 }
 

@@ -30,13 +30,13 @@ export function version1Command(fields: Fields, json: string): Command | Refusal
 function join(fields: Fields, json: string): Command | Refusal {
   const { room, username } = fields;
   if (!isTrue(room) || !isTrue(username)) return refuse("invalid-request", "Room and username required");
-  if (typeof room === "string" && typeof username === "string") return { type: "join", room, username };
+  if (typeof room === "string" && typeof username === "string") return { type: "join", room, username, isMove: true };
   if (isDeeper(fields, DEPTH_MAX)) return TOO_DEEP;
   const exact = parseExactly(json) as Fields;
   for (const name of ["room", "username"]) {
     if (typeof fields[name] === "object") return refuse("invalid-request", `"${name}" must be a string`);
   }
-  return { type: "join", room: nameOf(exact.room), username: nameOf(exact.username) };
+  return { type: "join", room: nameOf(exact.room), username: nameOf(exact.username), isMove: true };
 }
 
 /** Whether the value is true in Python. */
