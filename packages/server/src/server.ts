@@ -13,6 +13,7 @@ import { StreamGateway } from "./gateways/stream.ts";
 import { WebSocketGateway } from "./gateways/websocket.ts";
 import { Hub, type RoomLog, RoomLogError, type RoomSearch } from "./hub/mod.ts";
 import { jsonLines, jsonMessages, jsonPrefixed } from "./json-wires.ts";
+import { shutDown } from "./shutdown.ts";
 
 /** The options of {@link startServer}: any setting and any limit. */
 export interface ServerOptions extends Partial<ServerConfig> {
@@ -39,8 +40,6 @@ export interface ChatServer extends AsyncDisposable {
 
 const WEB_FOLDER = fileURLToPath(new URL("../web", import.meta.url));
 const SWEEP_MS = 1_000;
-/** The least time for closing the log, in milliseconds. A thread told to end may use the same time again. */
-const LOG_CLOSE_MS = 1_000;
 
 /**
  * Starts a chat server: JSON over TCP, WebSocket and the web page on one port.
@@ -129,34 +128,12 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
 
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
-    closed ??= (async () => {
-      isReady = false;
-      clearInterval(sweeper);
-      door.refuse();
-      // Send the goodbyes before closing: bytes written before a close still leave.
-      const goodbye = { code: "shutdown", message: "The server is shutting down", reconnect: true } as const;
-      const endsAtMs = performance.now() + config.drainMs;
-      await pollOnce();
-      await hub.drain(goodbye, config.drainMs / 2);
-      const restMs = (): number => Math.max(0, endsAtMs - performance.now());
-      door.shut();
-      // Answer the HTTP requests under way before their connections are closed.
-      await http.close(restMs());
-      await door.close(restMs());
-      const logMs = Math.max(LOG_CLOSE_MS, endsAtMs - performance.now() - LOG_CLOSE_MS);
-      log.close({ signal: AbortSignal.timeout(Math.round(logMs)) }).catch(() => undefined);
-      // A failure here loses no acknowledged entry.
-      await hub.close().catch(report);
-    })();
+    isReady = false;
+    clearInterval(sweeper);
+    closed ??= shutDown({ door, http, hub, log, drainMs: config.drainMs, report });
     return closed;
   };
   return { address: door.address, failed: failed.promise, close, [Symbol.asyncDispose]: close };
-}
-
-/** Resolves when the event loop has read what the kernel has buffered now for every connection that is not paused. */
-async function pollOnce(): Promise<void> {
-  // The first turn may come before this turn's poll phase. The second comes after the next poll phase.
-  for (let turn = 0; turn < 2; turn += 1) await new Promise((next) => setImmediate(next));
 }
 
 async function openLog(
