@@ -153,12 +153,32 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
     const cy = await server.member("cy", "lobby");
     await using page = await browser.newPage();
     await enter(page, addressOf(server), "ada");
-    await say(page, "x".repeat(101));
-    const edit = page.getByRole("button", { name: "Edit" });
-    await edit.focus();
-    cy.send({ type: "chat", room: "lobby", message: "meanwhile" });
-    await shows(page, "meanwhile");
-    assert.equal(await edit.evaluate((element) => element.matches(":focus")), true);
+    // In a group of its own, and in a group with messages that were sent.
+    for (const [index, sent] of ["", "sent before"].entries()) {
+      if (sent !== "") {
+        await say(page, sent);
+        await page.locator(".is-pending").waitFor({ state: "detached" });
+      }
+      await say(page, "x".repeat(101));
+      const edit = page.getByRole("button", { name: "Edit" }).nth(index);
+      await edit.focus();
+      const group = await page
+        .locator(".group")
+        .nth(2 * index)
+        .innerText();
+      for (const text of ["meanwhile", "and again"]) {
+        cy.send({ type: "chat", room: "lobby", message: `${text} ${index}` });
+        await shows(page, `${text} ${index}`);
+        assert.equal(await edit.evaluate((element) => element.matches(":focus")), true);
+        assert.equal(
+          await page
+            .locator(".group")
+            .nth(2 * index)
+            .innerText(),
+          group,
+        );
+      }
+    }
   });
 
   test("shows right-to-left names and texts without reordering their surroundings", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ChatMessage, EntryMessage, JoinedMessage, SetMessage } from "@landline/protocol";
+import type { ChatMessage, EntryMessage, HistoryMessage, JoinedMessage, SetMessage } from "@landline/protocol";
 import * as conversation from "./conversation.ts";
 import { type Block, blocksOf, presenceTexts, withOutgoing } from "./timeline.ts";
 
@@ -64,8 +64,10 @@ test("rejoined() offers no older messages of a log that is gone", () => {
 test("a failed message stays until it is sent again or given up", () => {
   let state = conversation.sending(conversation.entered(joined([])), 1, "long");
   state = conversation.sendingFailed(state, 1, { message: "too long", mayRetry: false });
-  assert.deepEqual(state.outgoing, [{ key: 1, text: "long", failure: { message: "too long", mayRetry: false } }]);
-  assert.deepEqual(conversation.sending(state, 1, "long").outgoing, [{ key: 1, text: "long" }]);
+  const states = () => state.outgoing.map(({ key, text, failure }) => [key, text, failure?.message]);
+  assert.deepEqual(states(), [[1, "long", "too long"]]);
+  state = conversation.sending(state, 1, "long");
+  assert.deepEqual(states(), [[1, "long", undefined]]);
   assert.deepEqual(conversation.discarded(state, 1).outgoing, []);
 });
 
@@ -183,16 +185,56 @@ test("withOutgoing() puts a message where it will stand when it is sent", () => 
     const lines = before.map(([username, at], index) => {
       return { kind: "message", username, text: "x", at, epoch: "e", seq: index + 1 } as const;
     });
-    const outgoing = { key: 1, text: "mine" };
+    const outgoing = { key: 1, text: "mine", at: now };
     const sent = { kind: "message", username: "ada", text: "mine", at: now, epoch: "e", seq: 9 } as const;
-    const pending = withOutgoing(blocksOf(lines), [outgoing], "ada", now);
+    const pending = blocksOf(withOutgoing(lines, [outgoing], "ada"));
     const afterwards = blocksOf([...lines, sent]);
     // The same blocks, with as many messages in each.
     const shape = (blocks: readonly Block[]) =>
-      blocks.map((block) =>
-        block.kind === "messages" ? block.username + (block.lines.length + (block.outgoing?.length ?? 0)) : block.kind,
-      );
+      blocks.map((block) => (block.kind === "messages" ? block.username + block.lines.length : block.kind));
     assert.deepEqual(shape(pending), shape(afterwards));
   }
-  assert.deepEqual(withOutgoing([], [], "ada", NOON), []);
+  assert.deepEqual(withOutgoing([], [], "ada"), []);
+});
+
+test("withOutgoing() keeps a failed message in its place while lines come and go", () => {
+  const failure = { message: "too long", mayRetry: false };
+  const shown = ({ lines, outgoing }: conversation.Conversation) =>
+    withOutgoing(lines, outgoing, "ada").map((line) =>
+      line.kind === "outgoing" ? line.outgoing.text : line.kind === "message" ? line.text : line.kind,
+    );
+  for (const [before, after] of [
+    [[], ["x", "m9", "pending"]],
+    [[said(1)], ["m1", "x", "m9", "pending"]],
+    [
+      [said(1, "ada"), said(2, "ada")],
+      ["m1", "m2", "x", "m9", "pending"],
+    ],
+  ] as const) {
+    let state = conversation.sending(conversation.entered(joined(before)), 1, "x");
+    state = conversation.sendingFailed(state, 1, failure);
+    state = conversation.sending(conversation.messageArrived(state, said(9)), 2, "pending");
+    assert.deepEqual(shown(state), after);
+    // A second failure keeps its own place.
+    state = conversation.messageArrived(conversation.sendingFailed(state, 2, failure), said(10));
+    assert.deepEqual(shown(state), [...after, "m10"]);
+    // Sent again, a message goes to the end.
+    assert.deepEqual(shown(conversation.sending(state, 1, "x")), [...after.filter((text) => text !== "x"), "m10", "x"]);
+    assert.deepEqual(shown(conversation.discarded(state, 1)), [...after.filter((text) => text !== "x"), "m10"]);
+  }
+  // Two that fail at one place stay in their order.
+  let state = conversation.entered({ ...joined([said(5)]), more: true });
+  for (const key of [1, 2]) state = conversation.sending(state, key, `x${key}`);
+  for (const key of [1, 2]) state = conversation.sendingFailed(state, key, failure);
+  state = conversation.messageArrived(state, said(6));
+  assert.deepEqual(shown(state), ["m5", "x1", "x2", "m6"]);
+  const older = { type: "history", room: "lobby", more: false, entries: [said(3), said(4)] } as const;
+  assert.deepEqual(shown(conversation.olderShown(state, older as unknown as HistoryMessage)), [
+    "m3",
+    "m4",
+    "m5",
+    "x1",
+    "x2",
+    "m6",
+  ]);
 });

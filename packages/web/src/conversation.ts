@@ -41,8 +41,12 @@ export type Line =
 export interface Outgoing {
   readonly key: number;
   readonly text: string;
+  /** When it was written. */
+  readonly at: number;
   /** Why it failed; absent while it is pending. */
   readonly failure?: Failure;
+  /** The line above a failed message, which stays in its place. Absent if there was none. */
+  readonly after?: Line | undefined;
 }
 
 /** Why a message was not sent. */
@@ -64,7 +68,7 @@ export interface Conversation {
   readonly epoch: string;
   /** In the room's order. */
   readonly lines: readonly Line[];
-  /** In the order in which they were written; shown after the lines. */
+  /** In the order in which they were written. Pending ones are shown after the lines. */
   readonly outgoing: readonly Outgoing[];
   readonly unread: Unread | undefined;
 }
@@ -141,7 +145,11 @@ export function seen(conversation: Conversation): Conversation {
 
 /** Sending a message marks everything as read. */
 export function sending(conversation: Conversation, key: number, text: string): Conversation {
-  return { ...conversation, unread: undefined, outgoing: [...withoutKey(conversation, key), { key, text }] };
+  return {
+    ...conversation,
+    unread: undefined,
+    outgoing: [...withoutKey(conversation, key), { key, text, at: Date.now() }],
+  };
 }
 
 /** The user's own message was acknowledged: it moves to its place in the room's order, unless a rejoin already put it there. */
@@ -157,7 +165,8 @@ export function sent(conversation: Conversation, key: number, username: string, 
 }
 
 export function sendingFailed(conversation: Conversation, key: number, failure: Failure): Conversation {
-  const outgoing = conversation.outgoing.map((each) => (each.key === key ? { ...each, failure } : each));
+  const after = conversation.lines.at(-1);
+  const outgoing = conversation.outgoing.map((each) => (each.key === key ? { ...each, failure, after } : each));
   return { ...conversation, outgoing };
 }
 

@@ -1,10 +1,9 @@
 import type { JSX } from "preact";
 import { Avatar } from "./avatar.tsx";
-import { lineKey } from "./conversation.ts";
 import { clockTime, dayName, fullTime } from "./day.ts";
 import { MessageText } from "./message-text.tsx";
 import { OutgoingMessage } from "./outgoing-message.tsx";
-import { type Block, presenceTexts } from "./timeline.ts";
+import { type Block, type GroupLine, groupLineKey, presenceTexts } from "./timeline.ts";
 
 interface MessageBlockProps {
   readonly block: Block;
@@ -76,21 +75,25 @@ export function MessageBlock({ block, username, outgoing }: MessageBlockProps): 
               <Time at={block.at} />
             </p>
             {block.lines.map((line) => (
-              <MessageText key={lineKey(line)} text={line.text} title={fullTime(line.at)} />
-            ))}
-            {block.outgoing?.map((each) => (
-              <OutgoingMessage
-                key={each.key}
-                outgoing={each}
-                retry={() => outgoing.retry(each.key)}
-                edit={() => outgoing.edit(each.key)}
-                discard={() => outgoing.discard(each.key)}
-              />
+              <GroupMessage key={groupLineKey(line)} line={line} actions={outgoing} />
             ))}
           </div>
         </article>
       );
   }
+}
+
+function GroupMessage({ line, actions }: { readonly line: GroupLine; readonly actions: OutgoingActions }): JSX.Element {
+  if (line.kind === "message") return <MessageText text={line.text} title={fullTime(line.at)} />;
+  const { key } = line.outgoing;
+  return (
+    <OutgoingMessage
+      outgoing={line.outgoing}
+      retry={() => actions.retry(key)}
+      edit={() => actions.edit(key)}
+      discard={() => actions.discard(key)}
+    />
+  );
 }
 
 function Time({ at }: { readonly at: number }): JSX.Element {

@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import { lineKey } from "./conversation.ts";
 import { MessageBlock, type OutgoingActions } from "./message-block.tsx";
 import type { RoomSession } from "./room-session.ts";
-import { type Block, blocksOf, withOutgoing } from "./timeline.ts";
+import { type Block, blocksOf, groupLineKey, withOutgoing } from "./timeline.ts";
 
 interface MessageListProps {
   readonly session: RoomSession;
@@ -20,8 +20,10 @@ const END_PX = 40;
 export function MessageList({ session, outgoing: actions }: MessageListProps): JSX.Element {
   const { lines, outgoing, hasOlder, unread } = session.conversation;
   const { username } = session;
-  const sent = useMemo(() => blocksOf(lines, unread), [lines, unread]);
-  const blocks = useMemo(() => withOutgoing(sent, outgoing, username, Date.now()), [sent, outgoing, username]);
+  const blocks = useMemo(
+    () => blocksOf(withOutgoing(lines, outgoing, username), unread),
+    [lines, outgoing, username, unread],
+  );
   const scroller = useRef<HTMLDivElement>(null);
   const log = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
@@ -118,8 +120,12 @@ export function MessageList({ session, outgoing: actions }: MessageListProps): J
 }
 
 function keyOf(block: Block): string {
-  const first = block.kind === "messages" ? block.lines[0] : block.kind === "topic" ? block : undefined;
-  if (first !== undefined) return `${block.kind} ${lineKey(first)}`;
-  // At most one group has only unsent messages. Its time changes when others write.
-  return block.kind === "messages" ? "unsent" : `${block.kind} ${block.at}`;
+  switch (block.kind) {
+    case "messages":
+      return `messages ${block.lines.slice(0, 1).map(groupLineKey)}`;
+    case "topic":
+      return `topic ${lineKey(block)}`;
+    default:
+      return `${block.kind} ${block.at}`;
+  }
 }

@@ -4,11 +4,22 @@
  * @module
  */
 import type { Position } from "@landline/protocol";
-import type { Line, Outgoing } from "./conversation.ts";
+import { type Line, lineKey, type Outgoing } from "./conversation.ts";
 import type { Unread } from "./unread.ts";
 
 type MessageLine = Extract<Line, { kind: "message" }>;
 type PresenceLine = Extract<Line, { kind: "presence" }>;
+
+/** The user's own message without an acknowledgement. */
+interface OutgoingLine {
+  readonly kind: "outgoing";
+  readonly username: string;
+  readonly at: number;
+  readonly outgoing: Outgoing;
+}
+
+/** A line of a user's group of messages. */
+export type GroupLine = MessageLine | OutgoingLine;
 
 /** One block, from top to bottom. */
 export type Block =
@@ -18,9 +29,7 @@ export type Block =
       readonly kind: "messages";
       readonly username: string;
       readonly at: number;
-      readonly lines: readonly MessageLine[];
-      /** The user's own pending messages, after the acknowledged ones. */
-      readonly outgoing?: readonly Outgoing[];
+      readonly lines: readonly GroupLine[];
     }
   | { readonly kind: "presences"; readonly at: number; readonly lines: readonly PresenceLine[] }
   | Extract<Line, { kind: "topic" | "gap" }>;
@@ -29,7 +38,7 @@ export type Block =
 const GROUP_MS = 5 * 60_000;
 
 /** Groups lines into blocks, with a divider before the first unread message. */
-export function blocksOf(lines: readonly Line[], unread?: Unread): readonly Block[] {
+export function blocksOf(lines: readonly (Line | OutgoingLine)[], unread?: Unread): readonly Block[] {
   const blocks: Block[] = [];
   const firstUnread = unread === undefined ? undefined : lines.find((line) => isAfter(line, unread));
   let day = "";
@@ -47,23 +56,30 @@ export function blocksOf(lines: readonly Line[], unread?: Unread): readonly Bloc
 }
 
 /**
- * Puts pending messages at their final place: in the user's last group, or in a new one. So nothing moves on the ack.
+ * Adds the user's own messages without an acknowledgement to the lines. A pending one stands at the end, where it will
+ * stand when it is sent. A failed one stays in its place, so that it keeps the focus.
  */
 export function withOutgoing(
-  blocks: readonly Block[],
+  lines: readonly Line[],
   outgoing: readonly Outgoing[],
   username: string,
-  now: number,
-): readonly Block[] {
-  if (outgoing.length === 0) return blocks;
-  const last = blocks.at(-1);
-  if (last?.kind === "messages" && last.username === username && isSoonAfter(last.lines.at(-1), now)) {
-    return [...blocks.slice(0, -1), { ...last, outgoing }];
+): readonly (Line | OutgoingLine)[] {
+  const all: (Line | OutgoingLine)[] = [...lines];
+  for (const each of outgoing) {
+    let index = all.length;
+    if (each.failure !== undefined) {
+      // At the top if the line above it is no longer shown.
+      index = each.after === undefined ? 0 : all.lastIndexOf(each.after) + 1;
+      while (all[index]?.kind === "outgoing") index += 1;
+    }
+    all.splice(index, 0, { kind: "outgoing", username, at: each.at, outgoing: each });
   }
-  const dayBefore = blocks.findLast(({ kind }) => kind === "day")?.at;
-  const isNewDay = dayBefore === undefined || new Date(dayBefore).toDateString() !== new Date(now).toDateString();
-  const day: readonly Block[] = isNewDay ? [{ kind: "day", at: now }] : [];
-  return [...blocks, ...day, { kind: "messages", username, at: now, lines: [], outgoing }];
+  return all;
+}
+
+/** A unique key of a line of a group. */
+export function groupLineKey(line: GroupLine): string {
+  return line.kind === "message" ? lineKey(line) : `outgoing ${line.outgoing.key}`;
 }
 
 /** Joins and leaves in words, each user once: `ada` `joined`, `bob` `left and came back`. */
@@ -79,7 +95,7 @@ export function presenceTexts(
   return [...states].map(([username, seen]) => ({ username, text: inWords(seen) }));
 }
 
-function isAfter(line: Line, { epoch, seq }: Position): boolean {
+function isAfter(line: Line | OutgoingLine, { epoch, seq }: Position): boolean {
   return line.kind === "message" && line.epoch === epoch && line.seq > seq;
 }
 
@@ -91,19 +107,17 @@ function inWords(states: readonly string[]): string {
 }
 
 /** The lines of the block that this line belongs to. Returned for appending: copying them each time would be quadratic. */
-function groupFor(block: Block, line: Line): Line[] | undefined {
+function groupFor(block: Block, line: Line | OutgoingLine): (Line | OutgoingLine)[] | undefined {
   if (block.kind === "presences" && line.kind === "presence") return block.lines as Line[];
-  if (block.kind !== "messages" || line.kind !== "message" || block.username !== line.username) return undefined;
-  return isSoonAfter(block.lines.at(-1), line.at) ? (block.lines as Line[]) : undefined;
+  if (block.kind !== "messages" || (line.kind !== "message" && line.kind !== "outgoing")) return undefined;
+  const isSoon = line.at - (block.lines.at(-1)?.at ?? 0) <= GROUP_MS;
+  return isSoon && block.username === line.username ? (block.lines as GroupLine[]) : undefined;
 }
 
-function isSoonAfter(last: MessageLine | undefined, at: number): boolean {
-  return last !== undefined && at - last.at <= GROUP_MS;
-}
-
-function blockOf(line: Line): Block {
+function blockOf(line: Line | OutgoingLine): Block {
   switch (line.kind) {
     case "message":
+    case "outgoing":
       return { kind: "messages", username: line.username, at: line.at, lines: [line] };
     case "presence":
       return { kind: "presences", at: line.at, lines: [line] };
