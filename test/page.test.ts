@@ -102,13 +102,15 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
     assert.equal(await page.locator(".group").count(), 1);
   });
 
-  test("does not post an unknown command, and explains how to post such a text", async () => {
+  test("does not post a text that begins with /, and explains how to post it", async () => {
     await using server = await TestServer.start();
     const cy = await server.member("cy", "lobby");
     await using page = await browser.newPage();
     await enter(page, addressOf(server), "ada");
     await say(page, "/nick mallory");
-    await page.getByText("There is no command /nick. To send a text that begins with /, write // instead.").waitFor();
+    await page
+      .getByText("Not sent: the text begins with /, like a command. To send it as it is, begin it with // instead.")
+      .waitFor();
     assert.equal(await page.getByRole("textbox").inputValue(), "/nick mallory");
     await say(page, "//nick is no command");
     const heard = await cy.nextWith("type", "chat");
@@ -179,6 +181,65 @@ describe("the web page", { skip: skipWithoutChromium(), timeout: 300_000 }, () =
         );
       }
     }
+  });
+
+  test("focuses the field that the server refused", async () => {
+    await using server = await TestServer.start();
+    await server.member("taken", "lobby");
+    await using page = await browser.newPage();
+    await page.goto(addressOf(server));
+    const [name, room] = [page.getByLabel("Your name"), page.getByRole("textbox", { name: "Room" })];
+    for (const [username, roomName, refused, text] of [
+      ["ada", "\u2800", room, "room"],
+      ["taken", "lobby", name, "already in use"],
+      ["a\u2028da", "lobby", name, "name"],
+      ["ada", "a\u2028b", room, "room"],
+    ] as const) {
+      await name.fill(username);
+      await room.fill(roomName);
+      await page.getByRole("button", { name: "Join" }).click();
+      await page.getByRole("alert").getByText(text).waitFor();
+      await until(
+        () => refused.evaluate((element) => element.matches(":focus")),
+        `the focus is on the field of ${JSON.stringify([username, roomName])}`,
+      );
+    }
+  });
+
+  test("keeps the dot of the banner in the line of its text, and wraps only the text", async () => {
+    for (const width of [280, 390, 1_280]) {
+      await using server = await TestServer.start();
+      await using page = await browser.newPage({ viewport: { width, height: 780 } });
+      await enter(page, addressOf(server), "ada");
+      await server.close();
+      await page.getByText("Offline.").waitFor();
+      // Nothing visible stands above or before the text.
+      const places = await page.locator(".banner").evaluate((banner) => {
+        const { top, left } = banner.getBoundingClientRect();
+        const [first] = [...banner.children].map((child) => child.getBoundingClientRect());
+        return { tag: banner.children[0]?.tagName, x: (first?.left ?? 0) - left, y: (first?.top ?? 0) - top };
+      });
+      assert.equal(places.tag, "P");
+      assert.ok(places.x < 30 && places.y < 30, JSON.stringify(places));
+    }
+  });
+
+  test("closes the members panel of a phone by its button and by Escape, and gives the focus back", async () => {
+    await using server = await TestServer.start();
+    await using page = await browser.newPage(PHONE);
+    await enter(page, addressOf(server), "ada");
+    const toggle = page.getByRole("button", { name: "1 member" });
+    const close = page.getByRole("button", { name: "Close" });
+    for (const act of [() => close.click(), () => close.press("Enter"), () => page.keyboard.press("Escape")]) {
+      await toggle.click();
+      await close.waitFor();
+      await act();
+      await close.waitFor({ state: "hidden" });
+      await until(() => toggle.evaluate((element) => element.matches(":focus")), "the focus is on the button again");
+    }
+    await page.setViewportSize({ width: 1_280, height: 800 });
+    await page.getByRole("complementary", { name: "Members" }).waitFor();
+    assert.equal(await close.isVisible(), false);
   });
 
   test("shows right-to-left names and texts without reordering their surroundings", async () => {

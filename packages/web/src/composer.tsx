@@ -22,8 +22,8 @@ export function Composer({ room, isDisabled, draft, focus, change, say }: Compos
   const send = () => {
     if (isDisabled) return;
     const read = readDraft(draft);
-    if (read.kind === "unknown-command") {
-      setError(`There is no command ${read.command}. To send a text that begins with /, write // instead.`);
+    if (read.kind === "like-a-command") {
+      setError("Not sent: the text begins with /, like a command. To send it as it is, begin it with // instead.");
       return;
     }
     if (read.kind === "nothing") return;

@@ -15,7 +15,6 @@ export function ConnectionBanner({ status, retryNow, leave }: ConnectionBannerPr
 
   return (
     <section class={`banner is-${status.state}`} aria-label="Connection" hidden={status.state === "online"}>
-      <span class="banner-dot" aria-hidden="true" />
       <p role="status">{textOf(status)}</p>
       {/* Outside of the status: a screen reader should not count along. */}
       {isWaiting && (

@@ -3,14 +3,8 @@ import { test } from "node:test";
 import { draftOf, readDraft } from "./draft.ts";
 
 test("readDraft() never posts what is meant as a command", () => {
-  for (const [draft, command] of [
-    ["/nick ada", "/nick"],
-    ["  /quit  ", "/quit"],
-    ["/", "/"],
-    ["/msg\nbob secret", "/msg"],
-    ["/home/ada/notes.txt is gone", "/home/ada/notes.txt"],
-  ] as const) {
-    assert.deepEqual(readDraft(draft), { kind: "unknown-command", command });
+  for (const draft of ["/nick ada", "  /quit  ", "/", "/msg\nbob secret", "/home/ada/notes.txt is gone"]) {
+    assert.deepEqual(readDraft(draft), { kind: "like-a-command" });
   }
 });
 

@@ -8,14 +8,14 @@
 export type Draft =
   | { readonly kind: "nothing" }
   | { readonly kind: "say"; readonly text: string }
-  | { readonly kind: "unknown-command"; readonly command: string };
+  | { readonly kind: "like-a-command" };
 
-/** Reads a draft. A line that begins with `/` is meant as a command and is never posted; `//` posts a text that begins with `/`. */
+/** Reads a draft. A text that begins with `/` is never posted: it may be meant as a command. `//` posts it with one `/`. */
 export function readDraft(draft: string): Draft {
   const text = draft.trim();
   if (text === "") return { kind: "nothing" };
   if (text.startsWith("//")) return { kind: "say", text: text.slice(1) };
-  if (text.startsWith("/")) return { kind: "unknown-command", command: text.split(/\s/, 1)[0] ?? "/" };
+  if (text.startsWith("/")) return { kind: "like-a-command" };
   return { kind: "say", text };
 }
 

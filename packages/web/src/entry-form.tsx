@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import logo from "./landline.svg";
 import { rememberedName, roomOfLink } from "./place.ts";
-import { textOf } from "./room-session.ts";
+import { isAboutRoom, textOf } from "./room-session.ts";
 
 interface EntryFormProps {
   /** Joins the room; rejects when that fails. */
@@ -16,6 +16,7 @@ export function EntryForm({ enter }: EntryFormProps): JSX.Element {
   const [error, setError] = useState("");
   const [isEntering, setIsEntering] = useState(false);
   const nameField = useRef<HTMLInputElement>(null);
+  const roomField = useRef<HTMLInputElement>(null);
 
   useEffect(() => nameField.current?.focus(), []);
   useEffect(() => {
@@ -34,7 +35,7 @@ export function EntryForm({ enter }: EntryFormProps): JSX.Element {
     } catch (failure) {
       setError(textOf(failure));
       setIsEntering(false);
-      nameField.current?.focus();
+      (isAboutRoom(failure) ? roomField : nameField).current?.focus();
     }
   };
 
@@ -64,6 +65,7 @@ export function EntryForm({ enter }: EntryFormProps): JSX.Element {
           <span class="prefixed">
             <span aria-hidden="true">#</span>
             <input
+              ref={roomField}
               name="room"
               dir="auto"
               value={room}

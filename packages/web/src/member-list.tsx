@@ -6,17 +6,24 @@ interface MemberListProps {
   readonly count: number;
   /** The user's own name, shown first. */
   readonly username: string;
+  /** Closes the list where it covers the messages. */
+  close(): void;
 }
 
 /** The members of the room. */
-export function MemberList({ members, count, username }: MemberListProps): JSX.Element {
+export function MemberList({ members, count, username, close }: MemberListProps): JSX.Element {
   const others = members.filter((member) => member !== username).sort((a, b) => a.localeCompare(b));
   const unnamed = count - others.length - 1;
   return (
     <>
-      <h2>
-        Members <span class="count">{count}</span>
-      </h2>
+      <div class="members-header">
+        <h2>
+          Members <span class="count">{count}</span>
+        </h2>
+        <button class="quiet members-close" type="button" onClick={close}>
+          Close
+        </button>
+      </div>
       <ul>
         {[username, ...others].map((member) => (
           <li key={member}>

@@ -298,3 +298,8 @@ export function textOf(error: unknown): string {
   }
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Whether another room, not another name, would help. */
+export function isAboutRoom(error: unknown): boolean {
+  return error instanceof ChatError && error.code === "room-invalid";
+}

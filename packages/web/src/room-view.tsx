@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useEffect, useLayoutEffect, useReducer, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact/hooks";
 import { Composer } from "./composer.tsx";
 import { ConnectionBanner } from "./connection-banner.tsx";
 import { draftOf } from "./draft.ts";
@@ -18,6 +18,7 @@ interface RoomViewProps {
 export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const [isMembersOpen, setIsMembersOpen] = useState(false);
+  const membersToggle = useRef<HTMLButtonElement>(null);
   const [draft, setDraft] = useState("");
   const [focus, refocus] = useReducer((count: number, _: undefined) => count + 1, 0);
   const { conversation, status, newCount } = session;
@@ -31,13 +32,17 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
     return session.subscribe(() => redraw(undefined));
   }, [session]);
 
-  useEffect(() => {
+  const closeMembers = () => {
+    setIsMembersOpen(false);
+    membersToggle.current?.focus();
+  };
+  useLayoutEffect(() => {
     if (!isMembersOpen) return;
-    const close = (event: KeyboardEvent) => {
-      if (event.key === "Escape") setIsMembersOpen(false);
+    const keyDown = (event: KeyboardEvent) => {
+      if (event.key === "Escape") closeMembers();
     };
-    addEventListener("keydown", close);
-    return () => removeEventListener("keydown", close);
+    addEventListener("keydown", keyDown);
+    return () => removeEventListener("keydown", keyDown);
   }, [isMembersOpen]);
 
   const outgoing: OutgoingActions = {
@@ -70,6 +75,7 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
           </p>
         )}
         <button
+          ref={membersToggle}
           class="quiet members-toggle"
           type="button"
           aria-expanded={isMembersOpen}
@@ -100,7 +106,12 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
           />
         </main>
         <aside id="members" class={isMembersOpen ? "members is-open" : "members"} aria-label="Members">
-          <MemberList members={conversation.members} count={conversation.count} username={session.username} />
+          <MemberList
+            members={conversation.members}
+            count={conversation.count}
+            username={session.username}
+            close={closeMembers}
+          />
         </aside>
       </div>
     </div>
