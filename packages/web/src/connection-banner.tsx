@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import type { ConnectionStatus } from "./room-session.ts";
+import type { ConnectionStatus } from "./room-store.ts";
 
 interface ConnectionBannerProps {
   readonly status: ConnectionStatus;

@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import logo from "./landline.svg";
 import { rememberedName, roomOfLink } from "./place.ts";
-import { isAboutRoom, textOf } from "./room-session.ts";
+import { isAboutRoom, textOf } from "./room-store.ts";
 
 interface EntryFormProps {
   /** Joins the room; rejects when that fails. */

@@ -2,11 +2,11 @@ import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { lineKey } from "./conversation.ts";
 import { MessageBlock, type OutgoingActions } from "./message-block.tsx";
-import type { RoomSession } from "./room-session.ts";
+import type { RoomStore } from "./room-store.ts";
 import { type Block, blocksOf, groupLineKey, withOutgoing } from "./timeline.ts";
 
 interface MessageListProps {
-  readonly session: RoomSession;
+  readonly store: RoomStore;
   readonly outgoing: OutgoingActions;
 }
 
@@ -17,9 +17,9 @@ const END_PX = 40;
  * A room's messages. While the end is in view, it stays in view on new messages and size changes. Otherwise the scroll
  * position stays. Sending a message scrolls to the end.
  */
-export function MessageList({ session, outgoing: actions }: MessageListProps): JSX.Element {
-  const { lines, outgoing, hasOlder, unread } = session.conversation;
-  const { username } = session;
+export function MessageList({ store, outgoing: actions }: MessageListProps): JSX.Element {
+  const { lines, outgoing, hasOlder, unread } = store.conversation;
+  const { username } = store;
   const blocks = useMemo(
     () => blocksOf(withOutgoing(lines, outgoing, username), unread),
     [lines, outgoing, username, unread],
@@ -73,12 +73,12 @@ export function MessageList({ session, outgoing: actions }: MessageListProps): J
     if (element === null) return;
     follow(element, element.scrollHeight);
     if (isAtEnd.current) setHasNews(false);
-    session.lookAt({ isAtEnd: isAtEnd.current });
+    store.lookAt({ isAtEnd: isAtEnd.current });
   };
   const showOlder = () => {
     isAtEnd.current = false;
-    session.lookAt({ isAtEnd: false });
-    void session.showOlder();
+    store.lookAt({ isAtEnd: false });
+    void store.showOlder();
   };
 
   return (
@@ -93,18 +93,12 @@ export function MessageList({ session, outgoing: actions }: MessageListProps): J
         aria-label="Messages"
       >
         {hasOlder && (
-          <button class="quiet older" type="button" disabled={session.isLoadingOlder} onClick={showOlder}>
-            {session.isLoadingOlder ? "Loading…" : "Show older messages"}
+          <button class="quiet older" type="button" disabled={store.isLoadingOlder} onClick={showOlder}>
+            {store.isLoadingOlder ? "Loading…" : "Show older messages"}
           </button>
         )}
         {blocks.length === 0 && <p class="empty">No messages yet. Say hello!</p>}
-        <div
-          class="log"
-          ref={log}
-          role="log"
-          aria-label={`Messages in ${session.room}`}
-          aria-busy={session.isLoadingOlder}
-        >
+        <div class="log" ref={log} role="log" aria-label={`Messages in ${store.room}`} aria-busy={store.isLoadingOlder}>
           {blocks.map((block) => (
             <MessageBlock key={keyOf(block)} block={block} username={username} outgoing={actions} />
           ))}

@@ -7,30 +7,30 @@ import logo from "./landline.svg";
 import { MemberList } from "./member-list.tsx";
 import type { OutgoingActions } from "./message-block.tsx";
 import { MessageList } from "./message-list.tsx";
-import type { RoomSession } from "./room-session.ts";
+import type { RoomStore } from "./room-store.ts";
 
 interface RoomViewProps {
-  readonly session: RoomSession;
+  readonly store: RoomStore;
   leave(): void;
 }
 
 /** One room: its messages, its members and the composer. */
-export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
+export function RoomView({ store, leave }: RoomViewProps): JSX.Element {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const [isMembersOpen, setIsMembersOpen] = useState(false);
   const membersToggle = useRef<HTMLButtonElement>(null);
   const [draft, setDraft] = useState("");
   const [focus, refocus] = useReducer((count: number, _: undefined) => count + 1, 0);
-  const { conversation, status, newCount } = session;
+  const { conversation, status, newCount } = store;
 
   useLayoutEffect(() => {
-    document.title = `${newCount > 0 ? `(${newCount}) ` : ""}#${session.room} · Landline`;
-  }, [session, newCount]);
+    document.title = `${newCount > 0 ? `(${newCount}) ` : ""}#${store.room} · Landline`;
+  }, [store, newCount]);
 
   useEffect(() => {
-    redraw(undefined); // The session may have changed since the first render.
-    return session.subscribe(() => redraw(undefined));
-  }, [session]);
+    redraw(undefined); // The store may have changed since the first render.
+    return store.subscribe(() => redraw(undefined));
+  }, [store]);
 
   const closeMembers = () => {
     setIsMembersOpen(false);
@@ -47,16 +47,16 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
 
   const outgoing: OutgoingActions = {
     retry: (key) => {
-      session.retry(key);
+      store.retry(key);
       refocus(undefined);
     },
     edit: (key) => {
-      const text = draftOf(session.takeBack(key));
+      const text = draftOf(store.takeBack(key));
       setDraft(draft.trim() === "" ? text : `${text}\n${draft}`);
       refocus(undefined);
     },
     discard: (key) => {
-      session.takeBack(key);
+      store.takeBack(key);
       refocus(undefined);
     },
   };
@@ -67,7 +67,7 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
         <img src={logo} alt="" width="28" height="28" />
         <h1>
           <span aria-hidden="true">#</span>
-          <bdi>{session.room}</bdi>
+          <bdi>{store.room}</bdi>
         </h1>
         {conversation.topic !== "" && (
           <p class="topic" dir="auto" title={conversation.topic}>
@@ -88,28 +88,28 @@ export function RoomView({ session, leave }: RoomViewProps): JSX.Element {
           Leave
         </button>
       </header>
-      <ConnectionBanner status={status} retryNow={() => session.retryNow()} leave={leave} />
+      <ConnectionBanner status={status} retryNow={() => store.retryNow()} leave={leave} />
       <div class="room-body">
         <main class="talk">
-          <MessageList session={session} outgoing={outgoing} />
-          <TypingLine names={session.typingUsers} />
+          <MessageList store={store} outgoing={outgoing} />
+          <TypingLine names={store.typingUsers} />
           <Composer
-            room={session.room}
+            room={store.room}
             isDisabled={status.state === "closed"}
             draft={draft}
             focus={focus}
             change={(text) => {
               setDraft(text);
-              if (text !== "") session.typing();
+              if (text !== "") store.typing();
             }}
-            say={(text) => session.say(text)}
+            say={(text) => store.say(text)}
           />
         </main>
         <aside id="members" class={isMembersOpen ? "members is-open" : "members"} aria-label="Members">
           <MemberList
             members={conversation.members}
             count={conversation.count}
-            username={session.username}
+            username={store.username}
             close={closeMembers}
           />
         </aside>

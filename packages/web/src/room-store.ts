@@ -41,7 +41,7 @@ export interface ConnectionStatus {
 const HISTORY_COUNT = 50;
 
 /** One user in one room: the client, the conversation and its actions. Calls its listeners on each change. */
-export class RoomSession {
+export class RoomStore {
   readonly room: string;
   readonly username: string;
   readonly #client: ChatClient;
@@ -71,12 +71,12 @@ export class RoomSession {
    *
    * @throws {ChatError} when the server cannot be reached or does not let the person in.
    */
-  static async enter(url: URL, username: string, room: string): Promise<RoomSession> {
+  static async enter(url: URL, username: string, room: string): Promise<RoomStore> {
     const client = new ChatClient(websocketLink(url), { username });
     try {
       await client.connect();
       const joined = await client.join(room, { history: HISTORY_COUNT });
-      return new RoomSession(client, joined.room, client.username ?? username, entered(joined));
+      return new RoomStore(client, joined.room, client.username ?? username, entered(joined));
     } catch (error) {
       await client.close();
       throw error;
