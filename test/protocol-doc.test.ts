@@ -28,6 +28,7 @@ const MESSAGES: Readonly<Record<ServerMessage["type"], true>> = {
   joined: true,
   ack: true,
   who: true,
+  users: true,
   rooms: true,
   history: true,
   search: true,

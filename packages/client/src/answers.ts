@@ -12,6 +12,7 @@ import type {
   RoomsMessage,
   SearchMessage,
   TopicMessage,
+  UsersMessage,
   WhoMessage,
 } from "@landline/protocol";
 
@@ -21,6 +22,7 @@ export interface Answers {
   readonly chat: AckMessage;
   readonly leave: AckMessage;
   readonly who: WhoMessage;
+  readonly users: UsersMessage;
   readonly rooms: RoomsMessage;
   readonly history: HistoryMessage;
   readonly search: SearchMessage;
@@ -46,6 +48,7 @@ const ANSWER_TYPES: { readonly [Type in keyof Answers]: Answers[Type]["type"] } 
   chat: "ack",
   leave: "ack",
   who: "who",
+  users: "users",
   rooms: "rooms",
   history: "history",
   search: "search",

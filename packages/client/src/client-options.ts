@@ -61,6 +61,12 @@ export interface SearchOptions extends WaitOptions {
   readonly limit?: number;
 }
 
+/** Options for {@link ChatClient.users}. */
+export interface UsersOptions extends WaitOptions {
+  /** Maximum number of names. @default 200, which is also the most */
+  readonly limit?: number;
+}
+
 /** Options for {@link ChatClient.history}. Without `before` or `after` the answer holds the newest entries. */
 export interface HistoryOptions extends WaitOptions {
   /** Entries before this `seq`. Not together with `after`. */

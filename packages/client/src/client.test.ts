@@ -320,7 +320,7 @@ describe("ChatClient requests", () => {
     assert.equal(eventsOf("error")[0]?.error.code, "invalid-json");
   });
 
-  test("who(), rooms(), history() and ping() resolve with their answers", async () => {
+  test("who(), rooms(), history(), users() and ping() resolve with their answers", async () => {
     await inLobby();
     const who = client.who("lobby");
     server.link.answer({ type: "who", room: "lobby", members: ["ada"], count: 1 } as ServerMessage);
@@ -332,6 +332,10 @@ describe("ChatClient requests", () => {
     assert.deepEqual(server.link.received.at(-1), { type: "history", room: "lobby", before: 3, limit: 2, id: "c-5" });
     server.link.answer({ type: "history", room: "lobby", entries: [said(1), said(2)], more: false } as ServerMessage);
     assert.equal((await history).entries.length, 2);
+    const users = client.users("lobby", "A", { limit: 5 });
+    assert.deepEqual(server.link.received.at(-1), { type: "users", room: "lobby", prefix: "A", limit: 5, id: "c-6" });
+    server.link.answer({ type: "users", room: "lobby", users: ["ada"], more: false } as ServerMessage);
+    assert.deepEqual((await users).users, ["ada"]);
     const ping = client.ping();
     server.link.answer({ type: "pong" });
     assert.ok((await ping) >= 0);

@@ -8,6 +8,7 @@ import type {
   SearchMessage,
   ServerMessage,
   TopicMessage,
+  UsersMessage,
   WhoMessage,
 } from "@landline/protocol";
 import type { ChatConnection } from "./chat-connection.ts";
@@ -19,6 +20,7 @@ import type {
   HistoryOptions,
   JoinOptions,
   SearchOptions,
+  UsersOptions,
   WaitOptions,
 } from "./client-options.ts";
 import type { ChatClientEvent, ChatClientState } from "./events.ts";
@@ -168,6 +170,11 @@ export class ChatClient implements AsyncDisposable {
     return this.#requests.ask<"who">({ type: "who", room }, signal);
   }
 
+  /** Completes a name: lists members of a joined room whose names begin with `prefix`, in any case, at most `limit`. */
+  users(room: string, prefix: string, { limit, signal }: UsersOptions = {}): Promise<UsersMessage> {
+    return this.#requests.ask<"users">({ type: "users", room, prefix, ...given({ limit }) }, signal);
+  }
+
   /** Lists the rooms, with the count of their members. */
   rooms({ signal }: WaitOptions = {}): Promise<RoomsMessage> {
     return this.#requests.ask<"rooms">({ type: "rooms" }, signal);
@@ -297,6 +304,7 @@ export class ChatClient implements AsyncDisposable {
         this.#requests.answer(message);
         return;
       case "who":
+      case "users":
       case "rooms":
       case "history":
       case "search":

@@ -41,6 +41,7 @@ const ANSWERS: Readonly<Record<Exclude<Request["type"], "typing" | "pong">, Mess
   chat: ACK,
   leave: ACK,
   who: { type: "who", room: "lobby", members: ["ada"], count: 1 },
+  users: { type: "users", room: "lobby", users: ["ada"], more: false },
   rooms: { type: "rooms", rooms: [{ room: "lobby", count: 1 }] },
   history: { type: "history", ...PAGE },
   search: { type: "search", ...PAGE },
@@ -214,6 +215,7 @@ function callAll(client: ChatClient): readonly Promise<void>[] {
   const calls: readonly Promise<void>[] = [
     client.join("lobby", { history: 5 }).then(checkJoined),
     client.who("lobby").then(({ members }) => checkTexts(...members)),
+    client.users("lobby", "a").then(({ users }) => checkTexts(...users)),
     client.rooms().then(({ rooms }) => checkTexts(...rooms.map(({ room }) => room))),
     client.history("lobby").then(({ entries }) => entries.forEach(checkEntry)),
     client.search("lobby", "hi").then(({ entries }) => entries.forEach(checkEntry)),

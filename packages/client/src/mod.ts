@@ -12,6 +12,7 @@ export type {
   HistoryOptions,
   JoinOptions,
   SearchOptions,
+  UsersOptions,
   WaitOptions,
 } from "./client-options.ts";
 export type {

@@ -138,6 +138,17 @@ export interface WhoMessage {
   readonly count: number;
 }
 
+/** The members of a room whose names begin with a prefix. */
+export interface UsersMessage {
+  readonly type: "users";
+  readonly id?: string | undefined;
+  readonly room: string;
+  /** In the order of their code units. */
+  readonly users: readonly string[];
+  /** There are further ones. */
+  readonly more: boolean;
+}
+
 export interface RoomsMessage {
   readonly type: "rooms";
   readonly id?: string | undefined;
@@ -223,6 +234,7 @@ export type ServerMessage =
   | JoinedMessage
   | AckMessage
   | WhoMessage
+  | UsersMessage
   | RoomsMessage
   | HistoryMessage
   | SearchMessage

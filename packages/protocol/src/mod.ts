@@ -26,6 +26,7 @@ export type {
   SetMessage,
   TopicMessage,
   TypingMessage,
+  UsersMessage,
   WelcomeMessage,
   WhoMessage,
 } from "./messages.ts";

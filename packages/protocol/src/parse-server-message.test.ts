@@ -51,6 +51,7 @@ const MESSAGES: readonly (readonly [message: Message, required: readonly string[
   ],
   [{ type: "ack", id: "1", room: "lobby", seq: 1, at: 1, duplicate: true }, ["room"]],
   [{ type: "who", id: "1", room: "lobby", members: ["ada"], count: 1 }, ["room", "members", "count"]],
+  [{ type: "users", id: "1", room: "lobby", users: ["ada"], more: false }, ["room", "users", "more"]],
   [{ type: "rooms", id: "1", rooms: [{ room: "lobby", count: 1, unread: 0 }] }, ["rooms"]],
   [{ type: "history", ...PAGE }, ["room", "entries", "more"]],
   [{ type: "search", ...PAGE }, ["room", "entries", "more"]],

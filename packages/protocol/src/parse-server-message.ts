@@ -17,6 +17,7 @@ import type {
   SetMessage,
   TopicMessage,
   TypingMessage,
+  UsersMessage,
   WelcomeMessage,
   WhoMessage,
 } from "./messages.ts";
@@ -113,6 +114,7 @@ const CHECKS: { readonly [Type in ServerMessage["type"]]: Check } = {
   }),
   ack: object<AckMessage>({ id, room: text, seq: optional(count), at: optional(time), duplicate: optional(flag) }),
   who: object<WhoMessage>({ id, room: text, members: list(text), count }),
+  users: object<UsersMessage>({ id, room: text, users: list(text), more: flag }),
   rooms: object<RoomsMessage>({
     id,
     rooms: list(object<RoomsMessage["rooms"][number]>({ room: text, count, unread: optional(count) })),

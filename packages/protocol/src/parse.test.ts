@@ -14,6 +14,7 @@ const REQUESTS = {
   chat: { fields: { room: "lobby", message: "hi" }, required: ["message"] },
   leave: { fields: { room: "lobby" }, required: [] },
   who: { fields: { room: "lobby" }, required: ["room"] },
+  users: { fields: { prefix: "a", room: "lobby", limit: 5 }, required: ["prefix"] },
   rooms: { fields: {}, required: [] },
   history: { fields: { room: "lobby", before: 9, limit: 5 }, required: ["room"] },
   search: { fields: { room: "lobby", query: "x", before: 9, limit: 5 }, required: ["room", "query"] },

@@ -51,6 +51,8 @@ export const REQUESTS = {
   leave: { room: "text?" },
   /** Lists the members of a room. */
   who: { room: "text" },
+  /** Completes a name: lists members of a room whose names begin with `prefix`. */
+  users: { prefix: "text", room: "text?", limit: "count?" },
   /** Lists the rooms. */
   rooms: {},
   /** Reads a room's log. */

@@ -49,6 +49,7 @@ describe("decide()", () => {
       { type: "topic", topic: "x" },
       { type: "typing" },
       { type: "read", seq: 1 },
+      { type: "users", prefix: "a" },
     ];
     for (const command of commands) {
       for (const room of ["kitchen", "", "__proto__", "constructor"]) {
@@ -224,6 +225,22 @@ describe("decide(): who and history", () => {
       limit: 20,
     });
     assert.deepEqual(made(by, { type: "history", room: "lobby", after: 3 }), { ...page, after: 3, limit: 5 });
+  });
+});
+
+describe("decide(): users", () => {
+  test("compares prefixes like names, and lists at most membersMax", () => {
+    const by = session(ADA, LOBBY);
+    const limits = { room: LOBBY, limit: LIMITS.membersMax };
+    assert.deepEqual(made(by, { type: "users", prefix: "A" }), { type: "users", prefix: "a", ...limits });
+    assert.deepEqual(made(by, { type: "users", prefix: "E\u0301", room: "LOBBY", limit: 3 }), {
+      type: "users",
+      room: LOBBY,
+      prefix: "\u00e9",
+      limit: 3,
+    });
+    const most = made(by, { type: "users", prefix: "", limit: LIMITS.membersMax + 1 });
+    assert.deepEqual(most, { type: "users", prefix: "", ...limits });
   });
 });
 

@@ -12,6 +12,7 @@ import { rooms } from "./commands/rooms.ts";
 import { search } from "./commands/search.ts";
 import { topic } from "./commands/topic.ts";
 import { typing } from "./commands/typing.ts";
+import { users } from "./commands/users.ts";
 import { who } from "./commands/who.ts";
 import type { Decision } from "./decision.ts";
 import { refuse } from "./refusal.ts";
@@ -32,6 +33,7 @@ const RULES: { readonly [Type in RequestType]: Rule<Type> } = {
   search,
   topic,
   typing,
+  users,
   who,
 };
 

@@ -35,6 +35,7 @@ export type Decision =
   | { readonly type: "set"; readonly room: Name; readonly key: string; readonly value: string }
   | { readonly type: "leave"; readonly room: Name }
   | { readonly type: "who"; readonly room: Name }
+  | { readonly type: "users"; readonly room: Name; readonly prefix: string; readonly limit: number }
   | { readonly type: "rooms" }
   | {
       readonly type: "history";

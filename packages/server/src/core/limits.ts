@@ -14,7 +14,7 @@ export interface ChatLimits {
   readonly historyMax: number;
   /** Entries in a `history` answer if the request gives no limit. */
   readonly historyDefault: number;
-  /** Most names listed by `who` and `joined`. */
+  /** Most names listed by `who`, `users` and `joined`. */
   readonly membersMax: number;
   /** Most rooms listed by `rooms`. */
   readonly roomListMax: number;

@@ -63,6 +63,13 @@ export type Answer =
       readonly count: number;
     }
   | {
+      readonly type: "users";
+      readonly id: string | undefined;
+      readonly room: string;
+      readonly users: readonly string[];
+      readonly more: boolean;
+    }
+  | {
       readonly type: "rooms";
       readonly id: string | undefined;
       readonly rooms: readonly {

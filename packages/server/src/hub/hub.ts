@@ -217,6 +217,8 @@ export class Hub implements ConnectionOwner {
       case "who":
         this.#catchUp(connection, decision.room);
         return this.#reader.who(connection, command.id, decision.room);
+      case "users":
+        return this.#reader.users(connection, command.id, decision);
       case "rooms":
         for (const room of connection.session.rooms.values()) this.#catchUp(connection, room);
         return this.#reader.list(connection, command.id);

@@ -23,6 +23,9 @@ export interface RoomReaderOptions {
   readonly mayAsk: (connection: Connection) => boolean;
 }
 
+/** Members of a room that a `users` request looks at. */
+const USERS_EXAMINED_MAX = 2_000;
+
 type AnswerOf<Type extends Answer["type"]> = Extract<Answer, { type: Type }>;
 type DecisionOf<Type extends Decision["type"]> = Extract<Decision, { type: Type }>;
 
@@ -86,6 +89,21 @@ export class RoomReader {
     const room = this.#rooms.get(name.key)?.name.text ?? name.text;
     const { names, count } = await this.#presence.members(name.key, this.#limits.membersMax);
     connection.outbox.release(connection.encode({ type: "who", id, room, members: names, count }));
+  }
+
+  /** Lists members whose names begin with a prefix, out of the first ones of a room. */
+  async users(connection: Connection, id: string | undefined, decision: DecisionOf<"users">): Promise<void> {
+    const { room, prefix, limit } = decision;
+    const { names, count } = await this.#presence.members(room.key, USERS_EXAMINED_MAX);
+    const matches = names.values().filter((name) => nameKey(name).startsWith(prefix));
+    const { items, more } = fitting(matches, { limit, sizeOf: () => 0 });
+    connection.answer({
+      type: "users",
+      id,
+      room: room.text,
+      users: items.sort(),
+      more: more || count > USERS_EXAMINED_MAX,
+    });
   }
 
   /** The answer is a snapshot of the moment of the call. */

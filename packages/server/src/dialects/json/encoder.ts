@@ -87,16 +87,10 @@ export const version2: JsonEncoder = {
       case "history":
       case "search":
         return page(answer);
-      case "ack":
-      case "who":
-      case "rooms":
-      case "topic":
-      case "pong":
-      case "ping":
-      case "bye":
-        return text(answer);
       case "format":
         return undefined;
+      default:
+        return text(answer);
     }
   },
 };

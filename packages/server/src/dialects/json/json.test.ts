@@ -174,6 +174,10 @@ describe("version2 encodes:", () => {
         '{"type":"who","id":"1","room":"Lobby","members":["Ada"],"count":201}',
       ],
       [
+        { type: "users", id: "1", room: "Lobby", users: ["Ada"], more: false },
+        '{"type":"users","id":"1","room":"Lobby","users":["Ada"],"more":false}',
+      ],
+      [
         { type: "rooms", id: undefined, rooms: [{ room: "Lobby", count: 3 }] },
         '{"type":"rooms","rooms":[{"room":"Lobby","count":3}]}',
       ],
@@ -264,7 +268,7 @@ describe("RequestReader", () => {
     const requests = Object.keys(REQUESTS).filter((type) => !version1Types.has(type));
     assert.ok(requests.length > 5);
     for (const type of requests) {
-      const text = JSON.stringify({ type, id: "1", room: "lobby", query: "x", seq: 1 });
+      const text = JSON.stringify({ type, id: "1", room: "lobby", query: "x", prefix: "x", seq: 1 });
       const message = `Send {"type":"hello","version":2} before ${type}`;
       assert.deepEqual(read(text), { ...refuse("version-required", message), id: "1" });
     }
