@@ -33,18 +33,24 @@ export function checkSettings(settings: Settings): Settings {
   return checked;
 }
 
-/** Returns a line for each setting that does not fit another one. Each value must be valid on its own. */
+/**
+ * Returns a line for each setting that does not fit other ones. It names the one that needs most. Each value must be
+ * valid on its own.
+ */
 export function relationProblems(settings: Settings, origin?: (name: SettingName) => string): readonly string[] {
   const shown = (name: SettingName): string => {
     const value = formatSetting(SETTINGS[name] as Setting, settings[name]);
     return origin === undefined ? `${name} ${value}` : `${name} ${value} (from ${origin(name)})`;
   };
-  return RELATIONS.flatMap((relation) => {
+  const needs = new Map<SettingName, { readonly other: SettingName; readonly least: number }>();
+  for (const relation of RELATIONS) {
     const name = relation.name as SettingName;
     const other = relation.other as SettingName;
     const least = relation.least(settings[other] as number);
-    if ((settings[name] as number) >= least) return [];
-    const text = formatSetting(SETTINGS[name] as Setting, least);
-    return [`Cannot use ${shown(name)}: with ${shown(other)} it must be at least ${text}`];
+    if ((settings[name] as number) < least && least > (needs.get(name)?.least ?? 0)) needs.set(name, { other, least });
+  }
+  return [...needs].map(([name, { other, least }]) => {
+    const text = `${Math.ceil(least / 1_024)}KiB`;
+    return `Cannot use ${shown(name)}: with ${shown(other)} it must be at least ${text}`;
   });
 }

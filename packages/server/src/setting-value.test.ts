@@ -132,7 +132,7 @@ describe("parseSetting()", () => {
 
   test("parses texts and choices", () => {
     assertReads({ kind: "text", about: "" }, [[" ./data ", "./data"]]);
-    assertRefuses({ kind: "text", about: "" }, ["", " ", 1, null], /^not a text$/);
+    assertRefuses({ kind: "text", about: "" }, ["", " ", 1, null], /^must be a text that is not empty$/);
     assertReads(CHOICE, [["on", "on"]]);
     assertRefuses(CHOICE, ["On", "", true], /^not one of on, off$/);
   });

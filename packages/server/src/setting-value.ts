@@ -70,7 +70,7 @@ function schemaOf(setting: Setting): v.GenericSchema<unknown, SettingValue> {
   }
 }
 
-const NOT_TEXT = "not a text";
+const NOT_TEXT = "must be a text that is not empty";
 const NOT_PORT = "not a port from 0 to 65535";
 const NOT_HOSTS = "not names separated by commas, without http:// and port, such as chat.local,chat.example.com";
 

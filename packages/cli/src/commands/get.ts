@@ -9,7 +9,6 @@ import {
   Output,
   parseCount,
   parseDuration,
-  safeLine,
   systemReason,
 } from "../terminal/mod.ts";
 
@@ -48,7 +47,7 @@ export function addGet(program: Command): void {
 async function getUrl(url: URL, flags: GetFlags): Promise<void> {
   await using response = await ask(url, flags);
   if (flags.fail && response.status >= 400) {
-    throw new CommandFailed(`${url.host} answered ${response.status} ${safeLine(response.reason)}`.trimEnd());
+    throw new CommandFailed(`${url.host} answered ${response.status} ${response.reason}`.trimEnd());
   }
   const output = new Output();
   if (flags.include) await output.write(Buffer.from(formatHead(response), "latin1"));

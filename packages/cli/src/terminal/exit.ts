@@ -49,10 +49,16 @@ export function reportError(error: unknown): number {
  * error in the chain of causes. An unexpected error is printed with its stack.
  */
 export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return safeLine(String(error));
-  if (error instanceof CommandFailed) return safeLine(error.message);
+  const message = messageOf(error);
+  return message === undefined ? ((error as Error).stack ?? String(error)) : safeLine(message);
+}
+
+/** The message of an expected error. */
+function messageOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof CommandFailed) return error.message;
   for (let each: unknown = error; each instanceof Error; each = each.cause) {
-    if (each instanceof SocketError) return safeLine(each.message);
+    if (each instanceof SocketError) return each.message;
   }
-  return "code" in error ? safeLine(error.message) : (error.stack ?? error.message);
+  return "code" in error ? error.message : undefined;
 }
