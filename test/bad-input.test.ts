@@ -237,7 +237,7 @@ describe("clients that misbehave on purpose", { timeout: 300_000 }, () => {
   });
 
   test("a reader that stops is disconnected with slow-consumer, and the others receive everything", async () => {
-    await using server = await TestServer.start();
+    await using server = await TestServer.start({ limits: { awayMs: 0 } });
     const author = await server.member("Author", "lobby");
     const reader = await server.member("Reader", "lobby");
     const slow = await server.member("Slow", "lobby");

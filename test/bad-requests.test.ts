@@ -222,14 +222,14 @@ describe("bad requests", { timeout: 300_000 }, () => {
   });
 
   test("an id of any value is returned unchanged or refused", async () => {
-    const ada = await server.member("Ada", "texts");
+    const cy = await server.member("Cy", "texts");
     const property = fc.asyncProperty(fc.string({ unit, minLength: 1, maxLength: 64 }), async (id) => {
-      ada.send({ type: "chat", id, room: "texts", message: id });
-      const answer = await ada.next();
+      cy.send({ type: "chat", id, room: "texts", message: id });
+      const answer = await cy.next();
       if (answer.code !== "invalid-request") assert.equal(answer.id, id, JSON.stringify(answer));
     });
     await fc.assert(property, parameters(200));
-    await ada.close();
+    await cy.close();
   });
 
   for (const [name, link] of Object.entries(LINKS)) {

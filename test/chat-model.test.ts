@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { ChatModel, ChatSystem, NAMES, ROOMS } from "./chat-model.ts";
-import { Chat, Come, Drop, History, Join, Leave, Restart } from "./chat-steps.ts";
+import { Bye, Chat, Come, Drop, History, Join, Leave, Restart } from "./chat-steps.ts";
 import { failOnLeaks } from "./leaks.ts";
 import { fc } from "./seed.ts";
 
@@ -20,8 +20,9 @@ const enter = fc.tuple(who, room, few).map((values) => new Join(...values));
 const chat = fc.tuple(who, room, fc.nat(1), fc.nat(1)).map((values) => new Chat(...values));
 const leave = fc.tuple(who, room).map((values) => new Leave(...values));
 const drop = fc.tuple(who, room, fc.boolean()).map((values) => new Drop(...values));
+const bye = fc.tuple(who, room).map((values) => new Bye(...values));
 const history = fc.tuple(who, room, past).map((values) => new History(...values));
-const steps = [come, come, enter, enter, chat, chat, chat, chat, leave, drop, history];
+const steps = [come, come, enter, enter, chat, chat, chat, chat, leave, drop, bye, history];
 
 function parameters(runs: number): { numRuns: number } {
   return { numRuns: LONG ? 20 * runs : runs };

@@ -39,9 +39,9 @@ export class ChatModel {
 export class PersonModel {
   readonly name: string;
   isOnline = false;
-  /** The joined rooms. Empty while offline. */
+  /** The rooms of its session, which stay while it is offline. */
   readonly rooms = new Set<string>();
-  /** The last seen `seq` of each room that it was in when its connection ended. */
+  /** The last seen `seq` of each of them, when its connection ended. */
   readonly known = new Map<string, number>();
   /** The expected messages: entries of others and of its other connection, as `room seq`. */
   told: string[] = [];
@@ -53,7 +53,13 @@ export class PersonModel {
   drop(model: ChatModel): void {
     this.isOnline = false;
     for (const room of this.rooms) this.known.set(room, model.log(room).length);
+  }
+
+  /** The session has ended. */
+  end(): void {
+    this.isOnline = false;
     this.rooms.clear();
+    this.known.clear();
   }
 }
 
@@ -92,52 +98,39 @@ export class ChatSystem {
   readonly people: readonly Person[] = NAMES.map((name) => new Person(name));
   readonly #data: string | undefined;
   #server: TestServer;
-  /** A client that is in no room. */
-  #observer: RawClient;
   #epoch: string | undefined;
 
-  private constructor(server: TestServer, observer: RawClient, data: string | undefined) {
+  private constructor(server: TestServer, data: string | undefined) {
     this.#server = server;
-    this.#observer = observer;
     this.#data = data;
   }
 
   /** @param data the folder of the log. Without one, the log is in memory. */
   static async start(data: string | undefined): Promise<ChatSystem> {
-    const server = await TestServer.start({ data });
-    return new ChatSystem(server, await server.member("observer"), data);
+    return new ChatSystem(await start(data), data);
   }
 
-  /**
-   * Connects. Returns true if it resumed the previous session. Otherwise it shares the session of the person's other
-   * connection, or starts a new one.
-   */
-  async connect(person: Person): Promise<boolean> {
+  /** Connects. Resumes the session, shares that of the person's other connection, or starts a new one. */
+  async connect(person: Person, rooms: ReadonlySet<string>): Promise<void> {
     person.client = await this.#server.connect();
     person.attempt += 1;
     const { session, attempt, name } = person;
     if (session !== undefined) {
       const hello = await person.ask({ type: "hello", version: 2, session, attempt });
-      if (hello.type === "hello") {
-        assert.deepEqual([hello.session, hello.username], [session, name]);
-        return true;
-      }
-      assert.equal(hello.code, "session-unknown");
+      assert.deepEqual([hello.type, hello.session, hello.username], ["hello", session, name]);
+      assert.deepEqual(new Set(hello.rooms as readonly string[] | undefined), rooms);
+      return;
     }
     const other = this.people.find((each) => each !== person && each.name === name)?.session;
     if (other !== undefined) {
       const hello = await person.ask({ type: "hello", version: 2, session: other, share: true });
-      if (hello.type === "hello") {
-        assert.deepEqual([hello.username, hello.rooms], [name, undefined]);
-        person.session = hello.session as string;
-        return false;
-      }
-      assert.equal(hello.code, "session-unknown");
+      assert.deepEqual([hello.type, hello.username, hello.rooms], ["hello", name, undefined]);
+      person.session = hello.session as string;
+      return;
     }
     const hello = await person.ask({ type: "hello", version: 2, username: name });
     assert.deepEqual([hello.type, hello.username], ["hello", name]);
     person.session = hello.session as string;
-    return false;
   }
 
   async join(person: Person, room: string, options: { after?: number; history?: number }, model: ChatModel) {
@@ -155,25 +148,23 @@ export class ChatSystem {
     assert.deepEqual(entriesOf(joined), expected(log, room, from));
   }
 
-  /** Waits until the server has noticed the end of a connection. */
-  async untilGone(name: string, room: string): Promise<void> {
-    for (;;) {
-      this.#observer.send({ type: "who", room });
-      const { members } = await this.#observer.nextWith("type", "who");
-      if (!(members as string[]).includes(name)) return;
-    }
-  }
-
   async restart(): Promise<void> {
     await this.#server[Symbol.asyncDispose]();
-    for (const person of this.people) person.client = undefined;
-    this.#server = await TestServer.start({ data: this.#data });
-    this.#observer = await this.#server.member("observer");
+    for (const person of this.people) {
+      person.client = undefined;
+      person.session = undefined;
+    }
+    this.#server = await start(this.#data);
   }
 
   close(): Promise<void> {
     return this.#server[Symbol.asyncDispose]();
   }
+}
+
+/** Starts a server on which sessions do not end while a test runs. */
+function start(data: string | undefined): Promise<TestServer> {
+  return TestServer.start({ data, limits: { awayMs: 3_600_000, resumeMs: 3_600_000 } });
 }
 
 export function entriesOf({ entries }: Message): readonly string[] {

@@ -92,9 +92,8 @@ export class Come extends Doing {
     if (mine.isOnline) mine.drop(model);
     mine.isOnline = true;
     if (this.isReset) old?.socket.resetAndDestroy();
-    const isTaken = await system.connect(person);
+    await system.connect(person, mine.rooms);
     if (old !== undefined && !this.isReset) {
-      assert.equal(isTaken, true, "the session of the open connection was not resumed");
       assert.equal((await old.rest()).at(-1)?.code, "replaced");
       await old.close();
     }
@@ -153,7 +152,7 @@ export class Chat extends Doing {
       assert.deepEqual([answer.type, answer.seq, answer.duplicate], ["ack", log.length, undefined]);
       const line = expected(log, room, log.length - 1)[0] as string;
       const mine = this.model(model);
-      for (const each of model.people) if (each !== mine && each.rooms.has(room)) each.told.push(line);
+      for (const each of model.people) if (each !== mine && each.isOnline && each.rooms.has(room)) each.told.push(line);
     } else if (log[earlier]?.text === text) {
       assert.deepEqual([answer.type, answer.seq, answer.duplicate], ["ack", earlier + 1, true]);
     } else {
@@ -178,7 +177,7 @@ export class Leave extends Doing {
   }
 }
 
-/** Ends the connection, normally or by a reset. Waits until the server has noticed. */
+/** Ends the connection, normally or by a reset. The session waits. */
 export class Drop extends Doing {
   readonly isReset: boolean;
 
@@ -188,25 +187,32 @@ export class Drop extends Doing {
   }
 
   async do(model: ChatModel, system: ChatSystem): Promise<void> {
-    const person = this.person(system);
-    const client = person.client as RawClient;
-    const mine = this.model(model);
-    const rooms = [...mine.rooms];
-    mine.drop(model);
-    // If the person stays in a room on another connection, others cannot see this connection end. So leave the room first.
-    for (const room of rooms) if (this.isIn(room, model)) await person.ask({ type: "leave", room });
+    const client = this.person(system).client as RawClient;
+    this.model(model).drop(model);
     if (this.isReset) await client.reset();
     else await client.finish().ended();
     await client.close();
-    for (const room of rooms) if (!this.isIn(room, model)) await system.untilGone(this.name, room);
-  }
-
-  private isIn(room: string, model: ChatModel): boolean {
-    return model.members(room).includes(this.name);
   }
 
   toString(): string {
     return `${this.label}'s connection ${this.isReset ? "breaks" : "ends"}`;
+  }
+}
+
+/** Ends the session. */
+export class Bye extends Doing {
+  async do(model: ChatModel, system: ChatSystem): Promise<void> {
+    const person = this.person(system);
+    const client = person.client as RawClient;
+    this.model(model).end();
+    client.send({ type: "bye" });
+    await client.ended();
+    await client.close();
+    person.session = undefined;
+  }
+
+  toString(): string {
+    return `${this.label} says bye`;
   }
 }
 
@@ -250,6 +256,7 @@ export class Restart implements Step {
   async run(model: ChatModel, system: ChatSystem): Promise<void> {
     const online = [...NAMES.keys()].filter((who) => model.people[who]?.isOnline);
     for (const who of online) model.people[who]?.drop(model);
+    for (const { rooms } of model.people) rooms.clear();
     await system.restart();
     for (const who of online) await new Come(who, 0, false).do(model, system);
     await compare(model, system);

@@ -75,7 +75,7 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
     const acknowledged: (readonly [seq: unknown, id: string])[] = [];
     const acked = ({ type, seq, id }: Message) => type === "ack" && acknowledged.push([seq, id as string]);
     {
-      await using server = await TestServer.start({ data, limits: { historyMax: 200 } });
+      await using server = await TestServer.start({ data, limits: { historyMax: 200, awayMs: 0 } });
       const ada = await server.member("Ada", "lobby");
       const bob = await server.member("Bob", "lobby");
       await ada.nextWith("username", "Bob");

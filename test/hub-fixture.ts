@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { MemoryPresence, MemoryRegistry, MemoryRoomLog } from "../packages/server/src/adapters/memory/mod.ts";
+import { MemoryRoomLog, MemoryRoster, RosterStore } from "../packages/server/src/adapters/memory/mod.ts";
 import {
   type ChatLimits,
   type Command,
@@ -17,14 +17,12 @@ import {
 import { RequestReader, version1 } from "../packages/server/src/dialects/json/mod.ts";
 import { lineFraming } from "../packages/server/src/gateways/framing.ts";
 import {
-  type Claim,
   type Connection,
   Hub,
   type Link,
-  type Presence,
-  type Registry,
   type RoomLog,
   type RoomSearch,
+  type Roster,
   type Wire,
 } from "../packages/server/src/hub/mod.ts";
 import { idle } from "./until.ts";
@@ -122,32 +120,31 @@ export interface HubFixtureOptions {
   readonly log?: RoomLog;
   /** @default the log, if it can search */
   readonly search?: RoomSearch | undefined;
-  readonly presence?: Presence;
-  readonly registry?: Registry;
+  /** @default the only view of a store in memory */
+  readonly roster?: (store: RosterStore) => Roster;
 }
 
 export class HubFixture {
   readonly hub: Hub;
   readonly limits: ChatLimits;
   readonly log: RoomLog;
-  readonly presence: Presence;
-  readonly registry: Registry;
+  readonly roster: Roster;
   /** The hub's clock. */
   now = 1_000_000;
   readonly reported: unknown[] = [];
   #secrets = 0;
+  #claims = 0;
 
   constructor(options: HubFixtureOptions = {}) {
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.log = options.log ?? new MemoryRoomLog({ now: () => 1_700_000_000_000 });
-    this.presence = options.presence ?? new MemoryPresence();
-    this.registry = options.registry ?? new MemoryRegistry();
+    const store = new RosterStore({ limits: this.limits, now: () => this.now });
+    this.roster = options.roster?.(store) ?? new MemoryRoster(store);
     const search = this.log instanceof MemoryRoomLog ? this.log : undefined;
     this.hub = new Hub({
       log: this.log,
       search: "search" in options ? options.search : search,
-      presence: this.presence,
-      registry: this.registry,
+      roster: this.roster,
       limits: this.limits,
       rates: options.hasRates ? new RateLimits(this.limits) : undefined,
       now: () => this.now,
@@ -175,9 +172,28 @@ export class HubFixture {
     return client;
   }
 
-  /** Claims a name, like another server. */
-  claim(name: string, owner: string): Promise<Claim> {
-    return this.registry.claim({ key: nameKey(name), skeleton: skeletonOf(name) }, owner);
+  /** Claims a name for a user without a client. Returns whether it was free. */
+  async claim(text: string): Promise<boolean> {
+    this.#claims += 1;
+    const session = `claim-${this.#claims}`;
+    const name = { text, key: nameKey(text), skeleton: skeletonOf(text) };
+    const claim = await this.roster.open({ session, connection: session, address: "", isLasting: false }, name);
+    return typeof claim !== "string";
+  }
+
+  /** Returns the names of the room's members. */
+  async members(room: string): Promise<readonly string[]> {
+    const { members, count } = await this.roster.members(room, 1_000);
+    assert.equal(members.length, count);
+    return members.map(({ name }) => name);
+  }
+
+  /** Lets time pass for the roster. The hub's pings are not sent. */
+  async pass(ms: number): Promise<void> {
+    await idle();
+    this.now += ms;
+    this.roster.sweep();
+    await idle();
   }
 
   /** A version 1 client in a room that has read all messages so far. */

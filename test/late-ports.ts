@@ -1,17 +1,23 @@
 /**
- * A log and a presence whose answers tests release, in any order that a slow disk or network could cause.
+ * A log and a roster whose answers tests release, in any order that a slow disk or network could cause.
  *
  * @module
  */
+import type { Name } from "../packages/server/src/core/mod.ts";
 import type {
   AppendResult,
+  ClaimedName,
   Entry,
+  HeldSession,
+  Holder,
   NewEntry,
+  NewSession,
   Page,
-  Presence,
-  PresenceChange,
   ReadOptions,
   RoomLog,
+  Roster,
+  RosterChange,
+  Takeover,
 } from "../packages/server/src/hub/mod.ts";
 
 /** Holds answers until a test releases them. */
@@ -80,51 +86,98 @@ export class LateLog implements RoomLog {
   }
 }
 
-/** A presence that acts and answers late, like one in another process. Changes of one room keep their order. */
-export class LatePresence implements Presence {
-  readonly #presence: Presence;
+/** A roster that acts and answers late, like one in another process. Changes of one session keep their order. */
+export class LateRoster implements Roster {
+  readonly #roster: Roster;
   readonly #gate: Gate;
   readonly #last = new Map<string, Promise<void>>();
 
-  constructor(presence: Presence, gate: Gate) {
-    this.#presence = presence;
+  constructor(roster: Roster, gate: Gate) {
+    this.#roster = roster;
     this.#gate = gate;
   }
 
-  enter(room: string, name: string, origin?: unknown): Promise<void> {
-    return this.#inTurn(room, () => this.#presence.enter(room, name, origin));
+  get node(): string {
+    return this.#roster.node;
   }
 
-  leave(room: string, name: string, origin?: unknown): Promise<void> {
-    return this.#inTurn(room, () => this.#presence.leave(room, name, origin));
+  isLeased(): boolean {
+    return this.#roster.isLeased();
   }
 
-  members(room: string, limit: number): ReturnType<Presence["members"]> {
-    return this.#late(this.#presence.members(room, limit));
+  open(session: NewSession, name: ClaimedName): ReturnType<Roster["open"]> {
+    return this.#inTurn(session.session, () => this.#roster.open(session, name));
   }
 
-  rooms(limit: number): ReturnType<Presence["rooms"]> {
-    return this.#late(this.#presence.rooms(limit));
+  share(session: NewSession, of: string): ReturnType<Roster["share"]> {
+    return this.#inTurn(session.session, () => this.#roster.share(session, of));
   }
 
-  follow(listener: (change: PresenceChange) => void): void {
-    this.#presence.follow(listener);
+  takeOver(takeover: Takeover): ReturnType<Roster["takeOver"]> {
+    return this.#inTurn(takeover.session, () => this.#roster.takeOver(takeover));
+  }
+
+  rename(holder: Holder, name: ClaimedName, leaving: readonly string[]): ReturnType<Roster["rename"]> {
+    return this.#inTurn(holder.session, () => this.#roster.rename(holder, name, leaving));
+  }
+
+  enter(holder: Holder, room: Name): Promise<boolean> {
+    return this.#inTurn(holder.session, () => this.#roster.enter(holder, room));
+  }
+
+  leave(holder: Holder, room: string): Promise<void> {
+    return this.#inTurn(holder.session, () => this.#roster.leave(holder, room));
+  }
+
+  detach(holder: Holder): Promise<void> {
+    return this.#inTurn(holder.session, () => this.#roster.detach(holder));
+  }
+
+  end(holder: Holder): Promise<void> {
+    return this.#inTurn(holder.session, () => this.#roster.end(holder));
+  }
+
+  members(room: string, limit: number): ReturnType<Roster["members"]> {
+    return this.#late(this.#roster.members(room, limit));
+  }
+
+  rooms(limit: number): ReturnType<Roster["rooms"]> {
+    return this.#late(this.#roster.rooms(limit));
+  }
+
+  follow(listener: (change: RosterChange) => void): void {
+    this.#roster.follow(listener);
+  }
+
+  sweep(): void {
+    this.#roster.sweep();
+  }
+
+  reclaim(sessions: readonly HeldSession[]): Promise<readonly string[]> {
+    return this.#late(this.#roster.reclaim(sessions));
   }
 
   close(): Promise<void> {
-    return this.#presence.close();
+    return this.#roster.close();
   }
 
-  async #inTurn(room: string, change: () => Promise<void>): Promise<void> {
-    const before = this.#last.get(room);
+  async #inTurn<T>(session: string, change: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(session);
     const changed = (async () => {
       await before;
       await this.#gate.pass();
-      await change();
+      return await change();
     })();
-    this.#last.set(room, changed);
-    await changed;
+    this.#last.set(
+      session,
+      changed.then(
+        () => undefined,
+        () => undefined,
+      ),
+    );
+    const result = await changed;
     await this.#gate.pass();
+    return result;
   }
 
   async #late<T>(answer: Promise<T>): Promise<T> {

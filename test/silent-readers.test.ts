@@ -18,7 +18,7 @@ const MESSAGES_MAX = 2_000;
 
 /** A server with a short `sendTimeoutMs`. Its other limits are too high to disconnect a client. */
 function startServer(): Promise<TestServer> {
-  return TestServer.start({ sendTimeoutMs: 100, limits: { outboxBytesMax: 1e9, pingMs: 1e6 } });
+  return TestServer.start({ sendTimeoutMs: 100, limits: { outboxBytesMax: 1e9, pingMs: 1e6, awayMs: 0, resumeMs: 0 } });
 }
 
 /** Sends messages until the member has left. */

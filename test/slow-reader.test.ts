@@ -74,7 +74,7 @@ describe("a reader that stops among 500 others", { timeout: 300_000 }, () => {
   }, async () => {
     // No pings: the other readers only count bytes and do not answer.
     await using server = landlineIn(
-      { env: { LANDLINE_PING_MS: "1h" } },
+      { env: { LANDLINE_PING_MS: "1h", LANDLINE_AWAY_MS: "0ms", LANDLINE_RESUME_MS: "0ms" } },
       ...["serve", "--host", "127.0.0.1", "--port", "0", "--rates", "off"],
     );
     const [, portText] = await server.until(/http:\/\/127\.0\.0\.1:(\d+)\/ +chat and web page/);

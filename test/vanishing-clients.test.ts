@@ -76,7 +76,7 @@ describe("a client whose network is cut without a FIN", { timeout: 300_000 }, ()
 
 describe("200 clients that disappear at once", { timeout: 300_000 }, () => {
   test("leave no member in who, and free their names", async () => {
-    await using server = await TestServer.start({ limits: { pingMs: 200, pongMs: 200 } });
+    await using server = await TestServer.start({ limits: { pingMs: 200, pongMs: 200, awayMs: 200, resumeMs: 200 } });
     await using network = await roughLink({ to: { host: "127.0.0.1", port: server.port } });
     const observer = await server.member("Observer", "lobby");
     const names = Array.from({ length: 200 }, (_, index) => `user${index}`);

@@ -35,7 +35,7 @@ const PAGE = { room: "lobby", entries: [CHAT, SET], more: false };
 const ACK: Message = { type: "ack", room: "lobby", seq: 8, at: 5 };
 
 /** A good answer for each request. */
-const ANSWERS: Readonly<Record<Exclude<Request["type"], "typing" | "pong">, Message>> = {
+const ANSWERS: Readonly<Record<Exclude<Request["type"], "typing" | "bye" | "pong">, Message>> = {
   hello: { type: "hello", version: 2, session: "s", limits: LIMITS },
   join: JOINED,
   chat: ACK,

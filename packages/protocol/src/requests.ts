@@ -79,6 +79,8 @@ export const REQUESTS = {
   typing: { room: "text" },
   /** The person has read the room up to and including this `seq`. */
   read: { room: "text", seq: "count" },
+  /** Ends the session and the connection. It has no answer. */
+  bye: {},
   ping: {},
   pong: {},
 } as const;

@@ -142,6 +142,9 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   topicBytesMax: { kind: "size", about: "longest topic of a room" },
   roomsMax: { kind: "count", about: "most rooms for one connection" },
   connectionsPerPersonMax: { kind: "count", about: "most connections of one person" },
+  awayMs: { kind: "duration", about: "how long a user that has lost its connection stays in its rooms" },
+  resumeMs: { kind: "duration", about: "how long a session waits for its client to come back", isLong: true },
+  detachedPerAddressMax: { kind: "count", about: "most sessions that wait for clients from one address", min: 0 },
   historyMax: { kind: "count", about: "most entries in one answer" },
   historyDefault: { kind: "count", about: "entries in a history answer if the request gives no limit" },
   membersMax: { kind: "count", about: "most members listed" },
@@ -193,6 +196,8 @@ const outboxFor = (bytes: number): number => 4 * (bytes + REST_BYTES);
 /** The relations between settings. */
 export const RELATIONS: readonly Relation[] = [
   // A request that is too long ends the connection. So a request with the longest allowed text must fit.
+  // A user leaves its rooms at the latest when its sessions end.
+  { name: "resumeMs", other: "awayMs", least: (ms) => ms },
   { name: "frameBytesMax", other: "messageBytesMax", least: (bytes) => bytes + REST_BYTES },
   { name: "frameBytesMax", other: "topicBytesMax", least: (bytes) => bytes + REST_BYTES },
   { name: "outboxBytesMax", other: "frameBytesMax", least: outboxFor },

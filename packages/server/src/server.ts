@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import type { Address } from "@landline/sockets";
-import { MemoryPresence, MemoryRegistry, MemoryRoomLog } from "./adapters/memory/mod.ts";
+import { MemoryRoomLog, MemoryRoster, RosterStore } from "./adapters/memory/mod.ts";
 import { SqliteRoomLog, type SqliteRoomLogOptions } from "./adapters/sqlite/mod.ts";
 import { checkSettings } from "./check-settings.ts";
 import { DEFAULT_CONFIG, type ServerConfig } from "./config.ts";
@@ -84,14 +84,15 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
     },
   });
   const rates = config.rates === "on" ? new RateLimits(limits) : undefined;
+  const now = () => performance.now();
+  const rosterLimits = rates === undefined ? { ...limits, detachedPerAddressMax: Number.POSITIVE_INFINITY } : limits;
   const hub = new Hub({
     log,
     search: log,
-    presence: new MemoryPresence(),
-    registry: new MemoryRegistry(),
+    roster: new MemoryRoster(new RosterStore({ limits: rosterLimits, now })),
     limits,
     rates,
-    now: () => performance.now(),
+    now,
     newSecret: () => randomBytes(24).toString("base64url"),
     report: (error) => {
       if (error instanceof RoomLogError) isFailureTold = true;

@@ -1,5 +1,6 @@
 import type { RequestType } from "@landline/protocol";
 import type { Command } from "./command.ts";
+import { bye } from "./commands/bye.ts";
 import { chat } from "./commands/chat.ts";
 import { hello } from "./commands/hello.ts";
 import { history } from "./commands/history.ts";
@@ -21,6 +22,7 @@ import { joinedRoom } from "./session.ts";
 
 /** The rule for every command. */
 const RULES: { readonly [Type in RequestType]: Rule<Type> } = {
+  bye,
   chat,
   hello,
   history,

@@ -54,5 +54,7 @@ export type Decision =
   | { readonly type: "topic"; readonly room: Name; readonly topic: string }
   | { readonly type: "typing"; readonly room: Name }
   | { readonly type: "read"; readonly room: Name; readonly seq: number }
+  /** The session ends for good, and the connection with it. */
+  | { readonly type: "bye" }
   | { readonly type: "pong" }
   | { readonly type: "nothing" };

@@ -10,6 +10,12 @@ export interface ChatLimits {
   readonly roomsMax: number;
   /** Most connections of one person. */
   readonly connectionsPerPersonMax: number;
+  /** How long a user that has lost its connection stays in its rooms, in milliseconds. */
+  readonly awayMs: number;
+  /** How long a session waits for its client, in milliseconds. Until then nobody else gets the name. */
+  readonly resumeMs: number;
+  /** Most sessions that wait for clients from one address. Past this, the one that has waited longest ends. */
+  readonly detachedPerAddressMax: number;
   /** Most entries in one `history` or `joined` answer. */
   readonly historyMax: number;
   /** Entries in a `history` answer if the request gives no limit. */
@@ -63,6 +69,9 @@ export const DEFAULT_LIMITS: ChatLimits = {
   frameBytesMax: 65_536,
   roomsMax: 64,
   connectionsPerPersonMax: 8,
+  awayMs: 10_000,
+  resumeMs: 120_000,
+  detachedPerAddressMax: 16,
   historyMax: 200,
   historyDefault: 50,
   membersMax: 200,

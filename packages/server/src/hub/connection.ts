@@ -2,8 +2,9 @@ import { type ConnectionRates, type Goodbye, newSession, type Session } from "..
 import type { Answer } from "./events.ts";
 import type { Link } from "./link.ts";
 import { Outbox } from "./outbox.ts";
-import type { Person } from "./person.ts";
+import type { Holder } from "./ports/roster.ts";
 import { type Incoming, type RequestHandler, RequestQueue } from "./request-queue.ts";
+import type { User } from "./user.ts";
 import type { Recipient, WireFormat } from "./wire-format.ts";
 
 /** The hub's side of a connection. */
@@ -27,14 +28,11 @@ export interface ConnectionOptions {
 
 /** One client's connection: its session, its outbox and its requests. */
 export class Connection implements Recipient {
-  /** Unique within this server. */
+  /** Unique over all nodes. */
   readonly id: string;
-  /** The session's secret. Its holder can take over or share the session. Empty before `hello`. */
-  secret = "";
-  /** The number of the last attempt that took over the session. */
-  attempt = 0;
-  /** Replaced by another connection's session when this one takes that one over. */
-  session: Session = newSession();
+  /** The session in the roster. Before `hello` it has the connection's id, and ends with the connection. */
+  holder: Holder;
+  readonly session: Session = newSession();
   /** When the client last sent something, in milliseconds of the hub's clock. */
   heardAt: number;
   /** When the server sent the ping that the client has not answered yet. */
@@ -53,6 +51,7 @@ export class Connection implements Recipient {
 
   constructor(owner: ConnectionOwner, link: Link, { id, now, rates, format }: ConnectionOptions) {
     this.id = id;
+    this.holder = { session: id, connection: id };
     this.heardAt = now;
     this.connectedAt = now;
     this.rates = rates;
@@ -63,9 +62,9 @@ export class Connection implements Recipient {
     this.#owner = owner;
   }
 
-  /** The hub stores a {@link Person} in the session. */
-  get person(): Person | undefined {
-    return this.session.person as Person | undefined;
+  /** The hub stores a {@link User} in the session. */
+  get user(): User | undefined {
+    return this.session.person as User | undefined;
   }
 
   get username(): string | undefined {
@@ -76,7 +75,7 @@ export class Connection implements Recipient {
     return this.#isGone;
   }
 
-  /** After {@link gone}: resolves when the client has left its rooms and its name is free. */
+  /** After {@link gone}: resolves when the connection has left its rooms and its session. */
   get departure(): Promise<void> | undefined {
     return this.#departure;
   }
@@ -115,20 +114,16 @@ export class Connection implements Recipient {
     });
   }
 
-  /** The connection is gone. Waits for requests under way, then leaves the rooms. Idempotent. */
+  /** The connection is gone. Waits for requests under way, then leaves the rooms and the session. Idempotent. */
   gone(): void {
     if (this.#isGone) return;
     this.#end();
     this.#departure = this.requests.idle().then(() => this.#owner.departed(this));
   }
 
-  /**
-   * Stops without leaving the rooms: another connection takes over the session, or the server stops. Drops queued
-   * requests. Resolves when no request is under way.
-   */
-  async retire(): Promise<void> {
+  /** Stops without leaving the rooms and the session, because the server stops. Drops queued requests. */
+  retire(): void {
     this.#end();
-    await this.requests.idle();
   }
 
   #end(): void {

@@ -1,9 +1,11 @@
 import type { ChatLimits, Goodbye, Position, Refusal } from "../core/mod.ts";
 import type { Entry } from "./ports/room-log.ts";
 import type { GapReason } from "./recovery.ts";
+import type { User } from "./user.ts";
 
 /**
- * An event for a room's members, in the room's order. Its author (`origin`) gets an ack, another message, or nothing.
+ * An event for a room's members, in the room's order. The author of an entry (`origin`) gets an ack in its place. The
+ * connections of `user` are not told of its presence and typing; it is undefined if it has none to this node.
  */
 export type RoomEvent =
   | { readonly type: "entry"; readonly entry: Entry; readonly origin: unknown }
@@ -11,9 +13,9 @@ export type RoomEvent =
       readonly type: "presence";
       readonly name: string;
       readonly state: "joined" | "left";
-      readonly origin: unknown;
+      readonly user: User | undefined;
     }
-  | { readonly type: "typing"; readonly name: string; readonly origin: unknown };
+  | { readonly type: "typing"; readonly name: string; readonly user: User | undefined };
 
 /**
  * A message to one client: the answer to a request, or about its connection. Rooms and names are in their displayed

@@ -117,14 +117,16 @@ export class FanOut {
 function ownEvents(events: readonly RoomEvent[]): OwnEvents | undefined {
   let own: OwnEvents | undefined;
   for (let i = 0; i < events.length; i += 1) {
-    const { type, origin } = events[i] as RoomEvent;
-    if (origin === undefined) continue;
-    own ??= new Map();
-    note(own, origin as Connection, i);
-    if (type === "entry") continue;
-    // A person's other connections get its messages, but not its presence and typing.
-    for (const connection of (origin as Connection).person?.connections ?? [])
-      if (connection !== origin) note(own, connection, i);
+    const event = events[i] as RoomEvent;
+    if (event.type === "entry") {
+      if (event.origin === undefined) continue;
+      own ??= new Map();
+      note(own, event.origin as Connection, i);
+    } else if (event.user !== undefined) {
+      // A user's other connections get its messages, but none of its connections get its presence and typing.
+      own ??= new Map();
+      for (const connection of event.user.connections) note(own, connection, i);
+    }
   }
   return own;
 }

@@ -4,7 +4,7 @@ import { FakeLink, HubFixture, type Message, pick } from "../../../../test/hub-f
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { seededRandom } from "../../../../test/seed.ts";
 import { idle, turn } from "../../../../test/until.ts";
-import { MemoryRegistry, MemoryRoomLog } from "../adapters/memory/mod.ts";
+import { MemoryRoomLog } from "../adapters/memory/mod.ts";
 import { type Command, refuse } from "../core/mod.ts";
 import type { AppendResult, NewEntry } from "./ports/room-log.ts";
 
@@ -88,23 +88,66 @@ describe("Hub: joining and leaving", () => {
     ]);
   });
 
-  test("gone() leaves every room and frees the name", async () => {
+  test("gone() in version 1 leaves the room and frees the name at once", async () => {
     const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.seedMember("Bob", "lobby");
+    ada.take();
+    await bob.vanish();
+    assert.deepEqual(pick(ada.take(), "room", "username", "state"), [["lobby", "Bob", "left"]]);
+    await fixture.seedMember("BOB", "lobby");
+  });
+
+  test("gone() in version 2 leaves every room after awayMs, and frees the name after resumeMs", async () => {
+    const fixture = new HubFixture({ limits: { awayMs: 10_000, resumeMs: 120_000 } });
     const ada = await fixture.member("Ada", "lobby", "kitchen");
     const bob = await fixture.member("Bob", "lobby", "kitchen");
     ada.take();
     await bob.vanish();
+    await fixture.pass(9_999);
+    assert.deepEqual(ada.take(), []);
+    assert.deepEqual(await fixture.members("lobby"), ["Ada", "Bob"]);
+    await fixture.pass(1);
     assert.deepEqual(pick(ada.take(), "room", "username", "state"), [
       ["lobby", "Bob", "left"],
       ["kitchen", "Bob", "left"],
     ]);
+    assert.deepEqual(await fixture.members("lobby"), ["Ada"]);
+    await fixture.pass(109_999);
+    assert.equal(await fixture.claim("bob"), false);
+    await fixture.pass(1);
+    assert.deepEqual(ada.take(), []);
     await fixture.member("BOB", "lobby");
+  });
+
+  test("bye leaves every room and frees the name at once, after the answers to earlier requests", async () => {
+    const fixture = new HubFixture();
+    const ada = await fixture.member("Ada", "lobby", "kitchen");
+    const bob = await fixture.member("Bob", "lobby", "kitchen");
+    ada.take();
+    const told = await bob.hear(
+      chat("last", "1"),
+      { type: "who", id: "2", room: "lobby" },
+      { type: "bye" },
+      chat("no"),
+    );
+    assert.deepEqual(pick(told, "type", "id"), [
+      ["ack", "1"],
+      ["who", "2"],
+    ]);
+    assert.equal(bob.link.closes.length, 1);
+    assert.deepEqual(pick(ada.take(), "type", "room", "message", "state"), [
+      ["chat", "lobby", "last", undefined],
+      ["presence", "lobby", undefined, "left"],
+      ["presence", "kitchen", undefined, "left"],
+    ]);
+    await fixture.member("Bob", "lobby");
   });
 
   test("gone() of many clients at once reaches a member in one write", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
-    const others = await Promise.all(Array.from({ length: 20 }, (_, i) => fixture.member(`user${i}`, "lobby")));
+    const others = await Promise.all(Array.from({ length: 20 }, (_, i) => fixture.seedMember(`user${i}`, "lobby")));
     ada.take();
     const writes = ada.link.sent.length;
     for (const other of others) other.client.gone();
@@ -137,8 +180,8 @@ describe("Hub: joining and leaving", () => {
     await bob.vanish();
     const states = pick(ada.take(), "state");
     assert.ok(states.length === 0 || states.length === 2, JSON.stringify(states));
-    assert.deepEqual(await fixture.presence.members("lobby", 9), { names: ["Ada"], count: 1 });
-    assert.equal(await fixture.claim("bob", "someone"), "claimed");
+    assert.deepEqual(await fixture.members("lobby"), ["Ada"]);
+    assert.equal(await fixture.claim("bob"), true);
   });
 
   test("join and hello refuse a name in use in any spelling, and the room is not told", async () => {
@@ -171,7 +214,7 @@ describe("Hub: joining and leaving", () => {
       const greeted = await fixture.connect().hear({ type: "hello", id: "h", version: 2, username: other });
       assert.deepEqual(pick(greeted, "type", "id", "code"), [["error", "h", "name-in-use"]]);
       assert.deepEqual(first.take(), []);
-      await first.vanish();
+      await first.hear({ type: "bye" });
       assert.deepEqual(pick(await second.hear({ type: "join", room: "lobby", username: other }), "message"), [
         [`${other} joined lobby`],
       ]);
@@ -651,7 +694,7 @@ describe("Hub: sessions", () => {
     const [who] = await ada.hear({ type: "who", room: "lobby" });
     assert.deepEqual(who?.members, ["Ada", "Bob"]);
 
-    await fresh.vanish();
+    await fresh.hear({ type: "bye" });
     assert.deepEqual(pick(ada.take(), "username", "state"), [
       ["Bob", "left"],
       ["Bob", "left"],
@@ -698,9 +741,10 @@ describe("Hub: sessions", () => {
     assert.equal((await second.hear(ask(4)))[0]?.username, "Bob");
   });
 
-  test("takeover of a connection that is going is refused once its name is free", async () => {
+  test("takeover of a connection that is going waits for its requests", async () => {
     const log = new MemoryRoomLog();
     const fixture = new HubFixture({ log });
+    const ada = await fixture.member("Ada", "lobby");
     const bob = fixture.connect();
     const [hello] = await bob.hear({ type: "hello", version: 2, username: "Bob" }, { type: "join", room: "lobby" });
     const append = log.append.bind(log);
@@ -712,15 +756,15 @@ describe("Hub: sessions", () => {
     bob.ask(chat("slow"));
     await bob.vanish();
     const fresh = fixture.connect();
-    const take = { type: "hello", version: 2, session: hello?.session as string } as const;
-    fresh.ask(take, { type: "hello", version: 2, username: "Bob" });
+    fresh.ask({ type: "hello", version: 2, session: hello?.session as string });
     await idle();
     assert.deepEqual(fresh.take(), []);
     disk.resolve();
     await idle();
-    assert.deepEqual(pick(fresh.take(), "type", "code", "username"), [
-      ["error", "session-unknown", undefined],
-      ["hello", undefined, "Bob"],
+    assert.deepEqual(pick(fresh.take(), "type", "username"), [["hello", "Bob"]]);
+    assert.deepEqual(pick(ada.take(), "type", "message", "state"), [
+      ["presence", undefined, "joined"],
+      ["chat", "slow", undefined],
     ]);
   });
 
@@ -732,10 +776,10 @@ describe("Hub: sessions", () => {
     await fresh.hear({ type: "leave" });
     const [taken] = await fresh.hear({ type: "hello", version: 2, session: hello?.session as string });
     assert.equal(taken?.username, "Bob");
-    assert.equal(await fixture.claim("rob", "someone"), "claimed");
+    assert.equal(await fixture.claim("rob"), true);
   });
 
-  test("takeover by a connection that then vanishes frees the name", async () => {
+  test("takeover by a connection that then vanishes leaves the session waiting", async () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
     const old = fixture.connect();
@@ -745,7 +789,14 @@ describe("Hub: sessions", () => {
     fresh.ask({ type: "hello", version: 2, session: hello?.session as string });
     await fresh.vanish();
     await old.vanish();
+    assert.deepEqual(ada.take(), []);
+    const last = fixture.connect();
+    const [taken] = await last.hear({ type: "hello", version: 2, session: hello?.session as string });
+    assert.deepEqual([taken?.username, taken?.rooms], ["Bob", ["lobby"]]);
+    await last.vanish();
+    await fixture.pass(fixture.limits.awayMs);
     assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "left"]]);
+    await fixture.pass(fixture.limits.resumeMs);
     await fixture.member("Bob", "lobby");
   });
 
@@ -776,7 +827,7 @@ describe("Connection.finish()", () => {
     );
     assert.equal(bob.link.closes.length, 1);
     bob.client.gone();
-    await idle();
+    await fixture.pass(fixture.limits.awayMs);
     assert.deepEqual(pick(ada.take(), "type"), [["chat"], ["presence"]]);
   });
 
@@ -810,6 +861,7 @@ describe("Hub: a slow reader", () => {
     assert.deepEqual([told.at(-1)?.type, told.at(-1)?.code, told.at(-1)?.reconnect], ["bye", "slow-consumer", true]);
     assert.equal(slow.link.closes.length, 1);
     assert.ok(slow.link.bufferedBytes < 11_000);
+    await fixture.pass(fixture.limits.awayMs);
     assert.deepEqual(
       pick(
         ada.take().filter(({ type }) => type === "presence"),
@@ -842,6 +894,7 @@ describe("Hub: a slow reader", () => {
     ada.ask(chat("more"));
     await idle();
     assert.equal(ada.client.isGone, true);
+    await fixture.pass(fixture.limits.awayMs);
     assert.deepEqual(pick(bob.take(), "type", "message").at(-1), ["presence", undefined]);
     assert.equal(fixture.reported.length, 0);
   });
@@ -886,7 +939,7 @@ describe("Hub.sweep()", () => {
     hear();
     fixture.hub.sweep();
     assert.deepEqual(pick(ada.take(), "type", "code", "reconnect"), [["bye", "ping-timeout", true]]);
-    await idle();
+    await fixture.pass(fixture.limits.awayMs);
     assert.deepEqual(pick(bob.take(), "username", "state"), [["Ada", "left"]]);
   });
 
@@ -945,11 +998,11 @@ describe("Hub.sweep()", () => {
   test("dismisses a client with a name but no join, and keeps one that left its room", async () => {
     const fixture = new HubFixture({ limits: PING });
     const named = await fixture.member("Ada");
-    const left = await fixture.member("Bob", "lobby");
+    const left = fixture.connect();
+    const [hello] = await left.hear({ type: "hello", version: 2, username: "Bob" }, { type: "join", room: "lobby" });
     await left.hear({ type: "leave", room: "lobby" });
-    const { secret } = left.client;
     const back = fixture.connect();
-    await back.hear({ type: "hello", version: 2, session: secret });
+    await back.hear({ type: "hello", version: 2, session: hello?.session as string });
     fixture.now += 60_000;
     for (const { client } of [named, back]) fixture.hub.heard(client);
     fixture.hub.sweep();
@@ -1100,7 +1153,7 @@ describe("Hub: many rooms and clients", () => {
 async function storm(seed: number): Promise<void> {
   const random = seededRandom(seed);
   const pickOne = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
-  const fixture = new HubFixture({ log: slowLog(random), registry: new MemoryRegistry() });
+  const fixture = new HubFixture({ log: slowLog(random) });
   const names = ["Ada", "Bob", "Eve", "Kim", "Lea", "Max"];
   const rooms = ["red", "green", "blue"];
   const alive = new Set<ReturnType<HubFixture["connect"]>>();
@@ -1119,28 +1172,34 @@ async function storm(seed: number): Promise<void> {
     } else if (action < 0.4) client.ask({ type: "join", room: pickOne(rooms), username: pickOne(names) });
     else if (action < 0.55) client.ask({ type: "leave", room: pickOne(rooms) });
     else if (action < 0.85) client.ask({ type: "chat", room: pickOne(rooms), message: `m${step}`, id: `i${step}` });
-    else if (action < 0.93) client.client.gone();
+    else if (action < 0.91) client.client.gone();
+    else if (action < 0.95) client.ask({ type: "bye" });
     else client.client.finish();
+    if (random() < 0.01) await fixture.pass(fixture.limits.awayMs);
+    if (random() < 0.01) await fixture.pass(fixture.limits.resumeMs);
     if (random() < 0.3) await turn();
     for (const each of alive) {
       for (const message of each.take()) if (message.type === "hello") sessions.push(message.session as string);
       if (each.client.isGone) alive.delete(each);
     }
   }
+  // Users whose sessions only wait for a client leave.
   await idle();
+  await fixture.pass(fixture.limits.awayMs);
   assert.deepEqual(fixture.reported, [], `seed ${seed}`);
   // The presence must list exactly the people whose sessions are in the room.
   for (const room of rooms) {
     const inside = [...alive].filter(({ client }) => !client.isGone && client.session.rooms.has(room));
-    const { names: present } = await fixture.presence.members(room, 100);
+    const present = await fixture.members(room);
     const expected = new Set(inside.map(({ client }) => client.session.person?.text));
     assert.deepEqual([...present].sort(), [...expected].sort(), `seed ${seed}, room ${room}`);
   }
   for (const each of alive) each.client.gone();
-  await idle();
-  assert.deepEqual(await fixture.presence.rooms(10), [], `seed ${seed}`);
+  await fixture.pass(fixture.limits.awayMs);
+  assert.deepEqual(await fixture.roster.rooms(10), [], `seed ${seed}`);
+  await fixture.pass(fixture.limits.resumeMs);
   for (const name of names) {
-    assert.equal(await fixture.claim(name, "after"), "claimed", `seed ${seed}: ${name} is still taken`);
+    assert.equal(await fixture.claim(name), true, `seed ${seed}: ${name} is still taken`);
   }
 }
 

@@ -11,20 +11,19 @@ import {
 } from "../core/mod.ts";
 import { Appends } from "./appends.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
-import type { RoomEvent } from "./events.ts";
 import { FanOut } from "./fan-out.ts";
 import type { Link } from "./link.ts";
 import { LogFailures } from "./log-failures.ts";
 import { Membership } from "./membership.ts";
-import type { Person } from "./person.ts";
-import type { Presence, PresenceChange } from "./ports/presence.ts";
-import type { Registry } from "./ports/registry.ts";
 import type { Entry, RoomLog } from "./ports/room-log.ts";
 import type { RoomSearch } from "./ports/room-search.ts";
+import type { Roster, RosterChange, RosterUser } from "./ports/roster.ts";
 import { checkRate } from "./rates.ts";
 import { RoomReader } from "./room-reader.ts";
 import { Rooms } from "./rooms.ts";
+import { Sessions } from "./sessions.ts";
 import { Typing } from "./typing.ts";
+import type { User } from "./user.ts";
 import type { Encoder, FormatChange, Framing, WireFormat } from "./wire-format.ts";
 import { WireFormats } from "./wire-formats.ts";
 
@@ -33,8 +32,7 @@ export interface HubOptions {
   readonly log: RoomLog;
   /** @default `search` is answered `unsupported` */
   readonly search?: RoomSearch | undefined;
-  readonly presence: Presence;
-  readonly registry: Registry;
+  readonly roster: Roster;
   readonly limits: ChatLimits;
   /** The clients' rate limits. @default none */
   readonly rates?: RateLimits | undefined;
@@ -56,18 +54,23 @@ export interface Wire {
 /** Clients told to reconnect within one second of a shutdown, so that they do not all return at once. */
 const RETURNS_PER_SECOND = 1_000;
 
+const REPLACED: Goodbye = {
+  code: "replaced",
+  message: "Another connection took this session",
+  reconnect: false,
+};
+
 type DecisionOf<Type extends Decision["type"]> = Extract<Decision, { type: Type }>;
 
 /**
  * Connects clients and rooms. It carries out what the rules decide, in each client's order, and sends rooms their
  * events, in each room's order. All room events, also an author's acks, come from the followers of the log and of the
- * presence.
+ * roster.
  */
 export class Hub implements ConnectionOwner {
   readonly limits: ChatLimits;
   readonly #log: RoomLog;
-  readonly #presence: Presence;
-  readonly #registry: Registry;
+  readonly #roster: Roster;
   readonly #rates: RateLimits | undefined;
   readonly #now: () => number;
   readonly #failures: LogFailures;
@@ -75,20 +78,21 @@ export class Hub implements ConnectionOwner {
   readonly #fanOut = new FanOut();
   readonly #appends: Appends;
   readonly #reader: RoomReader;
+  readonly #sessions: Sessions;
   readonly #membership: Membership;
   readonly #formats = new WireFormats();
-  readonly #connections = new Set<Connection>();
+  /** By id. */
+  readonly #connections = new Map<string, Connection>();
   readonly #typing = new Typing();
   /** Set while draining: the reason given to new clients. */
   #goodbye: Goodbye | undefined;
   #lastId = 0;
 
   constructor(options: HubOptions) {
-    const { log, search, presence, registry, limits, report, now, newSecret } = options;
+    const { log, search, roster, limits, report, now, newSecret } = options;
     this.limits = limits;
     this.#log = log;
-    this.#presence = presence;
-    this.#registry = registry;
+    this.#roster = roster;
     this.#rates = options.rates;
     this.#now = now;
     const fanOut = this.#fanOut;
@@ -98,22 +102,14 @@ export class Hub implements ConnectionOwner {
     this.#failures = failures;
     this.#rooms = rooms;
     this.#appends = new Appends({ log, rooms, fanOut, failures });
-    this.#reader = new RoomReader({ log, search, presence, rooms, limits, mayAsk });
+    this.#reader = new RoomReader({ log, search, roster, rooms, limits, mayAsk });
     const reader = this.#reader;
-    const forget = (connection: Connection) => void this.#connections.delete(connection);
-    this.#membership = new Membership({
-      presence,
-      registry,
-      rooms,
-      fanOut,
-      reader,
-      limits,
-      forget,
-      newSecret,
-      report,
-    });
+    const sessions = new Sessions({ roster, limits, newSecret });
+    this.#sessions = sessions;
+    const connection = (id: string) => this.#connections.get(id);
+    this.#membership = new Membership({ roster, sessions, rooms, fanOut, reader, limits, connection, report });
     this.#log.follow((entries) => this.#committed(entries));
-    this.#presence.follow((change) => this.#changed(change));
+    this.#roster.follow((change) => this.#changed(change));
   }
 
   /** Adds a client for a gateway's connection. */
@@ -123,8 +119,9 @@ export class Hub implements ConnectionOwner {
     const rates = this.#rates?.of(link.address, now);
     // Before negotiating, a format is always granted.
     const format = this.#formats.use(encoder, framing) as WireFormat;
-    const connection = new Connection(this, link, { id: `c${this.#lastId}`, now, rates, format });
-    this.#connections.add(connection);
+    const id = `${this.#roster.node}.${this.#lastId}`;
+    const connection = new Connection(this, link, { id, now, rates, format });
+    this.#connections.set(id, connection);
     if (this.#goodbye !== undefined) this.dismiss(connection, this.#goodbye);
     return connection;
   }
@@ -135,7 +132,7 @@ export class Hub implements ConnectionOwner {
     connection.pingedAt = undefined;
   }
 
-  /** Sends the reason, closes the connection, and leaves the client's rooms. */
+  /** Sends the reason and closes the connection. Its session may wait for the client. */
   dismiss(connection: Connection, goodbye: Goodbye): void {
     if (connection.isGone) return;
     connection.sayGoodbye(goodbye);
@@ -143,13 +140,14 @@ export class Hub implements ConnectionOwner {
   }
 
   /**
-   * Pings silent clients. Dismisses those that do not answer and those that join no room in time. Call it about every
-   * second.
+   * Pings silent clients. Dismisses those that do not answer and those that join no room in time. Ends sessions whose
+   * client did not come back. Call it about every second.
    */
   sweep(): void {
+    this.#roster.sweep();
     const now = this.#now();
     const { pingMs, pongMs, joinTimeoutMs } = this.limits;
-    for (const connection of this.#connections) {
+    for (const connection of this.#connections.values()) {
       if (connection.pingedAt !== undefined && now - connection.pingedAt >= pongMs) {
         this.dismiss(connection, { code: "ping-timeout", message: "No answer to a ping", reconnect: true });
       } else if (!connection.session.hasJoined && now - connection.connectedAt >= joinTimeoutMs) {
@@ -162,23 +160,23 @@ export class Hub implements ConnectionOwner {
 
   /**
    * Closes all connections with `goodbye`, and each new one. Requests received before are carried out and answered
-   * first, for at most `timeoutMs`; later ones are ignored. Rooms are not told that the clients leave. Each client
-   * gets a different time to reconnect.
+   * first, for at most `timeoutMs`; later ones are ignored. The sessions stay as they are. Each client gets a
+   * different time to reconnect.
    */
   async drain(goodbye: Goodbye, timeoutMs: number): Promise<void> {
     this.#goodbye = goodbye;
-    const connections = [...this.#connections].filter(({ isGone }) => !isGone);
+    const connections = [...this.#connections.values()].filter(({ isGone }) => !isGone);
     await within(timeoutMs, Promise.all(connections.map((connection) => connection.requests.complete())));
     for (const [index, connection] of connections.entries()) {
       if (connection.isGone) continue;
-      void connection.retire();
+      connection.retire();
       connection.sayGoodbye({ ...goodbye, afterMs: Math.floor((index * 1_000) / RETURNS_PER_SECOND) });
     }
   }
 
-  /** Closes the log, the presence and the registry. Call it after {@link drain}. */
+  /** Closes the log and the roster. Call it after {@link drain}. */
   async close(): Promise<void> {
-    await Promise.all([this.#log.close(), this.#presence.close(), this.#registry.close()]);
+    await Promise.all([this.#log.close(), this.#roster.close()]);
   }
 
   failed(error: unknown): Refusal {
@@ -214,6 +212,8 @@ export class Hub implements ConnectionOwner {
         return this.#membership.join(connection, command as CommandOf<"join">, decision);
       case "leave":
         return this.#membership.leave(connection, command.id, decision.room);
+      case "bye":
+        return this.#membership.bye(connection);
       case "who":
         this.#catchUp(connection, decision.room);
         return this.#reader.who(connection, command.id, decision.room);
@@ -258,8 +258,8 @@ export class Hub implements ConnectionOwner {
   }
 
   async departed(connection: Connection): Promise<void> {
-    this.#connections.delete(connection);
     await this.#membership.departed(connection);
+    this.#connections.delete(connection.id);
   }
 
   #committed(entries: readonly Entry[]): void {
@@ -272,11 +272,31 @@ export class Hub implements ConnectionOwner {
     }
   }
 
-  #changed(change: PresenceChange): void {
-    const room = this.#rooms.get(change.room);
+  #changed(change: RosterChange): void {
+    switch (change.type) {
+      case "joined":
+      case "left":
+        this.#tellPresence(change.room, change.user, change.type);
+        return;
+      case "renamed":
+        this.#sessions.user(change.user.id)?.rename(change.user.name);
+        this.#tellPresence(change.room, { id: change.user.id, name: change.before }, "left");
+        this.#tellPresence(change.room, change.user, "joined");
+        return;
+      case "replaced": {
+        const connection = this.#connections.get(change.connection);
+        if (connection !== undefined) this.dismiss(connection, REPLACED);
+        return;
+      }
+      case "ended":
+        return;
+    }
+  }
+
+  #tellPresence(roomKey: string, { id, name }: RosterUser, state: "joined" | "left"): void {
+    const room = this.#rooms.get(roomKey);
     if (room === undefined || room.isEmpty) return;
-    const event: RoomEvent = { type: "presence", name: change.name, state: change.state, origin: change.origin };
-    this.#fanOut.add(room, event);
+    this.#fanOut.add(room, { type: "presence", name, state, user: this.#sessions.user(id) });
   }
 
   /** Sends the room's pending events, if the client is a member: an answer about the room must not overtake them. */
@@ -287,9 +307,9 @@ export class Hub implements ConnectionOwner {
 
   #tellTyping(connection: Connection, { room: name }: DecisionOf<"typing">): void {
     const room = this.#rooms.get(name.key);
-    const person = connection.person as Person;
-    if (room === undefined || !this.#typing.tells(person, name.key, this.#now())) return;
-    this.#fanOut.add(room, { type: "typing", name: person.text, origin: connection });
+    const user = connection.user as User;
+    if (room === undefined || !this.#typing.tells(user, name.key, this.#now())) return;
+    this.#fanOut.add(room, { type: "typing", name: user.text, user });
   }
 
   #ping(connection: Connection, now: number): void {

@@ -1,32 +1,21 @@
-import {
-  type ChatLimits,
-  type CommandOf,
-  type Decision,
-  type Name,
-  type Refusal,
-  refuse,
-  skeletonOf,
-} from "../core/mod.ts";
+import type { ChatLimits, CommandOf, Decision, Name, Refusal } from "../core/mod.ts";
 import type { Connection } from "./connection.ts";
 import type { FanOut } from "./fan-out.ts";
-import { Person } from "./person.ts";
-import type { Presence } from "./ports/presence.ts";
-import type { Registry } from "./ports/registry.ts";
+import { type Roster, RosterError } from "./ports/roster.ts";
 import type { RoomReader } from "./room-reader.ts";
 import type { Rooms } from "./rooms.ts";
-import { Sessions } from "./sessions.ts";
+import type { Sessions } from "./sessions.ts";
 
 /** The parts that {@link Membership} uses. */
 export interface MembershipOptions {
-  readonly presence: Presence;
-  readonly registry: Registry;
+  readonly roster: Roster;
+  readonly sessions: Sessions;
   readonly rooms: Rooms;
   readonly fanOut: FanOut;
   readonly reader: RoomReader;
   readonly limits: ChatLimits;
-  /** Called with a connection whose session another one took over. */
-  readonly forget: (connection: Connection) => void;
-  readonly newSecret: () => string;
+  /** Returns a connection to this node by its id. */
+  readonly connection: (id: string) => Connection | undefined;
   readonly report: (error: unknown) => void;
 }
 
@@ -34,72 +23,102 @@ type DecisionOf<Type extends Decision["type"]> = Extract<Decision, { type: Type 
 
 /** Gives connections their names, sessions and rooms, and takes them away. */
 export class Membership {
-  readonly #presence: Presence;
-  readonly #registry: Registry;
+  readonly #roster: Roster;
+  readonly #sessions: Sessions;
   readonly #rooms: Rooms;
   readonly #fanOut: FanOut;
   readonly #reader: RoomReader;
   readonly #limits: ChatLimits;
-  readonly #forget: (connection: Connection) => void;
+  readonly #connection: (id: string) => Connection | undefined;
   readonly #report: (error: unknown) => void;
-  readonly #sessions: Sessions;
 
-  constructor({ presence, registry, rooms, fanOut, reader, limits, forget, newSecret, report }: MembershipOptions) {
-    this.#presence = presence;
-    this.#registry = registry;
+  constructor({ roster, sessions, rooms, fanOut, reader, limits, connection, report }: MembershipOptions) {
+    this.#roster = roster;
+    this.#sessions = sessions;
     this.#rooms = rooms;
     this.#fanOut = fanOut;
     this.#reader = reader;
     this.#limits = limits;
-    this.#forget = forget;
+    this.#connection = connection;
     this.#report = report;
-    const connectionsMax = limits.connectionsPerPersonMax;
-    this.#sessions = new Sessions({ registry, rooms, fanOut, connectionsMax, newSecret, report });
   }
 
   async greet(connection: Connection, id: string | undefined, decision: DecisionOf<"greet">): Promise<void> {
-    const refusal = await this.#identify(connection, decision);
-    if (refusal !== undefined) {
-      connection.answer({ ...refusal, id });
+    const token = await this.#identify(connection, decision);
+    if (typeof token !== "string") {
+      connection.answer({ ...token, id });
       return;
     }
-    connection.session.isGreeted = true;
-    this.#sessions.open(connection);
+    const { session } = connection;
+    session.isGreeted = true;
     connection.answer({
       type: "hello",
       id,
-      session: connection.secret,
-      username: connection.person?.text,
-      rooms: [...connection.session.rooms.values()].map((room) => room.text),
+      session: token,
+      username: connection.user?.text,
+      rooms: [...session.rooms.values()].map((room) => room.text),
       limits: this.#limits,
     });
-    for (const name of connection.session.rooms.values()) this.#rooms.get(name.key)?.add(connection);
+    for (const { key } of session.rooms.values()) {
+      const room = this.#rooms.get(key);
+      if (room === undefined) continue;
+      this.#fanOut.flush(room);
+      room.add(connection);
+    }
   }
 
-  /** Claims, shares or takes over the client's name. Returns the refusal, if any. */
-  async #identify(connection: Connection, decision: DecisionOf<"greet">): Promise<Refusal | undefined> {
-    const { person, session, share, attempt } = decision;
-    if (session === undefined) return person === undefined ? undefined : this.#claim(connection, person);
-    if (share) return this.#sessions.share(connection, session);
-    const taken = await this.#sessions.takeBack(connection, session, attempt);
+  /** Opens, shares or takes over a session. Returns its token. */
+  async #identify(connection: Connection, decision: DecisionOf<"greet">): Promise<string | Refusal> {
+    const { person, session: token, share, attempt } = decision;
+    if (token !== undefined) {
+      return share ? this.#sessions.share(connection, token) : this.#takeOver(connection, token, attempt);
+    }
+    const { user } = connection;
+    // A name that a version 1 client had before.
+    if (user !== undefined && person !== undefined && user.key !== person.key) {
+      const refusal = await this.#sessions.claim(connection, person, []);
+      if (refusal !== undefined) return refusal;
+    }
+    const begun = await this.#sessions.begin(connection);
+    if (typeof begun !== "string" || connection.user !== undefined || person === undefined) return begun;
+    return (await this.#sessions.claim(connection, person, [])) ?? begun;
+  }
+
+  /** Takes over a session with its rooms. Requests that its earlier connection began end first. */
+  async #takeOver(connection: Connection, token: string, attempt: number): Promise<string | Refusal> {
+    const taken = await this.#sessions.takeOver(connection, token, attempt);
     if ("type" in taken) return taken;
-    this.#forget(taken);
-    return undefined;
+    const { session } = connection;
+    session.hasJoined = taken.hasJoined;
+    try {
+      // Open the rooms before the earlier connection leaves them, so that they stay open.
+      for (const name of taken.rooms) {
+        await this.#rooms.use(name);
+        session.rooms.set(name.key, name);
+      }
+    } catch (error) {
+      // The client may try again.
+      await this.departed(connection);
+      throw error;
+    }
+    if (taken.previous !== undefined) await this.#connection(taken.previous)?.departure;
+    return token;
   }
 
   async join(connection: Connection, command: CommandOf<"join">, decision: DecisionOf<"join">): Promise<void> {
     const { person: name, leave } = decision;
-    if (connection.person?.key !== name.key) {
-      const refusal = await this.#claim(connection, name, leave);
+    if (connection.user?.key !== name.key) {
+      const refusal = await this.#sessions.claim(connection, name, leave);
       if (refusal !== undefined) {
         connection.answer({ ...refusal, id: command.id });
         return;
       }
+      for (const other of leave) this.#remove(connection, other);
+    } else {
+      for (const other of leave) await this.#exit(connection, other);
     }
-    for (const other of leave) await this.#exit(connection, other);
 
     const room = await this.#rooms.use(decision.room);
-    const person = connection.person as Person;
     const { key } = room.name;
     const isNew = !connection.session.rooms.has(key);
     if (!isNew) this.#rooms.release(room);
@@ -107,8 +126,8 @@ export class Membership {
       if (isNew) {
         connection.session.rooms.set(key, room.name);
         connection.session.hasJoined = true;
-        // No effect if the person is already in the room on another connection.
-        await this.#presence.enter(key, person.text, connection);
+        // False if another connection has taken over the session: this one is about to be dismissed.
+        await this.#roster.enter(connection.holder, room.name);
       }
       // Send the members what happened so far. The newcomer has it in its answer, and gets what follows.
       this.#fanOut.flush(room);
@@ -121,48 +140,41 @@ export class Membership {
     }
   }
 
-  /** Claims the name for the client and releases its previous one. Returns the refusal, if any. */
-  async #claim(connection: Connection, name: Name, leave: readonly Name[] = []): Promise<Refusal | undefined> {
-    const claim = await this.#registry.claim({ key: name.key, skeleton: skeletonOf(name.text) }, connection.id);
-    if (claim === "in-use") return refuse("name-in-use", `The name ${name.text} is in use`);
-    if (claim === "look-alike") return refuse("name-in-use", `The name ${name.text} looks like another that is in use`);
-    const { person: before } = connection;
-    // Leave the old rooms while the client still has its old name.
-    for (const room of leave) await this.#exit(connection, room);
-    connection.session.person = new Person(name, connection);
-    if (before !== undefined) await this.#registry.release(before.key, before.owner);
-    return undefined;
-  }
-
   async leave(connection: Connection, id: string | undefined, name: Name): Promise<void> {
     await this.#exit(connection, name);
     connection.answer({ type: "ack", id, room: name.text });
   }
 
-  /** Removes a client from a room. If it was the person's last connection there, tells the others. */
+  /** Ends the session for good, and with it the connection. */
+  async bye(connection: Connection): Promise<void> {
+    await this.#sessions.end(connection);
+    connection.link.close({ reconnect: false, message: "" });
+    connection.gone();
+  }
+
+  /** Takes a connection that is gone out of its rooms. Its session waits for the client, if it lasts. */
+  async departed(connection: Connection): Promise<void> {
+    for (const name of [...connection.session.rooms.values()]) this.#remove(connection, name);
+    await this.#sessions.detach(connection).catch((error) => {
+      // Without a lease, the connections of this node have ended for the others already.
+      if (!(error instanceof RosterError)) this.#report(error);
+    });
+  }
+
+  /** Takes the session out of a room. If it was the user's last one there, the others are told. */
   async #exit(connection: Connection, name: Name): Promise<void> {
-    if (!connection.session.rooms.delete(name.key)) return;
-    const person = connection.person as Person;
+    if (this.#remove(connection, name)) await this.#roster.leave(connection.holder, name.key);
+  }
+
+  /** Takes a connection out of a room, on this node only. Returns whether it was there. */
+  #remove(connection: Connection, name: Name): boolean {
+    if (!connection.session.rooms.delete(name.key)) return false;
     const room = this.#rooms.get(name.key);
-    if (room === undefined) return;
+    if (room === undefined) return true;
     // A client that is gone gets nothing more. Not flushing then keeps many simultaneous departures in one batch.
     if (!connection.isGone) this.#fanOut.flush(room);
     room.remove(connection);
-    try {
-      if (!person.isIn(name.key)) await this.#presence.leave(name.key, person.text, connection);
-    } finally {
-      this.#rooms.release(room);
-    }
-  }
-
-  /** Leaves all rooms of a connection that is gone, and releases its name. */
-  async departed(connection: Connection): Promise<void> {
-    const { session, person } = connection;
-    for (const name of [...session.rooms.values()]) await this.#exit(connection, name).catch(this.#report);
-    if (person?.connections.delete(connection) && person.connections.size === 0) {
-      await this.#registry.release(person.key, person.owner).catch(this.#report);
-    }
-    // Last: a client that asks for the session must find it, and wait, until the name is free.
-    this.#sessions.close(connection);
+    this.#rooms.release(room);
+    return true;
   }
 }

@@ -3,8 +3,6 @@ export type { Answer, RoomEvent } from "./events.ts";
 export { fitting } from "./fitting.ts";
 export { Hub, type HubOptions, type Wire } from "./hub.ts";
 export type { Link } from "./link.ts";
-export type { Presence, PresenceChange } from "./ports/presence.ts";
-export type { Claim, ClaimedName, Registry } from "./ports/registry.ts";
 export {
   AHEAD_MAX_MS,
   type AppendResult,
@@ -21,6 +19,20 @@ export {
   timeAfter,
 } from "./ports/room-log.ts";
 export type { Found, RoomSearch, SearchOptions } from "./ports/room-search.ts";
+export {
+  type Claim,
+  type ClaimedName,
+  type HeldSession,
+  type Holder,
+  type MemberPage,
+  type NewSession,
+  type Roster,
+  type RosterChange,
+  RosterError,
+  type RosterUser,
+  type TakenSession,
+  type Takeover,
+} from "./ports/roster.ts";
 export type { GapReason } from "./recovery.ts";
 export type { Incoming } from "./request-queue.ts";
 export { hasWords, QUERY_CHARACTERS_MAX, wordsIn, wordsOf } from "./search-words.ts";

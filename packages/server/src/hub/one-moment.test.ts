@@ -10,40 +10,43 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type FakeClient, HubFixture, type Message } from "../../../../test/hub-fixture.ts";
-import { Gate, LateLog, LatePresence } from "../../../../test/late-ports.ts";
+import { Gate, LateLog, LateRoster } from "../../../../test/late-ports.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { fc } from "../../../../test/seed.ts";
 import { turn, until } from "../../../../test/until.ts";
-import { MemoryPresence, MemoryRoomLog } from "../adapters/memory/mod.ts";
+import { MemoryRoomLog, MemoryRoster } from "../adapters/memory/mod.ts";
 import { SqliteRoomLog } from "../adapters/sqlite/mod.ts";
 import type { Command } from "../core/mod.ts";
-import type { Entry, Presence, PresenceChange, RoomLog } from "./mod.ts";
+import type { Entry, RoomLog, RosterChange } from "./mod.ts";
 
 failOnLeaks();
 
 const RUNS = process.env.LANDLINE_LONG === "1" ? 20 : 1;
 const ROOMS = ["lobby", "kitchen"];
-/** The person at each connection. The second shares the first's person; the last two speak version 1. */
+/** The user at each connection. The second shares the first's session; the last two speak version 1. */
 const PEOPLE = ["Ann", "Ann", "Bob", "Cy", "Dan", "Eve"];
 const VERSION_1_FROM = 4;
 
-type Action = "come" | "join" | "leave" | "chat" | "topic" | "read" | "ask" | "rename" | "drop" | "take back";
+type Action = "come" | "join" | "leave" | "chat" | "topic" | "read" | "ask" | "rename" | "drop" | "bye" | "take back";
 type Step =
   | { readonly type: "act"; readonly who: number; readonly room: number; readonly action: Action }
   | { readonly type: "answer"; readonly index: number }
+  | { readonly type: "pass"; readonly ms: number }
   | { readonly type: "turn" };
 
-/** A presence that records each room's members after each change. */
-class RecordedPresence extends MemoryPresence {
+/** A roster that records each room's members after each change. */
+class RecordedRoster extends MemoryRoster {
   readonly states = new Map<string, Set<string>[]>(ROOMS.map((room) => [room, [new Set()]]));
 
-  override follow(listener: (change: PresenceChange) => void): void {
+  override follow(listener: (change: RosterChange) => void): void {
     super.follow((change) => {
-      const states = this.states.get(change.room) as Set<string>[];
-      const state = new Set(states.at(-1));
-      if (change.state === "joined") state.add(change.name);
-      else state.delete(change.name);
-      states.push(state);
+      if (change.type === "joined" || change.type === "left") {
+        const states = this.states.get(change.room) as Set<string>[];
+        const state = new Set(states.at(-1));
+        if (change.type === "joined") state.add(change.user.name);
+        else state.delete(change.user.name);
+        states.push(state);
+      }
       listener(change);
     });
   }
@@ -161,7 +164,7 @@ class Listener {
     assert.equal(members.length, count);
     const names = new Set(members);
     assert.ok(names.has(this.name), `${this.name} is in ${key}`);
-    const states = this.#world.presence.states.get(key) as Set<string>[];
+    const states = this.#world.roster.states.get(key) as Set<string>[];
     const known: Known = { names, moments: [...states.keys()], seq: position.seq };
     this.known.set(key, known);
     this.#checkNames(key, known);
@@ -172,7 +175,7 @@ class Listener {
 
   /** The known members must match a recorded state, and after each change the next one. */
   #checkNames(key: string, known: Known): void {
-    const states = this.#world.presence.states.get(key) as Set<string>[];
+    const states = this.#world.roster.states.get(key) as Set<string>[];
     known.moments = known.moments.filter((moment) => isSame(states[moment], known.names));
     assert.notDeepEqual(known.moments, [], `${[...known.names]} were never in ${key} at once`);
   }
@@ -197,7 +200,7 @@ class Listener {
   isUpToDate(): boolean {
     this.listen();
     return [...this.known].every(([key, { moments }]) => {
-      const states = this.#world.presence.states.get(key) as Set<string>[];
+      const states = this.#world.roster.states.get(key) as Set<string>[];
       return moments.includes(states.length - 1);
     });
   }
@@ -209,21 +212,31 @@ function isSame(a: ReadonlySet<string> | undefined, b: ReadonlySet<string>): boo
 
 /** A hub with slow ports, and its clients. */
 class World {
-  readonly presence = new RecordedPresence();
+  readonly roster: RecordedRoster;
   readonly gate = new Gate();
   readonly fixture: HubFixture;
   readonly #log: RoomLog;
   readonly #seats: (Listener | FakeClient | undefined)[] = [];
   readonly #left: FakeClient[] = [];
+  /** The session of a seat that was dropped, and the rooms that it was in. */
+  readonly #dropped: { readonly session: string; readonly rooms: readonly string[] }[] = [];
   /** Checks that need the whole log. */
   readonly #checks: (() => void)[] = [];
   readonly #entries = new Map<string, readonly Entry[]>();
   #said = 0;
 
-  constructor(log: RoomLog, isPresenceLate: boolean) {
+  constructor(log: RoomLog, isRosterLate: boolean) {
     this.#log = log;
-    const presence: Presence = isPresenceLate ? new LatePresence(this.presence, this.gate) : this.presence;
-    this.fixture = new HubFixture({ log: new LateLog(log, this.gate), presence });
+    let roster: RecordedRoster | undefined;
+    this.fixture = new HubFixture({
+      log: new LateLog(log, this.gate),
+      roster: (store) => {
+        roster = new RecordedRoster(store);
+        return isRosterLate ? new LateRoster(roster, this.gate) : roster;
+      },
+    });
+    assert.ok(roster);
+    this.roster = roster;
   }
 
   later(check: () => void): void {
@@ -239,6 +252,7 @@ class World {
     for (const step of steps) {
       if (step.type === "turn") await turn();
       else if (step.type === "answer") this.gate.release(step.index);
+      else if (step.type === "pass") this.#pass(step.ms);
       else this.act(step.who, step.room, step.action);
     }
     await this.#finish();
@@ -263,9 +277,13 @@ class World {
     const listener = new Listener(this, name, client);
     const first = this.#seats[0];
     if (first instanceof Listener) first.listen();
+    const dropped = this.#dropped[who];
     const session = who === 1 && first instanceof Listener ? first.session : undefined;
+    // The session may have ended. Then the name may be free.
+    if (dropped !== undefined) listener.ask({ type: "hello", version: 2, session: dropped.session });
+    else if (session !== undefined) listener.ask({ type: "hello", version: 2, session, share: true });
     if (session === undefined) listener.ask({ type: "hello", version: 2, username: name });
-    else listener.ask({ type: "hello", version: 2, session, share: true });
+    for (const room of dropped?.rooms ?? []) listener.ask({ type: "join", room });
     return listener;
   }
 
@@ -293,7 +311,14 @@ class World {
         return;
       case "drop":
         seat.listen();
+        if (seat.session !== undefined) this.#dropped[who] = { session: seat.session, rooms: [...seat.known.keys()] };
         this.#drop(who, seat.client);
+        return;
+      case "bye":
+        seat.listen();
+        seat.ask({ type: "bye" });
+        this.#seats[who] = undefined;
+        this.#left.push(seat.client);
         return;
       case "take back": {
         seat.listen();
@@ -312,7 +337,12 @@ class World {
     else if (action === "rename") seat.ask({ type: "join", room, username: `${PEOPLE[who]}${this.#said}` });
     else if (action === "leave") seat.ask({ type: "leave" });
     else if (action === "chat") seat.ask({ type: "chat", message: `message ${this.#said}` });
-    else if (action === "drop") this.#drop(who, seat);
+    else if (action === "drop" || action === "bye") this.#drop(who, seat);
+  }
+
+  #pass(ms: number): void {
+    this.fixture.now += ms;
+    this.fixture.roster.sweep();
   }
 
   #drop(who: number, client: FakeClient): void {
@@ -351,7 +381,7 @@ class World {
 const action = fc.oneof(
   { weight: 6, arbitrary: fc.constant<Action>("join") },
   { weight: 10, arbitrary: fc.constantFrom<Action>("come", "leave", "chat", "topic", "read", "ask") },
-  { weight: 4, arbitrary: fc.constantFrom<Action>("rename", "drop", "take back") },
+  { weight: 4, arbitrary: fc.constantFrom<Action>("rename", "drop", "bye", "take back") },
 );
 const who = fc.nat(PEOPLE.length - 1);
 const room = fc.nat(ROOMS.length - 1);
@@ -360,6 +390,7 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
     { weight: 5, arbitrary: fc.record({ type: fc.constant("act" as const), who, room, action }) },
     { weight: 5, arbitrary: fc.record({ type: fc.constant("answer" as const), index: fc.nat(20) }) },
     { weight: 2, arbitrary: fc.constant({ type: "turn" as const }) },
+    { weight: 1, arbitrary: fc.record({ type: fc.constant("pass" as const), ms: fc.constantFrom(10_000, 120_000) }) },
   ),
   { maxLength: 120, size: "max" },
 );
@@ -374,7 +405,7 @@ describe("snapshots and events of a room agree", { timeout: 600_000 }, () => {
     await fc.assert(property, { numRuns: 300 * RUNS });
   });
 
-  test("with a slow presence, too", async () => {
+  test("with a slow roster, too", async () => {
     const property = fc.asyncProperty(steps, async (each) => {
       const log = new MemoryRoomLog();
       await new World(log, true).run(each);

@@ -72,7 +72,7 @@ describe("checkRate()", () => {
     const fixture = new HubFixture({ hasRates: true, limits: { messageRate: 1, messageBurst: 2 } });
     const ada = await fixture.member("Ada", "lobby");
     await ada.hear(chat("1"), chat("2"));
-    await ada.vanish();
+    await ada.hear({ type: "bye" });
     const again = await fixture.member("ADA", "lobby");
     assert.deepEqual(pick(await again.hear(chat("3")), "code"), [["rate-limited"]]);
   });

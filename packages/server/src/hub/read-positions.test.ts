@@ -48,7 +48,7 @@ describe("Hub: a read position", () => {
     assert.deepEqual(await bob.hear(read(2)), [{ type: "ack", id: "r", room: "lobby" }]);
     await bob.hear(chat("my own"), { type: "topic", room: "lobby", topic: "Plans" });
     assert.deepEqual(await join(bob), [2, 1]);
-    await bob.vanish();
+    await bob.hear({ type: "bye" });
     await ada.hear(chat("4"));
     assert.deepEqual(await join(await fixture.member("BOB")), [2, 2]);
   });

@@ -2,21 +2,21 @@ import { addressKey, type ChatLimits, type Decision, type Name, nameKey, type Po
 import type { Connection } from "./connection.ts";
 import type { Answer } from "./events.ts";
 import { fitting } from "./fitting.ts";
-import type { Person } from "./person.ts";
-import type { Presence } from "./ports/presence.ts";
 import type { Entry, Page, ReadBounds, RoomLog } from "./ports/room-log.ts";
 import type { RoomSearch } from "./ports/room-search.ts";
+import type { Roster } from "./ports/roster.ts";
 import { ReadPositions } from "./read-positions.ts";
 import { missedEntries } from "./recovery.ts";
 import type { Room } from "./room.ts";
 import type { Rooms } from "./rooms.ts";
 import { Searches } from "./searches.ts";
+import type { User } from "./user.ts";
 
 /** The parts that {@link RoomReader} uses. */
 export interface RoomReaderOptions {
   readonly log: RoomLog;
   readonly search: RoomSearch | undefined;
-  readonly presence: Presence;
+  readonly roster: Roster;
   readonly rooms: Rooms;
   readonly limits: ChatLimits;
   /** Counts one request against the client's rate. Returns whether it was within the limit. */
@@ -33,16 +33,16 @@ type DecisionOf<Type extends Decision["type"]> = Extract<Decision, { type: Type 
 export class RoomReader {
   readonly #log: RoomLog;
   readonly #searches: Searches | undefined;
-  readonly #presence: Presence;
+  readonly #roster: Roster;
   readonly #rooms: Rooms;
   readonly #limits: ChatLimits;
   readonly #mayAsk: (connection: Connection) => boolean;
   readonly #readPositions = new ReadPositions();
 
-  constructor({ log, search, presence, rooms, limits, mayAsk }: RoomReaderOptions) {
+  constructor({ log, search, roster, rooms, limits, mayAsk }: RoomReaderOptions) {
     this.#log = log;
     this.#searches = search && new Searches(search);
-    this.#presence = presence;
+    this.#roster = roster;
     this.#rooms = rooms;
     this.#limits = limits;
     this.#mayAsk = mayAsk;
@@ -59,7 +59,7 @@ export class RoomReader {
     const { position } = room;
     const topic = room.state.get("topic") || undefined;
     const read = this.#readPositions.get(person.key, room.name.key, position.epoch);
-    const { names, count } = await this.#presence.members(room.name.key, this.#limits.membersMax);
+    const { members, count } = await this.#roster.members(room.name.key, this.#limits.membersMax);
     const missed = await missedEntries(this.#log, room.name.key, position, after, this.#bounds(history));
     const unread = read === undefined ? undefined : await this.#countUnread(person, room, position, read);
     const answer = this.#encodePage(connection, room.name, missed, "newest", (page) => {
@@ -70,7 +70,7 @@ export class RoomReader {
         room: room.name.text,
         username: person.text,
         position: { epoch: position.epoch, seq: position.seq },
-        members: names,
+        members: members.map(({ name }) => name),
         count,
         ...page,
         recovered: isCut ? false : missed.recovered,
@@ -87,14 +87,16 @@ export class RoomReader {
   async who(connection: Connection, id: string | undefined, name: Name): Promise<void> {
     connection.outbox.hold();
     const room = this.#rooms.get(name.key)?.name.text ?? name.text;
-    const { names, count } = await this.#presence.members(name.key, this.#limits.membersMax);
+    const { members, count } = await this.#roster.members(name.key, this.#limits.membersMax);
+    const names = members.map((member) => member.name);
     connection.outbox.release(connection.encode({ type: "who", id, room, members: names, count }));
   }
 
   /** Lists members whose names begin with a prefix, out of the first ones of a room. */
   async users(connection: Connection, id: string | undefined, decision: DecisionOf<"users">): Promise<void> {
     const { room, prefix, limit } = decision;
-    const { names, count } = await this.#presence.members(room.key, USERS_EXAMINED_MAX);
+    const { members, count } = await this.#roster.members(room.key, USERS_EXAMINED_MAX);
+    const names = members.map(({ name }) => name);
     const matches = names.values().filter((name) => nameKey(name).startsWith(prefix));
     const { items, more } = fitting(matches, { limit, sizeOf: () => 0 });
     connection.answer({
@@ -115,7 +117,7 @@ export class RoomReader {
       if (room !== undefined) positions.set(room, room.position);
     }
     const rooms: AnswerOf<"rooms">["rooms"][number][] = [];
-    for (const { room: key, count } of await this.#presence.rooms(this.#limits.roomListMax)) {
+    for (const { room: key, count } of await this.#roster.rooms(this.#limits.roomListMax)) {
       const room = this.#rooms.get(key);
       const position = room && positions.get(room);
       const unread = position && (await this.#unread(connection, room, position));
@@ -150,7 +152,7 @@ export class RoomReader {
     const position = this.#rooms.get(name.key)?.position;
     if (position !== undefined) {
       const { epoch } = position;
-      const person = connection.person as Person;
+      const person = connection.user as User;
       this.#readPositions.set(person.key, name.key, { epoch, seq: Math.min(seq, position.seq) });
     }
     connection.answer({ type: "ack", id, room: name.text });
@@ -158,7 +160,7 @@ export class RoomReader {
 
   /** Returns `undefined` if the person has sent no read position, or if the client is over its rate. */
   async #unread(connection: Connection, room: Room, position: Position): Promise<number | undefined> {
-    const person = connection.person as Person;
+    const person = connection.user as User;
     const read = this.#readPositions.get(person.key, room.name.key, position.epoch);
     // Counting costs as much as `history`, and there may be many rooms.
     if (read === undefined || (read < position.seq && !this.#mayAsk(connection))) return undefined;

@@ -1,103 +1,157 @@
-import { type Refusal, refuse } from "../core/mod.ts";
+import { createHash } from "node:crypto";
+import { addressKey, type ChatLimits, type Name, type Refusal, refuse, skeletonOf } from "../core/mod.ts";
 import type { Connection } from "./connection.ts";
-import type { FanOut } from "./fan-out.ts";
-import type { Person } from "./person.ts";
-import type { Registry } from "./ports/registry.ts";
-import type { Rooms } from "./rooms.ts";
+import type { ClaimedName, NewSession, Roster, RosterUser, TakenSession } from "./ports/roster.ts";
+import { User } from "./user.ts";
 
 /** The parts that {@link Sessions} uses. */
 export interface SessionsOptions {
-  readonly registry: Registry;
-  readonly rooms: Rooms;
-  readonly fanOut: FanOut;
-  /** Most connections of one person. */
-  readonly connectionsMax: number;
+  readonly roster: Roster;
+  readonly limits: ChatLimits;
+  /** Returns an unguessable secret. */
   readonly newSecret: () => string;
-  readonly report: (error: unknown) => void;
+}
+
+/** The connections' sessions in the roster, and the users that have connections to this node. */
+export class Sessions {
+  readonly #roster: Roster;
+  readonly #limits: ChatLimits;
+  readonly #newSecret: () => string;
+  readonly #users = new Map<string, User>();
+
+  constructor({ roster, limits, newSecret }: SessionsOptions) {
+    this.#roster = roster;
+    this.#limits = limits;
+    this.#newSecret = newSecret;
+  }
+
+  /** Returns the user with this id, if it has a connection to this node. */
+  user(id: string): User | undefined {
+    return this.#users.get(id);
+  }
+
+  /**
+   * Opens the session of a connection, with a new user if it has none, or renames its user. The session leaves the
+   * rooms in `leaving` before.
+   */
+  async claim(connection: Connection, name: Name, leaving: readonly Name[]): Promise<Refusal | undefined> {
+    const { user, holder } = connection;
+    const claimed: ClaimedName = { text: name.text, key: name.key, skeleton: skeletonOf(name.text) };
+    const claim = await (user === undefined
+      ? this.#roster.open(this.#newSession(connection, holder.session), claimed)
+      : this.#roster.rename(
+          holder,
+          claimed,
+          leaving.map(({ key }) => key),
+        ));
+    switch (claim) {
+      case "in-use":
+        return refuse("name-in-use", `The name ${name.text} is in use`);
+      case "look-alike":
+        return refuse("name-in-use", `The name ${name.text} looks like another that is in use`);
+      case "unknown":
+        return UNKNOWN;
+    }
+    if (user === undefined) this.#bind(connection, claim);
+    else user.rename(claim.name);
+    return undefined;
+  }
+
+  /** Gives a connection a session that lasts, for its user if it has one. Returns the session's token. */
+  async begin(connection: Connection): Promise<string | Refusal> {
+    const token = this.#newSecret();
+    const session = sessionOf(token);
+    const { user, holder } = connection;
+    if (user === undefined) {
+      // The session is opened when its user has a name.
+      connection.holder = { session, connection: connection.id };
+      return token;
+    }
+    const refusal = await this.#shareAs(connection, session, holder.session);
+    return refusal ?? token;
+  }
+
+  /** Gives the connection a session of its own, of the same user as the session with this token. */
+  async share(connection: Connection, token: string): Promise<string | Refusal> {
+    const own = this.#newSecret();
+    const refusal = await this.#shareAs(connection, sessionOf(own), sessionOf(token));
+    return refusal ?? own;
+  }
+
+  /** Gives the connection the session with this token. The roster reports the connection that it had before. */
+  async takeOver(connection: Connection, token: string, attempt: number): Promise<TakenSession | Refusal> {
+    const address = addressKey(connection.link.address);
+    const holder = { session: sessionOf(token), connection: connection.id };
+    const taken = await this.#roster.takeOver({ ...holder, address, attempt });
+    if (taken === "unknown") return UNKNOWN;
+    if (taken === "too-many-connections") return this.#tooManyConnections();
+    await this.#end(connection);
+    connection.holder = holder;
+    this.#bind(connection, taken.user);
+    return taken;
+  }
+
+  /** The connection has ended. Its session waits for the client if it lasts. */
+  async detach(connection: Connection): Promise<void> {
+    const { user, holder } = connection;
+    if (user === undefined) return;
+    this.#unbind(connection, user);
+    await this.#roster.detach(holder);
+  }
+
+  /** Ends the connection's session for good. */
+  async end(connection: Connection): Promise<void> {
+    if (connection.user !== undefined) await this.#roster.end(connection.holder);
+  }
+
+  async #shareAs(connection: Connection, session: string, of: string): Promise<Refusal | undefined> {
+    const shared = await this.#roster.share(this.#newSession(connection, session), of);
+    if (shared === "unknown") return UNKNOWN;
+    if (shared === "too-many-connections") return this.#tooManyConnections();
+    await this.#end(connection);
+    connection.holder = { session, connection: connection.id };
+    this.#bind(connection, shared);
+    return undefined;
+  }
+
+  /** Ends the session that a version 1 client may have had before its `hello`. It is in no room. */
+  async #end(connection: Connection): Promise<void> {
+    const { user, holder } = connection;
+    if (user === undefined) return;
+    this.#unbind(connection, user);
+    await this.#roster.end(holder);
+  }
+
+  #newSession({ id: connection, link }: Connection, session: string): NewSession {
+    return { session, connection, address: addressKey(link.address), isLasting: session !== connection };
+  }
+
+  #bind(connection: Connection, of: RosterUser): void {
+    let user = this.#users.get(of.id);
+    if (user === undefined) {
+      user = new User(of);
+      this.#users.set(of.id, user);
+    }
+    user.connections.add(connection);
+    connection.session.person = user;
+  }
+
+  #unbind(connection: Connection, user: User): void {
+    connection.session.person = undefined;
+    connection.holder = { session: connection.id, connection: connection.id };
+    user.connections.delete(connection);
+    if (user.connections.size === 0) this.#users.delete(user.id);
+  }
+
+  #tooManyConnections(): Refusal {
+    const max = this.#limits.connectionsPerPersonMax;
+    return refuse("too-many-connections", `A person has at most ${max} connections`);
+  }
 }
 
 const UNKNOWN = refuse("session-unknown", "There is no such session any more");
 
-/** Sessions by their secret. A secret lets a client take over its connection, or share its person. */
-export class Sessions {
-  readonly #options: SessionsOptions;
-  readonly #connections = new Map<string, Connection>();
-
-  constructor(options: SessionsOptions) {
-    this.#options = options;
-  }
-
-  /**
-   * Gives the client a secret. A session that was taken over keeps its secret: if the answer is lost, the client must
-   * be able to retry.
-   */
-  open(connection: Connection): void {
-    if (connection.secret !== "") return;
-    connection.secret = this.#options.newSecret();
-    this.#connections.set(connection.secret, connection);
-  }
-
-  /** Forgets the session of a client that left. Its name is free or belongs to another client. */
-  close(connection: Connection): void {
-    this.#connections.delete(connection.secret);
-  }
-
-  /**
-   * Moves the name and rooms of a connection to this client. Resolves to the old client, which is disconnected; the
-   * rooms are not told. Refuses an attempt that a later one overtook.
-   */
-  async takeBack(connection: Connection, secret: string, attempt: number): Promise<Connection | Refusal> {
-    const old = this.#connections.get(secret);
-    if (old === undefined || attempt <= old.attempt) return UNKNOWN;
-    if (old.isGone) return await unknownOnceGone(old);
-    connection.secret = secret;
-    connection.attempt = attempt === Number.POSITIVE_INFINITY ? old.attempt : attempt;
-    this.#connections.set(secret, connection);
-    const { person: before } = connection;
-    // From here on, the session's requests go to this client, while the old one finishes its requests.
-    connection.session = old.session;
-    old.sayGoodbye({ code: "replaced", message: "Another connection took this session", reconnect: false });
-    await old.retire();
-    connection.person?.connections.delete(old);
-    connection.person?.connections.add(connection);
-    for (const key of connection.session.rooms.keys()) {
-      const room = this.#options.rooms.get(key);
-      if (room === undefined) continue;
-      this.#options.fanOut.flush(room);
-      room.remove(old);
-    }
-    await this.#release(before);
-    return old;
-  }
-
-  /** Makes the client one more connection of the session's person. It is in no room yet. */
-  async share(connection: Connection, secret: string): Promise<Refusal | undefined> {
-    const other = this.#connections.get(secret);
-    if (other?.isGone) return await unknownOnceGone(other);
-    const person = other?.person;
-    if (person === undefined) return UNKNOWN;
-    const { connectionsMax } = this.#options;
-    if (person.connections.size >= connectionsMax) {
-      return refuse("too-many-connections", `A person has at most ${connectionsMax} connections`);
-    }
-    const { person: before } = connection;
-    person.connections.add(connection);
-    connection.session.person = person;
-    await this.#release(before);
-    return undefined;
-  }
-
-  /**
-   * Releases the client's previous name. A version 1 client can have one: it can join, leave, and then send `hello`.
-   */
-  async #release(before: Person | undefined): Promise<void> {
-    if (before === undefined) return;
-    await this.#options.registry.release(before.key, before.owner).catch(this.#options.report);
-  }
-}
-
-/** Waits until the client has left its rooms and its name is free. Then refuses: the name can be claimed as usual. */
-async function unknownOnceGone(connection: Connection): Promise<Refusal> {
-  await connection.departure;
-  return UNKNOWN;
+/** The id of the session with this token. Only the hash is stored, so that reading the store gives no access. */
+function sessionOf(token: string): string {
+  return createHash("sha256").update(token).digest("base64url");
 }

@@ -1,24 +1,24 @@
-import type { Person } from "./person.ts";
+import type { User } from "./user.ts";
 
 /** Shortest interval between two typing events of one member in one room, in milliseconds. */
 const TYPING_MS = 3_000;
 
-/** When each room was last told that a person is typing. Never stored; a person's entries go with the person. */
+/** When each room was last told that a user is typing. Never stored; a user's entries go with the user. */
 export class Typing {
-  /** By person, then by room. */
-  readonly #toldAt = new WeakMap<Person, Map<string, number>>();
+  /** By user, then by room. */
+  readonly #toldAt = new WeakMap<User, Map<string, number>>();
 
   /** Whether to tell the room now. If so, records the time. */
-  tells(person: Person, room: string, nowMs: number): boolean {
-    let rooms = this.#toldAt.get(person);
+  tells(user: User, room: string, nowMs: number): boolean {
+    let rooms = this.#toldAt.get(user);
     if (rooms === undefined) {
       rooms = new Map();
-      this.#toldAt.set(person, rooms);
+      this.#toldAt.set(user, rooms);
     }
     const toldAt = rooms.get(room);
     if (toldAt !== undefined && nowMs - toldAt < TYPING_MS) return false;
-    // Remove rooms that the person has left.
-    for (const told of rooms.keys()) if (!person.isIn(told)) rooms.delete(told);
+    // Remove rooms that the user has left.
+    for (const told of rooms.keys()) if (!user.isIn(told)) rooms.delete(told);
     rooms.set(room, nowMs);
     return true;
   }

@@ -1,3 +1,3 @@
-export { MemoryPresence } from "./presence.ts";
-export { MemoryRegistry } from "./registry.ts";
 export { MemoryRoomLog } from "./room-log.ts";
+export { MemoryRoster } from "./roster.ts";
+export { type RosterLimits, RosterStore } from "./roster-store.ts";

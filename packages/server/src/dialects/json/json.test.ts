@@ -20,9 +20,9 @@ const BODY = '"say \\"hi\\"\\n\\u0000 é 😀 \u2028 </script>"';
 const SAID: RoomEvent = { type: "entry", entry: ENTRY, origin: undefined };
 const SET: Entry = { ...ENTRY, kind: "set", key: "topic", body: 'Plans "B"' };
 const TOPIC_SET: RoomEvent = { type: "entry", entry: SET, origin: undefined };
-const TYPING: RoomEvent = { type: "typing", name: "Ada", origin: undefined };
-const JOINED: RoomEvent = { type: "presence", name: "Ada", state: "joined", origin: undefined };
-const LEFT: RoomEvent = { type: "presence", name: "Ada", state: "left", origin: undefined };
+const TYPING: RoomEvent = { type: "typing", name: "Ada", user: undefined };
+const JOINED: RoomEvent = { type: "presence", name: "Ada", state: "joined", user: undefined };
+const LEFT: RoomEvent = { type: "presence", name: "Ada", state: "left", user: undefined };
 const JOIN_ANSWER: Answer = {
   type: "joined",
   id: "j1",
@@ -208,7 +208,7 @@ describe("version2 encodes:", () => {
 
   test("names that contain JSON syntax as quoted strings", () => {
     for (const name of ["__proto__", 'a"b', "a\\b", "é"]) {
-      const event: RoomEvent = { type: "presence", name, state: "joined", origin: undefined };
+      const event: RoomEvent = { type: "presence", name, state: "joined", user: undefined };
       assert.equal(JSON.parse(version2.event(event, name) ?? "").username, name);
       for (const encoder of [version1, version2]) {
         const said: RoomEvent = { type: "entry", entry: { ...ENTRY, from: name }, origin: undefined };

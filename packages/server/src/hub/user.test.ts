@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { type FakeClient, HubFixture, type HubFixtureOptions, pick } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { idle } from "../../../../test/until.ts";
-import { MemoryPresence, MemoryRoomLog } from "../adapters/memory/mod.ts";
+import { MemoryRoomLog, MemoryRoster } from "../adapters/memory/mod.ts";
 import type { Command } from "../core/mod.ts";
 
 failOnLeaks();
@@ -43,8 +43,8 @@ function stall(log: MemoryRoomLog): { resume: () => void } {
   return { resume: resolve };
 }
 
-describe("Hub: a person with several connections", () => {
-  test("hello with share adds a connection with its own secret and no rooms", async () => {
+describe("Hub: a user with several connections", () => {
+  test("hello with share adds a session with its own token and no rooms", async () => {
     const fixture = new HubFixture();
     const { client: first, session } = await greet(fixture, { type: "hello", version: 2, username: "Bob" });
     await first.hear(join("lobby"));
@@ -160,26 +160,52 @@ describe("Hub: a person with several connections", () => {
     assert.equal((await second.hear({ type: "join", room: "kitchen", username: "BOB" }))[0]?.type, "joined");
   });
 
-  test("ends with its last connection, which also frees the name", async () => {
+  test("ends with its last session, which also frees the name", async () => {
     const { fixture, ada, first, second, session } = await twoOfBob();
     await first.hear(join("kitchen"));
-    await first.vanish();
+    await first.hear({ type: "bye" });
     assert.deepEqual(ada.take(), []);
     assert.deepEqual(
-      (await fixture.presence.rooms(9)).map(({ room }) => room),
+      (await fixture.roster.rooms(9)).map(({ room }) => room),
       ["lobby"],
     );
-    assert.equal(await fixture.claim("bob", "someone"), "in-use");
-    // The secret ended with its connection.
+    assert.equal(await fixture.claim("bob"), false);
+    // The token ended with its session.
     assert.equal((await fixture.connect().hear(share(session)))[0]?.code, "session-unknown");
     assert.deepEqual(pick(await second.hear(chat("still here")), "type"), [["ack"]]);
     ada.take();
-    await second.vanish();
+    await second.hear({ type: "bye" });
     assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "left"]]);
-    assert.equal(await fixture.claim("bob", "someone"), "claimed");
+    assert.equal(await fixture.claim("bob"), true);
   });
 
-  test("share waits for a last connection that is going, and is refused when the name is free", async () => {
+  test("leaves a room when no session there has had a connection for awayMs", async () => {
+    const { fixture, ada, first, second, session, secondSession } = await twoOfBob();
+    const { awayMs, resumeMs } = fixture.limits;
+    await second.hear(join("kitchen"));
+    await first.vanish();
+    await fixture.pass(awayMs);
+    assert.deepEqual(ada.take(), []);
+    await second.vanish();
+    await fixture.pass(awayMs - 1);
+    assert.deepEqual(ada.take(), []);
+    // The first session has been away for longer, and comes back before the second is away, too.
+    const back = await greet(fixture, takeBack(session));
+    await fixture.pass(1);
+    assert.deepEqual(ada.take(), []);
+    assert.deepEqual(await fixture.roster.rooms(9), [{ room: "lobby", count: 2 }]);
+    await back.client.vanish();
+    await fixture.pass(awayMs);
+    assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "left"]]);
+    // It joins again with the first session that comes back.
+    await greet(fixture, takeBack(secondSession));
+    await greet(fixture, takeBack(session));
+    assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "joined"]]);
+    await fixture.pass(resumeMs);
+    assert.deepEqual(ada.take(), []);
+  });
+
+  test("can be shared while its last connection is going, until its session has ended", async () => {
     const log = new MemoryRoomLog();
     const fixture = new HubFixture({ log });
     const { client: bob, session } = await greet(fixture, { type: "hello", version: 2, username: "Bob" });
@@ -187,18 +213,16 @@ describe("Hub: a person with several connections", () => {
     const { resume } = stall(log);
     bob.ask(chat("slow"));
     await bob.vanish();
-    const fresh = fixture.connect().ask(share(session), { type: "hello", version: 2, username: "Bob" });
-    await idle();
-    assert.deepEqual(fresh.take(), []);
+    const { client: second } = await greet(fixture, share(session));
     resume();
-    await idle();
-    assert.deepEqual(pick(fresh.take(), "code", "username"), [
-      ["session-unknown", undefined],
-      [undefined, "Bob"],
-    ]);
+    await second.vanish();
+    await fixture.pass(fixture.limits.resumeMs);
+    const fresh = fixture.connect();
+    assert.deepEqual(pick(await fresh.hear(share(session)), "code"), [["session-unknown"]]);
+    assert.equal((await fresh.hear({ type: "hello", version: 2, username: "Bob" }))[0]?.username, "Bob");
   });
 
-  test("has each connection taken over by its own secret, and keeps the others", async () => {
+  test("has each session taken over by its own token, and keeps the others", async () => {
     const { fixture, ada, first, second, session, secondSession } = await twoOfBob();
     await second.hear(join("kitchen"));
     const fresh = fixture.connect();
@@ -213,11 +237,11 @@ describe("Hub: a person with several connections", () => {
     const another = fixture.connect();
     await another.hear(takeBack(session));
     await first.vanish();
-    await fresh.vanish();
+    await fresh.hear({ type: "bye" });
     assert.deepEqual(pick(ada.take(), "type"), [["chat"]]);
-    await another.vanish();
+    await another.hear({ type: "bye" });
     assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "left"]]);
-    assert.equal(await fixture.claim("bob", "someone"), "claimed");
+    assert.equal(await fixture.claim("bob"), true);
   });
 
   test("can be shared and can leave rooms while a connection is taken over", async () => {
@@ -236,10 +260,11 @@ describe("Hub: a person with several connections", () => {
     await idle();
     assert.deepEqual(fresh.take()[0]?.rooms, ["lobby"]);
     assert.deepEqual(pick(ada.take(), "type"), [["chat"]]);
-    for (const each of [first, fresh, second]) await each.vanish();
-    assert.equal(await fixture.claim("bob", "someone"), "in-use");
-    await third.vanish();
-    assert.equal(await fixture.claim("bob", "someone"), "claimed");
+    await first.vanish();
+    for (const each of [fresh, second]) await each.hear({ type: "bye" });
+    assert.equal(await fixture.claim("bob"), false);
+    await third.hear({ type: "bye" });
+    assert.equal(await fixture.claim("bob"), true);
   });
 
   test("has at most connectionsPerPersonMax connections", async () => {
@@ -258,6 +283,11 @@ describe("Hub: a person with several connections", () => {
     await clients[1]?.vanish();
     const [late] = (await clients[3]?.hear(share(session))) ?? [];
     assert.equal(late?.username, "Bob");
+    // Neither does a session that waits for its client come back as one too many.
+    assert.equal(
+      (await fixture.connect().hear(takeBack(answers[1]?.session as string)))[0]?.code,
+      "too-many-connections",
+    );
   });
 
   test("share is refused for a session without a name", async () => {
@@ -272,7 +302,7 @@ describe("Hub: a person with several connections", () => {
     const fresh = await fixture.seedMember("Rob", "attic");
     await fresh.hear({ type: "leave" });
     assert.equal((await fresh.hear(share(session)))[0]?.username, "Bob");
-    assert.equal(await fixture.claim("rob", "someone"), "claimed");
+    assert.equal(await fixture.claim("rob"), true);
   });
 
   test("dismisses silent and slow connections one by one", async () => {
@@ -286,22 +316,27 @@ describe("Hub: a person with several connections", () => {
     fixture.now += fixture.limits.pongMs;
     ada.take();
     fixture.hub.sweep();
-    await idle();
+    await fixture.pass(fixture.limits.awayMs);
     assert.equal(first.client.isGone, true);
     assert.deepEqual(pick(ada.take(), "username", "state"), [["Bob", "left"]]);
   });
 
   test("stays in the room when a join of one of its connections fails", async () => {
-    const presence = new MemoryPresence();
-    const { fixture, ada, first, second } = await twoOfBob({ presence });
+    let isDown = false;
+    class FailingRoster extends MemoryRoster {
+      override async enter(...args: Parameters<MemoryRoster["enter"]>): Promise<boolean> {
+        if (isDown) throw new Error("The network is down");
+        return super.enter(...args);
+      }
+    }
+    const { fixture, ada, first, second } = await twoOfBob({ roster: (store) => new FailingRoster(store) });
     await second.hear({ type: "leave", room: "lobby" });
-    const enter = presence.enter.bind(presence);
-    presence.enter = () => Promise.reject(new Error("The network is down"));
+    isDown = true;
     assert.deepEqual(pick(await second.hear(join("lobby")), "code"), [["internal"]]);
-    presence.enter = enter;
+    isDown = false;
     assert.deepEqual(ada.take(), []);
-    assert.deepEqual(await presence.members("lobby", 9), { names: ["Ada", "Bob"], count: 2 });
-    await first.vanish();
+    assert.deepEqual(await fixture.members("lobby"), ["Ada", "Bob"]);
+    await first.hear({ type: "bye" });
     assert.deepEqual(pick(ada.take(), "state"), [["left"]]);
     assert.equal(fixture.reported.length, 1);
   });

@@ -1,4 +1,4 @@
-import type { Claim, ClaimedName, Registry } from "../../hub/mod.ts";
+import type { ClaimedName } from "../../hub/mod.ts";
 
 /** The names with one skeleton: their owners by key. If any of them is not ASCII, all have the same owner. */
 interface Alike {
@@ -6,13 +6,14 @@ interface Alike {
   readonly others: Map<string, string>;
 }
 
-/** The names of one server, in memory. */
-export class MemoryRegistry implements Registry {
+/** The names in use and their owners, by user id. An owner may have several names. */
+export class NamesInUse {
   /** The owner and skeleton of each name, by key. */
   readonly #names = new Map<string, { readonly owner: string; readonly skeleton: string }>();
   readonly #alike = new Map<string, Alike>();
 
-  async claim({ key, skeleton }: ClaimedName, owner: string): Promise<Claim> {
+  /** Gives the owner the name, unless another owner has it or a look-alike. */
+  claim({ key, skeleton }: ClaimedName, owner: string): "claimed" | "in-use" | "look-alike" {
     const current = this.#names.get(key);
     if (current !== undefined) return current.owner === owner ? "claimed" : "in-use";
     let alike = this.#alike.get(skeleton);
@@ -27,18 +28,13 @@ export class MemoryRegistry implements Registry {
     return "claimed";
   }
 
-  async release(key: string, owner: string): Promise<void> {
+  release(key: string): void {
     const current = this.#names.get(key);
-    if (current?.owner !== owner) return;
+    if (current === undefined) return;
     this.#names.delete(key);
     const alike = this.#alike.get(current.skeleton) as Alike;
     group(alike, key).delete(key);
     if (alike.ascii.size === 0 && alike.others.size === 0) this.#alike.delete(current.skeleton);
-  }
-
-  async close(): Promise<void> {
-    this.#names.clear();
-    this.#alike.clear();
   }
 }
 

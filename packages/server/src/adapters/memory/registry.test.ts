@@ -1,4 +1,0 @@
-import { registrySuite } from "../../../../../test/suites/registry-suite.ts";
-import { MemoryRegistry } from "./registry.ts";
-
-registrySuite("MemoryRegistry", () => new MemoryRegistry());
