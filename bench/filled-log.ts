@@ -1,6 +1,11 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout } from "node:timers/promises";
 import { SqliteRoomLog } from "../packages/server/src/adapters/sqlite/mod.ts";
 import { randomNumbers, textOf } from "./words.ts";
 
+/** Most entries that are not indexed. */
+const BLOCK_ENTRIES = 512;
 const AT_A_TIME = 4_096;
 /** The number of authors. */
 const AUTHORS = 100;
@@ -21,8 +26,11 @@ export async function fillRoom(folder: string, room: string, messages: number, w
     await log.append(
       texts.map((body, i) => ({ room, id: undefined, kind: "chat", from: `author${i % AUTHORS}`, body })),
     );
-    // One search may return before the index is complete. Repeat it until it finds the last message.
-    if (left === 0) while ((await log.search(room, `${LAST_WORD}${messages}`, { limit: 1 })).entries.length === 0);
   }
+  const db = new DatabaseSync(join(folder, "landline.db"), { readOnly: true });
+  const indexed = db.prepare("SELECT words_seq FROM rooms WHERE name = ?");
+  // The newest messages are not indexed.
+  while (Number(indexed.get(room)?.words_seq) <= messages - BLOCK_ENTRIES) await setTimeout(100);
+  db.close();
   await log.close();
 }

@@ -18,7 +18,15 @@ export {
   type SetEntry,
   timeAfter,
 } from "./ports/room-log.ts";
-export type { Found, RoomSearch, SearchOptions } from "./ports/room-search.ts";
+export {
+  type Found,
+  hasWords,
+  type QueryWord,
+  queryWords,
+  type RoomSearch,
+  type SearchOptions,
+  wordsIn,
+} from "./ports/room-search.ts";
 export {
   type Claim,
   type ClaimedName,
@@ -35,5 +43,4 @@ export {
 } from "./ports/roster.ts";
 export type { GapReason } from "./recovery.ts";
 export type { Incoming } from "./request-queue.ts";
-export { hasWords, QUERY_CHARACTERS_MAX, wordsIn, wordsOf } from "./search-words.ts";
 export type { Batch, Encoder, FormatChange, Framing, Recipient, Texts } from "./wire-format.ts";

@@ -8,12 +8,12 @@ import {
   hasWords,
   type NewEntry,
   type Page,
+  queryWords,
   type ReadOptions,
   type RoomLog,
   type RoomSearch,
   type SearchOptions,
   timeAfter,
-  wordsOf,
 } from "../../hub/mod.ts";
 import { RecentIds } from "./recent-ids.ts";
 
@@ -128,7 +128,7 @@ export class MemoryRoomLog implements RoomLog, RoomSearch {
     { before, limit, charactersMax = Number.POSITIVE_INFINITY }: SearchOptions,
   ): Promise<Found> {
     const entries = this.#entriesOf(room);
-    const words = wordsOf(query);
+    const words = queryWords(query);
     const found: Entry[] = [];
     let charactersFound = 0;
     let charactersRead = 0;

@@ -7,6 +7,7 @@ import { type Keep, Retention } from "./retention.ts";
 import { migrate } from "./schema.ts";
 import { Sweep } from "./sweep.ts";
 import { WordIndex } from "./word-index.ts";
+import { WordSearch } from "./word-search.ts";
 
 /** Entries 1 to 600 of a room, one second apart, with ids and words, and one entry of another room. */
 function filled() {
@@ -35,30 +36,40 @@ function filled() {
   words.add(1);
   words.add(2);
   while (words.step());
+  assert.equal(firstValue(db, "SELECT words_seq FROM rooms WHERE no = 1"), 512);
+  const found = (word: string) => {
+    const { rows } = new WordSearch(db).search(1, word, { before: 601, limit: 1, charactersMax: 1 });
+    return rows.map(([seq]) => seq);
+  };
   const left = (table: string) => firstValue(db, `SELECT count(*) FROM ${table}`);
   const forget = (keep: Keep, now: number) => {
     const retention = new Retention(db, "disk", keep, ids, () => now);
     const sweep = new Sweep(db, words, retention);
     while (sweep.step());
     while (retention.step());
+    sweep.begin();
+    while (sweep.step());
+    while (words.step());
   };
-  return { db, ids, left, forget };
+  return { db, ids, left, found, forget };
 }
 
 describe("Retention", () => {
   test("keeps the newest entriesMax entries of each room, with only their ids and words", () => {
-    const { db, ids, left, forget } = filled();
-    assert.deepEqual(["entries", "ids", "words"].map(left), [601, 601, 601]);
+    const { db, ids, left, found, forget } = filled();
+    assert.deepEqual(["entries", "ids", "words"].map(left), [601, 601, 512]);
+    forget({ entriesMax: 100 }, 0);
+    assert.deepEqual(["entries", "ids", "words"].map(left), [101, 101, 512]);
+    assert.deepEqual(["word500", "word501", "word600"].map(found), [[], [501], [600]]);
     forget({ entriesMax: 10 }, 0);
-    assert.deepEqual(["entries", "ids", "words"].map(left), [11, 11, 11]);
+    assert.deepEqual(["entries", "ids", "words", "blocks"].map(left), [11, 11, 0, 0]);
+    assert.deepEqual(["word590", "word591", "word600"].map(found), [[], [591], [600]]);
     assert.equal(firstValue(db, "SELECT min(seq) FROM ids WHERE room = 1"), 591);
-    assert.equal(firstValue(db, "SELECT count(*) FROM words WHERE words MATCH '1x0xword590 OR 1x0xword591'"), 1);
     assert.deepEqual(
-      { ...db.prepare("SELECT forgotten_seq, forgotten_at, words_seq FROM rooms WHERE no = 1").get() },
+      { ...db.prepare("SELECT forgotten_seq, forgotten_at FROM rooms WHERE no = 1").get() },
       {
         forgotten_seq: 590,
         forgotten_at: 590_000,
-        words_seq: 600,
       },
     );
     assert.equal(ids.find(1, "a", "600"), 600);
@@ -88,7 +99,7 @@ describe("Retention", () => {
     forget({ ageMs: hours }, hours + 591_000);
     assert.equal(left("entries WHERE place >> 35 = 1"), 590);
     forget({ ageMs: hours }, hours + 591_001);
-    assert.deepEqual(["entries WHERE place >> 35 = 1", "ids", "words"].map(left), [9, 9, 9]);
+    assert.deepEqual(["entries WHERE place >> 35 = 1", "ids", "words"].map(left), [9, 9, 0]);
     db.close();
   });
 

@@ -4,11 +4,11 @@ import { AHEAD_MAX_MS } from "../../hub/mod.ts";
 import { type Durability, transactLazily } from "./database.ts";
 import type { Task } from "./housekeeping.ts";
 import type { KnownIds } from "./known-ids.ts";
-import { KINDS, SEQ_BITS, SEQ_MAX } from "./schema.ts";
+import { SEQ_BITS, SEQ_MAX } from "./schema.ts";
 
 /** What is kept of each room. @default everything */
 export interface Keep {
-  /** The newest entries. About a thousand more are kept at times. */
+  /** The newest entries. About three hundred more are kept at times. */
   readonly entriesMax?: number | undefined;
   /** Entries younger than this, in milliseconds. Older ones are removed within about a minute. */
   readonly ageMs?: number | undefined;
@@ -16,12 +16,10 @@ export interface Keep {
 
 /** Entries removed in one step. */
 const STEP_ENTRIES = 256;
-/** A room is checked each time it has grown by this many entries. */
-const GROWTH = 1_024;
 /** Most rooms queued for a check. The next sweep finds the others. */
 const ROOMS_MAX = 10_000;
 
-/** Removes the oldest entries of rooms in the background, with their ids and words. The rooms' state stays. */
+/** Removes the oldest entries of rooms in the background, with their ids. The rooms' state stays. */
 export class Retention implements Task {
   readonly #db: DatabaseSync;
   readonly #durability: Durability;
@@ -29,11 +27,10 @@ export class Retention implements Task {
   readonly #ids: KnownIds;
   readonly #now: () => number;
   readonly #rooms = new Set<number>();
-  readonly #readRoom: StatementSync;
+  readonly #readLast: StatementSync;
   readonly #read: StatementSync;
   readonly #readNext: StatementSync;
   readonly #delete: StatementSync;
-  readonly #deleteWords: StatementSync;
   readonly #deleteId: StatementSync;
   readonly #mark: StatementSync;
 
@@ -44,19 +41,16 @@ export class Retention implements Task {
     this.#ids = ids;
     this.#now = now;
     const range = `place BETWEEN ? << ${SEQ_BITS} AND (? << ${SEQ_BITS}) | ${SEQ_MAX}`;
-    this.#readRoom =
-      db.prepare(`SELECT words_seq, (SELECT max(place) & ${SEQ_MAX} FROM entries WHERE ${range}) AS last_seq
-      FROM rooms WHERE no = ?`);
-    this.#read = db.prepare(`SELECT place & ${SEQ_MAX} AS seq, at, kind, author, id FROM entries
+    this.#readLast = db.prepare(`SELECT max(place) & ${SEQ_MAX} AS last_seq FROM entries WHERE ${range}`);
+    this.#read = db.prepare(`SELECT place & ${SEQ_MAX} AS seq, at, author, id FROM entries
       WHERE ${range} ORDER BY place LIMIT ${STEP_ENTRIES}`);
     this.#readNext = db.prepare(`SELECT at FROM entries WHERE place > (? << ${SEQ_BITS}) | ?
       AND place <= (? << ${SEQ_BITS}) | ${SEQ_MAX} AND at <= ? ORDER BY place LIMIT 1`);
     this.#delete = db.prepare(`DELETE FROM entries
       WHERE place BETWEEN ? << ${SEQ_BITS} AND (? << ${SEQ_BITS}) | ?`);
-    this.#deleteWords = db.prepare(`DELETE FROM words WHERE rowid = (? << ${SEQ_BITS}) | ?`);
     this.#deleteId = db.prepare("DELETE FROM ids WHERE room = ? AND author = ? AND id = ? AND seq = ?");
     this.#mark = db.prepare(`UPDATE rooms SET forgotten_seq = ?1, forgotten_at = ?2,
-      ids_seq = max(ids_seq, ?1), words_seq = max(words_seq, ?1) WHERE no = ?3`);
+      ids_seq = max(ids_seq, ?1) WHERE no = ?3`);
   }
 
   get isUnlimited(): boolean {
@@ -66,11 +60,6 @@ export class Retention implements Task {
   /** Queues a room for a check. */
   add(no: number): void {
     if (!this.isUnlimited && this.#rooms.size < ROOMS_MAX) this.#rooms.add(no);
-  }
-
-  /** Queues a room that has grown past a multiple of {@link GROWTH}. */
-  grown(no: number, fromSeq: number, toSeq: number): void {
-    if (Math.floor((fromSeq - 1) / GROWTH) !== Math.floor(toSeq / GROWTH)) this.add(no);
   }
 
   step(): boolean {
@@ -83,8 +72,8 @@ export class Retention implements Task {
   }
 
   #forget(no: number) {
-    const room = this.#readRoom.get(no, no, no);
-    const untilSeq = ((room?.last_seq ?? 0) as number) - (this.#keep.entriesMax ?? Number.POSITIVE_INFINITY);
+    const untilSeq =
+      ((this.#readLast.get(no, no)?.last_seq ?? 0) as number) - (this.#keep.entriesMax ?? Number.POSITIVE_INFINITY);
     const untilAt = this.#now() - (this.#keep.ageMs ?? Number.POSITIVE_INFINITY);
     const first = this.#read.all(no, no);
     // Remove everything up to the last old entry: an entry dated by a fast clock is older than the ones after it.
@@ -93,9 +82,7 @@ export class Retention implements Task {
     const old = first.slice(0, count);
     const last = old.at(-1);
     if (last === undefined) return old;
-    for (const { seq, kind, author, id } of old) {
-      if (kind === KINDS.chat && (seq as number) <= (room?.words_seq as number))
-        this.#deleteWords.run(no, seq as number);
+    for (const { seq, author, id } of old) {
       if (id !== null) this.#deleteId.run(no, nameKey(author as string), id as string, seq as number);
     }
     this.#delete.run(no, no, last.seq as number);

@@ -152,11 +152,9 @@ export class SqliteRoomLog implements RoomLog, RoomSearch {
     return new Map(await this.#reading().call("state", room));
   }
 
-  /** Waits up to 250 ms until the newest entries are indexed. Under heavy load they may be missing from the result. */
   async search(room: string, query: string, options: SearchOptions): Promise<Found> {
     this.#check();
     await this.#reopening;
-    if (options.before === undefined && this.#roomLooker === undefined) await this.#writer.call("indexed", room);
     const { rows, before } = await this.#searching().call("search", room, query, options);
     return { entries: rows.map((row) => toEntry(room, this.#epoch, row)), before };
   }

@@ -59,20 +59,33 @@ describe("migrate()", () => {
     old.close();
   });
 
-  test("migrates version 1, and indexes its words anew", () => {
-    migrate(db, file, NOW, MIGRATIONS.slice(0, 1));
-    db.exec(`INSERT INTO rooms (name, forgotten_seq, words_seq) VALUES ('lobby', 3, 5);
-      INSERT INTO entries (place, at, kind, author, body)
-        VALUES ((1 << 35) | 4, 0, 0, 'A', 'tea'), ((1 << 35) | 5, 0, 0, 'A', 'x');
-      INSERT INTO words (rowid, body) VALUES ((1 << 35) | 4, 'tea'), ((1 << 35) | 5, 'x')`);
-    migrate(db, file, NOW);
-    assert.equal(firstValue(db, "SELECT words_seq FROM rooms"), 3);
-    assert.equal(firstValue(db, "SELECT count(*) FROM words"), 0);
-    const words = new WordIndex(db, "disk");
-    const sweep = new Sweep(db, words, new Retention(db, "disk", {}, new KnownIds(db, "disk")));
-    while (sweep.step() || words.step());
-    const range = { before: 10, limit: 10, charactersMax: 10 };
-    assert.deepEqual(new WordSearch(db).search(1, "te", range).rows[0]?.[6], "tea");
+  test("migrates the index of each older version, and finds all words before and after they are indexed anew", () => {
+    for (const version of [1, 2, 3]) {
+      db.close();
+      rmSync(file);
+      db = new DatabaseSync(file);
+      migrate(db, file, NOW, MIGRATIONS.slice(0, version));
+      db.exec("INSERT INTO rooms (name, forgotten_seq, words_seq) VALUES ('lobby', 3, 5); BEGIN");
+      const insert = db.prepare(
+        "INSERT INTO entries (place, at, kind, author, body) VALUES ((1 << 35) | ?, 0, 0, 'A', ?)",
+      );
+      for (let seq = 4; seq <= 604; seq += 1) insert.run(seq, seq === 4 ? "green tea" : "x");
+      db.exec(`INSERT INTO words (rowid, body) VALUES ((1 << 35) | 4, '${version === 1 ? "tea" : "1x0xtea"}'); COMMIT`);
+      migrate(db, file, NOW);
+      const found = () => new WordSearch(db).search(1, "green te", { before: 605, limit: 10, charactersMax: 10 }).rows;
+      assert.deepEqual(
+        found().map(([seq]) => seq),
+        [4],
+      );
+      const index = new WordIndex(db, "disk");
+      const sweep = new Sweep(db, index, new Retention(db, "disk", {}, new KnownIds(db, "disk")));
+      while (sweep.step() || index.step());
+      assert.equal(firstValue(db, "SELECT words_seq FROM rooms"), 515);
+      assert.deepEqual(
+        found().map(([seq]) => seq),
+        [4],
+      );
+    }
   });
 
   test("migrates version 2 to the present keys, and loses no room", () => {

@@ -79,6 +79,19 @@ export const MIGRATIONS: readonly Migration[] = [
   UPDATE rooms SET words_seq = forgotten_seq;
   `,
   rekeyNames,
+  `
+  -- The words of rooms, in blocks of entries that follow each other: see word-index.ts. first and last are the places of
+  -- a block's entries. Up to words_seq, a room's entries are in blocks.
+  DROP TABLE words;
+  CREATE TABLE blocks (no INTEGER PRIMARY KEY, first INTEGER NOT NULL UNIQUE, last INTEGER NOT NULL) STRICT;
+  CREATE TABLE words (
+    block INTEGER NOT NULL,
+    word TEXT NOT NULL,
+    entries TEXT NOT NULL,
+    PRIMARY KEY (block, word)
+  ) STRICT, WITHOUT ROWID;
+  UPDATE rooms SET words_seq = 0;
+  `,
 ];
 
 /**

@@ -1,104 +1,115 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { wordsIn } from "../../hub/mod.ts";
 import { type Durability, transactLazily } from "./database.ts";
 import type { Task } from "./housekeeping.ts";
 import { KINDS, SEQ_BITS, SEQ_MAX } from "./schema.ts";
-import { tokensOf } from "./word-tokens.ts";
 
-/** Most entries indexed in one step. A step also ends past this many UTF-16 units. */
-const STEP_ENTRIES = 128;
-const STEP_CHARACTERS = 32_768;
+/** A block has this many entries, or fewer if the texts of more would exceed this many bytes. */
+const BLOCK_ENTRIES = 512;
+const BLOCK_BYTES = 32_768;
 /** Most rooms queued. The next sweep finds the others. */
 const ROOMS_MAX = 10_000;
-/** How long a search waits for the index, in milliseconds. */
-const WAIT_MS = 250;
 
-interface Waiting {
-  readonly seq: number;
-  readonly resolve: () => void;
-}
-
-/** Fills the full-text index in the background, room by room. */
+/**
+ * Indexes the words of rooms in the background, a block of entries at a time. The entries after a room's last block are
+ * not indexed: a search reads their texts. So no search waits for the index, and a small room needs none.
+ */
 export class WordIndex implements Task {
   readonly #db: DatabaseSync;
   readonly #durability: Durability;
-  /** Rooms with entries that are not indexed yet. */
+  /** Rooms that may have entries for another block, or a block to remove. */
   readonly #rooms = new Set<number>();
   /** Whether rooms were left out of the queue. A sweep must find them. */
   hasMissed = false;
-  readonly #waiting = new Map<number, Set<Waiting>>();
-  readonly #readMark: StatementSync;
+  readonly #readRoom: StatementSync;
+  readonly #readOldest: StatementSync;
+  readonly #measure: StatementSync;
   readonly #read: StatementSync;
-  readonly #insert: StatementSync;
+  readonly #insertBlock: StatementSync;
+  readonly #insertWord: StatementSync;
   readonly #mark: StatementSync;
+  readonly #deleteBlock: StatementSync;
+  readonly #deleteWords: StatementSync;
 
   constructor(db: DatabaseSync, durability: Durability) {
     this.#db = db;
     this.#durability = durability;
-    this.#readMark = db.prepare("SELECT words_seq FROM rooms WHERE no = ?");
-    this.#read = db.prepare(`SELECT place & ${SEQ_MAX} AS seq, kind, body FROM entries
-      WHERE place > (? << ${SEQ_BITS}) | ? AND place <= (? << ${SEQ_BITS}) | ${SEQ_MAX} ORDER BY place LIMIT ?`);
-    this.#insert = db.prepare(`INSERT INTO words (rowid, body) VALUES ((? << ${SEQ_BITS}) | ?, ?)`);
+    this.#readRoom = db.prepare("SELECT words_seq, forgotten_seq FROM rooms WHERE no = ?");
+    this.#readOldest = db.prepare(`SELECT no, last & ${SEQ_MAX} AS last FROM blocks
+      WHERE first BETWEEN ?1 << ${SEQ_BITS} AND (?1 << ${SEQ_BITS}) | ${SEQ_MAX} ORDER BY first LIMIT 1`);
+    const next = `FROM entries WHERE place > (?1 << ${SEQ_BITS}) | ?2
+      AND place <= (?1 << ${SEQ_BITS}) | ${SEQ_MAX} ORDER BY place LIMIT ${BLOCK_ENTRIES}`;
+    this.#measure = db.prepare(
+      `SELECT count(*) AS entries, total(octet_length(body)) AS bytes FROM (SELECT body ${next})`,
+    );
+    this.#read = db.prepare(`SELECT place & ${SEQ_MAX} AS seq, kind, body, octet_length(body) AS bytes ${next}`);
+    this.#insertBlock = db.prepare(`INSERT INTO blocks (first, last)
+      VALUES ((?1 << ${SEQ_BITS}) | ?2, (?1 << ${SEQ_BITS}) | ?3)`);
+    this.#insertWord = db.prepare("INSERT INTO words (block, word, entries) VALUES (?, ?, ?)");
     this.#mark = db.prepare("UPDATE rooms SET words_seq = ? WHERE no = ?");
+    this.#deleteBlock = db.prepare("DELETE FROM blocks WHERE no = ?");
+    this.#deleteWords = db.prepare("DELETE FROM words WHERE block = ?");
   }
 
-  /** Queues a room that may have new entries. */
+  /** Queues a room that has grown by some hundred entries, or has lost some. */
   add(no: number): void {
     if (this.#rooms.size < ROOMS_MAX) this.#rooms.add(no);
     else this.hasMissed = true;
   }
 
-  /** Resolves when the room is indexed up to the entry, or after {@link WAIT_MS}. */
-  wait(no: number, seq: number): Promise<void> {
-    if (this.#markOf(no) >= seq) return Promise.resolve();
-    this.#rooms.add(no);
-    const waiting = this.#waiting.get(no) ?? new Set();
-    this.#waiting.set(no, waiting);
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => done.resolve(), WAIT_MS);
-      const done: Waiting = {
-        seq,
-        resolve: () => {
-          clearTimeout(timer);
-          waiting.delete(done);
-          if (waiting.size === 0) this.#waiting.delete(no);
-          resolve();
-        },
-      };
-      waiting.add(done);
-    });
-  }
-
+  /** Writes or removes one block. */
   step(): boolean {
-    // Rooms with a waiting search come first.
-    const no = this.#waiting.keys().next().value ?? this.#rooms.values().next().value;
+    const no = this.#rooms.values().next().value;
     if (no === undefined) return false;
-    const until = transactLazily(this.#db, this.#durability, () => this.#index(no));
-    if (until === undefined) this.#rooms.delete(no);
-    for (const { seq, resolve } of this.#waiting.get(no) ?? []) {
-      if (until === undefined || until >= seq) resolve();
-    }
+    const mayHaveMore = transactLazily(this.#db, this.#durability, () => this.#tend(no));
+    this.#rooms.delete(no);
+    // The other rooms have their turns first.
+    if (mayHaveMore) this.#rooms.add(no);
     return true;
   }
 
-  /** Indexes one step. Returns the last indexed `seq`, or `undefined` if the room is complete. */
-  #index(no: number): number | undefined {
-    const mark = this.#markOf(no);
-    const entries = this.#read.all(no, mark, no, STEP_ENTRIES);
-    let until = mark;
-    let characters = 0;
-    for (const { seq, kind, body } of entries) {
-      if (kind === KINDS.chat) {
-        this.#insert.run(no, seq as number, tokensOf(no, seq as number, body as string));
-        characters += (body as string).length;
-      }
-      until = seq as number;
-      if (characters >= STEP_CHARACTERS) break;
+  #tend(no: number): boolean {
+    const { words_seq: mark = 0, forgotten_seq: forgotten = 0 } = this.#readRoom.get(no) ?? {};
+    const oldest = this.#readOldest.get(no);
+    if (oldest !== undefined && (oldest.last as number) <= (forgotten as number)) {
+      this.#deleteWords.run(oldest.no as number);
+      this.#deleteBlock.run(oldest.no as number);
+      return true;
     }
-    if (until > mark) this.#mark.run(until, no);
-    return entries.length < STEP_ENTRIES && until === (entries.at(-1)?.seq ?? mark) ? undefined : until;
+    const { entries, bytes } = this.#measure.get(no, mark as number) as { entries: number; bytes: number };
+    if (entries < BLOCK_ENTRIES && bytes < BLOCK_BYTES) return false;
+    this.#write(no, mark as number);
+    return true;
   }
 
-  #markOf(no: number): number {
-    return (this.#readMark.get(no)?.words_seq ?? 0) as number;
+  #write(no: number, mark: number): void {
+    // Retention may have removed the entries after the mark.
+    let first: number | undefined;
+    let last = mark;
+    let bytesLeft = BLOCK_BYTES;
+    const entriesOf = new Map<string, string>();
+    for (const { seq, kind, body, bytes } of this.#read.iterate(no, mark)) {
+      bytesLeft -= bytes as number;
+      if (first !== undefined && bytesLeft < 0) break;
+      last = seq as number;
+      first ??= last;
+      const entry = characterOf(last - first);
+      const words = kind === KINDS.chat ? new Set(wordsIn(body as string)) : [];
+      for (const word of words) entriesOf.set(word, (entriesOf.get(word) ?? "") + entry);
+    }
+    const { lastInsertRowid: block } = this.#insertBlock.run(no, first ?? last, last);
+    // In the table's order, so that its pages are filled one after the other.
+    for (const word of [...entriesOf.keys()].sort()) this.#insertWord.run(block, word, entriesOf.get(word) as string);
+    this.#mark.run(last, no);
   }
+}
+
+/** In the index, an entry is one character: its offset in the block, plus 1 because a text may not contain U+0000. */
+function characterOf(offset: number): string {
+  return String.fromCharCode(offset + 1);
+}
+
+/** Returns the offsets of the entries. */
+export function offsetsOf(entries: string): readonly number[] {
+  return Array.from(entries, (entry) => entry.charCodeAt(0) - 1);
 }

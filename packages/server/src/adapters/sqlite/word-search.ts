@@ -1,70 +1,99 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { wordsOf } from "../../hub/mod.ts";
-import { SEQ_BITS, SEQ_MAX } from "./schema.ts";
+import { hasWords, type QueryWord, queryWords } from "../../hub/mod.ts";
+import { KINDS, SEQ_BITS, SEQ_MAX } from "./schema.ts";
 import { COLUMNS, charactersOf, type Row } from "./stored-entry.ts";
-import { blockOf, blockStart, tokenOf } from "./word-tokens.ts";
+import { offsetsOf } from "./word-index.ts";
 
-/** Length of a slice, in milliseconds. A slice always completes its block. */
-const SLICE_MS = 10;
+/** Longest time of a step, in milliseconds. It completes the text or the block that it is reading. */
+const STEP_MS = 10;
 
-/** The range and limits of one slice of a search. */
+/** The range and limits of one step of a search. */
 export interface SearchRange {
   /** Only entries before this `seq`. */
   readonly before: number;
   /** Most rows. */
   readonly limit: number;
-  /** The slice ends when the texts found exceed this many UTF-16 units. */
+  /** The step ends when the texts found exceed this many UTF-16 units. */
   readonly charactersMax: number;
 }
 
-/** The result of one slice, newest first. */
+/** The result of one step, newest first. */
 export interface FoundRows {
   readonly rows: readonly Row[];
   /** Where to continue: before this `seq`. Absent if the search is complete. */
   readonly before?: number;
 }
 
-/** Searches a room with the word index, block by block, newest first. */
+/** How far a search has come, and whether the entry there matches. */
+type Look = readonly [seq: number, isMatch: boolean];
+
+/** Searches a room, newest first: the texts of the newest entries, then the index, block by block. */
 export class WordSearch {
-  readonly #ends: StatementSync;
-  readonly #search: StatementSync;
   readonly #now: () => number;
+  readonly #readMark: StatementSync;
+  readonly #texts: StatementSync;
+  readonly #blocks: StatementSync;
+  readonly #word: StatementSync;
+  readonly #prefix: StatementSync;
+  readonly #entry: StatementSync;
 
   constructor(db: DatabaseSync, now: () => number = () => performance.now()) {
     this.#now = now;
-    const room = `FROM entries WHERE place BETWEEN ?1 << ${SEQ_BITS} AND (?1 << ${SEQ_BITS}) | ${SEQ_MAX}`;
-    this.#ends = db.prepare(`SELECT (SELECT min(place) & ${SEQ_MAX} ${room}) AS first,
-      (SELECT max(place) & ${SEQ_MAX} ${room}) AS last`);
-    this.#search =
-      db.prepare(`SELECT ${COLUMNS} FROM entries WHERE place IN (SELECT rowid FROM words WHERE words MATCH ?
-      AND rowid BETWEEN (? << ${SEQ_BITS}) | ? AND (? << ${SEQ_BITS}) | ? ORDER BY rowid DESC LIMIT ?) ORDER BY place DESC`);
-    this.#search.setReturnArrays(true);
+    const prepare = (sql: string) => {
+      const statement = db.prepare(sql);
+      statement.setReturnArrays(true);
+      return statement;
+    };
+    this.#readMark = prepare("SELECT words_seq FROM rooms WHERE no = ?");
+    this.#texts = prepare(`SELECT place & ${SEQ_MAX}, body FROM entries WHERE place > (?1 << ${SEQ_BITS}) | ?2
+      AND place < (?1 << ${SEQ_BITS}) + ?3 AND kind = ${KINDS.chat} ORDER BY place DESC`);
+    this.#blocks = prepare(`SELECT first & ${SEQ_MAX}, no FROM blocks WHERE first > ?1 << ${SEQ_BITS}
+      AND first <= (?1 << ${SEQ_BITS}) | ?2 ORDER BY first DESC`);
+    this.#word = prepare("SELECT entries FROM words WHERE block = ? AND word = ?");
+    this.#prefix = prepare("SELECT entries FROM words WHERE block = ? AND word >= ? AND word < ?");
+    this.#entry = prepare(`SELECT ${COLUMNS} FROM entries WHERE place = (? << ${SEQ_BITS}) | ?`);
   }
 
-  /** Runs one slice. It searches at least one block. */
+  /** Takes one step. */
   search(no: number, query: string, { before, limit, charactersMax }: SearchRange): FoundRows {
-    const words = wordsOf(query);
-    const ends = this.#ends.get(no);
+    const words = queryWords(query);
     const rows: Row[] = [];
-    if (words.length === 0 || ends === undefined || ends.last === null) return { rows };
-    const first = ends.first as number;
-    const endsAt = this.#now() + SLICE_MS;
-    let last = Math.min(before - 1, ends.last as number);
+    if (words.length === 0) return { rows };
+    const endsAt = this.#now() + STEP_MS;
     let characters = 0;
-    while (last >= first) {
-      const block = blockOf(last);
-      const start = blockStart(block);
-      // A word has only letters and digits, so it cannot end the quotes.
-      const match = `${words.map((word) => `"${tokenOf(no, block, word)}"`).join(" ")}*`;
-      const found = this.#search.iterate(match, no, start, no, last, limit - rows.length);
-      for (const row of found as unknown as Iterable<Row>) {
+    for (const [seq, isMatch] of this.#look(no, words, before)) {
+      // The entry of an indexed word may be removed already.
+      const row = isMatch ? (this.#entry.get(no, seq) as unknown as Row | undefined) : undefined;
+      if (row !== undefined) {
         rows.push(row);
         characters += charactersOf(row);
-        if (rows.length >= limit || characters > charactersMax) return { rows, before: row[0] };
       }
-      last = start - 1;
-      if (this.#now() >= endsAt && last >= first) return { rows, before: start };
+      if (rows.length >= limit || characters > charactersMax || this.#now() >= endsAt) return { rows, before: seq };
     }
     return { rows };
+  }
+
+  *#look(no: number, words: readonly QueryWord[], before: number): Generator<Look> {
+    const [mark = 0] = (this.#readMark.get(no) ?? []) as unknown as [number?];
+    for (const [seq, body] of this.#texts.iterate(no, mark, before) as unknown as Iterable<[number, string]>) {
+      yield [seq, hasWords(body, words)];
+    }
+    const newest = Math.min(mark, before - 1);
+    for (const [first, block] of this.#blocks.iterate(no, newest) as unknown as Iterable<[number, number]>) {
+      for (const offset of this.#matches(block, words)) if (first + offset < before) yield [first + offset, true];
+      yield [first, false];
+    }
+  }
+
+  /** Returns the offsets of the block's entries that have all words, newest first. */
+  #matches(block: number, words: readonly QueryWord[]): readonly number[] {
+    let matches: ReadonlySet<number> | undefined;
+    for (const { text, isPrefix } of words) {
+      const rows = isPrefix ? this.#prefix.all(block, text, `${text}\u{10ffff}`) : this.#word.all(block, text);
+      const own = new Set((rows as unknown as [string][]).flatMap(([entries]) => offsetsOf(entries)));
+      matches = matches?.intersection(own) ?? own;
+      if (matches.size === 0) return [];
+    }
+    return [...(matches ?? [])].sort((a, b) => b - a);
   }
 }

@@ -17,7 +17,7 @@ import { findLoss, refuseEmptied } from "./loss.ts";
 import { type Keep, Retention } from "./retention.ts";
 import { checkVersion, DATABASE_FILE, datedName, migrate, newestPlace } from "./schema.ts";
 import { StoredRooms } from "./stored-rooms.ts";
-import { Sweep } from "./sweep.ts";
+import { GROWTH, Sweep } from "./sweep.ts";
 import { WordIndex } from "./word-index.ts";
 import { answerCalls } from "./worker-calls.ts";
 
@@ -124,8 +124,10 @@ class Writer {
     this.#end(this.#files.fault());
     let newest: readonly [no: number, seq: number] | undefined;
     for (const [no, { fromSeq, toSeq }] of grown) {
-      this.#words.add(no);
-      this.#retention.grown(no, fromSeq, toSeq);
+      if (Math.floor((fromSeq - 1) / GROWTH) !== Math.floor(toSeq / GROWTH)) {
+        this.#words.add(no);
+        this.#retention.add(no);
+      }
       newest = [no, toSeq];
     }
     if (newest !== undefined) this.#lastCommit.write(...newest);
@@ -136,15 +138,6 @@ class Writer {
 
   lastSeq(room: string): number {
     return this.#rooms.get(room)?.lastSeq ?? 0;
-  }
-
-  /** Resolves when the index has the room's present entries, or after a while. */
-  async indexed(name: string): Promise<void> {
-    const room = this.#rooms.get(name);
-    if (room === undefined) return;
-    const indexed = this.#words.wait(room.no, room.lastSeq);
-    this.#housekeeping.hurry(this.#words);
-    await indexed;
   }
 
   close(): void {
@@ -188,7 +181,7 @@ class Writer {
   }
 }
 
-export type WriterMethods = Pick<Writer, "start" | "commit" | "lastSeq" | "indexed" | "close">;
+export type WriterMethods = Pick<Writer, "start" | "commit" | "lastSeq" | "close">;
 
 const data = workerData as WriterData;
 /** Held until the log is closed or this thread ends, even while the disk is too full to open the database. */
