@@ -4,7 +4,13 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { MemoryRoomLog, MemoryRoster, RosterStore } from "../packages/server/src/adapters/memory/mod.ts";
+import {
+  MemoryBus,
+  MemoryRoomLog,
+  MemoryRoster,
+  MemoryUsers,
+  RosterStore,
+} from "../packages/server/src/adapters/memory/mod.ts";
 import {
   type ChatLimits,
   type Command,
@@ -17,12 +23,14 @@ import {
 import { RequestReader, version1 } from "../packages/server/src/dialects/json/mod.ts";
 import { lineFraming } from "../packages/server/src/gateways/framing.ts";
 import {
+  type Bus,
   type Connection,
   Hub,
   type Link,
   type RoomLog,
   type RoomSearch,
   type Roster,
+  type Users,
   type Wire,
 } from "../packages/server/src/hub/mod.ts";
 import { idle } from "./until.ts";
@@ -120,6 +128,8 @@ export interface HubFixtureOptions {
   readonly log?: RoomLog;
   /** @default the log, if it can search */
   readonly search?: RoomSearch | undefined;
+  readonly users?: Users;
+  readonly bus?: Bus;
   /** @default the only view of a store in memory */
   readonly roster?: (store: RosterStore) => Roster;
 }
@@ -144,7 +154,9 @@ export class HubFixture {
     this.hub = new Hub({
       log: this.log,
       search: "search" in options ? options.search : search,
+      users: options.users ?? new MemoryUsers(),
       roster: this.roster,
+      bus: options.bus ?? new MemoryBus(),
       limits: this.limits,
       rates: options.hasRates ? new RateLimits(this.limits) : undefined,
       now: () => this.now,

@@ -34,6 +34,7 @@ const MESSAGES: Readonly<Record<ServerMessage["type"], true>> = {
   search: true,
   topic: true,
   typing: true,
+  read: true,
   presence: true,
   ping: true,
   pong: true,

@@ -294,6 +294,7 @@ export class ChatClient implements AsyncDisposable {
         return;
       case "presence":
       case "typing":
+      case "read":
         this.#rooms.told(message);
         return;
       case "joined":

@@ -4,6 +4,7 @@ import type {
   GapReason,
   JoinedMessage,
   PresenceMessage,
+  ReadMessage,
   TypingMessage,
 } from "@landline/protocol";
 import type { ChatError } from "./chat-error.ts";
@@ -88,6 +89,7 @@ export type ChatClientEvent =
   | ChatMessageEvent
   | TopicEvent
   | TypingMessage
+  | ReadMessage
   | PresenceMessage
   | RejoinedEvent
   | DroppedEvent

@@ -58,6 +58,7 @@ const MESSAGES: readonly Message[] = [
   { type: "notification", message: "hi" },
   { type: "presence", room: "lobby", username: "bob", state: "left" },
   { type: "typing", room: "lobby", username: "bob" },
+  { type: "read", room: "lobby", seq: 7 },
   { type: "error", code: "busy", message: "x" },
   { type: "error", code: "rate-limited", message: "x" },
   { type: "error", code: "session-unknown", message: "x" },
@@ -174,6 +175,10 @@ function checkEvent(event: ChatClientEvent): void {
       return;
     case "typing":
       checkTexts(event.room, event.username);
+      return;
+    case "read":
+      checkTexts(event.room);
+      assert.ok(event.seq >= 0);
       return;
     case "rejoined":
       checkJoined(event.joined);

@@ -3,6 +3,7 @@ import {
   type JoinedMessage,
   nameKey,
   type PresenceMessage,
+  type ReadMessage,
   type TypingMessage,
 } from "@landline/protocol";
 import type { ChatClientEvent } from "./events.ts";
@@ -92,7 +93,7 @@ export class JoinedRooms {
   }
 
   /** Handles a live event that is not in the room's log. */
-  told(message: PresenceMessage | TypingMessage): void {
+  told(message: PresenceMessage | TypingMessage | ReadMessage): void {
     if (this.get(message.room)?.isLive) this.#emit(message);
   }
 

@@ -196,6 +196,13 @@ export interface TypingMessage {
   readonly username: string;
 }
 
+/** Another session of the same user has read the room up to and including this `seq`. */
+export interface ReadMessage {
+  readonly type: "read";
+  readonly room: string;
+  readonly seq: number;
+}
+
 export interface PresenceMessage {
   readonly type: "presence";
   readonly room: string;
@@ -240,6 +247,7 @@ export type ServerMessage =
   | SearchMessage
   | TopicMessage
   | TypingMessage
+  | ReadMessage
   | PresenceMessage
   | PingMessage
   | PongMessage

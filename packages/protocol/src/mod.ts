@@ -20,6 +20,7 @@ export type {
   PingMessage,
   PongMessage,
   PresenceMessage,
+  ReadMessage,
   RoomsMessage,
   SearchMessage,
   ServerMessage,

@@ -11,6 +11,7 @@ import type {
   PingMessage,
   PongMessage,
   PresenceMessage,
+  ReadMessage,
   RoomsMessage,
   SearchMessage,
   ServerMessage,
@@ -123,6 +124,7 @@ const CHECKS: { readonly [Type in ServerMessage["type"]]: Check } = {
   search: object<SearchMessage>(page),
   topic: object<TopicMessage>({ id, room: text, topic: text }),
   typing: object<TypingMessage>({ room: text, username: text }),
+  read: object<ReadMessage>({ room: text, seq: count }),
   presence: object<PresenceMessage>({
     room: text,
     username: text,

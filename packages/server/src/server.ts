@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import type { Address } from "@landline/sockets";
-import { MemoryRoomLog, MemoryRoster, RosterStore } from "./adapters/memory/mod.ts";
+import { MemoryBus, MemoryRoomLog, MemoryRoster, MemoryUsers, RosterStore } from "./adapters/memory/mod.ts";
 import { SqliteRoomLog, type SqliteRoomLogOptions } from "./adapters/sqlite/mod.ts";
 import { checkSettings } from "./check-settings.ts";
 import { DEFAULT_CONFIG, type ServerConfig } from "./config.ts";
@@ -89,6 +89,8 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
   const hub = new Hub({
     log,
     search: log,
+    users: new MemoryUsers(),
+    bus: new MemoryBus(),
     roster: new MemoryRoster(new RosterStore({ limits: rosterLimits, now })),
     limits,
     rates,

@@ -32,6 +32,8 @@ export class EventLines {
         return formatMessage(event.message, currentRoom);
       case "topic":
         return formatTopicChange(event);
+      case "read":
+        return "";
       case "typing":
         return ""; // Too short-lived for a line. A terminal shows it in the status line.
       case "presence":

@@ -89,6 +89,8 @@ export type Answer =
       readonly more: boolean;
     }
   | { readonly type: "topic"; readonly id: string | undefined; readonly room: string; readonly topic: string }
+  /** Another session of the same user has read the room up to this `seq`. */
+  | { readonly type: "read"; readonly room: string; readonly seq: number }
   | { readonly type: "pong"; readonly id: string | undefined }
   /** The client has another wire format from here on. */
   | { readonly type: "format"; readonly id: string | undefined; readonly capabilities: readonly string[] }

@@ -15,10 +15,13 @@ import { FanOut } from "./fan-out.ts";
 import type { Link } from "./link.ts";
 import { LogFailures } from "./log-failures.ts";
 import { Membership } from "./membership.ts";
+import type { Bus, Hint } from "./ports/bus.ts";
 import type { Entry, RoomLog } from "./ports/room-log.ts";
 import type { RoomSearch } from "./ports/room-search.ts";
 import type { Roster, RosterChange, RosterUser } from "./ports/roster.ts";
+import type { Users } from "./ports/users.ts";
 import { checkRate } from "./rates.ts";
+import { ReadPositions } from "./read-positions.ts";
 import { RoomReader } from "./room-reader.ts";
 import { Rooms } from "./rooms.ts";
 import { Sessions } from "./sessions.ts";
@@ -32,7 +35,9 @@ export interface HubOptions {
   readonly log: RoomLog;
   /** @default `search` is answered `unsupported` */
   readonly search?: RoomSearch | undefined;
+  readonly users: Users;
   readonly roster: Roster;
+  readonly bus: Bus;
   readonly limits: ChatLimits;
   /** The clients' rate limits. @default none */
   readonly rates?: RateLimits | undefined;
@@ -60,8 +65,6 @@ const REPLACED: Goodbye = {
   reconnect: false,
 };
 
-type DecisionOf<Type extends Decision["type"]> = Extract<Decision, { type: Type }>;
-
 /**
  * Connects clients and rooms. It carries out what the rules decide, in each client's order, and sends rooms their
  * events, in each room's order. All room events, also an author's acks, come from the followers of the log and of the
@@ -70,7 +73,10 @@ type DecisionOf<Type extends Decision["type"]> = Extract<Decision, { type: Type 
 export class Hub implements ConnectionOwner {
   readonly limits: ChatLimits;
   readonly #log: RoomLog;
+  readonly #users: Users;
   readonly #roster: Roster;
+  readonly #bus: Bus;
+  readonly #report: (error: unknown) => void;
   readonly #rates: RateLimits | undefined;
   readonly #now: () => number;
   readonly #failures: LogFailures;
@@ -83,16 +89,20 @@ export class Hub implements ConnectionOwner {
   readonly #formats = new WireFormats();
   /** By id. */
   readonly #connections = new Map<string, Connection>();
-  readonly #typing = new Typing();
+  readonly #typing: Typing;
+  readonly #readPositions: ReadPositions;
   /** Set while draining: the reason given to new clients. */
   #goodbye: Goodbye | undefined;
   #lastId = 0;
 
   constructor(options: HubOptions) {
-    const { log, search, roster, limits, report, now, newSecret } = options;
+    const { log, search, users, roster, bus, limits, report, now, newSecret } = options;
     this.limits = limits;
     this.#log = log;
+    this.#users = users;
     this.#roster = roster;
+    this.#bus = bus;
+    this.#report = report;
     this.#rates = options.rates;
     this.#now = now;
     const fanOut = this.#fanOut;
@@ -102,14 +112,17 @@ export class Hub implements ConnectionOwner {
     this.#failures = failures;
     this.#rooms = rooms;
     this.#appends = new Appends({ log, rooms, fanOut, failures });
-    this.#reader = new RoomReader({ log, search, roster, rooms, limits, mayAsk });
+    this.#reader = new RoomReader({ log, search, roster, users, rooms, limits, mayAsk });
     const reader = this.#reader;
     const sessions = new Sessions({ roster, limits, newSecret });
     this.#sessions = sessions;
+    this.#typing = new Typing({ bus, rooms, sessions, fanOut });
+    this.#readPositions = new ReadPositions({ users, bus, rooms, sessions });
     const connection = (id: string) => this.#connections.get(id);
     this.#membership = new Membership({ roster, sessions, rooms, fanOut, reader, limits, connection, report });
     this.#log.follow((entries) => this.#committed(entries));
     this.#roster.follow((change) => this.#changed(change));
+    this.#bus.follow((hint) => this.#hinted(hint));
   }
 
   /** Adds a client for a gateway's connection. */
@@ -174,9 +187,9 @@ export class Hub implements ConnectionOwner {
     }
   }
 
-  /** Closes the log and the roster. Call it after {@link drain}. */
+  /** Closes the ports. Call it after {@link drain}. */
   async close(): Promise<void> {
-    await Promise.all([this.#log.close(), this.#roster.close()]);
+    await Promise.all([this.#log, this.#users, this.#roster, this.#bus].map((port) => port.close()));
   }
 
   failed(error: unknown): Refusal {
@@ -194,11 +207,10 @@ export class Hub implements ConnectionOwner {
         this.#appends.add(connection, command.id, decision);
         return undefined;
       case "typing":
-        this.#tellTyping(connection, decision);
+        this.#typing.typed(connection.user as User, decision.room, this.#now());
         return undefined;
       case "read":
-        this.#reader.markRead(connection, command.id, decision);
-        return undefined;
+        return this.#readPositions.mark(connection, command.id, decision);
       case "topic":
         this.#catchUp(connection, decision.room);
         connection.answer({ type: "topic", id: command.id, room: decision.room.text, topic: decision.topic });
@@ -289,6 +301,8 @@ export class Hub implements ConnectionOwner {
         return;
       }
       case "ended":
+        // A guest's read positions end with the guest.
+        void this.#users.forget(change.user).catch(this.#report);
         return;
     }
   }
@@ -305,11 +319,9 @@ export class Hub implements ConnectionOwner {
     if (room?.has(connection)) this.#fanOut.flush(room);
   }
 
-  #tellTyping(connection: Connection, { room: name }: DecisionOf<"typing">): void {
-    const room = this.#rooms.get(name.key);
-    const user = connection.user as User;
-    if (room === undefined || !this.#typing.tells(user, name.key, this.#now())) return;
-    this.#fanOut.add(room, { type: "typing", name: user.text, user });
+  #hinted(hint: Hint): void {
+    if (hint.type === "typing") this.#typing.tell(hint);
+    else this.#readPositions.tell(hint);
   }
 
   #ping(connection: Connection, now: number): void {

@@ -3,6 +3,7 @@ export type { Answer, RoomEvent } from "./events.ts";
 export { fitting } from "./fitting.ts";
 export { Hub, type HubOptions, type Wire } from "./hub.ts";
 export type { Link } from "./link.ts";
+export type { Bus, Hint } from "./ports/bus.ts";
 export {
   AHEAD_MAX_MS,
   type AppendResult,
@@ -41,6 +42,7 @@ export {
   type TakenSession,
   type Takeover,
 } from "./ports/roster.ts";
+export type { Users } from "./ports/users.ts";
 export type { GapReason } from "./recovery.ts";
 export type { Incoming } from "./request-queue.ts";
 export type { Batch, Encoder, FormatChange, Framing, Recipient, Texts } from "./wire-format.ts";

@@ -2,33 +2,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type FakeClient, HubFixture } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { MemoryBus, MemoryUsers } from "../adapters/memory/mod.ts";
 import type { Command } from "../core/mod.ts";
-import { ReadPositions } from "./read-positions.ts";
 
 failOnLeaks();
-
-describe("ReadPositions", () => {
-  test("moves forward within a log, and starts again in another log", () => {
-    const positions = new ReadPositions();
-    positions.set("ada", "lobby", { epoch: "a", seq: 5 });
-    positions.set("ada", "lobby", { epoch: "a", seq: 3 });
-    assert.equal(positions.get("ada", "lobby", "a"), 5);
-    assert.equal(positions.get("ada", "lobby", "b"), undefined);
-    assert.equal(positions.get("bob", "lobby", "a"), undefined);
-    positions.set("ada", "lobby", { epoch: "b", seq: 1 });
-    assert.equal(positions.get("ada", "lobby", "b"), 1);
-  });
-
-  test("evicts the least recently changed position past its limit", () => {
-    const positions = new ReadPositions(2);
-    const set = (room: string) => positions.set("ada", room, { epoch: "a", seq: 1 });
-    for (const room of ["one", "two", "one", "three"]) set(room);
-    assert.deepEqual(
-      ["one", "two", "three"].map((room) => positions.get("ada", room, "a")),
-      [1, undefined, 1],
-    );
-  });
-});
 
 describe("Hub: a read position", () => {
   const chat = (message: string): Command => ({ type: "chat", room: "lobby", message });
@@ -48,9 +25,60 @@ describe("Hub: a read position", () => {
     assert.deepEqual(await bob.hear(read(2)), [{ type: "ack", id: "r", room: "lobby" }]);
     await bob.hear(chat("my own"), { type: "topic", room: "lobby", topic: "Plans" });
     assert.deepEqual(await join(bob), [2, 1]);
-    await bob.hear({ type: "bye" });
-    await ada.hear(chat("4"));
-    assert.deepEqual(await join(await fixture.member("BOB")), [2, 2]);
+  });
+
+  test("stays with the session while it waits for its client, and ends with the guest", async () => {
+    const users = new MemoryUsers();
+    const fixture = new HubFixture({ users });
+    const ada = await fixture.member("Ada", "lobby");
+    await ada.hear(chat("1"), chat("2"));
+    const bob = fixture.connect();
+    const [hello] = await bob.hear({ type: "hello", version: 2, username: "Bob" });
+    await bob.hear({ type: "join", room: "lobby" }, read(1));
+    const [bobId = ""] = (await fixture.roster.members("lobby", 9)).members.flatMap(({ id, name }) =>
+      name === "Bob" ? [id] : [],
+    );
+    await bob.vanish();
+    const back = fixture.connect();
+    await back.hear({ type: "hello", version: 2, session: hello?.session as string });
+    assert.deepEqual(await join(back), [1, 1]);
+    await back.hear({ type: "bye" });
+    assert.equal(await users.readPosition(bobId, "lobby"), undefined);
+    assert.deepEqual(await join(await fixture.member("Bob")), [undefined, undefined]);
+  });
+
+  test("is told to the user's other connections in the room, also by another node", async () => {
+    const ends = new Set<MemoryBus>();
+    const fixture = new HubFixture({ bus: new MemoryBus(ends) });
+    const elsewhere = new MemoryBus(ends);
+    const hints: unknown[] = [];
+    elsewhere.follow((hint) => hints.push(hint));
+    const ada = await fixture.member("Ada", "lobby");
+    const first = fixture.connect();
+    const [hello] = await first.hear({ type: "hello", version: 2, username: "Bob" });
+    const [joined] = await first.hear({ type: "join", room: "lobby" });
+    const share = { type: "hello", version: 2, session: hello?.session as string, share: true } as const;
+    const [second, third] = [fixture.connect(), fixture.connect()];
+    for (const each of [second, third]) await each.hear(share);
+    await second.hear({ type: "join", room: "lobby" });
+    await ada.hear(chat("1"), chat("2"));
+    for (const each of [ada, first, second, third]) each.take();
+    assert.deepEqual(await first.hear(read(1)), [{ type: "ack", id: "r", room: "lobby" }]);
+    assert.deepEqual(second.take(), [{ type: "read", room: "lobby", seq: 1 }]);
+    // A lower position changes nothing, and the stored one is told.
+    await second.hear(read(0));
+    assert.deepEqual(first.take(), [{ type: "read", room: "lobby", seq: 1 }]);
+    const { members } = await fixture.roster.members("lobby", 9);
+    const user = members.find(({ name }) => name === "Bob")?.id as string;
+    const { epoch } = (joined as unknown as { readonly position: { readonly epoch: string } }).position;
+    const hint = { type: "read", room: "lobby", user, epoch, seq: 1 } as const;
+    assert.deepEqual(hints, [hint, hint]);
+    elsewhere.publish({ ...hint, seq: 2 });
+    elsewhere.publish({ ...hint, epoch: "another log", seq: 9 });
+    elsewhere.publish({ ...hint, room: "nowhere", seq: 9 });
+    elsewhere.publish({ ...hint, user: "nobody", seq: 9 });
+    for (const each of [first, second]) assert.deepEqual(each.take(), [{ type: "read", room: "lobby", seq: 2 }]);
+    assert.deepEqual([ada.take(), third.take()], [[], []]);
   });
 
   test("is returned by rooms for the rooms of this connection", async () => {

@@ -1,39 +1,57 @@
-import type { Position } from "../core/mod.ts";
+import type { Decision } from "../core/mod.ts";
+import type { Connection } from "./connection.ts";
+import type { Bus, Hint } from "./ports/bus.ts";
+import type { Users } from "./ports/users.ts";
+import type { Rooms } from "./rooms.ts";
+import type { Sessions } from "./sessions.ts";
+import type { User } from "./user.ts";
 
-/** Most positions kept. Past this, the least recently changed one is evicted. */
-const POSITIONS_MAX = 20_000;
-
-/**
- * How far people have read rooms, by name and in memory. A position outlives the connection but not the process. A
- * new owner of a guest's name gets the guest's position.
- */
-export class ReadPositions {
-  readonly #positionsMax: number;
-  /** The least recently changed first. */
-  readonly #positions = new Map<string, Position>();
-
-  constructor(positionsMax: number = POSITIONS_MAX) {
-    this.#positionsMax = positionsMax;
-  }
-
-  /** Returns the last `seq` read, if it belongs to this log. */
-  get(person: string, room: string, epoch: string): number | undefined {
-    const position = this.#positions.get(keyOf(person, room));
-    return position?.epoch === epoch ? position.seq : undefined;
-  }
-
-  /** Sets the position. Within one log it never moves back. */
-  set(person: string, room: string, { epoch, seq }: Position): void {
-    const key = keyOf(person, room);
-    const before = this.get(person, room, epoch) ?? 0;
-    this.#positions.delete(key);
-    this.#positions.set(key, { epoch, seq: Math.max(before, seq) });
-    if (this.#positions.size > this.#positionsMax)
-      this.#positions.delete(this.#positions.keys().next().value as string);
-  }
+/** The parts that {@link ReadPositions} uses. */
+export interface ReadPositionsOptions {
+  readonly users: Users;
+  readonly bus: Bus;
+  readonly rooms: Rooms;
+  readonly sessions: Sessions;
 }
 
-/** Names contain no space. */
-function keyOf(person: string, room: string): string {
-  return `${person} ${room}`;
+/** Stores how far users have read, and tells their other sessions. */
+export class ReadPositions {
+  readonly #users: Users;
+  readonly #bus: Bus;
+  readonly #rooms: Rooms;
+  readonly #sessions: Sessions;
+
+  constructor({ users, bus, rooms, sessions }: ReadPositionsOptions) {
+    this.#users = users;
+    this.#bus = bus;
+    this.#rooms = rooms;
+    this.#sessions = sessions;
+  }
+
+  async mark(
+    connection: Connection,
+    id: string | undefined,
+    { room: name, seq }: Extract<Decision, { type: "read" }>,
+  ): Promise<void> {
+    const position = this.#rooms.get(name.key)?.position;
+    if (position !== undefined) {
+      const { id: user } = connection.user as User;
+      const { epoch } = position;
+      const read = await this.#users.markRead(user, name.key, { epoch, seq: Math.min(seq, position.seq) });
+      const hint = { type: "read", room: name.key, user, ...read } as const;
+      this.tell(hint, connection);
+      this.#bus.publish(hint);
+    }
+    connection.answer({ type: "ack", id, room: name.text });
+  }
+
+  /** Tells the user's connections in the room, except the one that has read it. */
+  tell({ room: key, user, epoch, seq }: Extract<Hint, { type: "read" }>, reader?: Connection): void {
+    const room = this.#rooms.get(key);
+    if (room?.position.epoch !== epoch) return;
+    for (const connection of this.#sessions.user(user)?.connections ?? []) {
+      if (connection === reader || !connection.session.rooms.has(key)) continue;
+      connection.answer({ type: "read", room: room.name.text, seq });
+    }
+  }
 }

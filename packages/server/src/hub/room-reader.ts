@@ -5,7 +5,7 @@ import { fitting } from "./fitting.ts";
 import type { Entry, Page, ReadBounds, RoomLog } from "./ports/room-log.ts";
 import type { RoomSearch } from "./ports/room-search.ts";
 import type { Roster } from "./ports/roster.ts";
-import { ReadPositions } from "./read-positions.ts";
+import type { Users } from "./ports/users.ts";
 import { missedEntries } from "./recovery.ts";
 import type { Room } from "./room.ts";
 import type { Rooms } from "./rooms.ts";
@@ -17,6 +17,7 @@ export interface RoomReaderOptions {
   readonly log: RoomLog;
   readonly search: RoomSearch | undefined;
   readonly roster: Roster;
+  readonly users: Users;
   readonly rooms: Rooms;
   readonly limits: ChatLimits;
   /** Counts one request against the client's rate. Returns whether it was within the limit. */
@@ -34,15 +35,16 @@ export class RoomReader {
   readonly #log: RoomLog;
   readonly #searches: Searches | undefined;
   readonly #roster: Roster;
+  readonly #users: Users;
   readonly #rooms: Rooms;
   readonly #limits: ChatLimits;
   readonly #mayAsk: (connection: Connection) => boolean;
-  readonly #readPositions = new ReadPositions();
 
-  constructor({ log, search, roster, rooms, limits, mayAsk }: RoomReaderOptions) {
+  constructor({ log, search, roster, users, rooms, limits, mayAsk }: RoomReaderOptions) {
     this.#log = log;
     this.#searches = search && new Searches(search);
     this.#roster = roster;
+    this.#users = users;
     this.#rooms = rooms;
     this.#limits = limits;
     this.#mayAsk = mayAsk;
@@ -58,9 +60,11 @@ export class RoomReader {
     connection.outbox.hold();
     const { position } = room;
     const topic = room.state.get("topic") || undefined;
-    const read = this.#readPositions.get(person.key, room.name.key, position.epoch);
-    const { members, count } = await this.#roster.members(room.name.key, this.#limits.membersMax);
-    const missed = await missedEntries(this.#log, room.name.key, position, after, this.#bounds(history));
+    const [{ members, count }, missed, read] = await Promise.all([
+      this.#roster.members(room.name.key, this.#limits.membersMax),
+      missedEntries(this.#log, room.name.key, position, after, this.#bounds(history)),
+      this.#readUpTo(connection, room, position),
+    ]);
     const unread = read === undefined ? undefined : await this.#countUnread(person, room, position, read);
     const answer = this.#encodePage(connection, room.name, missed, "newest", (page) => {
       const isCut = missed.recovered && page.entries.length < missed.entries.length;
@@ -147,24 +151,18 @@ export class RoomReader {
     connection.outbox.release(this.#encodePage(connection, room, page, "newest", answer));
   }
 
-  /** Stores how far the person has read. */
-  markRead(connection: Connection, id: string | undefined, { room: name, seq }: DecisionOf<"read">): void {
-    const position = this.#rooms.get(name.key)?.position;
-    if (position !== undefined) {
-      const { epoch } = position;
-      const person = connection.user as User;
-      this.#readPositions.set(person.key, name.key, { epoch, seq: Math.min(seq, position.seq) });
-    }
-    connection.answer({ type: "ack", id, room: name.text });
+  /** Returns the `seq` up to which the user has read this log, if it has said so. */
+  async #readUpTo({ user }: Connection, room: Room, { epoch }: Position): Promise<number | undefined> {
+    const read = await this.#users.readPosition((user as User).id, room.name.key);
+    return read?.epoch === epoch ? read.seq : undefined;
   }
 
-  /** Returns `undefined` if the person has sent no read position, or if the client is over its rate. */
+  /** Returns `undefined` if the user has sent no read position, or if the client is over its rate. */
   async #unread(connection: Connection, room: Room, position: Position): Promise<number | undefined> {
-    const person = connection.user as User;
-    const read = this.#readPositions.get(person.key, room.name.key, position.epoch);
+    const read = await this.#readUpTo(connection, room, position);
     // Counting costs as much as `history`, and there may be many rooms.
     if (read === undefined || (read < position.seq && !this.#mayAsk(connection))) return undefined;
-    return this.#countUnread(person, room, position, read);
+    return this.#countUnread(connection.user as User, room, position, read);
   }
 
   /** Counts the chat messages of others after a position, among at most `historyMax` entries. */

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { HubFixture, pick } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { idle } from "../../../../test/until.ts";
+import { MemoryBus } from "../adapters/memory/mod.ts";
 import type { Command } from "../core/mod.ts";
 
 failOnLeaks();
@@ -57,5 +59,32 @@ describe("Hub: typing", () => {
     fixture.now += 1;
     await ada.hear(typing());
     assert.deepEqual(told(), [["typing", "lobby"]]);
+  });
+
+  test("reaches the members on other nodes, and not the user's own connections there", async () => {
+    const ends = new Set<MemoryBus>();
+    const fixture = new HubFixture({ bus: new MemoryBus(ends) });
+    const elsewhere = new MemoryBus(ends);
+    const hints: unknown[] = [];
+    elsewhere.follow((hint) => hints.push(hint));
+    const ada = await fixture.member("Ada", "lobby");
+    const bob = await fixture.member("Bob", "lobby");
+    await ada.hear(typing());
+    const [id] = (await fixture.roster.members("lobby", 9)).members.flatMap(({ id, name }) =>
+      name === "Ada" ? [id] : [],
+    );
+    const hint = { type: "typing", room: "lobby", user: { id: id as string, name: "Ada" } } as const;
+    assert.deepEqual(hints, [hint]);
+    ada.take();
+    bob.take();
+    elsewhere.publish(hint);
+    elsewhere.publish({ ...hint, user: { id: "another", name: "Cy" } });
+    elsewhere.publish({ ...hint, room: "nowhere" });
+    await idle();
+    assert.deepEqual(pick(bob.take(), "type", "username"), [
+      ["typing", "Ada"],
+      ["typing", "Cy"],
+    ]);
+    assert.deepEqual(pick(ada.take(), "type", "username"), [["typing", "Cy"]]);
   });
 });

@@ -1,3 +1,5 @@
+export { MemoryBus } from "./bus.ts";
 export { MemoryRoomLog } from "./room-log.ts";
 export { MemoryRoster } from "./roster.ts";
 export { type RosterLimits, RosterStore } from "./roster-store.ts";
+export { MemoryUsers } from "./users.ts";
