@@ -12,7 +12,7 @@ const [base = tmpdir(), seconds = "1"] = process.argv.slice(2);
 const ROUNDS = 5;
 const ROOMS = 10;
 const IN_FLIGHT = [1, 50, 1_000];
-const BODY = "x".repeat(64);
+const TEXT = "x".repeat(64);
 
 const logs: Readonly<Record<string, (folder: string) => RoomLog | Promise<RoomLog>>> = {
   disk: (folder) => SqliteRoomLog.open({ folder, durability: "disk" }),
@@ -49,7 +49,7 @@ for (const [key, rounds] of results) {
 async function measure(open: (folder: string) => RoomLog | Promise<RoomLog>, inFlight: number): Promise<Round> {
   const folder = mkdtempSync(join(base, "landline-bench-"));
   const log = await open(folder);
-  log.follow(() => undefined);
+  log.follow({ entries: () => undefined, lost: () => undefined });
   for (let room = 0; room < ROOMS; room += 1) await log.open(`room${room}`);
   const waits: number[] = [];
   const start = performance.now();
@@ -71,8 +71,9 @@ async function measure(open: (folder: string) => RoomLog | Promise<RoomLog>, inF
 
 async function send(log: RoomLog, author: number, end: number, waits: number[]): Promise<void> {
   const room = `room${author % ROOMS}`;
+  const user = { id: `id${author}`, name: `user${author}` };
   for (let i = 0, now = performance.now(); now < end; i += 1) {
-    await log.append([{ room, id: `${i}`, kind: "chat", from: `user${author}`, body: BODY }]);
+    await log.append([{ room, id: `${i}`, kind: "message", author: user, text: TEXT }]);
     const after = performance.now();
     waits.push(after - now);
     now = after;

@@ -94,7 +94,7 @@ async function welcome(say: Say, { id }: { id?: string }): Promise<void> {
   await say({ type: "presence", room: EVIL, username: EVIL, state: "joined" });
   await say({ type: "typing", room: EVIL, username: EVIL });
   await say({ ...CHAT, seq: 2, prev: 1 });
-  await say({ type: "set", room: EVIL, username: EVIL, key: "topic", value: EVIL, seq: 3, prev: 2, at: 0 });
+  await say({ type: "set", room: EVIL, username: EVIL, changes: { topic: EVIL }, seq: 3, prev: 2, at: 0 });
   await say({ type: "dropped", room: EVIL });
   await say({ type: "error", message: EVIL });
 }

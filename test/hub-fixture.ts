@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import {
   MemoryBus,
   MemoryRoomLog,
+  MemoryRoomStore,
   MemoryRoster,
   MemoryUsers,
   RosterStore,
@@ -147,7 +148,7 @@ export class HubFixture {
 
   constructor(options: HubFixtureOptions = {}) {
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.log = options.log ?? new MemoryRoomLog({ now: () => 1_700_000_000_000 });
+    this.log = options.log ?? new MemoryRoomLog(new MemoryRoomStore({ now: () => 1_700_000_000_000 }));
     const store = new RosterStore({ limits: this.limits, now: () => this.now });
     this.roster = options.roster?.(store) ?? new MemoryRoster(store);
     const search = this.log instanceof MemoryRoomLog ? this.log : undefined;

@@ -7,7 +7,7 @@ import type { Name } from "../packages/server/src/core/mod.ts";
 import type {
   AppendResult,
   ClaimedName,
-  Entry,
+  Follower,
   HeldSession,
   Holder,
   NewEntry,
@@ -68,12 +68,8 @@ export class LateLog implements RoomLog {
     return this.#late(this.#log.read(room, options));
   }
 
-  state(room: string): Promise<ReadonlyMap<string, string>> {
-    return this.#late(this.#log.state(room));
-  }
-
-  follow(listener: (entries: readonly Entry[]) => void): void {
-    this.#log.follow(listener);
+  follow(follower: Follower): void {
+    this.#log.follow(follower);
   }
 
   close(): Promise<void> {

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { failOnLeaks } from "./leaks.ts";
 import { RoughChat, type RoughClient } from "./rough-chat.ts";
 import { fc } from "./seed.ts";
+import { textOf } from "./suites/room-log-suite.ts";
 import { idle } from "./until.ts";
 
 failOnLeaks();
@@ -101,7 +102,7 @@ async function judge(chat: RoughChat, said: readonly Said[]): Promise<void> {
     );
     assert.deepEqual(
       mine.map(({ text, seq }) => `${seq} ${text}`).sort(),
-      entries.map(({ body, seq }) => `${seq} ${body}`).sort(),
+      entries.map((entry) => `${entry.seq} ${textOf(entry)}`).sort(),
       "an acknowledged message is not stored once at its seq",
     );
     for (const [index, own] of chat.clients.entries()) {
@@ -114,7 +115,7 @@ async function judge(chat: RoughChat, said: readonly Said[]): Promise<void> {
       );
       assert.deepEqual(
         shown.filter(({ username }) => username !== NAMES[index]).map(({ message }) => message),
-        entries.filter(({ from }) => from !== NAMES[index]).map(({ body }) => body),
+        entries.filter(({ author }) => author.name !== NAMES[index]).map(textOf),
         "not all messages of others are shown",
       );
     }

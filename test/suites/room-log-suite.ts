@@ -5,15 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import type {
-  AppendResult,
-  ChatEntry,
-  Entry,
-  NewEntry,
-  ReadOptions,
-  RoomLog,
-  SetEntry,
-} from "../../packages/server/src/hub/mod.ts";
+import type { AppendResult, Author, Entry, NewEntry, ReadOptions, RoomLog } from "../../packages/server/src/hub/mod.ts";
+import { until } from "../until.ts";
 
 /** Creates an empty log. The suite closes it. */
 export type RoomLogFactory = () => RoomLog | Promise<RoomLog>;
@@ -30,7 +23,10 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
     beforeEach(async () => {
       log = await factory();
       followed = [];
-      log.follow((entries) => followed.push([...entries]));
+      log.follow({
+        entries: (entries) => followed.push([...entries]),
+        lost: (room, reason) => assert.fail(`${room}: ${reason}`),
+      });
     });
     afterEach(() => log.close());
 
@@ -42,49 +38,64 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
     };
 
     test("open() gives position 0 for a new room", async () => {
-      const position = await log.open("lobby");
-      assert.equal(position.seq, 0);
+      const { position, state, stateSeq } = await log.open("lobby");
+      assert.deepEqual([position.seq, [...state], stateSeq], [0, [], 0]);
       assert.equal(typeof position.epoch, "string");
       assert.notEqual(position.epoch, "");
       assert.deepEqual(await log.read("lobby", { limit: 10 }), { entries: [], more: false });
     });
 
     test("open() gives the position of the newest entry", async () => {
-      const { epoch } = await log.open("lobby");
+      const { epoch } = (await log.open("lobby")).position;
       const seqs = await appendMany(3);
       await log.release("lobby");
-      assert.deepEqual(await log.open("lobby"), { epoch, seq: seqs[2] });
+      assert.deepEqual((await log.open("lobby")).position, { epoch, seq: seqs[2] });
     });
 
-    test("follow() reports that a body is JSON, and the body is stored", async () => {
+    test("follow() reports that a text is JSON, and the text is stored", async () => {
       await log.open("lobby");
-      const origin = {};
+      const origin = "node.1";
       await append(said("[1.0]", { isJson: true, origin }), said('"text"', { origin }));
-      const isJson = (entries: readonly Entry[]) => entries.map((entry) => entry.kind === "chat" && entry.isJson);
+      const isJson = (entries: readonly Entry[]) => entries.map((entry) => entry.kind === "message" && entry.isJson);
       assert.deepEqual(isJson(followed.flat()), [true, undefined]);
       assert.deepEqual(
-        followed.flat().map((entry) => entry.origin === origin),
-        [true, true],
+        followed.flat().map((entry) => entry.origin),
+        [origin, origin],
       );
       const { entries } = await log.read("lobby", { limit: 10 });
       assert.deepEqual(isJson(entries), [undefined, undefined]);
-      assert.deepEqual(
-        entries.map(({ body }) => body),
-        ["[1.0]", '"text"'],
+      assert.deepEqual(entries.map(textOf), ["[1.0]", '"text"']);
+    });
+
+    test("each entry is appended or not on its own", async () => {
+      await log.open("lobby");
+      await append(said("a", { id: "1" }));
+      const results = await append(
+        said("b"),
+        said("other", { id: "1" }),
+        put("topic", "no", { room: "kitchen", expectState: 9 }),
+        said("c", { room: "kitchen" }),
+        said("d"),
       );
+      assert.deepEqual(
+        results.map(({ type }) => type),
+        ["appended", "id-reused", "conflict", "appended", "appended"],
+      );
+      assert.deepEqual((await log.read("lobby", { limit: 9 })).entries.map(textOf), ["a", "b", "d"]);
+      assert.deepEqual((await log.read("kitchen", { limit: 9 })).entries.map(textOf), ["c"]);
     });
 
     test("read() gives entries as appended, with rising seq and the seq of the previous entry", async () => {
       await log.open("lobby");
-      const body = 'é 😀 \n"\\ \u0000 __proto__';
-      const results = await append(said("one"), said(body, { from: "__proto__", id: "constructor" }), said(""));
+      const text = 'é 😀 \n"\\ \u0000 __proto__';
+      const results = await append(said("one"), said(text, { from: "__proto__", id: "constructor" }), said(""));
       const { entries } = await log.read("lobby", { limit: 10 });
       assert.deepEqual(
-        entries.map(({ room, kind, from, body: text, id }) => [room, kind, from, text, id]),
+        entries.map((entry) => [entry.room, entry.kind, entry.author, textOf(entry), entry.id]),
         [
-          ["lobby", "chat", "Ada", "one", undefined],
-          ["lobby", "chat", "__proto__", body, "constructor"],
-          ["lobby", "chat", "Ada", "", undefined],
+          ["lobby", "message", { id: "id of Ada", name: "Ada" }, "one", undefined],
+          ["lobby", "message", { id: "id of __proto__", name: "__proto__" }, text, "constructor"],
+          ["lobby", "message", { id: "id of Ada", name: "Ada" }, "", undefined],
         ],
       );
       let prev = 0;
@@ -98,7 +109,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
       }
       assert.ok(entries.every(({ at }, i) => i === 0 || at >= (entries[i - 1] as Entry).at));
       assert.equal(new Set(entries.map(({ epoch }) => epoch)).size, 1);
-      assert.equal(entries[0]?.epoch, (await log.open("lobby")).epoch);
+      assert.equal(entries[0]?.epoch, (await log.open("lobby")).position.epoch);
     });
 
     test("rooms with any names are independent", async () => {
@@ -108,7 +119,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
       for (const room of rooms) {
         const { entries } = await log.read(room, { limit: 10 });
         assert.deepEqual(
-          entries.map(({ body, prev }) => [body, prev]),
+          entries.map((entry) => [textOf(entry), entry.prev]),
           [[room, 0]],
         );
       }
@@ -125,7 +136,7 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         });
         assert.equal(callsBefore, 1);
         assert.deepEqual(
-          followed[0]?.map(({ room, body }) => [room, body]),
+          followed[0]?.map((entry) => [entry.room, textOf(entry)]),
           [
             ["lobby", "one"],
             ["kitchen", "two"],
@@ -141,13 +152,11 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
 
       test("reports the origin of an append, which is not stored", async () => {
         await log.open("lobby");
-        const origin = { mark: true };
-        await append(said("one", { origin }), said("two"));
+        await append(said("one", { origin: "node.1" }), said("two"));
         assert.deepEqual(
           followed[0]?.map((entry) => entry.origin),
-          [origin, undefined],
+          ["node.1", undefined],
         );
-        assert.equal(followed[0]?.[0]?.origin, origin);
         const { entries } = await log.read("lobby", { limit: 10 });
         assert.deepEqual(
           entries.map((entry) => entry.origin),
@@ -162,26 +171,20 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         await append(said("released"));
         await log.open("lobby");
         await append(said("again"));
-        assert.deepEqual(
-          followed.flat().map(({ body }) => body),
-          ["again"],
-        );
+        assert.deepEqual(followed.flat().map(textOf), ["again"]);
       });
 
       test("reports concurrent appends in call order", async () => {
         await log.open("lobby");
         await Promise.all(Array.from({ length: 50 }, (_, i) => append(said(`${i}`), said(`${i}b`))));
-        const bodies = followed.flat().map(({ body }) => body);
-        assert.deepEqual(bodies, Array.from({ length: 50 }, (_, i) => [`${i}`, `${i}b`]).flat());
-        assert.deepEqual(
-          (await log.read("lobby", { limit: 200 })).entries.map(({ body }) => body),
-          bodies,
-        );
+        const texts = followed.flat().map(textOf);
+        assert.deepEqual(texts, Array.from({ length: 50 }, (_, i) => [`${i}`, `${i}b`]).flat());
+        assert.deepEqual((await log.read("lobby", { limit: 200 })).entries.map(textOf), texts);
       });
     });
 
     describe("ids", () => {
-      test("a repeated id with the same body is a duplicate with the first seq, and is not reported", async () => {
+      test("a repeated id with the same content is a duplicate with the first seq, and is not reported", async () => {
         await log.open("lobby");
         const [first] = await append(said("hi", { id: "1" }));
         const [again] = await append(said("hi", { id: "1" }));
@@ -190,14 +193,11 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         assert.equal((await log.read("lobby", { limit: 10 })).entries.length, 1);
       });
 
-      test("a repeated id with another body is refused", async () => {
+      test("a repeated id with other content is refused", async () => {
         await log.open("lobby");
         await append(said("hi", { id: "1" }));
         assert.deepEqual(await append(said("ho", { id: "1" })), [{ type: "id-reused" }]);
-        assert.deepEqual(
-          (await log.read("lobby", { limit: 10 })).entries.map(({ body }) => body),
-          ["hi"],
-        );
+        assert.deepEqual((await log.read("lobby", { limit: 10 })).entries.map(textOf), ["hi"]);
       });
 
       test("repeated ids within one append are found, in its order", async () => {
@@ -302,10 +302,10 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
 
       test("gives at most charactersMax characters, but at least one entry, and whether there are more", async () => {
         await log.open("lobby");
-        await append(...["a", "bbbb", "cccccccc", "d", "ee"].map((body) => said(body)));
+        await append(...["a", "bbbb", "cccccccc", "d", "ee"].map((text) => said(text)));
         const read = async (options: Omit<ReadOptions, "limit">) => {
           const { entries, more } = await log.read("lobby", { limit: 10, ...options });
-          return [entries.map(({ body }) => body[0]).join(""), more];
+          return [entries.map((entry) => textOf(entry)[0]).join(""), more];
         };
         assert.deepEqual(await read({ charactersMax: 16 }), ["abcde", false]);
         assert.deepEqual(await read({ charactersMax: 15 }), ["bcde", true]);
@@ -351,10 +351,15 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
       });
     });
 
-    describe("state()", () => {
-      const stateOf = async (room = "lobby") => [...(await log.state(room))].sort();
+    describe("state", () => {
+      const stateOf = async (room = "lobby") => [...(await log.open(room)).state].sort();
+      const set = (changes: Readonly<Record<string, string>>, expectState?: number): NewEntry => ({
+        ...put("", "", expectState === undefined ? {} : { expectState }),
+        kind: "set",
+        changes: new Map(Object.entries(changes)),
+      });
 
-      test("gives the last value of each key, per room", async () => {
+      test("is the last value of each key, per room", async () => {
         assert.deepEqual(await stateOf(), []);
         await append(put("topic", "tea"), put("op:ada", "yes"), said("hi"), put("topic", "cake"));
         await append(put("topic", "wine", { room: "kitchen" }), put("__proto__", "a name like any other"));
@@ -367,46 +372,124 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
         assert.deepEqual(await stateOf("Topic"), []);
       });
 
-      test("an empty value removes the key", async () => {
-        await append(put("ban:bob", "spam"), put("topic", "tea"));
-        await append(put("ban:bob", ""), put("ban:eve", ""));
-        assert.deepEqual(await stateOf(), [["topic", "tea"]]);
+      test("changes in all keys of an entry at once; an empty value removes its key", async () => {
+        await append(set({ "ban:bob": "spam", topic: "tea" }));
+        await append(set({ "ban:bob": "", "ban:eve": "", name: "Lobby" }));
+        assert.deepEqual(await stateOf(), [
+          ["name", "Lobby"],
+          ["topic", "tea"],
+        ]);
       });
 
-      test("a returned state does not change later", async () => {
+      test("and its stateSeq are those of the position that open() returns", async () => {
+        const results = await append(said("a"), put("topic", "tea"), said("b"));
+        const seqs = results.map((result) => (result.type === "appended" ? result.seq : Number.NaN));
+        const { position, state, stateSeq } = await log.open("lobby");
+        assert.deepEqual([position.seq, [...state], stateSeq], [seqs[2], [["topic", "tea"]], seqs[1]]);
+        const opened = await Promise.all(
+          Array.from({ length: 20 }, async (_, i) => {
+            void append(said("x"), put("topic", `${i}`));
+            return log.open("lobby");
+          }),
+        );
+        const { entries } = await log.read("lobby", { limit: 100 });
+        for (const { position, state, stateSeq } of opened) {
+          const before = entries.filter(({ seq }) => seq <= position.seq);
+          assert.equal(before.at(-1)?.seq, position.seq);
+          const last = before.findLast(({ kind }) => kind === "set") as Entry;
+          assert.deepEqual([stateSeq, state.get("topic")], [last.seq, textOf(last)]);
+        }
+      });
+
+      test("that was returned does not change later", async () => {
         await append(put("topic", "tea"));
-        const state = await log.state("lobby");
+        const { state } = await log.open("lobby");
         await append(put("topic", "cake"));
         assert.deepEqual([...state], [["topic", "tea"]]);
       });
 
-      test("state entries are read and reported like other entries", async () => {
+      test("entries are read and reported like other entries, with origin only for the follower", async () => {
         await log.open("lobby");
-        await append(said("hi"), put("topic", "tea", { id: "1" }));
+        const user = { id: "id of Bob", name: "Bob" };
+        const kick: NewEntry = { room: "lobby", id: "2", kind: "kick", author: user, user, reason: "spam" };
+        await append(said("hi"), set({ topic: "tea", name: "Lobby" }), { ...kick, origin: "node.1" });
         const { entries } = await log.read("lobby", { limit: 10 });
         assert.deepEqual(
-          entries.map((entry) => [entry.kind, entry.kind === "set" ? entry.key : undefined, entry.body, entry.prev]),
+          entries.map((entry) => [entry.kind, entry.kind === "set" ? [...entry.changes].sort() : "", entry.prev]),
           [
-            ["chat", undefined, "hi", 0],
-            ["set", "topic", "tea", entries[0]?.seq],
+            ["message", "", 0],
+            [
+              "set",
+              [
+                ["name", "Lobby"],
+                ["topic", "tea"],
+              ],
+              entries[0]?.seq,
+            ],
+            ["kick", "", entries[1]?.seq],
           ],
         );
-        assert.deepEqual(followed, [entries]);
-        assert.equal("key" in (entries[0] as Entry), false);
+        const [last] = entries.slice(-1);
+        assert.deepEqual(last?.kind === "kick" && [last.user, last.reason, last.id], [user, "spam", "2"]);
+        assert.deepEqual(
+          followed.flat().map(({ origin: _, ...entry }) => entry),
+          entries.map(({ origin: _, ...entry }) => entry),
+        );
+        assert.equal(followed.flat().at(-1)?.origin, "node.1");
       });
 
-      test("a repeated id is compared by key and value, and does not change the state", async () => {
+      test("a repeated id is compared by kind, keys and values, and does not change the state", async () => {
         await append(put("topic", "tea", { id: "1" }), put("topic", "cake"));
         const results = await append(
           put("topic", "tea", { id: "1" }),
           put("subject", "tea", { id: "1" }),
           said("tea", { id: "1" }),
+          said('[["topic","tea"]]', { id: "1" }),
         );
         assert.deepEqual(
           results.map(({ type }) => type),
-          ["duplicate", "id-reused", "id-reused"],
+          ["duplicate", "id-reused", "id-reused", "id-reused"],
         );
         assert.deepEqual(await stateOf(), [["topic", "cake"]]);
+      });
+
+      test("an entry that expects another state is a conflict, and stores nothing", async () => {
+        await log.open("lobby");
+        const [first, second] = await append(
+          put("topic", "tea", { expectState: 0 }),
+          put("topic", "no", { expectState: 0 }),
+        );
+        assert.equal(first?.type, "appended");
+        const stateSeq = first.type === "appended" ? first.seq : Number.NaN;
+        assert.deepEqual(second, { type: "conflict", stateSeq });
+        // Messages do not change the state.
+        await append(said("hi"));
+        const author = { id: "id of Ada", name: "Ada" };
+        const kick = { room: "lobby", id: undefined, kind: "kick", author, user: author, reason: "" } as const;
+        const results = await append(
+          { ...kick, expectState: stateSeq + 1 },
+          { ...kick, expectState: stateSeq },
+          put("topic", "cake", { expectState: stateSeq }),
+          put("topic", "late", { expectState: stateSeq }),
+        );
+        assert.deepEqual(
+          results.map(({ type }) => type),
+          ["conflict", "appended", "appended", "conflict"],
+        );
+        assert.deepEqual(await stateOf(), [["topic", "cake"]]);
+        assert.equal(followed.flat().length, 4);
+      });
+
+      test("a duplicate is found before a conflict", async () => {
+        await append(put("topic", "tea", { id: "1", expectState: 0 }));
+        const results = await append(
+          put("topic", "tea", { id: "1", expectState: 0 }),
+          put("topic", "cake", { id: "1", expectState: 0 }),
+        );
+        assert.deepEqual(
+          results.map(({ type }) => type),
+          ["duplicate", "id-reused"],
+        );
       });
     });
 
@@ -417,6 +500,32 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
       assert.equal(followed.length, 1);
     });
 
+    test("open() and release() act in call order", async () => {
+      const calls = [
+        log.open("lobby"),
+        log.release("lobby"),
+        log.open("lobby"),
+        log.open("kitchen"),
+        log.release("kitchen"),
+      ];
+      await Promise.all(calls);
+      await append(said("lobby"), said("kitchen", { room: "kitchen" }));
+      assert.deepEqual(followed.flat().map(textOf), ["lobby"]);
+      await Promise.all([log.release("lobby"), log.open("lobby"), log.release("lobby")]);
+      await append(said("closed"));
+      assert.equal(followed.flat().length, 1);
+    });
+
+    test("append() after close() fails for each entry", async () => {
+      await append(said("a"));
+      await log.close();
+      const results = await append(said("b"), said("c"));
+      assert.deepEqual(
+        results.map((result) => result.type === "failed" && result.error.code),
+        ["closed", "closed"],
+      );
+    });
+
     test("append() of no entries gives no results", async () => {
       assert.deepEqual(await log.append([]), []);
       assert.deepEqual(followed, []);
@@ -424,12 +533,114 @@ export function roomLogSuite(name: string, factory: RoomLogFactory): void {
   });
 }
 
-/** A state change in the lobby by Ada. */
-export function put(key: string, body: string, fields: Partial<Omit<SetEntry, "kind">> = {}): NewEntry {
-  return { room: "lobby", id: undefined, kind: "set", key, from: "Ada", body, ...fields };
+/** The suite for logs of several nodes on the same rooms. The factory returns the logs of two nodes. */
+export function sharedRoomLogSuite(name: string, factory: () => readonly [RoomLog, RoomLog]): void {
+  describe(`${name} of two nodes`, () => {
+    let logs: readonly [RoomLog, RoomLog];
+    /** The entries that each node's follower got. */
+    let followed: readonly [Entry[], Entry[]];
+    beforeEach(() => {
+      logs = factory();
+      followed = [[], []];
+      for (const i of [0, 1] as const) {
+        logs[i].follow({ entries: (entries) => followed[i].push(...entries), lost: assert.fail });
+      }
+    });
+    afterEach(() => Promise.all(logs.map((log) => log.close())));
+
+    test("gives both the same entries, order, state and epoch, with the id of the connection", async () => {
+      const opened = await Promise.all(logs.map((log) => log.open("lobby")));
+      assert.deepEqual(opened[0], opened[1]);
+      const appends = Array.from({ length: 50 }, async (_, i) => {
+        const log = logs[i % 2] as RoomLog;
+        await log.append([said(`${i}`, { id: `${i}`, origin: `node${i % 2}.1` }), put("topic", `${i}`)]);
+      });
+      await Promise.all(appends);
+      await until(() => followed.every((entries) => entries.length === 100), "both nodes have all entries");
+      const [first, second] = followed;
+      assert.deepEqual(first, second);
+      let prev = 0;
+      for (const entry of first) {
+        assert.equal(entry.prev, prev);
+        if (entry.kind === "message") assert.equal(entry.origin, `node${Number(entry.text) % 2}.1`);
+        prev = entry.seq;
+      }
+      const [a, b] = await Promise.all(logs.map((log) => log.open("lobby")));
+      assert.deepEqual(a, b);
+      assert.deepEqual(
+        [a?.position.seq, a?.stateSeq, a?.state.get("topic")],
+        [prev, prev, textOf(first.at(-1) as Entry)],
+      );
+    });
+
+    test("follows on each node only the rooms that are open there", async () => {
+      await logs[0].open("lobby");
+      await logs[1].open("kitchen");
+      await logs[0].append([said("in the lobby"), said("in the kitchen", { room: "kitchen" })]);
+      await until(() => followed[1].length === 1, "the other node has the entry");
+      assert.deepEqual([followed[0].map(textOf), followed[1].map(textOf)], [["in the lobby"], ["in the kitchen"]]);
+      await logs[1].open("lobby");
+      await logs[0].release("lobby");
+      await logs[0].append([said("again")]);
+      await until(() => followed[1].length === 2, "the other node has the entry");
+      assert.deepEqual(followed[0].map(textOf), ["in the lobby"]);
+    });
+
+    test("finds ids and conflicts of the other node", async () => {
+      const { stateSeq } = await logs[0].open("lobby");
+      const sets = logs.map((log, i) => outcomes(log.append([put("name", `${i}`, { expectState: stateSeq })])));
+      assert.deepEqual((await Promise.all(sets)).flat().sort(), ["appended", "conflict"]);
+      await logs[0].append([said("hi", { id: "1" })]);
+      assert.deepEqual(await outcomes(logs[1].append([said("hi", { id: "1" }), said("ho", { id: "1" })])), [
+        "duplicate",
+        "id-reused",
+      ]);
+    });
+
+    test("works on one node after the other's log was closed", async () => {
+      await logs[1].open("lobby");
+      await logs[0].close();
+      assert.deepEqual(await outcomes(logs[1].append([said("hi")])), ["appended"]);
+      await until(() => followed[1].length === 1, "the entry has arrived");
+    });
+  });
 }
 
-/** An entry by Ada in the lobby. */
-export function said(body: string, fields: Partial<Omit<ChatEntry, "kind">> = {}): NewEntry {
-  return { room: "lobby", id: undefined, kind: "chat", from: "Ada", body, ...fields };
+/** Fields of an entry. `from` is the author's name. */
+interface Fields {
+  readonly room?: string;
+  readonly id?: string;
+  readonly origin?: string;
+  readonly from?: string;
+}
+
+function author(name: string): Author {
+  return { id: `id of ${name}`, name };
+}
+
+/** A change of one key in the lobby by Ada. */
+export function put(
+  key: string,
+  value: string,
+  { from = "Ada", expectState, ...fields }: Fields & { expectState?: number } = {},
+): NewEntry {
+  const changes = new Map([[key, value]]);
+  const entry = { room: "lobby", id: undefined, kind: "set", author: author(from), changes, ...fields } as const;
+  return expectState === undefined ? entry : { ...entry, expectState };
+}
+
+/** A message by Ada in the lobby. */
+export function said(text: string, { from = "Ada", ...fields }: Fields & { isJson?: true } = {}): NewEntry {
+  return { room: "lobby", id: undefined, kind: "message", author: author(from), text, ...fields };
+}
+
+/** The text of a message, or of the last value of a change. */
+export function textOf(entry: NewEntry): string {
+  if (entry.kind === "message") return entry.text;
+  return entry.kind === "kick" ? entry.reason : ([...entry.changes.values()].at(-1) ?? "");
+}
+
+/** The type of each result; of a failed one, its error's code. */
+export async function outcomes(results: Promise<readonly AppendResult[]>): Promise<readonly string[]> {
+  return (await results).map((result) => (result.type === "failed" ? result.error.code : result.type));
 }

@@ -15,7 +15,7 @@ import type {
 } from "../../packages/server/src/hub/mod.ts";
 import { type SearchText, searchTexts, shouldFind } from "../search-texts.ts";
 import { fc } from "../seed.ts";
-import { put, said } from "./room-log-suite.ts";
+import { put, said, textOf } from "./room-log-suite.ts";
 
 /** Creates an empty log and the search over it. The suite closes the log. */
 export type RoomSearchFactory = () => Promise<{ readonly log: RoomLog; readonly search: RoomSearch }>;
@@ -31,7 +31,7 @@ export function roomSearchSuite(name: string, factory: RoomSearchFactory): void 
     afterEach(() => log.close());
 
     const append = (...entries: readonly NewEntry[]): Promise<readonly AppendResult[]> => log.append(entries);
-    const found = async (query: string) => (await searchAll(search, query)).map(({ body }) => body);
+    const found = async (query: string) => (await searchAll(search, query)).map(textOf);
 
     test("finds the entries with all words, oldest first, ignoring case and accents", async () => {
       await append(said("Crème brûlée"), said("brulee, no creme"), said("creme"), said("ice cream"));
@@ -89,7 +89,7 @@ export function roomSearchSuite(name: string, factory: RoomSearchFactory): void 
         ["1\u20e3 or", [3]],
         ["Ⓜ", [3]],
       ];
-      const bodies = (await log.read("lobby", { limit: 9 })).entries.map(({ body }) => body);
+      const bodies = (await log.read("lobby", { limit: 9 })).entries.map(textOf);
       for (const [query, expected] of cases)
         assert.deepEqual(
           await found(query),
@@ -194,7 +194,7 @@ export function roomSearchSuite(name: string, factory: RoomSearchFactory): void 
           const found = await search.search("lobby", "tea", { before, ...bounds });
           assert.ok(found.entries.length <= bounds.limit);
           all.push(...found.entries);
-          for (const { body } of found.entries) characters += body.length;
+          for (const entry of found.entries) characters += textOf(entry).length;
           before = found.before;
         } while (before !== undefined && all.length < limit && characters <= charactersMax);
         return [all.map(({ seq }) => seqs.indexOf(seq)), before === undefined ? undefined : seqs.indexOf(before)];

@@ -569,6 +569,72 @@ describe("ChatClient on rate-limited", () => {
   });
 });
 
+describe("ChatClient on in-doubt", () => {
+  const doubt = (id: string): void => {
+    server.link.say({ type: "error", id, code: "in-doubt", message: "It may have been stored" });
+  };
+  const chats = () => server.link.sent("chat").map((request) => request.id);
+
+  test("resends with the same id after a second, up to a minute", async () => {
+    await inLobby();
+    const chat = client.chat("lobby", "one");
+    doubt("c-3");
+    await elapse(999);
+    assert.deepEqual(chats(), ["c-3"]);
+    await elapse(1);
+    assert.deepEqual(chats(), ["c-3", "c-3"]);
+    server.link.say({ type: "ack", id: "c-3", room: "lobby", seq: 4, at: 1, duplicate: true });
+    assert.equal((await chat).seq, 4);
+    const failed = assert.rejects(client.chat("lobby", "two"), failsWith("in-doubt"));
+    for (let i = 0; i < 61; i += 1) {
+      doubt("c-4");
+      await elapse(1_000);
+    }
+    await failed;
+    assert.equal(chats().length, 2 + 61);
+  });
+
+  test("does not resend what is acknowledged meanwhile", async () => {
+    await inLobby();
+    const chat = client.chat("lobby", "one");
+    doubt("c-3");
+    server.link.say({ type: "ack", id: "c-3", room: "lobby", seq: 4, at: 1 });
+    assert.equal((await chat).seq, 4);
+    await elapse(5_000);
+    assert.deepEqual(chats(), ["c-3"]);
+  });
+});
+
+describe("ChatClient on resync", () => {
+  test("rejoins with its last position, and emits what was missed once", async () => {
+    await inLobby();
+    const chat = client.chat("lobby", "mine");
+    server.link.say(said(4), { type: "resync", room: "Lobby" }, said(9, 8));
+    server.link.say({ type: "resync", room: "lobby" }, { type: "resync", room: "kitchen" });
+    server.link.say({ type: "ack", id: "c-3", room: "lobby", seq: 6, at: 1 });
+    assert.equal((await chat).seq, 6);
+    assert.deepEqual(
+      server.link
+        .sent("join")
+        .slice(1)
+        .map(({ id: _, ...join }) => join),
+      [{ type: "join", room: "lobby", after: { epoch: "e1", seq: 4 } }],
+    );
+    server.link.answer(
+      { ...joined(9, { recovered: true }), entries: [said(5), said(6), said(9)] } as ServerMessage,
+      "join",
+    );
+    server.link.say(said(10, 9));
+    const [rejoined] = eventsOf("rejoined");
+    assert.deepEqual([rejoined?.recovered, rejoined?.missed.map(({ seq }) => seq)], [true, [5, 6, 9]]);
+    assert.deepEqual(
+      eventsOf("message").map(({ message }) => message.seq),
+      [4, 10],
+    );
+    assert.deepEqual(eventsOf("gap"), []);
+  });
+});
+
 describe("ChatClient events of a room", () => {
   test("each message is emitted once and in order, also between own messages", async () => {
     await inLobby();
@@ -597,7 +663,7 @@ describe("ChatClient events of a room", () => {
   test("topic is emitted in the room's order; an unknown key only moves the position", async () => {
     await inLobby();
     const set = (seq: number, key: string): ServerMessage => {
-      return { type: "set", room: "lobby", username: "bob", key, value: "v", seq, prev: seq - 1, at: seq };
+      return { type: "set", room: "lobby", username: "bob", changes: { [key]: "v" }, seq, prev: seq - 1, at: seq };
     };
     server.link.say(set(4, "topic"), set(4, "topic"), set(5, "later"), said(6));
     server.link.say({ type: "typing", room: "lobby", username: "bob" }, { type: "typing", room: "x", username: "bob" });

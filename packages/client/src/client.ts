@@ -36,8 +36,8 @@ import { planResume } from "./resume.ts";
  * `rejoined` with the missed messages of each room. It resends unacknowledged chats; the server removes duplicates by id.
  * While the link is down, {@link chat} queues messages. Other calls reject with `disconnected`.
  *
- * On `rate-limited` the client waits for the time that the server named, 1 second if none, and resends in order. It gives
- * up a request after one minute. {@link close}, or a `bye` without `reconnect`, ends the client.
+ * On `rate-limited` the client waits for the time that the server named, 1 second if none, and resends in order. On
+ * `in-doubt` it does so after 1 second. It gives up a request after one minute. {@link close}, or a `bye` without `reconnect`, ends the client.
  *
  * @example
  * ```ts
@@ -286,11 +286,22 @@ export class ChatClient implements AsyncDisposable {
     });
   }
 
+  /** The server lost entries of the room; the answer to a join has them. */
+  #resync(room: string): void {
+    const { connection } = this.#session;
+    const tail = this.#rooms.interrupt(room);
+    if (tail === undefined || connection === undefined) return;
+    this.#rejoin({ type: "join", room: tail.room, after: tail.position }, connection);
+  }
+
   #receive(message: ServerMessage): void {
     switch (message.type) {
       case "chat":
       case "set":
         this.#rooms.arrived(message);
+        return;
+      case "resync":
+        this.#resync(message.room);
         return;
       case "presence":
       case "typing":

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, mock, test } from "node:test";
-import type { ChatMessage, EntryMessage, JoinedMessage, Request, SetMessage } from "@landline/protocol";
+import type { EntryMessage, JoinedMessage, Request } from "@landline/protocol";
 import { fc } from "../../../test/seed.ts";
 import { idle } from "../../../test/until.ts";
 import { ChatError } from "./chat-error.ts";
@@ -14,7 +14,7 @@ interface Message {
 }
 
 const CHAT: Message = { type: "chat", username: "bob", room: "lobby", message: "hi", seq: 8, prev: 7, at: 5 };
-const SET: Message = { type: "set", room: "lobby", username: "bob", key: "topic", value: "x", seq: 9, prev: 8, at: 6 };
+const SET: Message = { type: "set", room: "lobby", username: "bob", changes: { topic: "x" }, seq: 9, prev: 8, at: 6 };
 const LIMITS = {
   messageBytesMax: 4096,
   topicBytesMax: 1024,
@@ -148,7 +148,8 @@ function checkEntry(entry: EntryMessage): void {
   const { at, ...rest } = entry;
   assert.ok(at === undefined || new Date(at).toISOString() !== "");
   for (const field of [rest.room, rest.username]) assert.equal(typeof field, "string");
-  assert.equal(typeof (rest.type === "chat" ? (rest as ChatMessage).message : (rest as SetMessage).value), "string");
+  if (rest.type === "chat") assert.equal(typeof rest.message, "string");
+  else for (const value of Object.values(rest.changes)) assert.equal(typeof value, "string");
 }
 
 function checkTexts(...texts: readonly unknown[]): void {

@@ -59,6 +59,14 @@ export class JoinedRooms {
     return true;
   }
 
+  /** The server lost entries of the room: until it is rejoined, its events are dropped. @returns it if it was live. */
+  interrupt(room: string): RoomTail | undefined {
+    const tail = this.get(room);
+    if (!tail?.isLive) return undefined;
+    tail.pause();
+    return tail;
+  }
+
   /** @returns false when the client was not in the room. */
   leave(room: string): boolean {
     const key = nameKey(room);
@@ -86,10 +94,12 @@ export class JoinedRooms {
     if (arrival === "gap") this.#emit({ type: "gap", room: tail.room, after, before: message.seq ?? after });
     if (message.type === "chat") {
       this.#emit({ type: "message", message });
-    } else if (message.key === "topic") {
-      const { room, username, value: topic, seq, at } = message;
-      this.#emit({ type: "topic", room, username, topic, seq, at });
+      return;
     }
+    const topic = message.changes.topic;
+    if (topic === undefined) return;
+    const { room, username, seq, at } = message;
+    this.#emit({ type: "topic", room, username, topic, seq, at });
   }
 
   /** Handles a live event that is not in the room's log. */

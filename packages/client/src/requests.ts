@@ -4,7 +4,7 @@ import type { ChatConnection } from "./chat-connection.ts";
 import { asError, ChatError } from "./chat-error.ts";
 import { RatePause } from "./rate-pause.ts";
 
-/** Wait after `rate-limited` when the server names none, in milliseconds. */
+/** Wait after `rate-limited` and `in-doubt` when the server names none, in milliseconds. */
 const RETRY_MS = 1_000;
 /** Longest time that `rate-limited` may delay a request before it rejects, in milliseconds. */
 const HOLD_MS_MAX = 60_000;
@@ -143,7 +143,7 @@ export class Requests {
     const pending = id === undefined ? undefined : this.#pending.get(id);
     if (pending === undefined) return false;
     const { request } = pending;
-    if (code === "rate-limited") {
+    if (code === "rate-limited" || code === "in-doubt") {
       const waitMs = retryAfterMs || RETRY_MS;
       if (!this.#hold(pending, waitMs)) return false;
       this.#pause.extend(waitMs);

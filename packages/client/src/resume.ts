@@ -35,12 +35,12 @@ export class RoomTail {
     return this.#position;
   }
 
-  /** Whether the current link has joined the room. Until then, live events are ignored: the answer to `join` has them. */
+  /** Whether the room's entries arrive in order. If not, they are ignored: the answer to the next `join` has them. */
   get isLive(): boolean {
     return this.#isLive;
   }
 
-  /** The link broke. */
+  /** The link broke, or the server lost entries of the room. */
   pause(): void {
     this.#isLive = false;
   }
@@ -65,7 +65,7 @@ export class RoomTail {
 
   /** The client's own message was acknowledged. The server does not send it back as an event. */
   acknowledged(seq: number): void {
-    if (seq > this.#position.seq) this.#moveTo(seq);
+    if (this.#isLive && seq > this.#position.seq) this.#moveTo(seq);
   }
 
   #moveTo(seq: number): void {

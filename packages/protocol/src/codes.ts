@@ -42,6 +42,8 @@ export const ERROR_CODES = [
   "busy",
   /** The server cannot store the message now, for example because its disk is full. Nothing was stored; retry later. */
   "unavailable",
+  /** The message may have been stored or not. Send it again with the same id: it is then stored once. */
+  "in-doubt",
   /** The server failed; a retry may succeed. */
   "internal",
 ] as const;

@@ -50,10 +50,8 @@ export interface SetMessage {
   readonly type: "set";
   readonly room: string;
   readonly username: string;
-  /** `topic`. Later versions may add keys. */
-  readonly key: string;
-  /** The new value. Empty if the key was removed. */
-  readonly value: string;
+  /** The new values by key: `topic`, and later others. An empty one says that the key was removed. */
+  readonly changes: Readonly<Record<string, string>>;
   readonly seq: number;
   readonly prev: number;
   readonly at: number;
@@ -61,6 +59,15 @@ export interface SetMessage {
 
 /** An entry of a room's log, as members receive it. */
 export type EntryMessage = ChatMessage | SetMessage;
+
+/**
+ * The server has lost entries of the room. The next ones have a gap before them; to get what is missing, join the room
+ * again with the last position.
+ */
+export interface ResyncMessage {
+  readonly type: "resync";
+  readonly room: string;
+}
 
 /** Why the server cannot send everything that the client missed. */
 export type GapReason =
@@ -236,6 +243,7 @@ export type ServerMessage =
   | NotificationMessage
   | ChatMessage
   | SetMessage
+  | ResyncMessage
   | ErrorMessage
   | HelloMessage
   | JoinedMessage

@@ -21,6 +21,7 @@ export type {
   PongMessage,
   PresenceMessage,
   ReadMessage,
+  ResyncMessage,
   RoomsMessage,
   SearchMessage,
   ServerMessage,

@@ -12,6 +12,7 @@ import type {
   PongMessage,
   PresenceMessage,
   ReadMessage,
+  ResyncMessage,
   RoomsMessage,
   SearchMessage,
   ServerMessage,
@@ -53,6 +54,10 @@ function object<Value>(shape: Shape<Value>): Check {
   };
 }
 
+/** An object whose values are texts. */
+const texts: Check = (value) =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every(text);
+
 const id = optional(text);
 const chat = object<ChatMessage>({
   username: text,
@@ -65,8 +70,7 @@ const chat = object<ChatMessage>({
 const set = object<SetMessage>({
   room: text,
   username: text,
-  key: text,
-  value: text,
+  changes: texts,
   seq: count,
   prev: count,
   at: time,
@@ -83,6 +87,7 @@ const CHECKS: { readonly [Type in ServerMessage["type"]]: Check } = {
   notification: object<NotificationMessage>({ message: text }),
   chat,
   set,
+  resync: object<ResyncMessage>({ room: text }),
   error: object<ErrorMessage>({ id, code: optional(text), message: text, retryAfterMs: optional(count) }),
   hello: object<HelloMessage>({
     id,

@@ -1,7 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import type { Address } from "@landline/sockets";
-import { MemoryBus, MemoryRoomLog, MemoryRoster, MemoryUsers, RosterStore } from "./adapters/memory/mod.ts";
+import {
+  MemoryBus,
+  MemoryRoomLog,
+  MemoryRoomStore,
+  MemoryRoster,
+  MemoryUsers,
+  RosterStore,
+} from "./adapters/memory/mod.ts";
 import { SqliteRoomLog, type SqliteRoomLogOptions } from "./adapters/sqlite/mod.ts";
 import { checkSettings } from "./check-settings.ts";
 import { DEFAULT_CONFIG, type ServerConfig } from "./config.ts";
@@ -145,7 +152,7 @@ async function openLog(
 ): Promise<RoomLog & RoomSearch> {
   const { data: folder, durability, keepEntries, keepAgeMs } = config;
   const keep = { entriesMax: bounded(keepEntries), ageMs: bounded(keepAgeMs) };
-  if (folder === undefined || durability === "memory") return new MemoryRoomLog(keep);
+  if (folder === undefined || durability === "memory") return new MemoryRoomLog(new MemoryRoomStore(keep));
   return await SqliteRoomLog.open({ folder, durability, keep, ...handlers });
 }
 

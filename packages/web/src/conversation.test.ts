@@ -156,7 +156,7 @@ test("messageArrived() does not offer again what was in a log that is gone", () 
 
 test("the topic is what was set last, and each change of it a line that older messages can be asked before", () => {
   const set = (seq: number, value: string, key = "topic"): SetMessage => {
-    return { type: "set", room: "lobby", username: "bob", key, value, seq, prev: seq - 1, at: NOON };
+    return { type: "set", room: "lobby", username: "bob", changes: { [key]: value }, seq, prev: seq - 1, at: NOON };
   };
   const room = { ...joined([set(7, "Plans"), set(8, "op", "role"), said(9)]), topic: "Plans", more: true };
   let state = conversation.entered(room);

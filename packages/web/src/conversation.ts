@@ -213,8 +213,9 @@ function withLines(conversation: Conversation, ...more: readonly Line[]): Conver
 function linesOf(entries: readonly EntryMessage[], epoch: string): readonly Line[] {
   return entries.flatMap((entry) => {
     if (entry.type === "chat") return [lineOf(entry, epoch)];
-    const { key, username, value: topic, at, seq } = entry;
-    return key === "topic" ? [{ kind: "topic" as const, username, topic, at, epoch, seq }] : [];
+    const topic = entry.changes.topic;
+    const { username, at, seq } = entry;
+    return topic === undefined ? [] : [{ kind: "topic" as const, username, topic, at, epoch, seq }];
   });
 }
 

@@ -18,7 +18,8 @@ export function formatMessage({ username, message, at, room }: ChatMessage, curr
 /** Formats an entry of the room's log like its live event. */
 export function formatEntry(entry: EntryMessage, currentRoom: string): string {
   if (entry.type === "chat") return formatMessage(entry, currentRoom);
-  return entry.key === "topic" ? formatTopicChange({ ...entry, topic: entry.value }) : "";
+  const topic = entry.changes.topic;
+  return topic === undefined ? "" : formatTopicChange({ ...entry, topic });
 }
 
 /** Formats a client's events as lines. Reports a lost connection once, not for each attempt. */

@@ -19,6 +19,7 @@ export type RefusalCode =
   | "session-unknown"
   | "busy"
   | "unavailable"
+  | "in-doubt"
   | "internal";
 
 /** A refused command: a code for programs and a text for people. */

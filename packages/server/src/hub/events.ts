@@ -15,7 +15,9 @@ export type RoomEvent =
       readonly state: "joined" | "left";
       readonly user: User | undefined;
     }
-  | { readonly type: "typing"; readonly name: string; readonly user: User | undefined };
+  | { readonly type: "typing"; readonly name: string; readonly user: User | undefined }
+  /** Entries were lost here: a member that wants them joins again, with its last position. */
+  | { readonly type: "resync" };
 
 /**
  * A message to one client: the answer to a request, or about its connection. Rooms and names are in their displayed

@@ -80,7 +80,7 @@ export class FanOut {
       }
       writes += members.length;
     }
-    if (own !== undefined) for (const [connection, indexes] of own) settle(connection, indexes, events);
+    if (own !== undefined) for (const [connection, indexes] of own) noteAcks(connection, indexes, events);
     return writes;
   }
 
@@ -122,7 +122,7 @@ function ownEvents(events: readonly RoomEvent[]): OwnEvents | undefined {
       if (event.origin === undefined) continue;
       own ??= new Map();
       note(own, event.origin as Connection, i);
-    } else if (event.user !== undefined) {
+    } else if (event.type !== "resync" && event.user !== undefined) {
       // A user's other connections get its messages, but none of its connections get its presence and typing.
       own ??= new Map();
       for (const connection of event.user.connections) note(own, connection, i);
@@ -163,9 +163,12 @@ function piece(bytes: Uint8Array, from: number, to: number): Uint8Array {
   return bytes.length > 8 * (to - from) ? Uint8Array.prototype.slice.call(bytes, from, to) : bytes.subarray(from, to);
 }
 
-/** Reports the client's committed messages to it, so that its waiting requests proceed. */
-function settle(connection: Connection, indexes: readonly number[], events: readonly RoomEvent[]): void {
-  let passed = 0;
-  for (const index of indexes) if ((events[index] as RoomEvent).type === "entry") passed += 1;
-  if (passed > 0) connection.requests.settled(passed);
+/** Notes that the acks of the client's own entries have left. */
+function noteAcks(connection: Connection, indexes: readonly number[], events: readonly RoomEvent[]): void {
+  for (let i = indexes.length - 1; i >= 0; i -= 1) {
+    const event = events[indexes[i] as number] as RoomEvent;
+    if (event.type !== "entry") continue;
+    connection.requests.acked(event.entry.room, event.entry.seq);
+    return;
+  }
 }

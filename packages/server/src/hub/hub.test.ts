@@ -6,7 +6,7 @@ import { seededRandom } from "../../../../test/seed.ts";
 import { idle, turn } from "../../../../test/until.ts";
 import { MemoryRoomLog } from "../adapters/memory/mod.ts";
 import { type Command, refuse } from "../core/mod.ts";
-import type { AppendResult, NewEntry } from "./ports/room-log.ts";
+import { type AppendResult, type NewEntry, RoomLogError } from "./ports/room-log.ts";
 
 failOnLeaks();
 
@@ -352,8 +352,10 @@ describe("Hub: messages", () => {
   test("a failed append is answered with errors in order, and the next append succeeds", async (context) => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby");
-    const failure = new Error("disk full");
-    context.mock.method(fixture.log, "append", () => Promise.reject(failure), { times: 1 });
+    const failure = new RoomLogError("failed", "broken");
+    const failed = async (entries: readonly NewEntry[]): Promise<readonly AppendResult[]> =>
+      entries.map(() => ({ type: "failed", error: failure }));
+    context.mock.method(fixture.log, "append", failed, { times: 1 });
     const told = await ada.hear(chat("a", "1"), chat("b", "2"), { type: "ping", id: "3" });
     assert.deepEqual(pick(told, "type", "id", "code"), [
       ["error", "1", "internal"],

@@ -9,7 +9,7 @@ import {
   type Refusal,
   refuse,
 } from "../core/mod.ts";
-import { Appends } from "./appends.ts";
+import { AppendBatcher } from "./append-batcher.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { FanOut } from "./fan-out.ts";
 import type { Link } from "./link.ts";
@@ -22,9 +22,11 @@ import type { Roster, RosterChange, RosterUser } from "./ports/roster.ts";
 import type { Users } from "./ports/users.ts";
 import { checkRate } from "./rates.ts";
 import { ReadPositions } from "./read-positions.ts";
+import type { Room } from "./room.ts";
 import { RoomReader } from "./room-reader.ts";
 import { Rooms } from "./rooms.ts";
 import { Sessions } from "./sessions.ts";
+import { Settlement } from "./settlement.ts";
 import { Typing } from "./typing.ts";
 import type { User } from "./user.ts";
 import type { Encoder, FormatChange, Framing, WireFormat } from "./wire-format.ts";
@@ -67,8 +69,7 @@ const REPLACED: Goodbye = {
 
 /**
  * Connects clients and rooms. It carries out what the rules decide, in each client's order, and sends rooms their
- * events, in each room's order. All room events, also an author's acks, come from the followers of the log and of the
- * roster.
+ * events, in each room's order. All room events come from the followers of the log and of the roster.
  */
 export class Hub implements ConnectionOwner {
   readonly limits: ChatLimits;
@@ -82,7 +83,8 @@ export class Hub implements ConnectionOwner {
   readonly #failures: LogFailures;
   readonly #rooms: Rooms;
   readonly #fanOut = new FanOut();
-  readonly #appends: Appends;
+  readonly #appends: AppendBatcher;
+  readonly #settlement: Settlement;
   readonly #reader: RoomReader;
   readonly #sessions: Sessions;
   readonly #membership: Membership;
@@ -105,13 +107,15 @@ export class Hub implements ConnectionOwner {
     this.#report = report;
     this.#rates = options.rates;
     this.#now = now;
+    this.#report = report;
     const fanOut = this.#fanOut;
     const failures = new LogFailures(report, now);
     const rooms = new Rooms(log, report);
     const mayAsk = (connection: Connection) => this.checkRate(connection, { type: "rooms" }) === undefined;
     this.#failures = failures;
     this.#rooms = rooms;
-    this.#appends = new Appends({ log, rooms, fanOut, failures });
+    this.#settlement = new Settlement({ rooms, fanOut, failures, now });
+    this.#appends = new AppendBatcher({ log, fanOut, settlement: this.#settlement });
     this.#reader = new RoomReader({ log, search, roster, users, rooms, limits, mayAsk });
     const reader = this.#reader;
     const sessions = new Sessions({ roster, limits, newSecret });
@@ -120,7 +124,10 @@ export class Hub implements ConnectionOwner {
     this.#readPositions = new ReadPositions({ users, bus, rooms, sessions });
     const connection = (id: string) => this.#connections.get(id);
     this.#membership = new Membership({ roster, sessions, rooms, fanOut, reader, limits, connection, report });
-    this.#log.follow((entries) => this.#committed(entries));
+    this.#log.follow({
+      entries: (entries) => this.#committed(entries),
+      lost: (room, reason) => this.#lost(room, reason),
+    });
     this.#roster.follow((change) => this.#changed(change));
     this.#bus.follow((hint) => this.#hinted(hint));
   }
@@ -154,7 +161,7 @@ export class Hub implements ConnectionOwner {
 
   /**
    * Pings silent clients. Dismisses those that do not answer and those that join no room in time. Ends sessions whose
-   * client did not come back. Call it about every second.
+   * client did not come back. Opens rooms again that have lost entries. Call it about every second.
    */
   sweep(): void {
     this.#roster.sweep();
@@ -169,6 +176,8 @@ export class Hub implements ConnectionOwner {
         this.#ping(connection, now);
       }
     }
+    for (const key of this.#settlement.overdueRooms()) this.#lost(key, "an appended entry did not arrive");
+    for (const room of [...this.#rooms.closed]) void this.#reopen(room);
   }
 
   /**
@@ -278,10 +287,38 @@ export class Hub implements ConnectionOwner {
     for (const entry of entries) {
       const room = this.#rooms.get(entry.room);
       if (room === undefined) continue;
-      room.position = entry;
-      if (entry.kind === "set") room.state.set(entry.key, entry.body);
-      if (!room.isEmpty) this.#fanOut.add(room, { type: "entry", entry, origin: entry.origin });
+      const arrival = room.arrive(entry);
+      if (arrival === "again") continue;
+      if (arrival === "gap") {
+        this.#lost(entry.room, `entry ${entry.seq} follows ${entry.prev}, the last one was ${room.position.seq}`);
+        room.arrive(entry);
+      }
+      if (room.isEmpty) continue;
+      const author = entry.origin === undefined ? undefined : this.#connections.get(entry.origin);
+      // Its ack stands in the entry's place, if it is a member.
+      const origin = author !== undefined && room.has(author) ? author : undefined;
+      this.#fanOut.add(room, { type: "entry", entry, origin });
+      if (origin === undefined) continue;
+      origin.requests.passed(entry.room, entry.seq);
+      this.#settlement.passed(origin);
     }
+  }
+
+  /** Entries of the room are missing: its members catch up by joining again. */
+  #lost(key: string, reason: string): void {
+    const room = this.#rooms.get(key);
+    if (room === undefined) return;
+    const isKnown = room.isOpening;
+    room.lose();
+    if (isKnown) return;
+    this.#report(new Error(`Entries of the room ${JSON.stringify(key)} were lost: ${reason}`));
+    this.#fanOut.add(room, { type: "resync" });
+    void this.#reopen(room);
+  }
+
+  async #reopen(room: Room): Promise<void> {
+    await this.#rooms.reopen(room);
+    this.#settlement.reopened(room);
   }
 
   #changed(change: RosterChange): void {
@@ -317,6 +354,11 @@ export class Hub implements ConnectionOwner {
   #catchUp(connection: Connection, { key }: Name): void {
     const room = this.#rooms.get(key);
     if (room?.has(connection)) this.#fanOut.flush(room);
+  }
+
+  sendAcks(connection: Connection, room: string): void {
+    const open = this.#rooms.get(room);
+    if (open?.has(connection)) this.#fanOut.flush(open);
   }
 
   #hinted(hint: Hint): void {

@@ -129,6 +129,7 @@ export class Membership {
         // False if another connection has taken over the session: this one is about to be dismissed.
         await this.#roster.enter(connection.holder, room.name);
       }
+      while (room.isOpening) await this.#rooms.opened(room);
       // Send the members what happened so far. The newcomer has it in its answer, and gets what follows.
       this.#fanOut.flush(room);
       room.add(connection);

@@ -5,11 +5,15 @@ export { Hub, type HubOptions, type Wire } from "./hub.ts";
 export type { Link } from "./link.ts";
 export type { Bus, Hint } from "./ports/bus.ts";
 export {
-  AHEAD_MAX_MS,
   type AppendResult,
-  type ChatEntry,
+  type Author,
+  charactersOf,
   type Entry,
+  type Follower,
+  type KickEntry,
+  type MessageEntry,
   type NewEntry,
+  type OpenedRoom,
   type Page,
   type ReadBounds,
   type ReadOptions,
@@ -17,7 +21,6 @@ export {
   RoomLogError,
   type RoomLogErrorCode,
   type SetEntry,
-  timeAfter,
 } from "./ports/room-log.ts";
 export {
   type Found,

@@ -13,6 +13,7 @@ import { type FakeClient, HubFixture, type Message } from "../../../../test/hub-
 import { Gate, LateLog, LateRoster } from "../../../../test/late-ports.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { fc } from "../../../../test/seed.ts";
+import { textOf } from "../../../../test/suites/room-log-suite.ts";
 import { turn, until } from "../../../../test/until.ts";
 import { MemoryRoomLog, MemoryRoster } from "../adapters/memory/mod.ts";
 import { SqliteRoomLog } from "../adapters/sqlite/mod.ts";
@@ -187,12 +188,12 @@ class Listener {
 
   #checkTopic(key: string, topic: unknown, seq: number): void {
     const set = this.#world.entriesOf(key).findLast((entry) => entry.kind === "set" && entry.seq <= seq);
-    assert.equal(topic, set?.body ?? "", `the topic of ${key} at ${seq}`);
+    assert.equal(topic, set === undefined ? "" : textOf(set), `the topic of ${key} at ${seq}`);
   }
 
   #checkUnread(key: string, unread: unknown, read: number, until: number): void {
     const entries = this.#world.entriesOf(key).filter(({ seq }) => seq > read && seq <= until);
-    const others = entries.filter(({ kind, from }) => kind === "chat" && from !== this.name);
+    const others = entries.filter(({ kind, author }) => kind === "message" && author.name !== this.name);
     assert.equal(unread, others.length, `unread in ${key} from ${read} to ${until}`);
   }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { said } from "../../../../test/suites/room-log-suite.ts";
+import { said, textOf } from "../../../../test/suites/room-log-suite.ts";
 import { MemoryRoomLog } from "../adapters/memory/mod.ts";
 import { missedEntries } from "./recovery.ts";
 
@@ -9,7 +9,7 @@ describe("missedEntries()", () => {
     const log = new MemoryRoomLog();
     // The log keeps only the newest 10,000 entries.
     await log.append(Array.from({ length: 20_000 }, (_, i) => said(`${i + 1}`)));
-    const until = await log.open("lobby");
+    const { position: until } = await log.open("lobby");
     const after = (seq: number) => missedEntries(log, "lobby", until, { epoch: until.epoch, seq }, { limit: 20_000 });
     assert.deepEqual([(await after(10_000)).recovered, (await after(10_000)).entries.length], [true, 10_000]);
     assert.deepEqual([(await after(9_999)).recovered, (await after(9_999)).entries.length], [false, 10_000]);
@@ -20,7 +20,7 @@ describe("missedEntries()", () => {
   test("returns the reason when entries are missing", async () => {
     const log = new MemoryRoomLog();
     await log.append(Array.from({ length: 20_000 }, (_, i) => said(`${i + 1}`)));
-    const until = await log.open("lobby");
+    const { position: until } = await log.open("lobby");
     const reason = async (seq: number, limit: number, epoch = until.epoch) =>
       (await missedEntries(log, "lobby", until, { epoch, seq }, { limit })).reason;
     const bounds = { limit: 3, charactersMax: 10 };
@@ -40,12 +40,12 @@ describe("missedEntries()", () => {
   test("returns no entry after `until`", async () => {
     const log = new MemoryRoomLog();
     await log.append([said("1"), said("2")]);
-    const until = await log.open("lobby");
+    const { position: until } = await log.open("lobby");
     await log.append([said("3")]);
     const texts = async (seq: number | undefined, limit: number) => {
       const after = seq === undefined ? undefined : { epoch: until.epoch, seq };
       const { entries, recovered, more } = await missedEntries(log, "lobby", until, after, { limit });
-      return [entries.map(({ body }) => body), recovered, more];
+      return [entries.map(textOf), recovered, more];
     };
     assert.deepEqual(await texts(undefined, 10), [["1", "2"], undefined, false]);
     assert.deepEqual(await texts(undefined, 0), [[], undefined, true]);

@@ -21,14 +21,16 @@ export interface RequestHandler {
   carryOut(connection: Connection, command: Command, decision: Decision): Promise<void> | undefined;
   /** Gives the connection another wire format. */
   changeFormat(connection: Connection, change: FormatChange): void;
+  /** Sends the acks of the client's messages to a room that have not left yet. */
+  sendAcks(connection: Connection, room: string): void;
   /** Returns the refusal for a failed request. */
   failed(error: unknown): Refusal;
 }
 
 /**
  * The requests of one connection. Answers leave in the order of the requests. Chat messages to one room are
- * pipelined. A message to another room, any other request and any refusal wait until the pipelined messages are
- * committed.
+ * pipelined. A message to another room, any other request and any refusal wait for the results of the pipelined
+ * messages, and leave after their acks.
  */
 export class RequestQueue {
   readonly #connection: Connection;
@@ -38,8 +40,14 @@ export class RequestQueue {
   /** Size, in UTF-16 units of JSON, of the requests queued since the queue was last empty. */
   #bytes = 0;
   #inFlight = 0;
-  /** The room of the messages in flight. */
+  /** The room of the messages in flight, or of the last ones. */
   #inFlightRoom = "";
+  /** The client's messages in that room that became pending events, by `seq`, until their results come. */
+  readonly #passed: number[] = [];
+  /** The `seq` of the newest of them so far, and of the newest one acked. */
+  #passedSeq = 0;
+  #ackedSeq = 0;
+  #isScheduled = false;
   #isBusy = false;
   #answers = 0;
   #isPaused = false;
@@ -68,11 +76,37 @@ export class RequestQueue {
     this.#throttle();
   }
 
-  /** Counts chat messages that were committed or refused. */
-  settled(messages: number): void {
-    this.#inFlight -= messages;
-    // Not now: a fan-out is under way, and the next request could start another one.
-    if (this.#requests.length > 0 || this.#onIdle.length > 0) queueMicrotask(() => this.proceed());
+  /** A message of the client has become a pending event of its room. */
+  passed(room: string, seq: number): void {
+    if (room !== this.#inFlightRoom) return;
+    this.#passed.push(seq);
+    this.#passedSeq = seq;
+  }
+
+  /** Whether the message with this `seq` has become a pending event. Call it in the order of the results. */
+  hasPassed(seq: number): boolean {
+    // An older one is a message that was in doubt.
+    while ((this.#passed[0] ?? seq) < seq) this.#passed.shift();
+    if (this.#passed[0] !== seq) return false;
+    this.#passed.shift();
+    return true;
+  }
+
+  /** The acks of the client's messages up to this `seq` have left. */
+  acked(room: string, seq: number): void {
+    if (room === this.#inFlightRoom) this.#ackedSeq = seq;
+  }
+
+  /** The result of a message in flight is known. */
+  settled(): void {
+    this.#inFlight -= 1;
+    if (this.#isScheduled || (this.#requests.length === 0 && this.#onIdle.length === 0)) return;
+    this.#isScheduled = true;
+    // Not now: results of the same batch follow, and the next request could start a fan-out.
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.proceed();
+    });
   }
 
   /**
@@ -83,6 +117,7 @@ export class RequestQueue {
     this.#isFinishing = true;
     this.proceed();
     await this.idle();
+    this.#sendAcks();
   }
 
   /** Drops the queued requests and accepts no more. */
@@ -130,9 +165,16 @@ export class RequestQueue {
   }
 
   #carryOut(request: Incoming, decision: Decision | FormatChange): void {
+    const isNext = isEntry(decision) && decision.room.key === this.#inFlightRoom;
+    if (!isNext) this.#sendAcks();
     if (isEntry(decision)) {
       this.#inFlight += 1;
-      this.#inFlightRoom = decision.room.key;
+      if (!isNext) {
+        this.#inFlightRoom = decision.room.key;
+        this.#passed.length = 0;
+        this.#passedSeq = 0;
+        this.#ackedSeq = 0;
+      }
     }
     if (decision.type === "refusal") {
       this.#connection.answer({ ...decision, id: request.id });
@@ -146,6 +188,11 @@ export class RequestQueue {
     if (work === undefined) return;
     this.#isBusy = true;
     void this.#finish(work, request.id);
+  }
+
+  /** The next answer must not overtake the acks. */
+  #sendAcks(): void {
+    if (this.#ackedSeq < this.#passedSeq) this.#handler.sendAcks(this.#connection, this.#inFlightRoom);
   }
 
   /** Yields after a number of answers: one read can bring thousands of small requests. */

@@ -170,7 +170,7 @@ export class RoomReader {
     if (after >= until.seq) return 0;
     const options = { after, before: until.seq + 1, ...this.#bounds(this.#limits.historyMax) };
     const { entries } = await this.#log.read(room.name.key, options);
-    return entries.filter(({ kind, from }) => kind === "chat" && nameKey(from) !== person.key).length;
+    return entries.filter(({ kind, author }) => kind === "message" && nameKey(author.name) !== person.key).length;
   }
 
   /** Limits a read of the log to what an answer can hold. */

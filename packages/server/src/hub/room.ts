@@ -1,7 +1,8 @@
-import type { Name, Position } from "../core/mod.ts";
+import { foldState, type Name, type Position, type RoomState } from "../core/mod.ts";
 import type { Connection } from "./connection.ts";
 import type { RoomEvent } from "./events.ts";
 import type { Outbox } from "./outbox.ts";
+import type { Entry, OpenedRoom, SetEntry } from "./ports/room-log.ts";
 import type { WireFormat } from "./wire-format.ts";
 
 /** A client in a room. `index` is its place in its group. */
@@ -13,23 +14,94 @@ export interface Member {
   index: number;
 }
 
-/** A room on this server: its local members, grouped by wire format, and its pending events. */
+/** What is known of a room while it is opened: the last unbroken run of entries that arrived meanwhile. */
+interface Opening {
+  epoch: string;
+  /** The run is after this `seq` and ends at `to`. */
+  from: number;
+  to: number;
+  readonly changes: SetEntry[];
+  /** Entries were lost meanwhile, so that the room must be opened once more. */
+  isLost: boolean;
+}
+
+/** A room on this node: its place in the log, its local members, grouped by wire format, and its pending events. */
 export class Room {
   readonly name: Name;
   readonly groups: Map<WireFormat, Member[]> = new Map();
-  /** The position of the newest entry that this server delivered. */
-  position: Position;
-  /** The room's state from the log. A removed key has an empty value. */
-  readonly state: Map<string, string> = new Map();
+  /** The position of the newest entry that arrived. */
+  position: Position = { epoch: "", seq: 0 };
+  /** The state at the position. */
+  state: RoomState = new Map();
+  /** The `seq` of the newest entry that changed the state. */
+  stateSeq = 0;
+  /** The `seq` at which the room was last opened. Only later entries arrive. */
+  openedSeq = 0;
   /** Events not yet sent to the members. */
   pending: RoomEvent[] = [];
   /** Set while the room waits for a commit: the number of commits that had ended when the wait began. */
   waitsSince: number | undefined;
   readonly #members = new Map<Connection, Member>();
+  #opening: Opening | undefined = newOpening();
 
-  constructor(name: Name, position: Position) {
+  constructor(name: Name) {
     this.name = name;
-    this.position = position;
+  }
+
+  /** Whether the log has not answered `open` yet, so that position and state are not known. */
+  get isOpening(): boolean {
+    return this.#opening !== undefined;
+  }
+
+  /** Entries were lost: position and state are no longer known. */
+  lose(): void {
+    if (this.#opening === undefined) this.#opening = newOpening();
+    else this.#opening.isLost = true;
+  }
+
+  /** The log was opened. The room stays opening if entries were lost meanwhile. */
+  enter({ position, state, stateSeq }: OpenedRoom): void {
+    const { epoch, from, to, changes, isLost } = this.#opening ?? newOpening();
+    const hasMore = epoch === position.epoch && to > position.seq;
+    const isWhole = !isLost && (!hasMore || from <= position.seq);
+    this.#opening = isWhole ? undefined : newOpening();
+    if (!isWhole) return;
+    this.position = hasMore ? { epoch, seq: to } : position;
+    this.openedSeq = position.seq;
+    this.state = state;
+    this.stateSeq = stateSeq;
+    for (const change of changes) if (change.seq > position.seq) this.#fold(change);
+  }
+
+  /**
+   * Moves to an entry that arrived. Returns `next` for a new one, `again` for one that arrived before, and `gap` if
+   * entries before it are missing; then the room does not move.
+   */
+  arrive(entry: Entry): "next" | "again" | "gap" {
+    if (this.#opening !== undefined) {
+      this.#arriveEarly(this.#opening, entry);
+      return "next";
+    }
+    const { epoch, seq } = this.position;
+    if (entry.prev !== seq || entry.epoch !== epoch) return entry.epoch === epoch && entry.seq <= seq ? "again" : "gap";
+    this.position = entry;
+    if (entry.kind === "set") this.#fold(entry);
+    return "next";
+  }
+
+  #arriveEarly(opening: Opening, entry: Entry): void {
+    if (entry.epoch !== opening.epoch || entry.prev !== opening.to) {
+      opening.epoch = entry.epoch;
+      opening.from = entry.prev;
+      opening.changes.length = 0;
+    }
+    opening.to = entry.seq;
+    if (entry.kind === "set") opening.changes.push(entry);
+  }
+
+  #fold(entry: SetEntry): void {
+    this.state = foldState(this.state, entry.changes);
+    this.stateSeq = entry.seq;
   }
 
   get isEmpty(): boolean {
@@ -77,4 +149,8 @@ export class Room {
     }
     if (group.length === 0) this.groups.delete(member.format);
   }
+}
+
+function newOpening(): Opening {
+  return { epoch: "", from: 0, to: 0, changes: [], isLost: false };
 }

@@ -4,16 +4,19 @@ import { Room } from "./room.ts";
 
 interface OpenRoom {
   readonly room: Room;
-  readonly opened: Promise<void>;
+  /** Resolves when the room's position and state are known. */
+  opened: Promise<void>;
   /** Members and joins under way. */
   uses: number;
 }
 
-/** The rooms with members on this server. The log follows each from its first use to its last. */
+/** The rooms with members on this node. The log follows each from its first use to its last. */
 export class Rooms {
   readonly #log: RoomLog;
   readonly #report: (error: unknown) => void;
   readonly #open = new Map<string, OpenRoom>();
+  /** The rooms that could not be opened again. */
+  readonly #closed = new Set<Room>();
 
   constructor(log: RoomLog, report: (error: unknown) => void) {
     this.#log = log;
@@ -28,18 +31,23 @@ export class Rooms {
   async use(name: Name): Promise<Room> {
     let open = this.#open.get(name.key);
     if (open === undefined) {
-      const room = new Room(name, { epoch: "", seq: 0 });
+      const room = new Room(name);
       open = { room, opened: this.#follow(room), uses: 0 };
       this.#open.set(name.key, open);
     }
     open.uses += 1;
     try {
-      await open.opened;
+      await this.opened(open.room);
     } catch (error) {
       this.release(open.room);
       throw error;
     }
     return open.room;
+  }
+
+  /** Resolves when the room is open. It may have been lost meanwhile. */
+  async opened(room: Room): Promise<void> {
+    await this.#open.get(room.name.key)?.opened;
   }
 
   /** Ends one use. After the last, the room is closed. */
@@ -50,15 +58,33 @@ export class Rooms {
     open.uses -= 1;
     if (open.uses > 0) return;
     this.#open.delete(key);
+    this.#closed.delete(room);
     void this.#log.release(key).catch(this.#report);
   }
 
-  async #follow(room: Room): Promise<void> {
-    const position = await this.#log.open(room.name.key);
-    // Entries may have arrived before `open` resolved.
-    if (room.position.epoch !== position.epoch || position.seq > room.position.seq) room.position = position;
-    for (const [key, value] of await this.#log.state(room.name.key)) {
-      if (!room.state.has(key)) room.state.set(key, value);
+  /** Opens a room again after it lost entries. If the log fails, the room is one of {@link closed}. */
+  async reopen(room: Room): Promise<void> {
+    const open = this.#open.get(room.name.key);
+    if (open?.room !== room) return;
+    this.#closed.delete(room);
+    open.opened = this.#follow(room);
+    try {
+      await open.opened;
+    } catch (error) {
+      if (this.get(room.name.key) === room) this.#closed.add(room);
+      this.#report(error);
     }
+  }
+
+  /** Returns the rooms that could not be opened again. */
+  get closed(): ReadonlySet<Room> {
+    return this.#closed;
+  }
+
+  async #follow(room: Room): Promise<void> {
+    const { key } = room.name;
+    do {
+      room.enter(await this.#log.open(key));
+    } while (room.isOpening && this.get(key) === room);
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { ChatEntry } from "./ports/room-log.ts";
+import type { MessageEntry } from "./ports/room-log.ts";
 import type { Found, RoomSearch, SearchOptions } from "./ports/room-search.ts";
 import { Searches } from "./searches.ts";
 
@@ -22,7 +22,7 @@ function stepped(begun: string[]): RoomSearch {
 const find = (searches: Searches, asker: string, query: string) =>
   searches.search(asker, "lobby", query, { limit: 10 });
 
-function entry(seq: number): ChatEntry {
+function entry(seq: number): MessageEntry {
   return {
     room: "lobby",
     epoch: "e",
@@ -30,9 +30,9 @@ function entry(seq: number): ChatEntry {
     prev: seq - 1,
     id: undefined,
     at: 0,
-    from: "Ada",
-    kind: "chat",
-    body: "tea",
+    author: { id: "u1", name: "Ada" },
+    kind: "message",
+    text: "tea",
   };
 }
 

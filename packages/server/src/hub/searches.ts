@@ -1,5 +1,5 @@
 import { fitting } from "./fitting.ts";
-import { type Entry, type Page, type ReadBounds, RoomLogError } from "./ports/room-log.ts";
+import { charactersOf, type Entry, type Page, type ReadBounds, RoomLogError } from "./ports/room-log.ts";
 import type { RoomSearch } from "./ports/room-search.ts";
 
 /** Longest time of a search, including its wait in the queue, in milliseconds. */
@@ -73,7 +73,7 @@ export class Searches {
       const found = await this.#port.search(room, query, options);
       entries.push(...found.entries);
       next = found.before;
-      const { items, more } = fitting(entries, { limit, sizeMax: charactersMax, sizeOf: ({ body }) => body.length });
+      const { items, more } = fitting(entries, { limit, sizeMax: charactersMax, sizeOf: charactersOf });
       return more || next === undefined ? { entries: items.reverse(), more } : undefined;
     };
   }

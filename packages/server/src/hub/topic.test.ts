@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { HubFixture, pick } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
+import { put } from "../../../../test/suites/room-log-suite.ts";
 import { idle } from "../../../../test/until.ts";
 import { MemoryRoomLog } from "../adapters/memory/mod.ts";
 import type { Command } from "../core/mod.ts";
@@ -27,10 +28,10 @@ describe("Hub: a topic", () => {
       ["ack", "t", 2],
       ["ack", "2", 3],
     ]);
-    assert.deepEqual(pick(bob.take(), "type", "key", "value", "prev"), [
-      ["chat", undefined, undefined, 0],
-      ["set", "topic", "Plans", 1],
-      ["chat", undefined, undefined, 2],
+    assert.deepEqual(pick(bob.take(), "type", "changes", "prev"), [
+      ["chat", undefined, 0],
+      ["set", { topic: "Plans" }, 1],
+      ["chat", undefined, 2],
     ]);
     assert.deepEqual(pick(seed.take(), "type", "message"), [
       ["chat", "one"],
@@ -49,7 +50,7 @@ describe("Hub: a topic", () => {
     const bob = await fixture.member("Bob");
     const [joined] = await bob.hear({ type: "join", room: "lobby", history: 5 });
     assert.equal(joined?.topic, "Plans");
-    assert.deepEqual(pick(joined?.entries as [], "type", "value"), [["set", "Plans"]]);
+    assert.deepEqual(pick(joined?.entries as [], "type", "changes"), [["set", { topic: "Plans" }]]);
     await bob.hear(setTopic(""));
     assert.equal((await bob.hear(askTopic))[0]?.topic, "");
     const eve = await fixture.member("Eve");
@@ -59,14 +60,13 @@ describe("Hub: a topic", () => {
   test("set while the room opens is not overwritten by an older one", async () => {
     const log = new MemoryRoomLog();
     const fixture = new HubFixture({ log });
-    const set = (body: string) =>
-      log.append([{ room: "lobby", kind: "set", key: "topic", body, from: "Ada", id: undefined }]);
+    const set = (topic: string) => log.append([put("topic", topic)]);
     await set("old");
-    const state = log.state.bind(log);
-    log.state = async (room) => {
-      const read = await state(room);
+    const open = log.open.bind(log);
+    log.open = async (room) => {
+      const opened = await open(room);
       await set("new");
-      return read;
+      return opened;
     };
     const ada = await fixture.member("Ada", "lobby");
     assert.equal((await ada.hear(askTopic))[0]?.topic, "new");

@@ -1,16 +1,20 @@
 import { type Name, nameKey } from "../core/mod.ts";
 import type { Connection } from "./connection.ts";
+import type { Author } from "./ports/room-log.ts";
 import type { RosterUser } from "./ports/roster.ts";
 
 /** A user with connections to this node. */
 export class User implements Name {
   readonly id: string;
   readonly connections: Set<Connection> = new Set();
+  /** As the author of entries. */
+  author: Author;
   #text: string;
   #key: string;
 
   constructor({ id, name }: RosterUser) {
     this.id = id;
+    this.author = { id, name };
     this.#text = name;
     this.#key = nameKey(name);
   }
@@ -25,6 +29,7 @@ export class User implements Name {
   }
 
   rename(name: string): void {
+    this.author = { id: this.id, name };
     this.#text = name;
     this.#key = nameKey(name);
   }

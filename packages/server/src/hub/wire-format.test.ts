@@ -32,12 +32,13 @@ function irc(...capabilities: readonly string[]): Encoder {
   const hasTime = capabilities.includes("server-time");
   const tagOf = ({ at }: Entry) => (hasTime ? `@time=${new Date(at).toISOString()} ` : "");
   const event: Encoder["event"] = (event, room) => {
-    if (event.type === "typing") return undefined;
+    if (event.type === "typing" || event.type === "resync") return undefined;
     if (event.type === "presence") return `:${event.name} ${event.state === "joined" ? "JOIN" : "PART"} #${room}`;
     const { entry } = event;
-    const from = `${tagOf(entry)}:${entry.from}`;
-    if (entry.kind === "set") return `${from} TOPIC #${room} :${entry.body}`;
-    const lines = entry.body.split("\n").filter((line) => line !== "");
+    const from = `${tagOf(entry)}:${entry.author.name}`;
+    if (entry.kind === "set") return `${from} TOPIC #${room} :${entry.changes.get("topic")}`;
+    if (entry.kind === "kick") return `${from} KICK #${room} ${entry.user.name} :${entry.reason}`;
+    const lines = entry.text.split("\n").filter((line) => line !== "");
     return lines.map((line) => `${from} PRIVMSG #${room} :${line}`);
   };
   return {

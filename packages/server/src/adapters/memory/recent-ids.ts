@@ -16,13 +16,13 @@ interface Author {
 export class RecentIds {
   readonly #authors = new Map<string, Author>();
 
-  get(from: string, id: string): Entry | undefined {
-    const author = this.#authors.get(nameKey(from));
+  get(name: string, id: string): Entry | undefined {
+    const author = this.#authors.get(nameKey(name));
     return author?.newer.get(id) ?? author?.older.get(id);
   }
 
   add(id: string, entry: Entry): void {
-    const key = nameKey(entry.from);
+    const key = nameKey(entry.author.name);
     let author = this.#authors.get(key);
     if (author === undefined) {
       author = { newer: new Map(), older: new Map() };
@@ -37,8 +37,8 @@ export class RecentIds {
 
   /** Removes an entry that the log no longer keeps, so that its memory is freed. */
   delete(entry: Entry): void {
-    if (entry.id === undefined || this.get(entry.from, entry.id) !== entry) return;
-    const author = this.#authors.get(nameKey(entry.from));
+    if (entry.id === undefined || this.get(entry.author.name, entry.id) !== entry) return;
+    const author = this.#authors.get(nameKey(entry.author.name));
     if (author?.newer.delete(entry.id) === false) author.older.delete(entry.id);
   }
 }

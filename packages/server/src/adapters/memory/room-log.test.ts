@@ -1,10 +1,21 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { put, roomLogSuite, said } from "../../../../../test/suites/room-log-suite.ts";
+import { put, roomLogSuite, said, sharedRoomLogSuite } from "../../../../../test/suites/room-log-suite.ts";
 import { roomSearchSuite } from "../../../../../test/suites/room-search-suite.ts";
 import { MemoryRoomLog } from "./room-log.ts";
+import { MemoryRoomStore } from "./room-store.ts";
 
 roomLogSuite("MemoryRoomLog", () => new MemoryRoomLog());
+roomLogSuite("MemoryRoomLog beside another node's", () => {
+  const store = new MemoryRoomStore();
+  const other = new MemoryRoomLog(store);
+  other.follow({ entries: () => undefined, lost: assert.fail });
+  return new MemoryRoomLog(store);
+});
+sharedRoomLogSuite("MemoryRoomLog", () => {
+  const store = new MemoryRoomStore();
+  return [new MemoryRoomLog(store), new MemoryRoomLog(store)];
+});
 roomSearchSuite("MemoryRoomLog", async () => {
   const log = new MemoryRoomLog();
   return { log, search: log };
@@ -13,7 +24,7 @@ roomSearchSuite("MemoryRoomLog", async () => {
 describe("MemoryRoomLog", () => {
   test("keeps a room's times from decreasing when the clock is set back", async () => {
     const times = [100, 50, 200];
-    const log = new MemoryRoomLog({ now: () => times.shift() ?? 0 });
+    const log = new MemoryRoomLog(new MemoryRoomStore({ now: () => times.shift() ?? 0 }));
     await log.append([said("a"), said("b"), said("c")]);
     const { entries } = await log.read("lobby", { limit: 10 });
     assert.deepEqual(
@@ -48,7 +59,7 @@ describe("MemoryRoomLog", () => {
   test("removes the room that has been empty for longest, keeps open ones, and changes the epoch", async () => {
     const log = new MemoryRoomLog();
     const visit = async (room: string) => {
-      const position = await log.open(room);
+      const { position } = await log.open(room);
       await log.append([said("hi", { room })]);
       return position;
     };
@@ -59,14 +70,14 @@ describe("MemoryRoomLog", () => {
       await visit(`room${i}`);
       await log.release(`room${i}`);
     }
-    assert.equal((await log.open("first")).seq, 1);
+    assert.equal((await log.open("first")).position.seq, 1);
     await log.release("first");
     // The 10,001st empty room evicts the one that has been empty for longest, which is no longer `first`.
     await visit("last");
     await log.release("last");
-    assert.deepEqual(await log.open("first"), { epoch, seq: 1 });
-    assert.deepEqual(await log.open("open"), { epoch, seq: 1 });
-    const forgotten = await log.open("room0");
+    assert.deepEqual((await log.open("first")).position, { epoch, seq: 1 });
+    assert.deepEqual((await log.open("open")).position, { epoch, seq: 1 });
+    const { position: forgotten } = await log.open("room0");
     assert.equal(forgotten.seq, 0);
     assert.notEqual(forgotten.epoch, epoch);
     await log.append([said("again", { room: "room0" })]);
@@ -75,9 +86,9 @@ describe("MemoryRoomLog", () => {
 
   test("removes the older half of the largest rooms, with their ids, when the entries exceed bytesMax", async () => {
     // 256 bytes for each entry, and two for each UTF-16 unit.
-    const log = new MemoryRoomLog({ bytesMax: 100_000 });
-    const append = async (body: string, id: string, room = "lobby") =>
-      (await log.append([said(body, { id, room })]))[0];
+    const log = new MemoryRoomLog(new MemoryRoomStore({ bytesMax: 100_000 }));
+    const append = async (text: string, id: string, room = "lobby") =>
+      (await log.append([said(text, { id, room })]))[0];
     const count = async (room = "lobby") => (await log.read(room, { limit: 1_000 })).entries.length;
     await append("small", "1", "kitchen");
     for (let i = 0; i < 47; i += 1) await append("x".repeat(900), `${i}`);
@@ -93,12 +104,12 @@ describe("MemoryRoomLog", () => {
     let left = 0;
     for (let i = 0; i < 2_000; i += 1) left += await count(`room${i}`);
     assert.ok(left >= 200 && left <= 400, `${left}`);
-    assert.equal((await log.open("room0")).seq, 1);
+    assert.equal((await log.open("room0")).position.seq, 1);
   });
 
   test("entriesMax and ageMs remove older entries with their ids, and keep the state and the numbers", async () => {
     let now = 1_000;
-    const log = new MemoryRoomLog({ entriesMax: 10, ageMs: 100, now: () => now });
+    const log = new MemoryRoomLog(new MemoryRoomStore({ entriesMax: 10, ageMs: 100, now: () => now }));
     await log.append([put("topic", "tea"), ...Array.from({ length: 18 }, (_, i) => said(`${i}`, { id: `${i}` }))]);
     assert.equal((await log.read("lobby", { limit: 100 })).entries.length, 19);
     await log.append([said("18", { id: "18" })]);
@@ -111,15 +122,15 @@ describe("MemoryRoomLog", () => {
     assert.deepEqual([entries.length, entries[0]?.seq, entries[0]?.prev], [1, 21, 20]);
     assert.deepEqual((await log.search("lobby", "18", { limit: 100 })).entries, []);
     assert.equal((await log.append([said("again", { id: "18" })]))[0]?.type, "appended");
-    assert.deepEqual([...(await log.state("lobby"))], [["topic", "tea"]]);
+    assert.deepEqual([...(await log.open("lobby")).state], [["topic", "tea"]]);
     now = 10_000;
     assert.deepEqual(await log.read("lobby", { limit: 100 }), { entries: [], more: false });
-    assert.equal((await log.open("lobby")).seq, 22);
+    assert.equal((await log.open("lobby")).position.seq, 22);
   });
 
   test("ignores a time that is far ahead of the clock", async () => {
     const times = [1_209_600_000, 604_800_000, 604_799_999];
-    const log = new MemoryRoomLog({ now: () => times.shift() ?? 0 });
+    const log = new MemoryRoomLog(new MemoryRoomStore({ now: () => times.shift() ?? 0 }));
     await log.append([said("a"), said("b"), said("c")]);
     const { entries } = await log.read("lobby", { limit: 10 });
     assert.deepEqual(

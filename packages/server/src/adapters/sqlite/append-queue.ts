@@ -1,4 +1,4 @@
-import { type AppendResult, type NewEntry, RoomLogError } from "../../hub/mod.ts";
+import { type AppendResult, charactersOf, type NewEntry, RoomLogError } from "../../hub/mod.ts";
 
 /** Most entries and UTF-16 units in one commit. A single call is never split. */
 const BATCH_ENTRIES_MAX = 4_096;
@@ -11,7 +11,6 @@ export interface Append {
   readonly entries: readonly NewEntry[];
   readonly characters: number;
   readonly resolve: (results: readonly AppendResult[]) => void;
-  readonly reject: (error: RoomLogError) => void;
 }
 
 /** Most entries and UTF-16 units in the queue, including the commit under way. */
@@ -31,20 +30,20 @@ export class AppendQueue {
     this.#limits = limits;
   }
 
-  /** Queues a call. An empty queue accepts a call of any size. @throws {RoomLogError} `busy` when the queue is full. */
+  /** Queues a call. Its entries fail with `busy` when the queue is full. An empty queue accepts a call of any size. */
   add(entries: readonly NewEntry[]): Promise<readonly AppendResult[]> {
     const { waitingEntriesMax, waitingCharactersMax } = this.#limits;
     let characters = entries.length * ENTRY_CHARACTERS;
-    for (const { body } of entries) characters += body.length;
+    for (const entry of entries) characters += charactersOf(entry);
     const isFull =
       this.#entries + entries.length > waitingEntriesMax || this.#characters + characters > waitingCharactersMax;
     if (isFull && this.#entries > 0) {
       const text = `Cannot store messages: ${this.#entries} are waiting already`;
-      return Promise.reject(new RoomLogError("busy", text));
+      return Promise.resolve(allFailed(entries, new RoomLogError("busy", text)));
     }
     this.#entries += entries.length;
     this.#characters += characters;
-    return new Promise((resolve, reject) => this.#waiting.push({ entries, characters, resolve, reject }));
+    return new Promise((resolve) => this.#waiting.push({ entries, characters, resolve }));
   }
 
   /** Takes the calls of the next commit; none if the queue is empty. They count as queued until {@link done}. */
@@ -69,4 +68,8 @@ export class AppendQueue {
       this.#characters -= characters;
     }
   }
+}
+
+export function allFailed(entries: readonly NewEntry[], error: RoomLogError): readonly AppendResult[] {
+  return entries.map(() => ({ type: "failed", error }));
 }

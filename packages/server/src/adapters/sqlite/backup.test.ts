@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import type { Worker } from "node:worker_threads";
-import { said } from "../../../../../test/suites/room-log-suite.ts";
+import { said, textOf } from "../../../../../test/suites/room-log-suite.ts";
 import type { RoomLogErrorCode } from "../../hub/mod.ts";
 import { restoreBackup, writeBackup } from "./backup.ts";
 import { SqliteRoomLog } from "./room-log.ts";
@@ -42,8 +42,7 @@ describe("Backups", () => {
     logs.push(log);
     return log;
   };
-  const bodies = async (log: SqliteRoomLog) =>
-    (await log.read("lobby", { limit: 1_000 })).entries.map(({ body }) => body);
+  const bodies = async (log: SqliteRoomLog) => (await log.read("lobby", { limit: 1_000 })).entries.map(textOf);
   const rejects = (promise: Promise<unknown>, code: RoomLogErrorCode) => assert.rejects(promise, { code });
 
   test("backup() during appends writes one complete file with access for this user only", async () => {
@@ -101,7 +100,7 @@ describe("Backups", () => {
   test("restoreBackup() keeps the old log under a dated name and changes the epoch", async () => {
     const log = await open();
     await log.append([said("one", { id: "1" })]);
-    const { epoch } = await log.open("lobby");
+    const { epoch } = (await log.open("lobby")).position;
     await log.backup(file);
     await log.append([said("two")]);
     await log.close();
@@ -109,7 +108,7 @@ describe("Backups", () => {
     const aside = await restoreBackup(file, folder);
     const restored = await open();
     assert.deepEqual(await bodies(restored), ["one"]);
-    const position = await restored.open("lobby");
+    const { position } = await restored.open("lobby");
     assert.equal(position.seq, 1);
     assert.notEqual(position.epoch, epoch);
     assert.equal((await restored.append([said("one", { id: "1" })]))[0]?.type, "duplicate");

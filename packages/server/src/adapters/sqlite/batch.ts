@@ -1,45 +1,59 @@
-import type { AppendResult, NewEntry } from "../../hub/mod.ts";
+import { type AppendResult, type NewEntry, RoomLogError } from "../../hub/mod.ts";
+import { KINDS } from "./schema.ts";
+import { bodyOf } from "./stored-entry.ts";
 
 /** Entries for the writer thread, as parallel arrays: these are the fastest to copy between threads. */
 export interface Batch {
   readonly rooms: readonly string[];
-  readonly froms: readonly string[];
+  readonly authorIds: readonly string[];
+  readonly authors: readonly string[];
   readonly ids: readonly (string | undefined)[];
   readonly bodies: readonly string[];
-  /** The keys of `set` entries. Absent if the batch has none. */
-  readonly keys?: readonly (string | undefined)[];
+  /** Absent if all entries are messages. */
+  readonly kinds?: readonly number[];
+  /** What each entry expects as the room's `stateSeq`. Absent if `kinds` is. */
+  readonly expects?: readonly (number | undefined)[];
   /** The time when the batch was sent, in milliseconds since 1970. */
   readonly at: number;
 }
 
+/** Why an entry was not appended. An error's class would not survive the copy between threads. */
+export type NotAppended =
+  | Exclude<AppendResult, { type: "appended" | "unknown" | "failed" }>
+  | { readonly type: "failed"; readonly reason: string };
+
 /** The results of a batch, by the index of the entry. */
 export interface Committed {
-  /** The entry's `seq`, or that of its duplicate, or 0 if the id was used for another text. */
   readonly seqs: readonly number[];
   readonly ats: readonly number[];
-  /** The indexes of entries that were not appended. Absent if all were. */
-  readonly refused?: ReadonlySet<number>;
+  /** The entries that were not appended. Absent if all were. */
+  readonly others?: ReadonlyMap<number, NotAppended>;
 }
 
 export function toBatch(entries: readonly NewEntry[], at: number): Batch {
   const rooms: string[] = [];
-  const froms: string[] = [];
+  const authorIds: string[] = [];
+  const authors: string[] = [];
   const ids: (string | undefined)[] = [];
   const bodies: string[] = [];
-  for (const { room, from, id, body } of entries) {
-    rooms.push(room);
-    froms.push(from);
-    ids.push(id);
-    bodies.push(body);
+  let isPlain = true;
+  for (const entry of entries) {
+    rooms.push(entry.room);
+    authorIds.push(entry.author.id);
+    authors.push(entry.author.name);
+    ids.push(entry.id);
+    bodies.push(bodyOf(entry));
+    isPlain &&= entry.kind === "message";
   }
-  const batch = { rooms, froms, ids, bodies, at };
-  if (entries.every(({ kind }) => kind === "chat")) return batch;
-  return { ...batch, keys: entries.map((entry) => (entry.kind === "set" ? entry.key : undefined)) };
+  const batch = { rooms, authorIds, authors, ids, bodies, at };
+  if (isPlain) return batch;
+  const expects = entries.map((entry) => (entry.kind === "message" ? undefined : entry.expectState));
+  return { ...batch, kinds: entries.map(({ kind }) => KINDS[kind]), expects };
 }
 
-export function resultAt({ seqs, ats, refused }: Committed, index: number): AppendResult {
-  const seq = seqs[index] as number;
-  const at = ats[index] as number;
-  if (refused?.has(index) !== true) return { type: "appended", seq, at };
-  return seq === 0 ? { type: "id-reused" } : { type: "duplicate", seq, at };
+export function resultAt({ seqs, ats, others }: Committed, index: number): AppendResult {
+  const other = others?.get(index);
+  if (other === undefined) return { type: "appended", seq: seqs[index] as number, at: ats[index] as number };
+  if (other.type !== "failed") return other;
+  return { type: "failed", error: new RoomLogError("io", `Cannot store an entry: ${other.reason}`) };
 }

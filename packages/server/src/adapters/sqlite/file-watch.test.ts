@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, describe, test } from "node:test";
 import { failOnLeaks } from "../../../../../test/leaks.ts";
-import { said } from "../../../../../test/suites/room-log-suite.ts";
+import { said, textOf } from "../../../../../test/suites/room-log-suite.ts";
 import { restoreBackup } from "./backup.ts";
 import { firstValue } from "./database.ts";
 import { SqliteRoomLog } from "./room-log.ts";
@@ -27,17 +27,15 @@ after(() => rmSync(base, { recursive: true }));
 
 const APPENDS_MAX = 50_000;
 
-/** Appends until an append is refused. Returns the acknowledged texts and the error. */
+/** Appends until the log has stopped. Adds the acknowledged texts and returns the error. */
 async function appendUntilRefused(log: SqliteRoomLog, texts: string[]): Promise<Error> {
   for (const end = texts.length + APPENDS_MAX; ; ) {
     assert.ok(texts.length < end, `no append is refused within ${APPENDS_MAX}`);
     const text = `${texts.length}`;
-    try {
-      await log.append([said(text)]);
-    } catch (error) {
-      return error as Error;
-    }
-    texts.push(text);
+    const [result] = await log.append([said(text)]);
+    if (result?.type === "failed") return result.error;
+    // The commit under way when the log stops is `unknown`.
+    if (result?.type === "appended") texts.push(text);
   }
 }
 
@@ -50,7 +48,7 @@ async function stored(
   const texts: string[] = [];
   for (let more = true; more; ) {
     const page = await log.read("lobby", { after: texts.length, limit: 1_000 });
-    texts.push(...page.entries.map(({ body }) => body));
+    texts.push(...page.entries.map(textOf));
     more = page.more;
   }
   await log.close();

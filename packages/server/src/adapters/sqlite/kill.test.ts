@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { textOf } from "../../../../../test/suites/room-log-suite.ts";
 import type { Durability } from "./database.ts";
 import { SqliteRoomLog } from "./room-log.ts";
 
@@ -55,7 +56,7 @@ test("SqliteRoomLog killed after its write-ahead log was removed has all acknowl
       acknowledged.push(...(await appendUntilKilled(folder, "disk", `${round}`, remove)));
       const reported: unknown[] = [];
       const log = await SqliteRoomLog.open({ folder, onError: (error) => reported.push(error) });
-      const { epoch } = await log.open("room0");
+      const { epoch } = (await log.open("room0")).position;
       const isKnown = epochs.has(epoch);
       epochs.add(epoch);
       await log.close();
@@ -119,9 +120,10 @@ async function check(folder: string, durability: Durability, acknowledged: reado
       for (let more = true; more; ) {
         const page = await log.read(room, { after: last, limit: 1_000 });
         more = page.more;
-        for (const { seq, prev, id, body } of page.entries) {
+        for (const entry of page.entries) {
+          const { seq, prev, id } = entry;
           assert.equal(prev, last);
-          assert.equal(body, `text of ${id}`);
+          assert.equal(textOf(entry), `text of ${id}`);
           assert.equal(ids.has(id ?? ""), false, `${id} is there twice`);
           ids.set(id ?? "", seq);
           last = seq;
@@ -130,11 +132,11 @@ async function check(folder: string, durability: Durability, acknowledged: reado
       for (const { id, seq } of own) assert.equal(ids.get(id), seq);
       // Each author's last id is still known.
       const { id, seq } = own.at(-1) as Acknowledged;
-      const from = `user${id.split("-")[1]}`;
-      const [again] = await log.append([{ room, id, kind: "chat", from, body: `text of ${id}` }]);
+      const author = { id: "", name: `user${id.split("-")[1]}` };
+      const [again] = await log.append([{ room, id, kind: "message", author, text: `text of ${id}` }]);
       assert.deepEqual([again?.type, again?.type === "duplicate" && again.seq], ["duplicate", seq]);
     }
-    return (await log.open("room0")).epoch;
+    return (await log.open("room0")).position.epoch;
   } finally {
     await log.close();
   }

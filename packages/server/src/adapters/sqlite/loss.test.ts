@@ -51,7 +51,7 @@ describe("SqliteRoomLog.open() after damage to a killed server's files", { timeo
     later = join(base, "later");
     const log = await SqliteRoomLog.open({ folder });
     for (let i = 0; i < COMMITS; i += 1) await log.append([said(`${i}`), said(`other ${i}`, { room: `room ${i}` })]);
-    ({ epoch } = await log.open("lobby"));
+    epoch = (await log.open("lobby")).position.epoch;
     cpSync(folder, killed, { recursive: true });
     await log.append([said("once more")]);
     cpSync(folder, later, { recursive: true });
@@ -72,7 +72,7 @@ describe("SqliteRoomLog.open() after damage to a killed server's files", { timeo
     const reported: unknown[] = [];
     const log = await SqliteRoomLog.open({ folder, onError: (error) => reported.push(error) });
     try {
-      const { epoch } = await log.open("lobby");
+      const { epoch } = (await log.open("lobby")).position;
       return { epoch, count: (await log.read("lobby", { limit: 100 })).entries.length, reported };
     } finally {
       await log.close();

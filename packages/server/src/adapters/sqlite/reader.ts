@@ -10,7 +10,7 @@ import { findLoss, refuseEmptied } from "./loss.ts";
 import { beforeOf, limitOf, seqOf } from "./read-bounds.ts";
 import { checkVersion, DATABASE_FILE, MIGRATIONS, SEQ_BITS } from "./schema.ts";
 import { COLUMNS, charactersOf, type Row } from "./stored-entry.ts";
-import { StoredRooms } from "./stored-rooms.ts";
+import { StoredRooms, type StoredState } from "./stored-rooms.ts";
 import { type FoundRows, WordSearch } from "./word-search.ts";
 import { answerCalls } from "./worker-calls.ts";
 
@@ -39,7 +39,6 @@ class Reader {
   readonly #oldest: StatementSync;
   readonly #newest: StatementSync;
   readonly #search: WordSearch;
-  readonly #state: StatementSync;
 
   constructor({ folder, isAlone }: ReaderData) {
     this.#file = join(folder, DATABASE_FILE);
@@ -55,7 +54,6 @@ class Reader {
     this.#oldest = prepare(read("ASC"));
     this.#newest = prepare(read("DESC"));
     this.#search = new WordSearch(this.#db);
-    this.#state = prepare("SELECT key, value FROM state WHERE room = ?");
   }
 
   start(): void {}
@@ -67,8 +65,9 @@ class Reader {
     return epochOf(this.#db);
   }
 
-  lastSeq(room: string): number {
-    return new StoredRooms(this.#db).get(room)?.lastSeq ?? 0;
+  /** Returns a room's state. Without a writer, nothing changes meanwhile. */
+  state(room: string): StoredState {
+    return new StoredRooms(this.#db).state(room);
   }
 
   read(room: string, { after, before, ...bounds }: ReadOptions): Rows {
@@ -86,11 +85,6 @@ class Reader {
     if (no === undefined) return { rows: [] };
     const { before, charactersMax = Number.POSITIVE_INFINITY, ...bounds } = options;
     return this.#search.search(no, query, { before: beforeOf(before) + 1, limit: limitOf(bounds), charactersMax });
-  }
-
-  state(room: string): readonly (readonly [string, string])[] {
-    const no = this.#numberOf(room);
-    return no === undefined ? [] : (this.#state.all(no) as unknown as [string, string][]);
   }
 
   close(): void {
@@ -131,6 +125,6 @@ function openWaiting(file: string): DatabaseSync {
   throw new RoomLogError("storage-full", `Cannot ${action}: ${NO_ROOM}`);
 }
 
-export type ReaderMethods = Pick<Reader, "start" | "epoch" | "lastSeq" | "read" | "search" | "state" | "close">;
+export type ReaderMethods = Pick<Reader, "start" | "epoch" | "read" | "search" | "state" | "close">;
 
 answerCalls<ReaderMethods>("read the rooms", () => new Reader(workerData as ReaderData));

@@ -1,6 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { nameKey } from "../../core/mod.ts";
-import { AHEAD_MAX_MS } from "../../hub/mod.ts";
+import { AHEAD_MAX_MS, nameKey } from "../../core/mod.ts";
 import { type Durability, transactLazily } from "./database.ts";
 import type { Task } from "./housekeeping.ts";
 import type { KnownIds } from "./known-ids.ts";

@@ -1,12 +1,13 @@
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
-import type { Position } from "../../core/mod.ts";
 import {
   type AppendResult,
   type Entry,
+  type Follower,
   type Found,
   type NewEntry,
+  type OpenedRoom,
   type Page,
   type ReadOptions,
   type RoomLog,
@@ -14,7 +15,7 @@ import {
   type RoomSearch,
   type SearchOptions,
 } from "../../hub/mod.ts";
-import { type Append, AppendQueue } from "./append-queue.ts";
+import { type Append, AppendQueue, allFailed } from "./append-queue.ts";
 import { backUp } from "./backup.ts";
 import { type Committed, resultAt, toBatch } from "./batch.ts";
 import { type Durability, NO_ROOM } from "./database.ts";
@@ -44,7 +45,7 @@ export interface SqliteRoomLogOptions {
   readonly onRecovered?: (() => void) | undefined;
   /** Returns the time in milliseconds since 1970. */
   readonly now?: (() => number) | undefined;
-  /** Most uncommitted entries. Past this, `append` rejects with `busy`. @default 262144 */
+  /** Most uncommitted entries. Past this, entries fail with `busy`. @default 262144 */
   readonly waitingEntriesMax?: number | undefined;
   /** Most UTF-16 units of their texts, plus 256 for each entry. @default 134217728 */
   readonly waitingCharactersMax?: number | undefined;
@@ -77,7 +78,7 @@ export class SqliteRoomLog implements RoomLog, RoomSearch {
   #roomLooker: NodeJS.Timeout | undefined;
   /** Set while the database is reopened for writing. */
   #reopening: Promise<void> | undefined;
-  #listener: ((entries: readonly Entry[]) => void) | undefined;
+  #follower: Follower | undefined;
   /** Set while the commit loop runs. */
   #committing: Promise<void> | undefined;
   /** Whether the last commit failed. */
@@ -87,7 +88,7 @@ export class SqliteRoomLog implements RoomLog, RoomSearch {
 
   /**
    * Opens the log or creates one. If the disk is full, an existing log is opened read-only and `onError` is told.
-   * `append` then rejects with `storage-full` until there is space.
+   * Entries then fail with `storage-full` until there is space.
    *
    * @throws {RoomLogError} `in-use`, `newer-version`, `not-a-log`, `damaged`, `read-only`, `storage-full`, `io`.
    */
@@ -118,13 +119,14 @@ export class SqliteRoomLog implements RoomLog, RoomSearch {
     this.#writer = this.#thread("writer", import.meta.resolve("#sqlite-writer"), data);
   }
 
-  async open(room: string): Promise<Position> {
+  async open(room: string): Promise<OpenedRoom> {
     this.#check();
     // Follow before asking for the position, so that no commit is missed in between.
     this.#open.add(room);
     await this.#reopening;
     const thread = this.#roomLooker === undefined ? this.#writer : this.#reading();
-    return { epoch: this.#epoch, seq: await thread.call("lastSeq", room) };
+    const { seq, state, stateSeq } = await thread.call("state", room);
+    return { position: { epoch: this.#epoch, seq }, state: new Map(state), stateSeq };
   }
 
   async release(room: string): Promise<void> {
@@ -132,9 +134,12 @@ export class SqliteRoomLog implements RoomLog, RoomSearch {
   }
 
   async append(entries: readonly NewEntry[]): Promise<readonly AppendResult[]> {
-    this.#check();
     if (entries.length === 0) return [];
-    if (this.#roomLooker !== undefined) throw new RoomLogError("storage-full", `Cannot store messages: ${NO_ROOM}`);
+    const obstacle = this.#obstacle();
+    if (obstacle !== undefined) return allFailed(entries, obstacle);
+    if (this.#roomLooker !== undefined) {
+      return allFailed(entries, new RoomLogError("storage-full", `Cannot store messages: ${NO_ROOM}`));
+    }
     const appended = this.#queue.add(entries.map(toStorable));
     this.#committing ??= this.#commitAll();
     return appended;
@@ -146,12 +151,6 @@ export class SqliteRoomLog implements RoomLog, RoomSearch {
     return this.#toPage(room, await this.#reading().call("read", room, options));
   }
 
-  async state(room: string): Promise<ReadonlyMap<string, string>> {
-    this.#check();
-    await this.#reopening;
-    return new Map(await this.#reading().call("state", room));
-  }
-
   async search(room: string, query: string, options: SearchOptions): Promise<Found> {
     this.#check();
     await this.#reopening;
@@ -159,8 +158,8 @@ export class SqliteRoomLog implements RoomLog, RoomSearch {
     return { entries: rows.map((row) => toEntry(room, this.#epoch, row)), before };
   }
 
-  follow(listener: (entries: readonly Entry[]) => void): void {
-    this.#listener = listener;
+  follow(follower: Follower): void {
+    this.#follower = follower;
   }
 
   /**
@@ -212,7 +211,7 @@ export class SqliteRoomLog implements RoomLog, RoomSearch {
       if (this.#failure === undefined && !isReadOnly) await this.#writer.call("close");
     } finally {
       await this.#writer.close();
-      this.#listener = undefined;
+      this.#follower = undefined;
     }
   }
 
@@ -292,11 +291,15 @@ export class SqliteRoomLog implements RoomLog, RoomSearch {
   async #commit(appends: readonly Append[]): Promise<void> {
     const entries = appends.length === 1 ? (appends[0] as Append).entries : appends.flatMap((append) => append.entries);
     let committed: Committed;
+    const wasSent = !this.#writer.hasEnded;
     try {
       committed = await this.#writer.call("commit", toBatch(entries, this.#now()));
     } catch (error) {
       this.#isFailing = true;
-      for (const { reject } of appends) reject(error as RoomLogError);
+      // The writer may have ended before the commit or after it.
+      const isUnknown = wasSent && this.#writer.hasEnded;
+      const result: AppendResult = isUnknown ? { type: "unknown" } : { type: "failed", error: error as RoomLogError };
+      for (const append of appends) append.resolve(append.entries.map(() => result));
       return;
     }
     if (this.#isFailing) {
@@ -310,18 +313,18 @@ export class SqliteRoomLog implements RoomLog, RoomSearch {
     }
   }
 
-  #follow(entries: readonly NewEntry[], { seqs, ats, refused }: Committed): void {
-    if (this.#listener === undefined) return;
+  #follow(entries: readonly NewEntry[], { seqs, ats, others }: Committed): void {
+    if (this.#follower === undefined) return;
     const followed: Entry[] = [];
     for (let i = 0; i < entries.length; i += 1) {
       const entry = entries[i] as NewEntry;
-      if (!this.#open.has(entry.room) || refused?.has(i) === true) continue;
+      if (!this.#open.has(entry.room) || others?.has(i) === true) continue;
       const seq = seqs[i] as number;
       followed.push(placed(entry, this.#epoch, seq, ats[i] as number));
     }
     if (followed.length === 0) return;
     try {
-      this.#listener(followed);
+      this.#follower.entries(followed);
     } catch (error) {
       this.#report(error);
     }
@@ -373,8 +376,12 @@ export class SqliteRoomLog implements RoomLog, RoomSearch {
   }
 
   #check(): void {
-    if (this.#closed !== undefined) throw new RoomLogError("closed", "The log is closed");
-    if (this.#failure !== undefined) throw this.#failure;
+    const obstacle = this.#obstacle();
+    if (obstacle !== undefined) throw obstacle;
+  }
+
+  #obstacle(): RoomLogError | undefined {
+    return this.#closed === undefined ? this.#failure : new RoomLogError("closed", "The log is closed");
   }
 
   #report(error: unknown): void {
@@ -386,13 +393,17 @@ export class SqliteRoomLog implements RoomLog, RoomSearch {
 
 /** Copies field by field, which is several times faster than a spread. */
 function placed(entry: NewEntry, epoch: string, seq: number, at: number): Entry {
-  const { room, id, from, body, origin } = entry;
+  const { room, id, author, origin } = entry;
   const prev = seq - 1;
-  if (entry.kind === "set") {
-    const placed: Entry = { room, epoch, seq, prev, id, at, kind: "set", from, key: entry.key, body };
-    return origin === undefined ? placed : { ...placed, origin };
+  switch (entry.kind) {
+    case "message":
+      if (entry.isJson) {
+        return { room, epoch, seq, prev, id, at, author, kind: "message", text: entry.text, isJson: true, origin };
+      }
+      return { room, epoch, seq, prev, id, at, author, kind: "message", text: entry.text, origin };
+    case "set":
+      return { room, epoch, seq, prev, id, at, author, kind: "set", changes: entry.changes, origin };
+    case "kick":
+      return { room, epoch, seq, prev, id, at, author, kind: "kick", user: entry.user, reason: entry.reason, origin };
   }
-  if (entry.isJson) return { room, epoch, seq, prev, id, at, kind: "chat", from, body, isJson: true, origin };
-  if (origin === undefined) return { room, epoch, seq, prev, id, at, kind: "chat", from, body };
-  return { room, epoch, seq, prev, id, at, kind: "chat", from, body, origin };
 }

@@ -19,8 +19,8 @@ export const SEQ_BITS = 35;
 export const SEQ_MAX: number = 2 ** SEQ_BITS - 1;
 export const ROOMS_MAX: number = 2 ** 28 - 1;
 
-/** The stored kinds of entries. 2 and 3 are reserved for `edit` and `redaction`. */
-export const KINDS = { chat: 0, set: 1 } as const;
+/** The stored kinds of entries. 2 and 3 are reserved for `edit` and `delete`. */
+export const KINDS = { message: 0, set: 1, kick: 4 } as const;
 
 /** SQL, or a function that returns lines for the operator. */
 export type Migration = string | ((db: DatabaseSync) => readonly string[]);
@@ -92,6 +92,21 @@ export const MIGRATIONS: readonly Migration[] = [
   ) STRICT, WITHOUT ROWID;
   UPDATE rooms SET words_seq = 0;
   `,
+  (db) => {
+    // A `set` entry may have several keys, so its body has them all. state_seq is at or after the newest one, because
+    // that entry may be gone already.
+    db.function("set_body", { deterministic: true }, (key, value) => JSON.stringify([[key, value]]));
+    db.exec(`
+      ALTER TABLE rooms ADD COLUMN state_seq INTEGER NOT NULL DEFAULT 0;
+      UPDATE rooms SET state_seq = max(forgotten_seq, coalesce((SELECT max(place) & ${SEQ_MAX} FROM entries
+        WHERE place BETWEEN no << ${SEQ_BITS} AND (no << ${SEQ_BITS}) | ${SEQ_MAX}), 0))
+        WHERE no IN (SELECT room FROM state);
+      UPDATE entries SET body = set_body(key, body) WHERE kind = ${KINDS.set};
+      ALTER TABLE entries DROP COLUMN key;
+      ALTER TABLE entries ADD COLUMN author_id TEXT NOT NULL DEFAULT '';
+    `);
+    return [];
+  },
 ];
 
 /**

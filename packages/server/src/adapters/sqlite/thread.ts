@@ -61,6 +61,11 @@ export class Thread<M extends Methods<M>> {
     });
   }
 
+  /** Whether the thread has ended. Calls are then rejected without being sent. */
+  get hasEnded(): boolean {
+    return this.#failure !== undefined;
+  }
+
   /**
    * Calls a method of the thread. Rejects with the method's error, with `busy`, or with `failed` when the thread is
    * dead.

@@ -94,7 +94,7 @@ export class WordIndex implements Task {
       last = seq as number;
       first ??= last;
       const entry = characterOf(last - first);
-      const words = kind === KINDS.chat ? new Set(wordsIn(body as string)) : [];
+      const words = kind === KINDS.message ? new Set(wordsIn(body as string)) : [];
       for (const word of words) entriesOf.set(word, (entriesOf.get(word) ?? "") + entry);
     }
     const { lastInsertRowid: block } = this.#insertBlock.run(no, first ?? last, last);

@@ -46,7 +46,7 @@ export class WordSearch {
     };
     this.#readMark = prepare("SELECT words_seq FROM rooms WHERE no = ?");
     this.#texts = prepare(`SELECT place & ${SEQ_MAX}, body FROM entries WHERE place > (?1 << ${SEQ_BITS}) | ?2
-      AND place < (?1 << ${SEQ_BITS}) + ?3 AND kind = ${KINDS.chat} ORDER BY place DESC`);
+      AND place < (?1 << ${SEQ_BITS}) + ?3 AND kind = ${KINDS.message} ORDER BY place DESC`);
     this.#blocks = prepare(`SELECT first & ${SEQ_MAX}, no FROM blocks WHERE first > ?1 << ${SEQ_BITS}
       AND first <= (?1 << ${SEQ_BITS}) | ?2 ORDER BY first DESC`);
     this.#word = prepare("SELECT entries FROM words WHERE block = ? AND word = ?");

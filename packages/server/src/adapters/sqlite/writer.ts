@@ -16,7 +16,7 @@ import { LAST_COMMIT_FILE, LastCommitFile } from "./last-commit.ts";
 import { findLoss, refuseEmptied } from "./loss.ts";
 import { type Keep, Retention } from "./retention.ts";
 import { checkVersion, DATABASE_FILE, datedName, migrate, newestPlace } from "./schema.ts";
-import { StoredRooms } from "./stored-rooms.ts";
+import { StoredRooms, type StoredState } from "./stored-rooms.ts";
 import { GROWTH, Sweep } from "./sweep.ts";
 import { WordIndex } from "./word-index.ts";
 import { answerCalls } from "./worker-calls.ts";
@@ -136,8 +136,8 @@ class Writer {
     return committed;
   }
 
-  lastSeq(room: string): number {
-    return this.#rooms.get(room)?.lastSeq ?? 0;
+  state(room: string): StoredState {
+    return this.#rooms.state(room);
   }
 
   close(): void {
@@ -181,7 +181,7 @@ class Writer {
   }
 }
 
-export type WriterMethods = Pick<Writer, "start" | "commit" | "lastSeq" | "close">;
+export type WriterMethods = Pick<Writer, "start" | "commit" | "state" | "close">;
 
 const data = workerData as WriterData;
 /** Held until the log is closed or this thread ends, even while the disk is too full to open the database. */

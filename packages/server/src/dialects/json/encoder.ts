@@ -1,6 +1,6 @@
 import type { ErrorCode, ServerMessage } from "@landline/protocol";
 import type { Refusal } from "../../core/mod.ts";
-import type { Answer, Encoder, Entry, RoomEvent, SetEntry } from "../../hub/mod.ts";
+import type { Answer, Encoder, Entry, RoomEvent } from "../../hub/mod.ts";
 
 type AnswerOf<Type extends Answer["type"]> = Extract<Answer, { type: Type }>;
 
@@ -23,12 +23,15 @@ export const version1: JsonEncoder = {
 
   event(event, room) {
     if (event.type === "presence") return notification(event.name, event.state, room);
-    if (event.type === "typing") return undefined;
+    if (event.type !== "entry") return undefined;
     const { entry } = event;
-    const { from, body } = entry;
-    if (entry.kind === "set") return entry.key === "topic" ? topicNotification(from, body, room) : undefined;
-    const message = entry.isJson ? body : JSON.stringify(body);
-    return `{"type":"chat","username":${quote(from)},"room":${quote(room)},"message":${message}}`;
+    const { name } = entry.author;
+    if (entry.kind === "message") {
+      const message = entry.isJson ? entry.text : JSON.stringify(entry.text);
+      return `{"type":"chat","username":${quote(name)},"room":${quote(room)},"message":${message}}`;
+    }
+    const topic = entry.kind === "set" ? entry.changes.get("topic") : undefined;
+    return topic === undefined ? undefined : topicNotification(name, topic, room);
   },
 
   // The tutorial does not send a message back to its author. The author's own join is answered by `joined`.
@@ -67,6 +70,8 @@ export const version2: JsonEncoder = {
         return text({ type: "presence", room, username: event.name, state: event.state });
       case "typing":
         return text({ type: "typing", room, username: event.name });
+      case "resync":
+        return text({ type: "resync", room });
     }
   },
 
@@ -96,11 +101,24 @@ export const version2: JsonEncoder = {
 };
 
 function entryText(entry: Entry, room: string): string {
-  return entry.kind === "chat" ? chat(entry, room) : text(setMessage(entry, room));
-}
-
-function chat({ from, body, seq, prev, at }: Entry, room: string): string {
-  return `{"type":"chat","room":${quote(room)},"username":${quote(from)},"message":${JSON.stringify(body)},"seq":${seq},"prev":${prev},"at":${at}}`;
+  const { author, seq, prev, at } = entry;
+  switch (entry.kind) {
+    case "message":
+      return `{"type":"chat","room":${quote(room)},"username":${quote(author.name)},"message":${JSON.stringify(entry.text)},"seq":${seq},"prev":${prev},"at":${at}}`;
+    case "set":
+      return text({
+        type: "set",
+        room,
+        username: author.name,
+        changes: Object.fromEntries(entry.changes),
+        seq,
+        prev,
+        at,
+      });
+    case "kick":
+      // Nobody can ask for one yet. An empty change moves the clients' positions.
+      return text({ type: "set", room, username: author.name, changes: {}, seq, prev, at });
+  }
 }
 
 function ack({ id, seq, at }: Entry, room: string): string {
@@ -147,10 +165,6 @@ function joined({ username: _, entries, ...answer }: AnswerOf<"joined">): string
 function withEntries(message: ServerMessage, entries: readonly Entry[], room: string): string {
   const texts = entries.map((entry) => entryText(entry, room));
   return `${text(message).slice(0, -"]}".length)}${texts.join(",")}]}`;
-}
-
-function setMessage({ from: username, key, body: value, seq, prev, at }: SetEntry, room: string): ServerMessage {
-  return { type: "set", room, username, key, value, seq, prev, at };
 }
 
 /** Encodes a message. `JSON.stringify` omits undefined fields. */

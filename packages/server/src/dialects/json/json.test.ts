@@ -5,20 +5,24 @@ import { type Command, DEFAULT_LIMITS, type Refusal, refuse } from "../../core/m
 import type { Answer, Entry, Incoming, RoomEvent } from "../../hub/mod.ts";
 import { INVALID_JSON, RequestReader, version1, version2 } from "./mod.ts";
 
-const ENTRY: Entry = {
+const PLACE = {
   room: "lobby",
   epoch: "e1",
   seq: 7,
   prev: 6,
   id: "m1",
   at: 1_700_000_000_000,
-  kind: "chat",
-  from: "Ada",
-  body: 'say "hi"\n\u0000 é 😀 \u2028 </script>',
+  author: { id: "u1", name: "Ada" },
+};
+const ENTRY: Entry = {
+  ...PLACE,
+  kind: "message",
+  text: 'say "hi"\n\u0000 é 😀 \u2028 </script>',
 };
 const BODY = '"say \\"hi\\"\\n\\u0000 é 😀 \u2028 </script>"';
 const SAID: RoomEvent = { type: "entry", entry: ENTRY, origin: undefined };
-const SET: Entry = { ...ENTRY, kind: "set", key: "topic", body: 'Plans "B"' };
+const set = (key: string, value: string): Entry => ({ ...PLACE, kind: "set", changes: new Map([[key, value]]) });
+const SET = set("topic", 'Plans "B"');
 const TOPIC_SET: RoomEvent = { type: "entry", entry: SET, origin: undefined };
 const TYPING: RoomEvent = { type: "typing", name: "Ada", user: undefined };
 const JOINED: RoomEvent = { type: "presence", name: "Ada", state: "joined", user: undefined };
@@ -56,7 +60,7 @@ describe("version1 encodes, as the tutorial does byte for byte:", () => {
   });
 
   test("a message that is not a string as its JSON value", () => {
-    const entry: Entry = { ...ENTRY, body: '{"a":[1.0,null]}', isJson: true };
+    const entry: Entry = { ...ENTRY, text: '{"a":[1.0,null]}', isJson: true };
     const event: RoomEvent = { type: "entry", entry, origin: undefined };
     assert.equal(
       version1.event(event, "Lobby"),
@@ -128,7 +132,7 @@ describe("version2 encodes:", () => {
 
   test("a change of the topic, which version 1 gets as text", () => {
     const text =
-      '{"type":"set","room":"Lobby","username":"Ada","key":"topic","value":"Plans \\"B\\"","seq":7,"prev":6,"at":1700000000000}';
+      '{"type":"set","room":"Lobby","username":"Ada","changes":{"topic":"Plans \\"B\\""},"seq":7,"prev":6,"at":1700000000000}';
     assert.equal(version2.event(TOPIC_SET, "Lobby"), text);
     assert.equal(
       version2.own(TOPIC_SET, "Lobby"),
@@ -141,8 +145,8 @@ describe("version2 encodes:", () => {
     );
     const inWords = (entry: Entry) => JSON.parse(version1.event({ ...TOPIC_SET, entry }, "Lobby") ?? "").message;
     assert.equal(inWords(SET), 'Ada set the topic of Lobby: Plans "B"');
-    assert.equal(inWords({ ...SET, body: "" }), "Ada took away the topic of Lobby");
-    assert.equal(version1.event({ ...TOPIC_SET, entry: { ...SET, key: "role" } }, "Lobby"), undefined);
+    assert.equal(inWords(set("topic", "")), "Ada took away the topic of Lobby");
+    assert.equal(version1.event({ ...TOPIC_SET, entry: set("role", "x") }, "Lobby"), undefined);
   });
 
   test("typing, which version 1 does not get", () => {
@@ -211,7 +215,7 @@ describe("version2 encodes:", () => {
       const event: RoomEvent = { type: "presence", name, state: "joined", user: undefined };
       assert.equal(JSON.parse(version2.event(event, name) ?? "").username, name);
       for (const encoder of [version1, version2]) {
-        const said: RoomEvent = { type: "entry", entry: { ...ENTRY, from: name }, origin: undefined };
+        const said: RoomEvent = { type: "entry", entry: { ...ENTRY, author: { id: "u1", name } }, origin: undefined };
         const { username, room } = JSON.parse(encoder.event(said, name) ?? "");
         assert.deepEqual([username, room], [name, name]);
       }
@@ -219,12 +223,12 @@ describe("version2 encodes:", () => {
   });
 
   test("every text as one line, also with lone surrogates", () => {
-    const entry = { ...ENTRY, body: "\n\r\u0085\ud800" };
+    const entry = { ...ENTRY, text: "\n\r\u0085\ud800" } as const;
     for (const encoder of [version1, version2]) {
       const text = encoder.event({ type: "entry", entry, origin: undefined }, "Lobby") ?? "";
       assert.doesNotMatch(text, /[\n\r]/);
       assert.ok(text.isWellFormed());
-      assert.equal(JSON.parse(text).message, entry.body);
+      assert.equal(JSON.parse(text).message, entry.text);
     }
   });
 });

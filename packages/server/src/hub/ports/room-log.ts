@@ -1,4 +1,12 @@
-import type { Position } from "../../core/mod.ts";
+import type { Position, RoomState } from "../../core/mod.ts";
+
+/** A user who wrote an entry, or whom it is about. */
+export interface Author {
+  /** It never changes. */
+  readonly id: string;
+  /** The displayed name at the time of the entry. */
+  readonly name: string;
+}
 
 /** The fields of every log entry. */
 interface AnyEntry {
@@ -9,60 +17,100 @@ interface AnyEntry {
   readonly seq: number;
   /** The `seq` of the previous entry in the room; 0 for the first. */
   readonly prev: number;
-  /** The client's own id for the entry, unique per author and room. */
+  /** The client's own id for the entry, unique per room and author. Authors are the same if their name keys are. */
   readonly id: string | undefined;
   /** The commit time, in milliseconds since 1970. */
   readonly at: number;
-  /** The author's displayed name. */
-  readonly from: string;
-  /** Set by the caller of `append`. Not stored; present only in the process that appended. */
-  readonly origin?: unknown;
+  readonly author: Author;
+  /** The id of the connection that asked for the entry, unique over all nodes. Present for followers; not stored. */
+  readonly origin?: string | undefined;
 }
 
 /** A chat message. */
-export interface ChatEntry extends AnyEntry {
-  readonly kind: "chat";
-  readonly body: string;
+export interface MessageEntry extends AnyEntry {
+  readonly kind: "message";
+  readonly text: string;
   /**
-   * The body is the JSON text of a value that is not a string. Not stored, and present only for followers: version 1
+   * The text is the JSON of a value that is not a string. Not stored, and present only for followers: version 1
    * clients get the value itself, and they have no history.
    */
   readonly isJson?: true;
 }
 
-/** A change of the room's state, for example its topic. */
+/** A change of the room's state, for example of its topic. */
 export interface SetEntry extends AnyEntry {
   readonly kind: "set";
-  readonly key: string;
-  /** The new value. An empty one removes the key. */
-  readonly body: string;
+  /** The new values, which apply at once. An empty one removes the key. */
+  readonly changes: RoomState;
+}
+
+/** Takes a user out of the room. The node that has the user's sessions does so. */
+export interface KickEntry extends AnyEntry {
+  readonly kind: "kick";
+  readonly user: Author;
+  readonly reason: string;
 }
 
 /** An entry of a room's log. */
-export type Entry = ChatEntry | SetEntry;
+export type Entry = MessageEntry | SetEntry | KickEntry;
 
 /** The fields that the log adds to an entry. */
 type Placed = "epoch" | "seq" | "prev" | "at";
 
-/** An entry to append. The log adds the other fields. */
-export type NewEntry = Omit<ChatEntry, Placed> | Omit<SetEntry, Placed>;
+interface Conditional {
+  /** Appends only if this is the room's present `stateSeq`. @default no condition */
+  readonly expectState?: number | undefined;
+}
 
-/** The result for one entry: its new position, its earlier position if it is a duplicate, or a refusal. */
+/** An entry to append. The log adds the other fields. */
+export type NewEntry =
+  | Omit<MessageEntry, Placed>
+  | (Omit<SetEntry, Placed> & Conditional)
+  | (Omit<KickEntry, Placed> & Conditional);
+
+/**
+ * The result for one entry.
+ *
+ * - `appended`: it has this position.
+ * - `duplicate`: the id was used before for an entry with the same content, which has this position.
+ * - `id-reused`: the id was used before for other content.
+ * - `conflict`: the state is not the expected one. `duplicate` and `id-reused` are decided before.
+ * - `unknown`: it may have been stored, or may still be. Appending it again with the same id tells. An entry that the
+ *   follower of this node has got is never `unknown`.
+ * - `failed`: it was not stored.
+ */
 export type AppendResult =
   | { readonly type: "appended"; readonly seq: number; readonly at: number }
   | { readonly type: "duplicate"; readonly seq: number; readonly at: number }
-  | { readonly type: "id-reused" };
+  | { readonly type: "id-reused" }
+  | { readonly type: "conflict"; readonly stateSeq: number }
+  | { readonly type: "unknown" }
+  | { readonly type: "failed"; readonly error: RoomLogError };
 
-/** How far the newest entry's time may be ahead of the clock, in milliseconds. Past this, it is ignored. */
-export const AHEAD_MAX_MS = 604_800_000;
+/** The size of an entry's content, in UTF-16 units. */
+export function charactersOf(entry: NewEntry): number {
+  if (entry.kind === "message") return entry.text.length;
+  if (entry.kind === "kick") return entry.user.name.length + entry.reason.length;
+  let characters = 0;
+  for (const [key, value] of entry.changes) characters += key.length + value.length;
+  return characters;
+}
 
-/**
- * Returns the time of an entry that follows one at `lastAt`. Times of a room do not decrease, even if the clock is
- * set back. A time too far ahead (`AHEAD_MAX_MS`) is ignored, or one wrong clock would set the time of all later
- * entries.
- */
-export function timeAfter(lastAt: number, now: number): number {
-  return lastAt > now + AHEAD_MAX_MS ? now : Math.max(now, lastAt);
+/** An open room, at one moment. */
+export interface OpenedRoom {
+  /** The position of the newest entry. */
+  readonly position: Position;
+  readonly state: RoomState;
+  /** The `seq` of the newest `set` entry; 0 if there was none. */
+  readonly stateSeq: number;
+}
+
+/** Receives the entries of a node's open rooms. */
+export interface Follower {
+  /** Called once per commit, with the entries of all rooms that are open here, in each room's order. */
+  entries(entries: readonly Entry[]): void;
+  /** Called when entries are missing and the log cannot get them. `reason` is a text for the operator. */
+  lost(room: string, reason: string): void;
 }
 
 /** A range of a log, oldest first. */
@@ -76,7 +124,7 @@ export interface Page {
 export interface ReadBounds {
   /** Most entries. */
   readonly limit: number;
-  /** Largest sum of the texts' lengths, in UTF-16 units. One entry is returned at any length. @default no limit */
+  /** Largest sum of the contents' sizes, in UTF-16 units. One entry is returned at any size. @default no limit */
   readonly charactersMax?: number | undefined;
 }
 
@@ -131,36 +179,30 @@ export class RoomLogError extends Error {
 }
 
 /**
- * The rooms' logs. Every method is asynchronous, so that a log can be on a disk or in another process.
+ * One node's view of the rooms' logs. Every method is asynchronous, so that a log can be on a disk or in another process.
  *
- * - An entry is committed when `append` resolves. What it then survives depends on the adapter.
- * - The listener of `follow` gets every committed entry of the open rooms, in each room's order, in one call per
- *   commit, before `append` resolves. Entries that other servers appended arrive the same way.
- * - The log remembers the last 1,024 ids of each author and room. The same id with the same body is a `duplicate`;
- *   with another body it is `id-reused`. Neither is delivered to the follower.
- * - The log may remove its oldest entries (retention). A client's position before them is then detected: the first
- *   entry after it has a `prev` other than the position's `seq`, or there is no entry although the room's position is
- *   later.
+ * - An appended entry is committed. What it then survives depends on the adapter.
+ * - Calls of `open` and `release` act in their order. The follower gets every entry after the position that `open`
+ *   returns, once, whichever node appended it. It may get entries up to that position before `open` resolves.
+ * - Results and the follower's entries may overtake each other.
+ * - The log repairs gaps, also one that a result reveals. Where it cannot, the follower's `lost` is called, and the
+ *   room must be opened again.
+ * - The log remembers at least the last 1,024 ids of each author and room, for at least two minutes.
+ * - The log may remove its oldest entries (retention), but not what they changed in the state. A client's position
+ *   before them is then detected: the first entry after it has a `prev` other than the position's `seq`, or there is
+ *   no entry although the room's position is later.
  */
 export interface RoomLog {
-  /** Follows a room, because this server has members in it. Resolves to the position of its newest entry. */
-  open(room: string): Promise<Position>;
+  /** Follows a room, because this node has members in it. Opening an open room gives its present state. */
+  open(room: string): Promise<OpenedRoom>;
   /** Stops following a room, because its last member left. */
   release(room: string): Promise<void>;
-  /**
-   * Appends all entries or none.
-   *
-   * @throws {RoomLogError} `busy`, `storage-full`, `read-only`, `io`, `failed`, `closed`.
-   */
+  /** Returns the result of each entry. Each is appended or not on its own. Never rejects. */
   append(entries: readonly NewEntry[]): Promise<readonly AppendResult[]>;
   read(room: string, options: ReadOptions): Promise<Page>;
   /**
-   * Returns the room's state: the last value of each key of its `set` entries. It outlives the removal of those
-   * entries.
-   */
-  state(room: string): Promise<ReadonlyMap<string, string>>;
-  /** Sets the one listener of this process. */
-  follow(listener: (entries: readonly Entry[]) => void): void;
+  /** Sets the one follower of this node. */
+  follow(follower: Follower): void;
   /**
    * Stores what is queued and closes the log. Idempotent.
    *
