@@ -78,6 +78,7 @@ function evilChat(joining: (say: Say, request: { id?: string }, connection: Conn
       if (type === "hello") await say({ type, version: 2, session: "s", username: EVIL, limits: LIMITS });
       else if (type === "join") await joining(say, request, connection);
       else if (type === "who") await say({ type, id, room: EVIL, members: [EVIL], count: 1 });
+      else if (type === "users") await say({ type, id, room: EVIL, users: [EVIL, `x${EVIL}`, "x EVIL"], more: true });
       else if (type === "rooms") await say({ type, id, rooms: [{ room: EVIL, count: 1 }] });
       else if (type === "topic") await say({ type, id, room: EVIL, topic: EVIL });
       else await say({ type: "error", id, code: "forbidden", message: `no ${EVIL}\nEVIL` });
@@ -113,6 +114,8 @@ test("chat prints no raw text of a peer to a terminal", { skip }, async () => {
   await chat.until(/set the topic/);
   for (const command of ["/who", "/rooms", "/topic", "/search x", "/leave"]) chat.type(`${command}\r`);
   await chat.until(/Rooms: /);
+  chat.type("x\t");
+  chat.type("\t");
   chat.type("hello\r");
   await chat.until(/\* no [\s\S]*\* no /);
   chat.type("\x03");

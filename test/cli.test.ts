@@ -646,6 +646,19 @@ describe("landline chat", () => {
     assert.equal((await pipe.ended).code, 0);
   });
 
+  test("completes the name of a person in the room", { skip }, async () => {
+    await using server = landline("serve", "--port", "0");
+    const [, port = ""] = await server.until(/:(\d+)\//);
+    await using anna = landlineOnTerminal("chat", `localhost:${port}`, "--name", "Annabelle");
+    await anna.until(/In lobby: Annabelle/);
+    await using bob = landlineOnTerminal("chat", `localhost:${port}`, "--name", "bob");
+    await bob.until(/In lobby: Annabelle, bob[\s\S]*lobby> /);
+    bob.type("hi aNN\t");
+    await bob.until(/lobby> hi Annabelle/);
+    bob.type("!\r");
+    await anna.until(/<bob> hi Annabelle!\r\n/);
+  });
+
   test("prints above the typed text, over any number of rows", { skip }, async () => {
     await using server = landline("serve", "--port", "0");
     const [, port = ""] = await server.until(/:(\d+)\//);

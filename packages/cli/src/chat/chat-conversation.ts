@@ -9,6 +9,9 @@ import { readTooSlowly, UNREAD_BYTES_MAX } from "./unread-limit.ts";
 const HISTORY = 20;
 /** Maximum number of messages that a search shows. */
 const SEARCH = 20;
+/** Maximum number of names that Tab shows, and how long it may take to find them, in milliseconds. */
+const COMPLETIONS = 20;
+const COMPLETE_MS = 1_000;
 
 /** The interactive chat: typed lines go to the current room, events are printed above the prompt. */
 export class ChatConversation {
@@ -31,6 +34,7 @@ export class ChatConversation {
         line: (line) => void this.#enter(line),
         end: () => this.#ended.resolve(),
         typed: (line) => this.#typed(line),
+        complete: (word) => this.#complete(word),
       },
       { isLineErased: true },
     );
@@ -73,6 +77,12 @@ export class ChatConversation {
   /** Reports typing of messages, not of commands. The client limits how often it is sent. */
   #typed(line: string): void {
     if (parseChatInput(line).kind === "say") this.#client.typing(this.#room);
+  }
+
+  /** Returns the members whose names begin with the word. */
+  async #complete(word: string): Promise<readonly string[]> {
+    const signal = AbortSignal.timeout(COMPLETE_MS);
+    return (await this.#client.users(this.#room, word, { limit: COMPLETIONS, signal })).users;
   }
 
   async #enter(line: string): Promise<void> {

@@ -16,7 +16,8 @@ export const CHAT_HELP = `/join ROOM     join a room and write there
 /topic TEXT    set the topic of the room; without TEXT, show it
 /search WORDS  find messages that contain all words
 /quit          leave all rooms and exit
-//text         send a text that begins with /`;
+//text         send a text that begins with /
+Tab            complete the name of a person in the room`;
 
 /** Parses a line: a message, or a command that begins with `/`. */
 export function parseChatInput(line: string): ChatInput {

@@ -12,6 +12,8 @@ export interface PromptHandlers {
   end(): void;
   /** A key was pressed. `line` is the current text. */
   typed?(line: string): void;
+  /** Returns what the word before the cursor may stand for (Tab). */
+  complete?(word: string): Promise<readonly string[]>;
 }
 
 /** Options for {@link Prompt}. */
@@ -39,6 +41,7 @@ export class Prompt {
       input: process.stdin,
       output: process.stdout,
       prompt: text,
+      ...(handlers.complete && { completer: this.#complete }),
       historySize: 200,
       removeHistoryDuplicates: true,
     });
@@ -108,6 +111,15 @@ export class Prompt {
     process.stdout.write(lines);
     this.#interface.prompt(true);
   }
+
+  /** Readline writes the words to the terminal, so those that are not safe are left out. It reads no keys meanwhile. */
+  readonly #complete: readline.AsyncCompleter = (line, done) => {
+    const word = /\S*$/.exec(line)?.[0] ?? "";
+    const found = word === "" ? [] : this.#handlers.complete?.(word);
+    void Promise.resolve(found)
+      .catch(() => [])
+      .then((words = []) => done(null, [words.filter((each) => /^\S+$/.test(each) && safeLine(each) === each), word]));
+  };
 
   readonly #keyPressed = (): void => {
     this.#handlers.typed?.(this.#interface.line);
