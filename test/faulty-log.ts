@@ -27,6 +27,8 @@ export class FaultyLog implements RoomLog {
   doubts: ((entry: NewEntry) => "stored" | "not-stored" | undefined) | undefined;
   /** Called in place of the log's `open`. */
   opens: ((room: string, open: () => Promise<OpenedRoom>) => Promise<OpenedRoom>) | undefined;
+  /** Called before each append. */
+  beforeAppend: ((entries: readonly NewEntry[]) => Promise<void>) | undefined;
   readonly calls: string[] = [];
 
   constructor(log: RoomLog) {
@@ -61,6 +63,7 @@ export class FaultyLog implements RoomLog {
   }
 
   async append(entries: readonly NewEntry[]): Promise<readonly AppendResult[]> {
+    await this.beforeAppend?.(entries);
     const { doubts } = this;
     const kept = entries.filter((entry) => doubts?.(entry) !== "not-stored");
     const results = [...(await this.#log.append(kept))];

@@ -31,6 +31,8 @@ export class AppendBatcher {
     connection: Connection,
     clientId: string | undefined,
     decision: Extract<Decision, { type: "append" | "set" }>,
+    /** The `stateSeq` of the state that a `set` was decided on. */
+    expectState?: number,
   ): void {
     const room = decision.room.key;
     const { author } = connection.user as User;
@@ -39,7 +41,7 @@ export class AppendBatcher {
     const id = connection.session.isGreeted ? clientId : undefined;
     if (decision.type === "set") {
       const changes = new Map([[decision.key, decision.value]]);
-      this.#entries.push({ room, id, kind: "set", author, changes, origin });
+      this.#entries.push({ room, id, kind: "set", author, changes, expectState, origin });
     } else if (decision.isJson) {
       this.#entries.push({ room, id, kind: "message", author, text: decision.message, isJson: true, origin });
     } else {

@@ -104,7 +104,6 @@ export class Hub implements ConnectionOwner {
     this.#users = users;
     this.#roster = roster;
     this.#bus = bus;
-    this.#report = report;
     this.#rates = options.rates;
     this.#now = now;
     this.#report = report;
@@ -212,8 +211,10 @@ export class Hub implements ConnectionOwner {
   carryOut(connection: Connection, command: Command, decision: Decision): Promise<void> | undefined {
     switch (decision.type) {
       case "append":
-      case "set":
         this.#appends.add(connection, command.id, decision);
+        return undefined;
+      case "set":
+        this.#appends.add(connection, command.id, decision, this.#rooms.get(decision.room.key)?.stateSeq);
         return undefined;
       case "typing":
         this.#typing.typed(connection.user as User, decision.room, this.#now());
@@ -293,6 +294,7 @@ export class Hub implements ConnectionOwner {
         this.#lost(entry.room, `entry ${entry.seq} follows ${entry.prev}, the last one was ${room.position.seq}`);
         room.arrive(entry);
       }
+      if (entry.kind === "set") this.#settlement.recheck(room);
       if (room.isEmpty) continue;
       const author = entry.origin === undefined ? undefined : this.#connections.get(entry.origin);
       // Its ack stands in the entry's place, if it is a member.
@@ -318,7 +320,7 @@ export class Hub implements ConnectionOwner {
 
   async #reopen(room: Room): Promise<void> {
     await this.#rooms.reopen(room);
-    this.#settlement.reopened(room);
+    this.#settlement.recheck(room);
   }
 
   #changed(change: RosterChange): void {

@@ -1,4 +1,12 @@
-import { type ChatLimits, type Command, type Context, type Decision, decide, type Refusal } from "../core/mod.ts";
+import {
+  type ChatLimits,
+  type Command,
+  type Context,
+  type Decision,
+  decide,
+  type Refusal,
+  refuse,
+} from "../core/mod.ts";
 import type { Connection } from "./connection.ts";
 import type { FormatChange } from "./wire-format.ts";
 
@@ -6,6 +14,9 @@ import type { FormatChange } from "./wire-format.ts";
 const ANSWER_BYTES_MAX = 65_536;
 /** Requests and refusals answered in one turn of the event loop. Then other connections get a turn. */
 const ANSWERS_PER_TURN = 64;
+
+/** How often a change of a room's state is decided, if others change the state meanwhile. */
+const DECISIONS_MAX = 8;
 
 /** What a dialect reads: a request, the refusal of an invalid one, or that the client changes its wire format. */
 export type Incoming = Command | Refusal | FormatChange;
@@ -30,7 +41,7 @@ export interface RequestHandler {
 /**
  * The requests of one connection. Answers leave in the order of the requests. Chat messages to one room are
  * pipelined. A message to another room, any other request and any refusal wait for the results of the pipelined
- * messages, and leave after their acks.
+ * messages, and leave after their acks. A change of a room's state waits likewise, and holds later requests.
  */
 export class RequestQueue {
   readonly #connection: Connection;
@@ -48,6 +59,8 @@ export class RequestQueue {
   #passedSeq = 0;
   #ackedSeq = 0;
   #isScheduled = false;
+  /** The change of a room's state in flight, and how often it was decided. */
+  #setting: { readonly request: Command; decisions: number } | undefined;
   #isBusy = false;
   #answers = 0;
   #isPaused = false;
@@ -100,6 +113,10 @@ export class RequestQueue {
   /** The result of a message in flight is known. */
   settled(): void {
     this.#inFlight -= 1;
+    if (this.#setting !== undefined) {
+      this.#setting = undefined;
+      this.#isBusy = false;
+    }
     if (this.#isScheduled || (this.#requests.length === 0 && this.#onIdle.length === 0)) return;
     this.#isScheduled = true;
     // Not now: results of the same batch follow, and the next request could start a fan-out.
@@ -107,6 +124,22 @@ export class RequestQueue {
       this.#isScheduled = false;
       this.proceed();
     });
+  }
+
+  /** The change in flight was decided on an older state of its room. */
+  decideAgain(): void {
+    const setting = this.#setting as { readonly request: Command; decisions: number };
+    const { request, decisions } = setting;
+    const isLast = decisions >= DECISIONS_MAX;
+    const decision = isLast ? refuse("busy", "The room changes too often; try again") : this.#decide(request);
+    if (decision.type === "set") {
+      setting.decisions += 1;
+      void this.#handler.carryOut(this.#connection, request, decision);
+      return;
+    }
+    this.#sendAcks();
+    if (decision.type === "refusal") this.#connection.answer({ ...decision, id: request.id });
+    this.settled();
   }
 
   /**
@@ -159,6 +192,7 @@ export class RequestQueue {
   #isReady(decision: Decision | FormatChange): boolean {
     if (isEntry(decision)) {
       if (this.#inFlight === 0) return true;
+      if (decision.type === "set") return false;
       return decision.room.key === this.#inFlightRoom && this.#inFlight < this.#handler.limits.inFlightMax;
     }
     return this.#inFlight === 0 && (this.#isFinishing || this.#connection.link.bufferedBytes < ANSWER_BYTES_MAX);
@@ -175,6 +209,10 @@ export class RequestQueue {
         this.#passedSeq = 0;
         this.#ackedSeq = 0;
       }
+    }
+    if (decision.type === "set") {
+      this.#setting = { request: request as Command, decisions: 1 };
+      this.#isBusy = true;
     }
     if (decision.type === "refusal") {
       this.#connection.answer({ ...decision, id: request.id });

@@ -300,3 +300,79 @@ describe("Rooms that lost entries", () => {
     assert.deepEqual(pick(bob.take(), "message"), [["one"]]);
   });
 });
+
+describe("A change of a room's state", () => {
+  const setTopic = (topic: string) => ({ type: "topic", id: topic, room: "lobby", topic }) as const;
+
+  test("is decided again when another node changed the state first", async () => {
+    const { store, log, ada, bob } = await pair();
+    const other = new MemoryRoomLog(store);
+    log.fateOf = () => "late";
+    await other.append([put("topic", "theirs", { from: "Eve" })]);
+    // The change of the other node is not known here yet, so this one conflicts, and waits for it.
+    assert.deepEqual(await ada.hear(chat("before"), setTopic("mine"), chat("after")), []);
+    log.fateOf = () => "arrives";
+    log.deliver();
+    await idle();
+    assert.deepEqual(pick(ada.take(), "type", "id", "changes"), [
+      ["set", undefined, { topic: "theirs" }],
+      ["ack", "before", undefined],
+      ["ack", "mine", undefined],
+      ["ack", "after", undefined],
+    ]);
+    assert.deepEqual(
+      bob.take().map(({ changes, message }) => changes ?? message),
+      [{ topic: "theirs" }, "before", { topic: "mine" }, "after"],
+    );
+    await other.close();
+  });
+
+  test("is refused as busy when the state changes eight times meanwhile, and settles", async () => {
+    const { store, log, ada } = await pair();
+    const other = new MemoryRoomLog(store);
+    let changes = 0;
+    log.beforeAppend = async (entries) => {
+      if (entries.every(({ kind }) => kind !== "set")) return;
+      changes += 1;
+      await other.append([put("topic", `${changes}`, { from: "Eve" })]);
+    };
+    const told = await ada.hear(setTopic("mine"), ping);
+    assert.deepEqual(
+      pick(
+        told.filter(({ type }) => type !== "set"),
+        "type",
+        "id",
+        "code",
+      ),
+      [
+        ["error", "mine", "busy"],
+        ["pong", "ping", undefined],
+      ],
+    );
+    assert.equal(changes, 8);
+    await other.close();
+  });
+
+  test("that conflicts with a change which never arrives here is decided again when the room is opened again", async () => {
+    const { store, log, fixture, ada } = await pair();
+    const other = new MemoryRoomLog(store);
+    log.fateOf = () => "lost";
+    await other.append([put("topic", "theirs", { from: "Eve" })]);
+    assert.deepEqual(await ada.hear(setTopic("mine"), ping), []);
+    log.fateOf = () => "arrives";
+    await waitForArrival(fixture);
+    assert.deepEqual(pick(ada.take(), "type", "id"), [
+      ["resync", undefined],
+      ["ack", "mine"],
+      ["pong", "ping"],
+    ]);
+    await other.close();
+  });
+
+  test("sent again after it was stored is a duplicate, whatever changed since", async () => {
+    const { ada, bob } = await pair();
+    await ada.hear(setTopic("one"));
+    await bob.hear(setTopic("two"));
+    assert.deepEqual(pick(await ada.hear(setTopic("one")), "type", "id", "duplicate").at(-1), ["ack", "one", true]);
+  });
+});

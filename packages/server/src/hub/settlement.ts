@@ -27,10 +27,15 @@ interface Waiting {
   readonly since: number;
 }
 
+interface Answerable extends Pick<Waiting, "entry" | "nextSeq"> {
+  readonly result: Exclude<AppendResult, { type: "conflict" }>;
+}
+
 /**
  * Ends the clients' messages that are in flight, according to the log's results. An author in the room gets its ack
  * from the fan-out, in the entry's place in the room's order. This class gives all other answers: the ack of an entry
- * that did not and will not pass by here, and refusals.
+ * that did not and will not pass by here, and refusals. A change that conflicts with another is decided again, once
+ * the other is known here.
  */
 export class Settlement {
   readonly #rooms: Rooms;
@@ -68,8 +73,9 @@ export class Settlement {
     if (this.#waiting.size > 0) this.#proceed(connection);
   }
 
-  /** The room was opened again: entries that were appended before are acknowledged from their results. */
-  reopened(room: Room): void {
+  /** The room's state changed, or it was opened again: what waits for that need wait no longer. */
+  recheck(room: Room): void {
+    if (this.#waiting.size === 0) return;
     for (const [connection, [first]] of this.#waiting) {
       if (first?.entry.room === room.name.key) this.#proceed(connection);
     }
@@ -93,15 +99,30 @@ export class Settlement {
   #proceed(connection: Connection): void {
     const waiting = this.#waiting.get(connection);
     if (waiting === undefined) return;
-    while (waiting.length > 0 && this.#answer(connection, waiting[0] as Waiting)) {
-      waiting.shift();
-      connection.requests.settled();
+    while (waiting.length > 0) {
+      const { entry, result, nextSeq } = waiting[0] as Waiting;
+      if (result.type === "conflict") {
+        if (!this.#hasFollowed(entry.room, result.stateSeq)) break;
+        waiting.shift();
+        connection.requests.decideAgain();
+      } else {
+        if (!this.#answer(connection, { entry, result, nextSeq })) break;
+        waiting.shift();
+        connection.requests.settled();
+      }
     }
     if (waiting.length === 0) this.#waiting.delete(connection);
   }
 
+  /** Whether the state that a request conflicted with is known here, as far as it can be. */
+  #hasFollowed(key: string, stateSeq: number): boolean {
+    const room = this.#rooms.get(key);
+    if (room === undefined || this.#rooms.closed.has(room)) return true;
+    return !room.isOpening && room.stateSeq >= stateSeq;
+  }
+
   /** Returns false if the answer must wait. */
-  #answer(connection: Connection, { entry, result, nextSeq }: Waiting): boolean {
+  #answer(connection: Connection, { entry, result, nextSeq }: Answerable): boolean {
     const { id } = entry;
     const room = this.#rooms.get(entry.room);
     if (result.type === "appended") {
@@ -124,9 +145,6 @@ export class Settlement {
       }
       case "id-reused":
         connection.answer({ ...refuse("id-reused", "This id was used for another message"), id });
-        return true;
-      case "conflict":
-        connection.answer({ ...refuse("busy", "The room has changed meanwhile; try again"), id });
         return true;
       case "unknown":
         connection.answer({ ...refuse("in-doubt", "It may have been stored; send it again with the same id"), id });
