@@ -38,7 +38,7 @@ function filled() {
   while (words.step());
   assert.equal(firstValue(db, "SELECT words_seq FROM rooms WHERE no = 1"), 512);
   const found = (word: string) => {
-    const { rows } = new WordSearch(db).search(1, word, { before: 601, limit: 1, charactersMax: 1 });
+    const { rows } = new WordSearch(db, () => 0).search(1, word, { before: 601, limit: 1, charactersMax: 1 });
     return rows.map(([seq]) => seq);
   };
   const left = (table: string) => firstValue(db, `SELECT count(*) FROM ${table}`);

@@ -72,7 +72,8 @@ describe("migrate()", () => {
       for (let seq = 4; seq <= 604; seq += 1) insert.run(seq, seq === 4 ? "green tea" : "x");
       db.exec(`INSERT INTO words (rowid, body) VALUES ((1 << 35) | 4, '${version === 1 ? "tea" : "1x0xtea"}'); COMMIT`);
       migrate(db, file, NOW);
-      const found = () => new WordSearch(db).search(1, "green te", { before: 605, limit: 10, charactersMax: 10 }).rows;
+      const found = () =>
+        new WordSearch(db, () => 0).search(1, "green te", { before: 605, limit: 10, charactersMax: 10 }).rows;
       assert.deepEqual(
         found().map(([seq]) => seq),
         [4],
