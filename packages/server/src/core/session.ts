@@ -3,7 +3,7 @@ import type { Name } from "./names.ts";
 
 /** What the rules know about one client: its person and its rooms. Only its owner, the hub, changes it. */
 export interface Session {
-  /** Whether a `hello` succeeded. */
+  /** Whether a `hello` succeeded. Only one may. */
   isGreeted: boolean;
   /** Set by the first join, or by `hello`. */
   person: Name | undefined;

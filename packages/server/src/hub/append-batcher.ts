@@ -29,7 +29,7 @@ export class AppendBatcher {
 
   add(
     connection: Connection,
-    clientId: string | undefined,
+    id: string | undefined,
     decision: Extract<Decision, { type: "append" | "set" }>,
     /** The `stateSeq` of the state that a `set` was decided on. */
     expectState?: number,
@@ -37,8 +37,6 @@ export class AppendBatcher {
     const room = decision.room.key;
     const { author } = connection.user as User;
     const origin = connection.id;
-    // Clients that never said hello do not promise unique ids, so theirs are not stored.
-    const id = connection.session.isGreeted ? clientId : undefined;
     if (decision.type === "set") {
       const changes = new Map([[decision.key, decision.value]]);
       this.#entries.push({ room, id, kind: "set", author, changes, expectState, origin });

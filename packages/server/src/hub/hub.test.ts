@@ -812,6 +812,26 @@ describe("Hub: sessions", () => {
     const [hello] = await bob.hear({ type: "hello", version: 2 });
     assert.deepEqual([hello?.type, hello?.username], ["hello", "Bob"]);
   });
+
+  test("hello changes to version 2 also when it is refused: answers, ids and events are those of version 2", async () => {
+    const fixture = new HubFixture();
+    const late = await fixture.seedMember("Late", "lobby");
+    const early = fixture.connect();
+    assert.equal((await early.hear({ type: "hello", version: 3 }))[0]?.code, "unsupported-version");
+    await early.hear({ type: "join", room: "lobby", username: "Early" });
+    late.take();
+    assert.equal((await late.hear({ type: "hello", version: 2 }))[0]?.code, "invalid-request");
+    for (const client of [early, late]) {
+      client.take();
+      assert.deepEqual(pick(await client.hear(chat("hi", "m1")), "type", "id", "duplicate"), [
+        ["ack", "m1", undefined],
+      ]);
+      assert.deepEqual(pick(await client.hear(chat("hi", "m1")), "type", "id", "duplicate"), [["ack", "m1", true]]);
+      const [who] = (await client.hear({ type: "who", id: "w", room: "lobby" })).slice(-1);
+      assert.deepEqual([who?.type, who?.id, who?.count], ["who", "w", 2]);
+    }
+    assert.deepEqual(pick(early.take(), "type", "seq"), [["chat", 2]]);
+  });
 });
 
 describe("Connection.finish()", () => {

@@ -347,6 +347,8 @@ describe("RequestReader", () => {
       assert.deepEqual(read(`{"type":"leave","room":${odd},${rest}}`), { type: "leave" });
     }
     assert.deepEqual(read('{"type":"chat"}'), { type: "chat", message: "" });
+    assert.deepEqual(read('{"type":"chat","message":"hi","id":"1"}'), { type: "chat", message: "hi" });
+    assert.deepEqual(read('{"type":"leave","id":"1"}'), { type: "leave", id: "1" });
   });
 
   test("in version 1 accepts any value as a message, and keeps it as written", () => {

@@ -50,7 +50,10 @@ export class RequestReader {
     // The tutorial has no ids, so an invalid one is ignored.
     const id = isRequestId(fields.id) ? fields.id : undefined;
     const command = version1Command(fields, json);
-    if (command !== undefined) return id === undefined ? command : { ...command, id };
+    if (command !== undefined) {
+      // A message's id is left out: it would be taken for a promise that it is unique.
+      return id === undefined || command.type === "chat" ? command : { ...command, id };
+    }
     const request = toCommand({ ...fields, id });
     if (request.type === "refusal") return request;
     const refusal = refuse("version-required", `Send {"type":"hello","version":2} before ${request.type}`);
