@@ -9,6 +9,9 @@ import { asError, ChatError } from "./chat-error.ts";
 import type { Link, OpenLink } from "./link.ts";
 import { TIMER_MS_MAX } from "./retry-timer.ts";
 
+/** Longest wait for the server to end the link after `bye`, in milliseconds. */
+const BYE_MS_MAX = 1_000;
+
 /** Callbacks of a {@link ChatConnection}. */
 export interface ChatConnectionHandlers {
   /** The server answered `hello`. Requests may be sent from now on. */
@@ -38,6 +41,7 @@ export class ChatConnection {
   readonly #handlers: ChatConnectionHandlers;
   readonly #options: ChatConnectionOptions;
   readonly #opening = new AbortController();
+  readonly #linkEnd = Promise.withResolvers<void>();
   #link: Link | undefined;
   #isGreeted = false;
   #isClosed = false;
@@ -61,7 +65,10 @@ export class ChatConnection {
       const link = await openLink(
         {
           message: (text) => this.#receive(text),
-          close: (error) => this.fail(new ChatError("disconnected", lost(error), { cause: error })),
+          close: (error) => {
+            this.#linkEnd.resolve();
+            this.fail(new ChatError("disconnected", lost(error), { cause: error }));
+          },
         },
         this.#opening.signal,
       );
@@ -85,6 +92,23 @@ export class ChatConnection {
     clearTimeout(this.#timer);
     this.#opening.abort();
     this.#link?.close();
+  }
+
+  /**
+   * Ends the session and the connection, without calling a handler. Resolves when the server has ended the link: it has
+   * then carried out all requests. Waits at most 1 second.
+   */
+  async end(): Promise<void> {
+    const link = this.#link;
+    if (link !== undefined && !this.#isClosed) {
+      this.#say({ type: "bye" });
+      this.#isClosed = true; // What still arrives is ignored.
+      clearTimeout(this.#timer);
+      const timer = setTimeout(() => this.#linkEnd.resolve(), BYE_MS_MAX);
+      await this.#linkEnd.promise;
+      clearTimeout(timer);
+      link.close();
+    } else this.close();
   }
 
   /** Ends the connection and calls the `close` handler. */

@@ -31,8 +31,6 @@ export interface ChatSessionOptions extends Backoff {
   nextId(): string;
 }
 
-const BYE = JSON.stringify({ type: "bye" });
-
 /** The series of a client's connections to one server: connects, reconnects, and keeps the session's token. */
 export class ChatSession {
   readonly #openLink: OpenLink;
@@ -101,11 +99,13 @@ export class ChatSession {
   }
 
   /** Ends the session on the server, as far as there is a connection, and closes. Idempotent. */
-  end(error: ChatError): void {
+  async end(error: ChatError): Promise<void> {
     if (this.#state === "closed") return;
-    this.#connection?.send(BYE);
+    const connection = this.#connection;
+    this.#connection = undefined;
     this.#forget();
     this.close(error);
+    await connection?.end();
   }
 
   /** Closes for good. The session stays on the server until it expires. Idempotent. */

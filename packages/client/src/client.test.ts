@@ -59,6 +59,7 @@ class ScriptedLink {
 class ScriptedServer {
   readonly links: ScriptedLink[] = [];
   refusal: Error | undefined;
+  answersBye = true;
 
   readonly open: OpenLink = async (handlers) => {
     const link = new ScriptedLink(handlers);
@@ -68,7 +69,9 @@ class ScriptedServer {
       send: (text) => {
         assert.equal(link.isClosed, false, "nothing is sent on a closed link");
         link.texts.push(text);
-        link.received.push(JSON.parse(text));
+        const request: Request = JSON.parse(text);
+        link.received.push(request);
+        if (request.type === "bye" && this.answersBye) queueMicrotask(() => handlers.close(undefined));
       },
       close: () => {
         link.isClosed = true;
@@ -137,7 +140,7 @@ async function inLobby(): Promise<void> {
 }
 
 function saidBye(): boolean {
-  return server.link.texts.includes('{"type":"bye"}');
+  return server.link.sent("bye").length > 0;
 }
 
 /** Every `hello` of every link, without its id. */
@@ -1151,6 +1154,36 @@ describe("ChatClient.close()", () => {
     await elapse(60_000);
     assert.equal(server.links.length, 1);
     assert.equal(eventsOf("state").filter((event) => event.state === "closed").length, 1);
+  });
+
+  test("resolves when the server has ended the link after bye, after 1 second at the latest", async () => {
+    server.answersBye = false;
+    for (const isAnswered of [true, false]) {
+      newClient();
+      await inLobby();
+      const chat = client.chat("lobby", "the last");
+      let isClosed = false;
+      const closing = client.close().then(() => {
+        isClosed = true;
+      });
+      assert.equal(client.state, "closed");
+      await assert.rejects(chat, failsWith("closed"));
+      assert.deepEqual(server.link.received.slice(-2), [
+        { type: "chat", id: "c-3", room: "lobby", message: "the last" },
+        { type: "bye" },
+      ]);
+      server.link.say(said(4), { type: "ping" }, { type: "bye", code: "shutdown", message: "", reconnect: true });
+      server.link.handlers.message("no JSON");
+      await elapse(999);
+      assert.deepEqual([isClosed, server.link.isClosed], [false, false], "it waits for the server");
+      if (isAnswered) server.link.handlers.close(undefined);
+      else await elapse(1);
+      await closing;
+      assert.equal(server.link.isClosed, true);
+      assert.deepEqual([eventsOf("message"), eventsOf("bye"), eventsOf("state").at(-1)?.state], [[], [], "closed"]);
+      await elapse(60_000);
+    }
+    assert.equal(server.links.length, 2);
   });
 
   test("rejects a running connect(), and closes a link that opens late", async () => {

@@ -244,11 +244,11 @@ export class ChatClient implements AsyncDisposable {
 
   /**
    * Ends the session and closes the client for good. The user leaves the session's rooms at once, and the `sessionStore`
-   * is cleared. Pending calls reject with `closed`. Without a connection, the session ends on the server when it expires.
-   * Idempotent.
+   * is cleared. Pending calls reject with `closed`. Resolves when the server has ended the session, after at most 1 second.
+   * Without a connection, the session ends on the server when it expires. Idempotent.
    */
-  async close(): Promise<void> {
-    this.#session.end(closed());
+  close(): Promise<void> {
+    return this.#session.end(closed());
   }
 
   /**

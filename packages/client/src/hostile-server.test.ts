@@ -137,6 +137,7 @@ class HostileServer {
       const isSetTopic = request.type === "topic" && request.topic !== undefined;
       handlers.message(JSON.stringify({ ...(isSetTopic ? ACK : answer), id: request.id }));
     }
+    if (isHonest && request.type === "bye") handlers.close(undefined);
     for (const each of moves) {
       const text = each(request);
       if (text !== undefined) handlers.message(text);
@@ -292,7 +293,9 @@ describe("ChatClient with a hostile server", () => {
         chats.push(sayHi(client));
         await elapse(70);
         await allSettledNow("every call but chat() settles", calls);
-        await client.close();
+        const closing = client.close();
+        await elapse(1);
+        await allSettledNow("close() settles within a second", [closing]);
         await allSettledNow("close() settles chat()", chats);
         assert.deepEqual(wrong, []);
         assert.ok(server.links <= 20, `${server.links} links in 104 seconds`);
