@@ -233,13 +233,12 @@ describe("the web page in Chromium", { skip, timeout: 300_000 }, () => {
     const log = page.getByRole("log");
     assert.match(await log.innerText(), /seen at once\s+2 new\s[\s\S]*new 1\s+new 2$/);
 
-    // A user who leaves and comes back sees the messages in between.
-    await page.getByRole("button", { name: "Leave" }).click();
-    await page.getByRole("button", { name: "Join" }).waitFor();
-    assert.equal(reads().at(-1), 3);
+    // The page of a user who goes elsewhere and comes back shows the messages in between.
+    await hide(true);
+    await until(() => reads().at(-1) === 3, "the hidden page reports its position");
+    await page.goto("about:blank");
     cy.send({ type: "chat", message: "meanwhile" });
-    await cy.hears({ type: "notification", message: "ada left lobby" });
-    await page.getByRole("button", { name: "Join" }).click();
+    await page.goto(`http://${HOST}:${server.port}/#lobby`);
     await shows(page, "1 new");
     await say(page, "I have read it");
     await cy.hears({ type: "chat", message: "I have read it" });

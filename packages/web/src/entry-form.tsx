@@ -1,24 +1,29 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import logo from "./landline.svg";
-import { rememberedName, roomOfLink } from "./place.ts";
+import { roomOfLink } from "./place.ts";
 import { isAboutRoom, textOf } from "./room-store.ts";
+import type { Place } from "./tab-session.ts";
 
 interface EntryFormProps {
+  /** The name to begin with. */
+  readonly username: string;
+  /** Why the user could not return to the room; `undefined` if that was not tried. */
+  readonly failure: unknown;
   /** Joins the room; rejects when that fails. */
-  enter(username: string, room: string): Promise<void>;
+  enter(place: Place): Promise<void>;
 }
 
 /** The form for the name and the room. */
-export function EntryForm({ enter }: EntryFormProps): JSX.Element {
-  const [username, setUsername] = useState(rememberedName);
+export function EntryForm({ enter, failure: first, ...initial }: EntryFormProps): JSX.Element {
+  const [username, setUsername] = useState(initial.username);
   const [room, setRoom] = useState(() => roomOfLink(location.href) || "lobby");
-  const [error, setError] = useState("");
+  const [error, setError] = useState(first === undefined ? "" : textOf(first));
   const [isEntering, setIsEntering] = useState(false);
   const nameField = useRef<HTMLInputElement>(null);
   const roomField = useRef<HTMLInputElement>(null);
 
-  useEffect(() => nameField.current?.focus(), []);
+  useEffect(() => (isAboutRoom(first) ? roomField : nameField).current?.focus(), []);
   useEffect(() => {
     const follow = () => setRoom(roomOfLink(location.href) || "lobby");
     addEventListener("hashchange", follow);
@@ -31,7 +36,7 @@ export function EntryForm({ enter }: EntryFormProps): JSX.Element {
     setError("");
     setIsEntering(true);
     try {
-      await enter(username.trim(), room.trim().replace(/^#+/, ""));
+      await enter({ username: username.trim(), room: room.trim().replace(/^#+/, "") });
     } catch (failure) {
       setError(textOf(failure));
       setIsEntering(false);

@@ -7,7 +7,7 @@ import {
   TypingUsers,
   websocketLink,
 } from "@landline/client";
-import type { ChatMessage } from "@landline/protocol";
+import { type ChatMessage, type JoinedMessage, nameKey } from "@landline/protocol";
 import {
   type Conversation,
   discarded,
@@ -28,6 +28,7 @@ import {
   unseen,
 } from "./conversation.ts";
 import { ReadMarker } from "./read-marker.ts";
+import type { Place, TabSession } from "./tab-session.ts";
 
 /** The connection's status, as shown to the user. */
 export interface ConnectionStatus {
@@ -45,6 +46,7 @@ export class RoomStore {
   readonly room: string;
   readonly username: string;
   readonly #client: ChatClient;
+  readonly #tab: TabSession;
   readonly #listeners = new Set<() => void>();
   #conversation: Conversation;
   #status: ConnectionStatus = { state: "online" };
@@ -54,31 +56,45 @@ export class RoomStore {
   #isLoadingOlder = false;
   #lastKey = 0;
 
-  private constructor(client: ChatClient, room: string, username: string, conversation: Conversation) {
+  private constructor(client: ChatClient, tab: TabSession, username: string, joined: JoinedMessage) {
+    const { room } = joined;
     this.room = room;
     this.username = username;
     this.#client = client;
-    this.#conversation = conversation;
+    this.#tab = tab;
+    this.#conversation = entered(joined);
     this.#readMarker = new ReadMarker((seq) => client.markRead(room, seq));
     client.on((event) => this.#happened(event));
     addEventListener("online", this.#wake);
+    addEventListener("pagehide", this.#unloaded);
     document.addEventListener("visibilitychange", this.#lookedAway);
     this.#look();
   }
 
   /**
-   * Connects and joins a room.
+   * Connects and joins a room, and leaves the session's other rooms.
    *
    * @throws {ChatError} when the server cannot be reached or does not let the person in.
    */
-  static async enter(url: URL, username: string, room: string): Promise<RoomStore> {
-    const client = new ChatClient(websocketLink(url), { username });
+  static async enter(url: URL, tab: TabSession, { username, room }: Place): Promise<RoomStore> {
+    tab.enter({ username, room });
+    const share = tab.shared === undefined ? {} : { share: tab.shared };
+    const client = new ChatClient(websocketLink(url), { username, sessionStore: tab, ...share });
     try {
-      await client.connect();
+      const { rooms } = await client.connect();
       const joined = await client.join(room, { history: HISTORY_COUNT });
-      return new RoomStore(client, joined.room, client.username ?? username, entered(joined));
+      for (const other of rooms) {
+        if (nameKey(other) !== nameKey(joined.room)) client.leave(other).catch(() => undefined);
+      }
+      return new RoomStore(client, tab, client.username ?? username, joined);
     } catch (error) {
-      await client.close();
+      // After a passing failure, the next attempt resumes the session: nobody else can have taken its name.
+      if (isPassing(error) || (error instanceof ChatError && error.code === "bye")) {
+        client.disconnect();
+      } else {
+        await client.close();
+        tab.leave();
+      }
       throw error;
     }
   }
@@ -164,19 +180,25 @@ export class RoomStore {
     this.#client.reconnectNow();
   }
 
-  /** Leaves the room and ends the connection. */
-  async leave(): Promise<void> {
+  /** Leaves the room and ends the session. */
+  leave(): void {
     removeEventListener("online", this.#wake);
+    removeEventListener("pagehide", this.#unloaded);
     document.removeEventListener("visibilitychange", this.#lookedAway);
     this.#listeners.clear();
     this.#readMarker.close();
     this.#typing.clear();
-    await this.#client.leave(this.room).catch(() => undefined);
-    await this.#client.close();
+    void this.#client.close();
+    this.#tab.leave();
   }
 
   readonly #wake = (): void => {
     if (!document.hidden) this.#client.reconnectNow();
+  };
+
+  /** The page ends. A session that the next page cannot resume must not hold the name. */
+  readonly #unloaded = ({ persisted }: PageTransitionEvent): void => {
+    if (!persisted && !this.#tab.isKept) void this.#client.close();
   };
 
   /** The page was hidden or shown. */
@@ -284,8 +306,12 @@ const PASSING: ReadonlySet<ChatErrorCode> = new Set([
   "unavailable",
 ]);
 
+function isPassing(error: unknown): boolean {
+  return error instanceof ChatError && PASSING.has(error.code);
+}
+
 function failureOf(error: unknown): Failure {
-  return { message: textOf(error), mayRetry: error instanceof ChatError && PASSING.has(error.code) };
+  return { message: textOf(error), mayRetry: isPassing(error) };
 }
 
 /** The text of an error for the user. */
