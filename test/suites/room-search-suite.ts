@@ -166,6 +166,14 @@ export function roomSearchSuite(name: string, factory: RoomSearchFactory): void 
       assert.deepEqual(await found(`${"y".repeat(199)} z`), []);
     });
 
+    test("looks at 30 marks in a row, which take little time in any order", async () => {
+      const marks = (count: number) => "\u0316\u0301".repeat(count / 2);
+      await append(said(`ж${marks(8_000)} tea`), said(`ж${marks(28)} tea`));
+      assert.deepEqual(await found(`ж${marks(28)} tea`), [`ж${marks(28)} tea`]);
+      assert.deepEqual(await found(`ж${marks(30)} tea`), [`ж${marks(8_000)} tea`]);
+      assert.deepEqual(await found(`ж${marks(90)} tea`), [`ж${marks(8_000)} tea`]);
+    });
+
     test("finds what a simple reference finds in random texts of many scripts", async () => {
       const texts = fc.sample(searchTexts(12), 300);
       const results = await append(...texts.map(({ text }) => said(text)));

@@ -19,7 +19,7 @@ import {
 import { indexAfter, MemoryRoomStore, type RoomListener } from "./room-store.ts";
 
 /** One step of a search reads this many UTF-16 units of texts. Each entry counts {@link STEP_CHARACTERS_MIN} more. */
-const STEP_CHARACTERS = 262_144;
+const STEP_CHARACTERS = 65_536;
 const STEP_CHARACTERS_MIN = 64;
 
 /**

@@ -79,7 +79,7 @@ export function hasWords(text: string, words: readonly QueryWord[]): boolean {
  * - in scripts that are written without spaces, each pair of neighbouring characters, and the last character;
  * - an emoji. One with a skin tone is another word, which begins with it, and so is one that is joined of several.
  *
- * Case and the accents of Latin letters are ignored, and so are characters that nobody sees.
+ * Case and the accents of Latin letters are ignored, and so are characters that nobody sees and marks after 30 others.
  */
 export function wordsIn(text: string): readonly string[] {
   return partsOf(fold(text)).flatMap(wordsOfPart);
@@ -108,7 +108,9 @@ const ASCII_ONLY = /^[\0-\x7f]*$/;
 function fold(text: string): string {
   if (ASCII_ONLY.test(text)) return text.toLowerCase();
   const visible = text.replace(EMOJI_OR_IGNORABLE, (_, emoji?: string) => emoji?.replace(/[\uFE0E\uFE0F]/g, "") ?? "");
-  const plain = visible.normalize("NFD").replace(/(\p{Script=Latin})\p{M}+/gu, "$1");
+  // Normalizing sorts a run of marks in quadratic time. No script has runs as long as this.
+  const bounded = visible.replace(/(\p{M}{30})\p{M}+/gu, "$1");
+  const plain = bounded.normalize("NFD").replace(/(\p{Script=Latin})\p{M}+/gu, "$1");
   // Lower case alone keeps ß and ſ, upper case alone keeps ẞ.
   const folded = plain.toLowerCase().toUpperCase().toLowerCase().replaceAll("ς", "σ");
   // Compose again after removing accents: a Korean syllable is one letter.
