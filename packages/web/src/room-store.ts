@@ -188,8 +188,7 @@ export class RoomStore {
     this.#listeners.clear();
     this.#readMarker.close();
     this.#typing.clear();
-    if (this.#client.state === "online") void this.#client.close();
-    else this.#client.disconnect();
+    void this.#client.close();
     this.#tab.leave();
   }
 

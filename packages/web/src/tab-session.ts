@@ -76,12 +76,11 @@ export class TabSession implements SessionStore {
     this.#write();
   }
 
-  /**
-   * The user left the room, or could not join it: a reload shows the form. A session that could not be ended stays in
-   * memory, so that {@link enter} with the same name resumes it.
-   */
+  /** The user left the room, or could not join it: a reload shows the form. */
   leave(): void {
-    if (this.#tab !== undefined) this.#isKept = write(undefined);
+    this.#place = undefined;
+    this.#session = undefined;
+    this.#write();
   }
 
   load(): StoredSession | undefined {

@@ -176,6 +176,7 @@ export class Hub implements ConnectionOwner {
       }
     }
     for (const key of this.#settlement.overdueRooms()) this.#lost(key, "an appended entry did not arrive");
+    for (const { name } of this.#rooms.overdue()) this.#lost(name.key, "an entry that a client knows did not arrive");
     for (const room of [...this.#rooms.closed]) void this.#reopen(room);
   }
 

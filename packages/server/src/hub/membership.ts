@@ -129,7 +129,11 @@ export class Membership {
         // False if another connection has taken over the session: this one is about to be dismissed.
         await this.#roster.enter(connection.holder, room.name);
       }
-      while (room.isOpening) await this.#rooms.opened(room);
+      do {
+        while (room.isOpening) await this.#rooms.opened(room);
+        // A client that comes from another node may know more than has arrived here.
+        if (decision.after !== undefined) await this.#rooms.reach(room, decision.after);
+      } while (room.isOpening);
       // Send the members what happened so far. The newcomer has it in its answer, and gets what follows.
       this.#fanOut.flush(room);
       room.add(connection);

@@ -42,6 +42,8 @@ export class Room {
   /** Set while the room waits for a commit: the number of commits that had ended when the wait began. */
   waitsSince: number | undefined;
   readonly #members = new Map<Connection, Member>();
+  /** What waits until the room has reached a `seq`. */
+  #awaited: { readonly seq: number; readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
   #opening: Opening | undefined = newOpening();
 
   constructor(name: Name) {
@@ -51,6 +53,24 @@ export class Room {
   /** Whether the log has not answered `open` yet, so that position and state are not known. */
   get isOpening(): boolean {
     return this.#opening !== undefined;
+  }
+
+  /** Whether {@link reached} waits. */
+  get isAwaited(): boolean {
+    return this.#awaited.length > 0;
+  }
+
+  /** Resolves when the room has reached this `seq`. */
+  reached(seq: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#awaited.push({ seq, resolve, reject });
+      this.#moved();
+    });
+  }
+
+  /** The room could not be opened. Rejects what waits in {@link reached}. */
+  failed(error: unknown): void {
+    for (const { reject } of this.#awaited.splice(0)) reject(error);
   }
 
   /** Entries were lost: position and state are no longer known. */
@@ -71,6 +91,7 @@ export class Room {
     this.state = state;
     this.stateSeq = stateSeq;
     for (const change of changes) if (change.seq > position.seq) this.#fold(change);
+    if (this.isAwaited) this.#moved();
   }
 
   /**
@@ -86,7 +107,16 @@ export class Room {
     if (entry.prev !== seq || entry.epoch !== epoch) return entry.epoch === epoch && entry.seq <= seq ? "again" : "gap";
     this.position = entry;
     if (entry.kind === "set") this.#fold(entry);
+    if (this.isAwaited) this.#moved();
     return "next";
+  }
+
+  #moved(): void {
+    if (this.isOpening) return;
+    const { seq } = this.position;
+    const awaited = this.#awaited;
+    this.#awaited = awaited.filter((each) => each.seq > seq);
+    for (const each of awaited) if (each.seq <= seq) each.resolve();
   }
 
   #arriveEarly(opening: Opening, entry: Entry): void {

@@ -1,4 +1,4 @@
-import type { Name } from "../core/mod.ts";
+import type { Name, Position } from "../core/mod.ts";
 import type { RoomLog } from "./ports/room-log.ts";
 import { Room } from "./room.ts";
 
@@ -17,6 +17,8 @@ export class Rooms {
   readonly #open = new Map<string, OpenRoom>();
   /** The rooms that could not be opened again. */
   readonly #closed = new Set<Room>();
+  /** The rooms that are behind a client, and whether they were so at the last call of {@link overdue}. */
+  readonly #behind = new Map<Room, boolean>();
 
   constructor(log: RoomLog, report: (error: unknown) => void) {
     this.#log = log;
@@ -50,6 +52,27 @@ export class Rooms {
     await this.#open.get(room.name.key)?.opened;
   }
 
+  /**
+   * Waits for the entries up to a position that a client knows from another node, if the log has them.
+   *
+   * @throws {RoomLogError} when the log cannot be read, or the room cannot be opened again.
+   */
+  async reach(room: Room, { epoch, seq }: Position): Promise<void> {
+    if (epoch !== room.position.epoch || seq <= room.position.seq) return;
+    const { entries } = await this.#log.read(room.name.key, { after: seq - 1, limit: 1 });
+    if (entries.length === 0) return;
+    if (!this.#behind.has(room)) this.#behind.set(room, false);
+    await room.reached(seq);
+  }
+
+  /** Returns the rooms that have been behind a client since the last call. */
+  overdue(): readonly Room[] {
+    for (const room of this.#behind.keys()) if (!room.isAwaited) this.#behind.delete(room);
+    const overdue = [...this.#behind].filter(([, isOverdue]) => isOverdue).map(([room]) => room);
+    for (const room of this.#behind.keys()) this.#behind.set(room, true);
+    return overdue;
+  }
+
   /** Ends one use. After the last, the room is closed. */
   release(room: Room): void {
     const { key } = room.name;
@@ -72,6 +95,7 @@ export class Rooms {
       await open.opened;
     } catch (error) {
       if (this.get(room.name.key) === room) this.#closed.add(room);
+      room.failed(error);
       this.#report(error);
     }
   }

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { FaultyLog } from "../../../../test/faulty-log.ts";
+import { HubFixture, type Message, pick } from "../../../../test/hub-fixture.ts";
+import { failOnLeaks } from "../../../../test/leaks.ts";
+import { said } from "../../../../test/suites/room-log-suite.ts";
+import { MemoryRoomLog, MemoryRoomStore } from "../adapters/memory/mod.ts";
+import { RoomLogError } from "./ports/room-log.ts";
+
+failOnLeaks();
+
+/** A node with a member, to which an entry of another node has not come yet, and a client that knows it. */
+async function behind(fate: "late" | "lost") {
+  const store = new MemoryRoomStore({ now: () => 1_700_000_000_000 });
+  const log = new FaultyLog(new MemoryRoomLog(store));
+  const fixture = new HubFixture({ log });
+  const ada = await fixture.member("Ada", "lobby");
+  const bob = await fixture.member("Bob");
+  log.fateOf = () => fate;
+  const other = new MemoryRoomLog(store);
+  const [result] = await other.append([said("elsewhere", { from: "Eve" })]);
+  assert.ok(result?.type === "appended");
+  const { position } = await other.open("lobby");
+  await other.close();
+  const join = (seq: number) => ({ type: "join", id: "j", room: "lobby", after: { ...position, seq } }) as const;
+  return { log, fixture, ada, bob, position, join };
+}
+
+function answer(messages: readonly Message[]): readonly unknown[] {
+  const joined = messages.find(({ id }) => id === "j");
+  return [joined?.type, joined?.recovered, joined?.reason, joined?.position];
+}
+
+describe("Hub: a client that knows more of a room than its node", () => {
+  test("is answered when the entries have arrived", async () => {
+    const { log, ada, bob, position, join } = await behind("late");
+    assert.deepEqual(await bob.hear(join(position.seq)), []);
+    log.deliver();
+    assert.deepEqual(answer(await bob.hear()), ["joined", true, undefined, position]);
+    log.fateOf = () => "arrives";
+    assert.deepEqual(pick(await ada.hear(), "message"), [[undefined], ["elsewhere"]]);
+    const chat = { type: "chat", id: "c", room: "lobby", message: "next" } as const;
+    assert.deepEqual(pick(await ada.hear(chat), "type"), [["ack"]]);
+    assert.deepEqual(pick(await bob.hear(), "message", "prev"), [["next", position.seq]]);
+  });
+
+  test("is answered when the entries never arrive, and the members are told to resync", async () => {
+    const { fixture, ada, bob, position, join } = await behind("lost");
+    assert.deepEqual(await bob.hear(join(position.seq)), []);
+    fixture.hub.sweep();
+    assert.deepEqual(await bob.hear(), []);
+    fixture.hub.sweep();
+    assert.deepEqual(answer(await bob.hear()), ["joined", true, undefined, position]);
+    assert.deepEqual(pick(await ada.hear(), "type"), [["presence"], ["resync"]]);
+    // Nothing waits any more.
+    const calls = fixture.reported.length;
+    for (let i = 0; i < 3; i += 1) fixture.hub.sweep();
+    await ada.hear();
+    assert.equal(fixture.reported.length, calls);
+  });
+
+  test("is told at once that it is ahead of a log that does not have its position", async () => {
+    const { log, bob, position, join } = await behind("late");
+    log.deliver();
+    assert.deepEqual(answer(await bob.hear(join(position.seq + 1))), ["joined", false, "ahead", position]);
+  });
+
+  test("is refused when the room cannot be opened again", async () => {
+    const { log, fixture, bob, position, join } = await behind("lost");
+    assert.deepEqual(await bob.hear(join(position.seq)), []);
+    log.opens = () => Promise.reject(new RoomLogError("io", "The disk is gone"));
+    fixture.hub.sweep();
+    fixture.hub.sweep();
+    const told = await bob.hear({ type: "ping", id: "p" });
+    assert.deepEqual(pick(told, "type", "id", "code"), [
+      ["error", "j", "unavailable"],
+      ["pong", "p", undefined],
+    ]);
+  });
+});
