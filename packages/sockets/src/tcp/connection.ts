@@ -495,7 +495,8 @@ export class Connection implements AsyncDisposable {
       await wait.promise;
     } catch (error) {
       this.#error ??= fromNodeError(error, action, facts());
-      setImmediate(() => (this.#isClosing ? resetStream(below) : below.destroy()));
+      if (this.#isClosing) resetStream(below);
+      else below.destroy();
       this.#finish(this.#error.message);
       throw error;
     }

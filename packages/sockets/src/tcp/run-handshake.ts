@@ -16,7 +16,7 @@ export interface HandshakeContext {
  * TLS socket inside the event itself, so that its listeners are there before its next event, and then resolves `wait`.
  *
  * On failure `wait` rejects with a {@link SocketError}, or with the error that Node threw for the options. Do not use
- * the socket after that. Destroy it in another turn of the event loop: OpenSSL may be on the current call stack.
+ * the socket after that, except to destroy it.
  */
 export function runHandshake(
   below: Socket,
