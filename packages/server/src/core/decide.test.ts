@@ -13,8 +13,8 @@ const LOBBY: Name = { text: "Lobby", key: "lobby" };
 const KITCHEN: Name = { text: "kitchen", key: "kitchen" };
 
 /** A client that said hello, with its name and rooms. */
-function session(person?: Name, ...rooms: readonly Name[]): Session {
-  return { ...newSession(), isGreeted: true, person, rooms: new Map(rooms.map((room) => [room.key, room])) };
+function session(user?: Name, ...rooms: readonly Name[]): Session {
+  return { ...newSession(), isGreeted: true, user, rooms: new Map(rooms.map((room) => [room.key, room])) };
 }
 
 function made(by: Session, command: Command, state?: ReadonlyMap<string, string>): Decision {
@@ -65,14 +65,14 @@ describe("decide(): hello", () => {
   test("greets with a name or a session", () => {
     assert.deepEqual(made(newSession(), { type: "hello", version: 2 }), {
       type: "greet",
-      person: undefined,
+      name: undefined,
       session: undefined,
       share: false,
       attempt: Number.POSITIVE_INFINITY,
     });
     assert.deepEqual(made(newSession(), { type: "hello", version: 2, username: "Ada", session: "s", attempt: 3 }), {
       type: "greet",
-      person: ADA,
+      name: ADA,
       session: "s",
       share: false,
       attempt: 3,
@@ -99,7 +99,7 @@ describe("decide(): join", () => {
     assert.deepEqual(made(session(), lobby), {
       type: "join",
       room: LOBBY,
-      person: ADA,
+      name: ADA,
       leave: [],
       after: undefined,
       history: 0,
@@ -135,7 +135,7 @@ describe("decide(): join", () => {
 
   test("keeps the name as it was first written", () => {
     const decision = made(session(ADA), { ...lobby, username: "ADA" });
-    assert.equal(decision.type === "join" && decision.person, ADA);
+    assert.equal(decision.type === "join" && decision.name, ADA);
   });
 
   test("refuses another name", () => {

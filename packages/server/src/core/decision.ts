@@ -8,10 +8,10 @@ export type Decision =
   | {
       readonly type: "greet";
       /** The name to claim. */
-      readonly person: Name | undefined;
+      readonly name: Name | undefined;
       /** The session to take over, or to share. */
       readonly session: string | undefined;
-      /** Whether to share the session: its connection stays, and this one joins the same person. */
+      /** Whether to share the session: its connection stays, and this one gets the same user. */
       readonly share: boolean;
       /** The number of this client's attempt to take over the session. Infinity if the client sent none. */
       readonly attempt: number;
@@ -19,7 +19,8 @@ export type Decision =
   | {
       readonly type: "join";
       readonly room: Name;
-      readonly person: Name;
+      /** The client's name from here on. */
+      readonly name: Name;
       /** The rooms to leave first. */
       readonly leave: readonly Name[];
       readonly after: Position | undefined;

@@ -8,7 +8,7 @@ export interface ChatLimits {
   readonly frameBytesMax: number;
   /** Most rooms for one connection. */
   readonly roomsMax: number;
-  /** Most connections of one person. */
+  /** Most connections of one user. */
   readonly connectionsPerPersonMax: number;
   /** How long a user that has lost its connection stays in its rooms, in milliseconds. */
   readonly awayMs: number;
@@ -40,21 +40,21 @@ export interface ChatLimits {
   readonly pongMs: number;
   /** How long a connection may stay without joining its first room, in milliseconds. */
   readonly joinTimeoutMs: number;
-  /** Chat messages and topics per second, on average, of one connection and of one person on all connections. */
+  /** Chat messages and topics per second, on average, of one connection and of one user on all connections. */
   readonly messageRate: number;
   /** Chat messages and topics allowed at once after a pause. */
   readonly messageBurst: number;
   /** The same two limits for all connections from one address. */
   readonly messageRatePerAddress: number;
   readonly messageBurstPerAddress: number;
-  /** Joins per second, on average, of one connection and of one person on all connections. */
+  /** Joins per second, on average, of one connection and of one user on all connections. */
   readonly joinRate: number;
   /** Joins allowed at once after a pause. */
   readonly joinBurst: number;
   /** The same two limits for all connections from one address. */
   readonly joinRatePerAddress: number;
   readonly joinBurstPerAddress: number;
-  /** Other requests per second, on average, of one connection and of one person on all connections. */
+  /** Other requests per second, on average, of one connection and of one user on all connections. */
   readonly requestRate: number;
   /** Other requests allowed at once after a pause. */
   readonly requestBurst: number;

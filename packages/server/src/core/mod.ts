@@ -6,7 +6,7 @@ export type { Decision } from "./decision.ts";
 export { AHEAD_MAX_MS, timeAfter } from "./entry-time.ts";
 export { KeyedBuckets } from "./keyed-buckets.ts";
 export { type ChatLimits, DEFAULT_LIMITS } from "./limits.ts";
-export { isWritten, type Name, personName, roomName, utf8Length } from "./names.ts";
+export { isWritten, type Name, roomName, userName, utf8Length } from "./names.ts";
 export { ConnectionRates, type RateKind, RateLimits } from "./rate-limits.ts";
 export { type Goodbye, type Refusal, type RefusalCode, refuse } from "./refusal.ts";
 export { foldState, type RoomState } from "./room-state.ts";

@@ -2,33 +2,33 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { nameKey } from "@landline/protocol";
 import { fc } from "../../../../test/seed.ts";
-import { type Name, personName, roomName, utf8Length } from "./names.ts";
+import { type Name, roomName, userName, utf8Length } from "./names.ts";
 import type { Refusal } from "./refusal.ts";
 
-describe("personName()", () => {
+describe("userName()", () => {
   test("accepts 1 to 32 characters", () => {
-    assertTaken(personName("a"));
-    assertTaken(personName("a".repeat(32)));
-    assertRefused(personName(""), "name-invalid");
-    assertRefused(personName("a".repeat(33)), "name-invalid");
+    assertTaken(userName("a"));
+    assertTaken(userName("a".repeat(32)));
+    assertRefused(userName(""), "name-invalid");
+    assertRefused(userName("a".repeat(33)), "name-invalid");
   });
 
   test("counts characters, not UTF-16 units, and accepts at most 64 bytes", () => {
-    assertTaken(personName("😀".repeat(16)));
-    assertRefused(personName("😀".repeat(17)), "name-invalid");
-    assertTaken(personName("é".repeat(32)));
-    assertRefused(personName("é".repeat(33)), "name-invalid");
-    assertTaken(personName(`${"語".repeat(21)}a`));
-    assertRefused(personName(`${"語".repeat(21)}aa`), "name-invalid");
+    assertTaken(userName("😀".repeat(16)));
+    assertRefused(userName("😀".repeat(17)), "name-invalid");
+    assertTaken(userName("é".repeat(32)));
+    assertRefused(userName("é".repeat(33)), "name-invalid");
+    assertTaken(userName(`${"語".repeat(21)}a`));
+    assertRefused(userName(`${"語".repeat(21)}aa`), "name-invalid");
   });
 
   test("refuses , ! @ : * ? anywhere and # & $ % + ~ at the start", () => {
     for (const mark of ",!@:*?") {
-      for (const text of [mark, `${mark}a`, `a${mark}`, `a${mark}b`]) assertRefused(personName(text), "name-invalid");
+      for (const text of [mark, `${mark}a`, `a${mark}`, `a${mark}b`]) assertRefused(userName(text), "name-invalid");
     }
     for (const mark of "#&$%+~") {
-      assertRefused(personName(`${mark}a`), "name-invalid");
-      assertTaken(personName(`a${mark}`));
+      assertRefused(userName(`${mark}a`), "name-invalid");
+      assertTaken(userName(`a${mark}`));
     }
   });
 
@@ -41,7 +41,7 @@ describe("personName()", () => {
         !/\p{Default_Ignorable_Code_Point}/u.test(character) &&
         !blanks.has(character);
       if (",!@:*?".includes(character)) continue;
-      const isTaken = !("type" in personName(`a${character}b`));
+      const isTaken = !("type" in userName(`a${character}b`));
       if (isTaken !== isVisible) assert.fail(`U+${point.toString(16)} is ${isTaken ? "taken" : "refused"}`);
     }
   });
@@ -67,7 +67,7 @@ describe("roomName()", () => {
 });
 
 for (const [check, code] of [
-  [personName, "name-invalid"],
+  [userName, "name-invalid"],
   [roomName, "room-invalid"],
 ] as const) {
   describe(`${check.name}() as any name`, () => {

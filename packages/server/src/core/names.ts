@@ -2,7 +2,7 @@ import { nameKey } from "@landline/protocol";
 import { type Refusal, refuse } from "./refusal.ts";
 import { JOINS_NEXT, JOINS_PREVIOUS, TRANSPARENT, VIRAMAS } from "./unicode-tables.ts";
 
-/** A valid name of a person or room. */
+/** A valid name of a user or room. */
 export interface Name {
   /** The displayed form, composed (NFC). */
   readonly text: string;
@@ -10,8 +10,8 @@ export interface Name {
   readonly key: string;
 }
 
-const PERSON_CHARS_MAX = 32;
-const PERSON_BYTES_MAX = 64;
+const USER_CHARS_MAX = 32;
+const USER_BYTES_MAX = 64;
 const ROOM_CHARS_MAX = 64;
 const ROOM_BYTES_MAX = 128;
 /** Longest text that is normalized, in UTF-16 units: a character has at most four parts of two units. */
@@ -31,11 +31,11 @@ const STARTS_WITH_MARK = /^\p{M}/u;
 /** Complete emoji sequences. Their joiners, variation selectors and tags are valid only inside such a sequence. */
 const EMOJI = /\p{RGI_Emoji}/gv;
 
-/** Checks a person's name: 1 to 32 characters (code points), at most 64 bytes. */
-export function personName(text: string): Name | Refusal {
+/** Checks a user's name: 1 to 32 characters (code points), at most 64 bytes. */
+export function userName(text: string): Name | Refusal {
   const name = normalize(text);
   const wrong =
-    textProblem(name.text, PERSON_CHARS_MAX, PERSON_BYTES_MAX) ??
+    textProblem(name.text, USER_CHARS_MAX, USER_BYTES_MAX) ??
     (/[,!@:*?]/.test(name.text) ? "must not contain , ! @ : * or ?" : undefined) ??
     (/^[#&$%+~]/.test(name.text) ? "must not begin with # & $ % + or ~" : undefined);
   return wrong === undefined ? name : refuse("name-invalid", `The username ${wrong}`);

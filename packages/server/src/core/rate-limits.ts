@@ -8,11 +8,11 @@ export type RateKind = "message" | "join" | "request";
 
 interface SharedBuckets {
   readonly rate: Rate;
-  readonly people: KeyedBuckets;
+  readonly users: KeyedBuckets;
   readonly addresses: KeyedBuckets;
 }
 
-/** Limits messages, joins and other requests: per connection, per person on all connections, and per address. */
+/** Limits messages, joins and other requests: per connection, per user on all connections, and per address. */
 export class RateLimits {
   readonly #shared: Readonly<Record<RateKind, SharedBuckets>>;
 
@@ -56,23 +56,23 @@ export class ConnectionRates {
   }
 
   /**
-   * Takes one token each from the connection, its person (if it has a name) and its address, and returns 0. If any of
+   * Takes one token each from the connection, its user (if it has a name) and its address, and returns 0. If any of
    * them has no token, takes none and returns how long to wait, in milliseconds.
    */
-  take(kind: RateKind, person: string | undefined, nowMs: number): number {
-    const { people, addresses } = this.#shared[kind];
+  take(kind: RateKind, user: string | undefined, nowMs: number): number {
+    const { users, addresses } = this.#shared[kind];
     const own = this.#own[kind];
-    const ofPerson = person === undefined ? own : people.of(person, nowMs);
+    const ofUser = user === undefined ? own : users.of(user, nowMs);
     const ofAddress = addresses.of(this.#address, nowMs);
-    const waitMs = Math.max(own.waitMs(nowMs), ofPerson.waitMs(nowMs), ofAddress.waitMs(nowMs));
+    const waitMs = Math.max(own.waitMs(nowMs), ofUser.waitMs(nowMs), ofAddress.waitMs(nowMs));
     if (waitMs > 0) return waitMs;
     own.take();
-    if (ofPerson !== own) ofPerson.take();
+    if (ofUser !== own) ofUser.take();
     ofAddress.take();
     return 0;
   }
 }
 
 function shared(rate: Rate, addressRate: Rate): SharedBuckets {
-  return { rate, people: new KeyedBuckets(rate), addresses: new KeyedBuckets(addressRate) };
+  return { rate, users: new KeyedBuckets(rate), addresses: new KeyedBuckets(addressRate) };
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { fc } from "../../../../test/seed.ts";
-import { personName } from "./names.ts";
+import { userName } from "./names.ts";
 import { skeletonOf } from "./skeleton.ts";
 import { UNICODE_VERSION } from "./unicode-tables.ts";
 
@@ -28,7 +28,7 @@ describe("skeletonOf()", () => {
     assert.ok(LOOK_ALIKES.length > 1_400, String(LOOK_ALIKES.length));
     let names = 0;
     for (const [character, other] of LOOK_ALIKES) {
-      if (!("type" in personName(`x${other}`))) names += 1;
+      if (!("type" in userName(`x${other}`))) names += 1;
       for (const same of [character, character.toLowerCase(), character.toUpperCase()]) {
         assert.equal(skeletonOf(`x${other}y`), skeletonOf(`x${same}y`), `${other} ${same}`);
       }

@@ -32,7 +32,7 @@ export class Connection implements Recipient {
   readonly id: string;
   /** The session in the roster. Before `hello` it has the connection's id, and ends with the connection. */
   holder: Holder;
-  readonly session: Session = newSession();
+  readonly session: Session<User> = newSession();
   /** When the client last sent something, in milliseconds of the hub's clock. */
   heardAt: number;
   /** When the server sent the ping that the client has not answered yet. */
@@ -62,13 +62,12 @@ export class Connection implements Recipient {
     this.#owner = owner;
   }
 
-  /** The hub stores a {@link User} in the session. */
   get user(): User | undefined {
-    return this.session.person as User | undefined;
+    return this.session.user;
   }
 
   get username(): string | undefined {
-    return this.session.person?.text;
+    return this.session.user?.text;
   }
 
   get isGone(): boolean {

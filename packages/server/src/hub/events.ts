@@ -47,7 +47,7 @@ export type Answer =
       readonly recovered: boolean | undefined;
       readonly reason?: GapReason | undefined;
       readonly topic?: string | undefined;
-      /** The person's read position, and the number of unread messages. */
+      /** The user's read position, and the number of unread messages. */
       readonly read?: number | undefined;
       readonly unread?: number | undefined;
     }

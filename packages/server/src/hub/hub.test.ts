@@ -1213,7 +1213,7 @@ async function storm(seed: number): Promise<void> {
   for (const room of rooms) {
     const inside = [...alive].filter(({ client }) => !client.isGone && client.session.rooms.has(room));
     const present = await fixture.members(room);
-    const expected = new Set(inside.map(({ client }) => client.session.person?.text));
+    const expected = new Set(inside.map(({ client }) => client.session.user?.text));
     assert.deepEqual([...present].sort(), [...expected].sort(), `seed ${seed}, room ${room}`);
   }
   for (const each of alive) each.client.gone();

@@ -69,19 +69,19 @@ export class Membership {
 
   /** Opens, shares or takes over a session. Returns its token. */
   async #identify(connection: Connection, decision: DecisionOf<"greet">): Promise<string | Refusal> {
-    const { person, session: token, share, attempt } = decision;
+    const { name, session: token, share, attempt } = decision;
     if (token !== undefined) {
       return share ? this.#sessions.share(connection, token) : this.#takeOver(connection, token, attempt);
     }
     const { user } = connection;
     // A name that a version 1 client had before.
-    if (user !== undefined && person !== undefined && user.key !== person.key) {
-      const refusal = await this.#sessions.claim(connection, person, []);
+    if (user !== undefined && name !== undefined && user.key !== name.key) {
+      const refusal = await this.#sessions.claim(connection, name, []);
       if (refusal !== undefined) return refusal;
     }
     const begun = await this.#sessions.begin(connection);
-    if (typeof begun !== "string" || connection.user !== undefined || person === undefined) return begun;
-    return (await this.#sessions.claim(connection, person, [])) ?? begun;
+    if (typeof begun !== "string" || connection.user !== undefined || name === undefined) return begun;
+    return (await this.#sessions.claim(connection, name, [])) ?? begun;
   }
 
   /** Takes over a session with its rooms. Requests that its earlier connection began end first. */
@@ -106,7 +106,7 @@ export class Membership {
   }
 
   async join(connection: Connection, command: CommandOf<"join">, decision: DecisionOf<"join">): Promise<void> {
-    const { person: name, leave } = decision;
+    const { name, leave } = decision;
     if (connection.user?.key !== name.key) {
       const refusal = await this.#sessions.claim(connection, name, leave);
       if (refusal !== undefined) {

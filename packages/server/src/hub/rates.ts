@@ -8,8 +8,8 @@ const WORDS: Readonly<Record<RateKind, string>> = { message: "messages", join: "
 export function checkRate(connection: Connection, decision: Decision, nowMs: number): Refusal | undefined {
   const kind = kindOf(decision);
   if (connection.rates === undefined || kind === undefined) return undefined;
-  // Use the claimed name, not a requested one: nobody can exhaust another person's rate.
-  const retryAfterMs = connection.rates.take(kind, connection.session.person?.key, nowMs);
+  // Use the claimed name, not a requested one: nobody can exhaust another user's rate.
+  const retryAfterMs = connection.rates.take(kind, connection.session.user?.key, nowMs);
   if (retryAfterMs === 0) return undefined;
   const message = `Too many ${WORDS[kind]} in a short time; try again in ${Math.ceil(retryAfterMs / 1_000)} s`;
   return { ...refuse("rate-limited", message), retryAfterMs };

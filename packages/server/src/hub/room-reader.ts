@@ -55,7 +55,7 @@ export class RoomReader {
     connection: Connection,
     id: string | undefined,
     room: Room,
-    { person, after, history }: DecisionOf<"join">,
+    { name, after, history }: DecisionOf<"join">,
   ): Promise<void> {
     connection.outbox.hold();
     const { position } = room;
@@ -65,14 +65,14 @@ export class RoomReader {
       missedEntries(this.#log, room.name.key, position, after, this.#bounds(history)),
       this.#readUpTo(connection, room, position),
     ]);
-    const unread = read === undefined ? undefined : await this.#countUnread(person, room, position, read);
+    const unread = read === undefined ? undefined : await this.#countUnread(name, room, position, read);
     const answer = this.#encodePage(connection, room.name, missed, "newest", (page) => {
       const isCut = missed.recovered && page.entries.length < missed.entries.length;
       return {
         type: "joined",
         id,
         room: room.name.text,
-        username: person.text,
+        username: name.text,
         position: { epoch: position.epoch, seq: position.seq },
         members: members.map(({ name }) => name),
         count,
@@ -166,11 +166,11 @@ export class RoomReader {
   }
 
   /** Counts the chat messages of others after a position, among at most `historyMax` entries. */
-  async #countUnread(person: Name, room: Room, until: Position, after: number): Promise<number> {
+  async #countUnread(user: Name, room: Room, until: Position, after: number): Promise<number> {
     if (after >= until.seq) return 0;
     const options = { after, before: until.seq + 1, ...this.#bounds(this.#limits.historyMax) };
     const { entries } = await this.#log.read(room.name.key, options);
-    return entries.filter(({ kind, author }) => kind === "message" && nameKey(author.name) !== person.key).length;
+    return entries.filter(({ kind, author }) => kind === "message" && nameKey(author.name) !== user.key).length;
   }
 
   /** Limits a read of the log to what an answer can hold. */

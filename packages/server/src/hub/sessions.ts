@@ -133,11 +133,11 @@ export class Sessions {
       this.#users.set(of.id, user);
     }
     user.connections.add(connection);
-    connection.session.person = user;
+    connection.session.user = user;
   }
 
   #unbind(connection: Connection, user: User): void {
-    connection.session.person = undefined;
+    connection.session.user = undefined;
     connection.holder = { session: connection.id, connection: connection.id };
     user.connections.delete(connection);
     if (user.connections.size === 0) this.#users.delete(user.id);
@@ -145,7 +145,7 @@ export class Sessions {
 
   #tooManyConnections(): Refusal {
     const max = this.#limits.connectionsPerPersonMax;
-    return refuse("too-many-connections", `A person has at most ${max} connections`);
+    return refuse("too-many-connections", `A user has at most ${max} connections`);
   }
 }
 

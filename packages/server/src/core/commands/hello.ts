@@ -1,4 +1,4 @@
-import { personName } from "../names.ts";
+import { userName } from "../names.ts";
 import { refuse } from "../refusal.ts";
 import type { Rule } from "../rule.ts";
 
@@ -8,8 +8,8 @@ export const hello: Rule<"hello"> = {
   decide({ session: { isGreeted, rooms } }, { version, username, session, share = false, attempt }) {
     if (version !== 2) return refuse("unsupported-version", "This server speaks version 2");
     if (isGreeted || rooms.size > 0) return refuse("invalid-request", "hello must come first, and once");
-    const person = username === undefined ? undefined : personName(username);
-    if (person !== undefined && "type" in person) return person;
-    return { type: "greet", person, session, share, attempt: attempt ?? Number.POSITIVE_INFINITY };
+    const name = username === undefined ? undefined : userName(username);
+    if (name !== undefined && "type" in name) return name;
+    return { type: "greet", name, session, share, attempt: attempt ?? Number.POSITIVE_INFINITY };
   },
 };
