@@ -122,7 +122,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
   const lines = jsonLines(limits);
   const prefixed = jsonPrefixed(limits);
   const door = await Door.open(
-    { ...config, callers: config.rates === "on" ? config : undefined, report },
+    { ...config, addressLimits: config.rates === "on" ? config : undefined, report },
     {
       json: (connection, firstBytes) => stream.accept(connection, lines, firstBytes),
       jsonPrefixed: (connection, firstBytes) => stream.accept(connection, prefixed, firstBytes),

@@ -1,5 +1,5 @@
 import { type Address, type Connection, type ConnectionHandlers, type Server, serve } from "@landline/sockets";
-import { type CallerLimits, Callers } from "./callers.ts";
+import { type AddressLimitOptions, AddressLimits } from "./address-limits.ts";
 import { sniff } from "./sniff.ts";
 
 export interface DoorOptions {
@@ -8,7 +8,7 @@ export interface DoorOptions {
   /** Most connections open at once, of all protocols. More are reset. */
   readonly connectionsMax: number;
   /** Limits per address. @default none */
-  readonly callers?: CallerLimits | undefined;
+  readonly addressLimits?: AddressLimitOptions | undefined;
   /** How long to wait for a silent client before the welcome is sent, in milliseconds. */
   readonly silentMs: number;
   /**
@@ -48,19 +48,19 @@ export class Door {
   static async open(options: DoorOptions, doorways: Doorways): Promise<Door> {
     const { host, port, connectionsMax, sendTimeoutMs, report } = options;
     const way: { in: Doorways | undefined } = { in: doorways };
-    const callers = options.callers && new Callers(options.callers);
+    const addressLimits = options.addressLimits && new AddressLimits(options.addressLimits);
     const server = await serve(
       { host, port, connectionsMax, sendTimeoutMs, keepAliveMs: KEEP_ALIVE_MS, onError: report },
       {
         open: (connection) => {
           const address = connection.remote?.host ?? "";
-          if (way.in === undefined || callers?.mayEnter(address, performance.now()) === false) {
+          if (way.in === undefined || addressLimits?.mayEnter(address, performance.now()) === false) {
             connection.reset();
             return;
           }
-          callers?.entered(address);
-          void connection.closed.then(() => callers?.left(address));
-          connection.handle(new Visitor(connection, options, way.in));
+          addressLimits?.entered(address);
+          void connection.closed.then(() => addressLimits?.left(address));
+          connection.handle(new PendingConnection(connection, options, way.in));
         },
       },
     );
@@ -96,7 +96,7 @@ export class Door {
 const KEEP_ALIVE_MS = 60_000;
 
 /** A connection whose protocol is not detected yet. */
-class Visitor implements ConnectionHandlers {
+class PendingConnection implements ConnectionHandlers {
   readonly #doorways: Doorways;
   readonly #sniffMs: number;
   #timer: NodeJS.Timeout;

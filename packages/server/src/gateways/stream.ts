@@ -26,19 +26,19 @@ export class StreamGateway {
 
   /** Serves a connection whose protocol was detected. */
   accept(connection: Connection, dialect: StreamDialect, firstBytes: Uint8Array): void {
-    const visitor = new StreamVisitor(this.#hub, this.#turns, connection, dialect);
-    visitor.data(connection, firstBytes);
-    visitor.attach(connection);
+    const client = new StreamClient(this.#hub, this.#turns, connection, dialect);
+    client.data(connection, firstBytes);
+    client.attach(connection);
   }
 
   /** Serves a connection that has sent nothing: it gets the welcome. */
   acceptSilent(connection: Connection, dialect: StreamDialect): void {
-    new StreamVisitor(this.#hub, this.#turns, connection, dialect).attach(connection);
+    new StreamClient(this.#hub, this.#turns, connection, dialect).attach(connection);
   }
 }
 
 /** One chat client over TCP. */
-class StreamVisitor implements ConnectionHandlers {
+class StreamClient implements ConnectionHandlers {
   readonly #hub: Hub;
   readonly #turns: Turns;
   readonly #client: ChatConnection;
@@ -127,12 +127,12 @@ class StreamLink implements Link {
   readonly address: string;
   readonly ping: undefined = undefined;
   readonly #connection: Connection;
-  readonly #visitor: StreamVisitor;
+  readonly #client: StreamClient;
 
-  constructor(connection: Connection, visitor: StreamVisitor) {
+  constructor(connection: Connection, client: StreamClient) {
     this.address = connection.remote?.host ?? "";
     this.#connection = connection;
-    this.#visitor = visitor;
+    this.#client = client;
   }
 
   get bufferedBytes(): number {
@@ -144,12 +144,12 @@ class StreamLink implements Link {
   }
 
   pause(): void {
-    this.#visitor.pause();
+    this.#client.pause();
     this.#connection.pause();
   }
 
   resume(): void {
-    if (this.#visitor.resume()) this.#connection.resume();
+    if (this.#client.resume()) this.#connection.resume();
   }
 
   close(): void {

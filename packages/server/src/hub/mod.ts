@@ -1,8 +1,8 @@
 export type { Connection } from "./connection.ts";
 export type { Answer, RoomEvent } from "./events.ts";
-export { fitting } from "./fitting.ts";
 export { Hub, type HubOptions, type Wire } from "./hub.ts";
 export type { Link } from "./link.ts";
+export { limitPage } from "./page-limits.ts";
 export type { Bus, Hint } from "./ports/bus.ts";
 export {
   type AppendResult,

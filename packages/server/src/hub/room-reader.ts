@@ -1,7 +1,7 @@
 import { addressKey, type ChatLimits, type Decision, type Name, nameKey, type Position, refuse } from "../core/mod.ts";
 import type { Connection } from "./connection.ts";
 import type { Answer } from "./events.ts";
-import { fitting } from "./fitting.ts";
+import { limitPage } from "./page-limits.ts";
 import type { Entry, Page, ReadBounds, RoomLog } from "./ports/room-log.ts";
 import type { RoomSearch } from "./ports/room-search.ts";
 import type { Roster } from "./ports/roster.ts";
@@ -102,7 +102,7 @@ export class RoomReader {
     const { members, count } = await this.#roster.members(room.key, USERS_EXAMINED_MAX);
     const names = members.map(({ name }) => name);
     const matches = names.values().filter((name) => nameKey(name).startsWith(prefix));
-    const { items, more } = fitting(matches, { limit, sizeOf: () => 0 });
+    const { items, more } = limitPage(matches, { limit, sizeOf: () => 0 });
     connection.answer({
       type: "users",
       id,
@@ -190,7 +190,7 @@ export class RoomReader {
     const sizeMax = this.#entriesBytesMax;
     if (whole === undefined || whole.length <= sizeMax) return whole;
     const sizeOf = (entry: Entry) => connection.format.entryBytes(entry, room.text);
-    const page = fitting(keep === "newest" ? entries.toReversed() : entries, { sizeMax, sizeOf });
+    const page = limitPage(keep === "newest" ? entries.toReversed() : entries, { sizeMax, sizeOf });
     if (!page.more) return whole;
     return connection.encode(answer({ entries: keep === "newest" ? page.items.reverse() : page.items, more: true }));
   }

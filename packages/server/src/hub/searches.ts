@@ -1,4 +1,4 @@
-import { fitting } from "./fitting.ts";
+import { limitPage } from "./page-limits.ts";
 import { charactersOf, type Entry, type Page, type ReadBounds, RoomLogError } from "./ports/room-log.ts";
 import type { RoomSearch } from "./ports/room-search.ts";
 
@@ -73,7 +73,7 @@ export class Searches {
       const found = await this.#port.search(room, query, options);
       entries.push(...found.entries);
       next = found.before;
-      const { items, more } = fitting(entries, { limit, sizeMax: charactersMax, sizeOf: charactersOf });
+      const { items, more } = limitPage(entries, { limit, sizeMax: charactersMax, sizeOf: charactersOf });
       return more || next === undefined ? { entries: items.reverse(), more } : undefined;
     };
   }

@@ -4,8 +4,8 @@ import {
   type Entry,
   type Follower,
   type Found,
-  fitting,
   hasWords,
+  limitPage,
   type NewEntry,
   type OpenedRoom,
   type Page,
@@ -67,7 +67,7 @@ export class MemoryRoomLog implements RoomLog, RoomSearch {
     const stretch = isNewest
       ? entries.slice(Math.max(from, to - limit - 1), to).reverse()
       : entries.slice(from, Math.min(to, from + limit + 1));
-    const { items, more } = fitting(stretch, { limit, sizeMax: charactersMax, sizeOf: charactersOf });
+    const { items, more } = limitPage(stretch, { limit, sizeMax: charactersMax, sizeOf: charactersOf });
     return { entries: isNewest ? items.reverse() : items, more };
   }
 

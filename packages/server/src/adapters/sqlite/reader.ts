@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { workerData } from "node:worker_threads";
-import { fitting, type ReadBounds, type ReadOptions, RoomLogError, type SearchOptions } from "../../hub/mod.ts";
+import { limitPage, type ReadBounds, type ReadOptions, RoomLogError, type SearchOptions } from "../../hub/mod.ts";
 import { NO_ROOM, openAlone, openForReading } from "./database.ts";
 import { currentBoot, epochOf } from "./incarnation.ts";
 import { findLoss, refuseEmptied } from "./loss.ts";
@@ -104,7 +104,7 @@ class Reader {
 }
 
 function pageOf(rows: Iterable<unknown>, { limit, charactersMax }: ReadBounds, isNewestFirst: boolean): Rows {
-  const { items, more } = fitting(rows as Iterable<Row>, { limit, sizeMax: charactersMax, sizeOf: charactersOf });
+  const { items, more } = limitPage(rows as Iterable<Row>, { limit, sizeMax: charactersMax, sizeOf: charactersOf });
   return { rows: isNewestFirst ? items.reverse() : items, more };
 }
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { fitting } from "./fitting.ts";
+import { limitPage } from "./page-limits.ts";
 
-describe("fitting()", () => {
+describe("limitPage()", () => {
   const sizeOf = (size: number): number => size;
 
   test("takes items up to the limit and the size, and tells whether there are more", () => {
     const taken = (limit: number, sizeMax?: number) => {
-      const { items, more } = fitting([3, 3, 3], { limit, sizeMax, sizeOf });
+      const { items, more } = limitPage([3, 3, 3], { limit, sizeMax, sizeOf });
       return [items.length, more];
     };
     assert.deepEqual(taken(0), [0, true]);
@@ -19,9 +19,9 @@ describe("fitting()", () => {
   });
 
   test("takes the first item at any size", () => {
-    assert.deepEqual(fitting([9, 1], { sizeMax: 0, sizeOf }), { items: [9], more: true });
-    assert.deepEqual(fitting([9], { sizeMax: 0, sizeOf }), { items: [9], more: false });
-    assert.deepEqual(fitting([], { sizeMax: 0, sizeOf }), { items: [], more: false });
+    assert.deepEqual(limitPage([9, 1], { sizeMax: 0, sizeOf }), { items: [9], more: true });
+    assert.deepEqual(limitPage([9], { sizeMax: 0, sizeOf }), { items: [9], more: false });
+    assert.deepEqual(limitPage([], { sizeMax: 0, sizeOf }), { items: [], more: false });
   });
 
   test("reads at most one item that does not fit", () => {
@@ -30,7 +30,7 @@ describe("fitting()", () => {
       looks += 1;
       return size;
     });
-    assert.equal(fitting(items, { sizeMax: 10, sizeOf }).items.length, 2);
+    assert.equal(limitPage(items, { sizeMax: 10, sizeOf }).items.length, 2);
     assert.equal(looks, 3);
   });
 });

@@ -1,5 +1,5 @@
-/** Limits for {@link fitting}. */
-export interface FittingOptions<T> {
+/** Limits for {@link limitPage}. */
+export interface PageLimits<T> {
   /** Most items. @default no limit */
   readonly limit?: number;
   /** Largest sum of `sizeOf`. The first item is taken at any size. @default no limit */
@@ -8,9 +8,9 @@ export interface FittingOptions<T> {
 }
 
 /** Takes items while they fit. Reads at most one item more, and sets `more` if there was one. */
-export function fitting<T>(
+export function limitPage<T>(
   items: Iterable<T>,
-  { limit = Number.POSITIVE_INFINITY, sizeMax = Number.POSITIVE_INFINITY, sizeOf }: FittingOptions<T>,
+  { limit = Number.POSITIVE_INFINITY, sizeMax = Number.POSITIVE_INFINITY, sizeOf }: PageLimits<T>,
 ): { readonly items: T[]; readonly more: boolean } {
   const taken: T[] = [];
   let size = 0;

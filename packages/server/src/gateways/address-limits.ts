@@ -1,7 +1,7 @@
 import { addressKey, KeyedBuckets, type Rate } from "../core/mod.ts";
 
 /** Limits on the connections of one address. `Infinity` means no limit. */
-export interface CallerLimits {
+export interface AddressLimitOptions {
   /** Most connections open at once. */
   readonly connectionsPerAddressMax: number;
   /** New connections per second, on average. */
@@ -11,12 +11,12 @@ export interface CallerLimits {
 }
 
 /** Counts connections by address. */
-export class Callers {
+export class AddressLimits {
   readonly #max: number;
   readonly #arrivals: KeyedBuckets;
   readonly #open = new Map<string, number>();
 
-  constructor(limits: CallerLimits) {
+  constructor(limits: AddressLimitOptions) {
     this.#max = limits.connectionsPerAddressMax;
     const rate: Rate = { perSecond: limits.connectionRatePerAddress, burst: limits.connectionBurstPerAddress };
     this.#arrivals = new KeyedBuckets(rate);
