@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { type Connection, connect, framed, json, type Server, serve } from "@landline/sockets";
+import { connect, type Server, serve } from "@landline/sockets";
 import {
   type CliProcess,
   type Ended,
@@ -14,6 +14,7 @@ import {
   runLandline,
 } from "./cli-process.ts";
 import { skipWithoutPython } from "./programs.ts";
+import { type ChatScript, type Say, type ScriptedRequest, scriptedChat } from "./scripted-chat.ts";
 
 const skip = skipWithoutPython();
 
@@ -57,38 +58,22 @@ function portOf(server: Server): string {
   return String(server.address.port);
 }
 
-type Say = (value: object) => Promise<void>;
-
-const LIMITS = {
-  messageBytesMax: 4096,
-  topicBytesMax: 1024,
-  frameBytesMax: 65_536,
-  roomsMax: 10,
-  historyMax: 200,
-  pingMs: 0,
-};
-
-/** A chat server that sends only hostile texts. `joining` handles join requests. */
-function evilChat(joining: (say: Say, request: { id?: string }, connection: Connection) => Promise<void>) {
-  return serve({}, async (connection) => {
-    const channel = framed(connection, json());
-    const say: Say = (value) => channel.write(value);
-    for await (const request of channel as AsyncIterable<{ type: string; id?: string }>) {
-      const { type, id } = request;
-      if (type === "hello") await say({ type, version: 2, session: "s", username: EVIL, limits: LIMITS });
-      else if (type === "join") await joining(say, request, connection);
-      else if (type === "who") await say({ type, id, room: EVIL, members: [EVIL], count: 1 });
-      else if (type === "users") await say({ type, id, room: EVIL, users: [EVIL, `x${EVIL}`, "x EVIL"], more: true });
-      else if (type === "rooms") await say({ type, id, rooms: [{ room: EVIL, count: 1 }] });
-      else if (type === "topic") await say({ type, id, room: EVIL, topic: EVIL });
-      else await say({ type: "error", id, code: "forbidden", message: `no ${EVIL}\nEVIL` });
-    }
+/** A chat server that sends only hostile texts. `joining` answers `join` requests. */
+function evilChat(joining: ChatScript): Promise<Server> {
+  return scriptedChat(EVIL, async (say, request, connection) => {
+    const { type, id } = request;
+    if (type === "join") await joining(say, request, connection);
+    else if (type === "who") await say({ type, id, room: EVIL, members: [EVIL], count: 1 });
+    else if (type === "users") await say({ type, id, room: EVIL, users: [EVIL, `x${EVIL}`, "x EVIL"], more: true });
+    else if (type === "rooms") await say({ type, id, rooms: [{ room: EVIL, count: 1 }] });
+    else if (type === "topic") await say({ type, id, room: EVIL, topic: EVIL });
+    else await refuse(say, request);
   });
 }
 
 const CHAT = { type: "chat", room: EVIL, username: EVIL, message: EVIL, at: 0 } as const;
 
-async function welcome(say: Say, { id }: { id?: string }): Promise<void> {
+async function welcome(say: Say, { id }: ScriptedRequest): Promise<void> {
   const entries = [{ ...CHAT, seq: 1, prev: 0 }];
   const position = { epoch: "e", seq: 1 };
   await say({ type: "joined", id, room: EVIL, position, members: [EVIL], count: 1, topic: EVIL, entries });
@@ -100,7 +85,7 @@ async function welcome(say: Say, { id }: { id?: string }): Promise<void> {
   await say({ type: "error", message: EVIL });
 }
 
-async function refuse(say: Say, { id }: { id?: string }): Promise<void> {
+async function refuse(say: Say, { id }: ScriptedRequest): Promise<void> {
   await say({ type: "error", id, code: "forbidden", message: `no ${EVIL}\nEVIL` });
 }
 

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { connect, framed, json, type SocketError, serve } from "@landline/sockets";
+import { connect, type SocketError, serve } from "@landline/sockets";
 import { type CliProcess, landline, landlineInShell, landlineProgram, python } from "./cli-process.ts";
 import { skipWithoutPython } from "./programs.ts";
+import { scriptedChat } from "./scripted-chat.ts";
 
 const skip = skipWithoutPython();
 
@@ -122,22 +123,10 @@ test("connect stops reading from its peer while its terminal is stopped, and exi
 
 test("chat exits with 1 when its terminal is stopped and the server keeps sending", { skip }, async () => {
   const position = { epoch: "e", seq: 0 };
-  const limits = {
-    messageBytesMax: 4096,
-    topicBytesMax: 1024,
-    frameBytesMax: 65_536,
-    roomsMax: 10,
-    historyMax: 200,
-    pingMs: 0,
-  };
-  await using server = await serve({ host: "127.0.0.1" }, async (connection) => {
-    const channel = framed(connection, json());
-    for await (const { type, id } of channel as AsyncIterable<{ type: string; id?: string }>) {
-      if (type === "hello") await channel.write({ type, version: 2, session: "s", username: "ada", limits });
-      if (type !== "join") continue;
-      await channel.write({ type: "joined", id, room: "lobby", position, members: ["ada"], count: 1, entries: [] });
-      for (let count = 0; count < 500; count += 1) await channel.write({ type: "error", message: "x".repeat(60_000) });
-    }
+  await using server = await scriptedChat("ada", async (say, { type, id }) => {
+    if (type !== "join") return;
+    await say({ type: "joined", id, room: "lobby", position, members: ["ada"], count: 1, entries: [] });
+    for (let count = 0; count < 500; count += 1) await say({ type: "error", message: "x".repeat(60_000) });
   });
   const program = landlineProgram("chat", "--name", "ada", `127.0.0.1:${server.address.port}`);
   await using chat = python(ON_A_TERMINAL_THAT_STOPS, "In lobby", ...program);

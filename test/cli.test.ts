@@ -4,10 +4,11 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { connect, framed, json, listen, type Server, serve } from "@landline/sockets";
+import { connect, listen, type Server, serve } from "@landline/sockets";
 import { TestServer } from "./chat-server.ts";
 import { type CliProcess, landline, landlineIn, landlineOnTerminal, python, runLandline } from "./cli-process.ts";
 import { skipWithoutPython } from "./programs.ts";
+import { scriptedChat } from "./scripted-chat.ts";
 
 const skip = skipWithoutPython();
 
@@ -678,22 +679,13 @@ describe("landline chat", () => {
   test("exits when its output is not read, instead of buffering without limit", async () => {
     const message = "x".repeat(16_000);
     const hasJoined = Promise.withResolvers<void>();
-    await using server = await serve({}, async (connection) => {
-      const channel = framed(connection, json());
-      for await (const request of channel as AsyncIterable<{ type: string; id?: string }>) {
-        const { type, id } = request;
-        const limits = {
-          ...{ messageBytesMax: 16_384, topicBytesMax: 1_024, frameBytesMax: 65_536 },
-          ...{ roomsMax: 64, historyMax: 200, pingMs: 25_000 },
-        };
-        if (type === "hello") await channel.write({ type, version: 2, session: "s", limits });
-        if (type !== "join") continue;
-        const position = { epoch: "e", seq: 0 };
-        await channel.write({ type: "joined", id, room: "lobby", position, members: ["bob"], count: 1, entries: [] });
-        hasJoined.resolve();
-        for (let seq = 1; connection.state === "established"; seq += 1) {
-          await channel.write({ type: "chat", room: "lobby", username: "ada", message, seq, prev: seq - 1, at: 0 });
-        }
+    await using server = await scriptedChat("bob", async (say, { type, id }, connection) => {
+      if (type !== "join") return;
+      const position = { epoch: "e", seq: 0 };
+      await say({ type: "joined", id, room: "lobby", position, members: ["bob"], count: 1, entries: [] });
+      hasJoined.resolve();
+      for (let seq = 1; connection.state === "established"; seq += 1) {
+        await say({ type: "chat", room: "lobby", username: "ada", message, seq, prev: seq - 1, at: 0 });
       }
     });
     await using bob = landline("chat", `localhost:${portOf(server)}`, "--name", "bob");

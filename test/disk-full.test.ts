@@ -1,32 +1,20 @@
 /** The disk fills up while clients chat. No acknowledged message is lost, and all other requests still work. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import {
-  closeSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { RoomLogError } from "../packages/server/src/hub/mod.ts";
 import { TestServer } from "./chat-server.ts";
 import { type CliProcess, landlineIn } from "./cli-process.ts";
 import type { Message } from "./hub-fixture.ts";
 import { failOnLeaks } from "./leaks.ts";
 import { RawClient } from "./raw-client.ts";
+import { SmallDisk, skipWithoutMount } from "./small-disk.ts";
 
 failOnLeaks();
 
 const DISK_BYTES = 8_388_608;
-/** Free bytes that a filler leaves to a running server. */
+/** Free bytes that are left to a running server. */
 const LEFT_BYTES = 1_048_576;
 const TEXT = "x".repeat(16_000);
 /** More messages than fit on the disk. */
@@ -56,22 +44,11 @@ async function stored(client: RawClient): Promise<readonly (readonly [seq: unkno
   }
 }
 
-describe("a disk that is full", { timeout: 300_000 }, () => {
-  let disk: string;
-  let isMounted: boolean;
+describe("a disk that is full", { timeout: 300_000, skip: skipWithoutMount() }, () => {
+  const disk = new SmallDisk(DISK_BYTES);
 
-  beforeEach(() => {
-    disk = mkdtempSync(join(tmpdir(), "landline-disk-"));
-    isMounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_BYTES}`, "tmpfs", disk]).status === 0;
-  });
-  afterEach(() => {
-    if (isMounted) spawnSync("umount", ["-l", disk]);
-    rmSync(disk, { recursive: true });
-  });
-
-  test("refuses messages with unavailable, keeps history and presence working, and loses no acknowledged message", async (t) => {
-    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
-    const data = join(disk, "data");
+  test("refuses messages with unavailable, keeps history and presence working, and loses no acknowledged message", async () => {
+    const data = join(disk.folder, "data");
     const acknowledged: (readonly [seq: unknown, id: string])[] = [];
     const acked = ({ type, seq, id }: Message) => type === "ack" && acknowledged.push([seq, id as string]);
     {
@@ -79,8 +56,7 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
       const ada = await server.member("Ada", "lobby");
       const bob = await server.member("Bob", "lobby");
       await ada.nextWith("username", "Bob");
-      const filler = join(disk, "filler");
-      writeFileSync(filler, Buffer.alloc(DISK_BYTES / 2));
+      disk.fillExcept(DISK_BYTES / 2);
 
       let answer: Message = { type: "ack" };
       for (let i = 1; answer.type === "ack"; i += 1) {
@@ -109,7 +85,7 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
         assert.ok(error instanceof RoomLogError && error.code === "storage-full", String(error));
       }
 
-      rmSync(filler);
+      disk.free();
       acked(await say(ada, refused));
       acked(await say(bob, "again"));
       assert.deepEqual(
@@ -121,23 +97,20 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
     assert.deepEqual(await stored(await server.member("Dan", "lobby")), acknowledged);
   });
 
-  test("makes landline serve print one line, and another when there is room again", async (t) => {
-    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
-    const data = join(disk, "data");
+  test("makes landline serve print one line, and another when there is room again", async () => {
+    const data = join(disk.folder, "data");
     await using serving = landlineIn({}, "serve", "--port", "0", "--rates", "off", "--data", data);
     const ada = await RawClient.open(Number((await serving.until(/localhost:(\d+)\//))[1]));
     ada.send({ type: "hello", version: 2, username: "Ada" });
     assert.equal((await ask(ada, "join", { type: "join" })).type, "joined");
-    const filler = join(disk, "filler");
     // A repeated failure within a minute is not printed again.
     for (const time of ["first", "second"]) {
-      const { bavail, bsize } = statfsSync(disk);
-      writeFileSync(filler, Buffer.alloc(bavail * bsize - LEFT_BYTES));
+      disk.fillExcept(LEFT_BYTES);
       for (let i = 1; (await say(ada, `${time}-${i}`)).type === "ack"; i += 1) {
         assert.ok(i < MESSAGES_MAX, "the disk was never full");
       }
       assert.equal((await say(ada, `${time}-refused`)).code, "unavailable");
-      rmSync(filler);
+      disk.free();
       assert.equal((await say(ada, `${time}-again`)).type, "ack");
     }
     await ada.close();
@@ -154,9 +127,8 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
   });
 
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-    test(`lets the server start for reading after ${signal}, and write again when there is room`, async (t) => {
-      if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
-      const data = join(disk, "data");
+    test(`lets the server start for reading after ${signal}, and write again when there is room`, async () => {
+      const data = join(disk.folder, "data");
       const serve = () => landlineIn({}, "serve", "--port", "0", "--rates", "off", "--data", data);
       const enter = async (server: CliProcess, username: string) => {
         const client = await RawClient.open(Number((await server.until(/localhost:(\d+)\//))[1]));
@@ -180,8 +152,7 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
       await Promise.all([ada.reset(), bob.reset()]);
       // A leftover index would already have its space on the disk.
       rmSync(join(data, "landline.db-shm"), { force: true });
-      const filler = join(disk, "filler");
-      fill(filler);
+      disk.fill();
 
       await using second = serve();
       const [cy, position] = await enter(second, "Cy");
@@ -196,13 +167,13 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
         [1, `landline: Cannot open ${data}: another server is running on it\n`],
       );
 
-      rmSync(filler);
+      disk.free();
       // The server checks for free space on its own.
       await second.until(/Messages are stored again/, "stderr");
       const ack = await say(cy, "refused");
       assert.deepEqual([ack.type, ack.seq], ["ack", said.length + 1]);
       assert.deepEqual(await stored(cy), [...said, [ack.seq, "refused"]]);
-      assert.equal((await landlineIn({}, "backup", "--data", data, join(disk, "rooms.db")).ended).code, 0);
+      assert.equal((await landlineIn({}, "backup", "--data", data, join(disk.folder, "rooms.db")).ended).code, 0);
       await cy.close();
       second.child.kill("SIGTERM");
       const { code, stderr } = await second.ended;
@@ -216,30 +187,28 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
     });
   }
 
-  test("makes landline serve exit with one line that names the full disk", async (t) => {
-    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
-    const data = join(disk, "data");
+  test("makes landline serve exit with one line that names the full disk", async () => {
+    const data = join(disk.folder, "data");
     mkdirSync(data);
-    fill(join(disk, "filler"));
+    disk.fill();
     const serving = await landlineIn({}, "serve", "--port", "0", "--data", data).ended;
     assert.equal(serving.code, 1);
     assert.match(serving.stderr, /^landline: Cannot [^\n]*: there is no room left on the disk\n$/);
   });
 
-  test("fails landline backup onto that disk with one line, but not a backup onto another", async (t) => {
-    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
-    const data = join(disk, "data");
+  test("fails landline backup onto that disk with one line, but not a backup onto another", async () => {
+    const data = join(disk.folder, "data");
     {
       await using server = await TestServer.start({ data });
       const ada = await server.member("Ada", "lobby");
       for (let i = 1; i <= 20; i += 1) await say(ada, `m${i}`);
     }
-    fill(join(disk, "filler"));
-    const full = await landlineIn({}, "backup", "--data", data, join(disk, "rooms.db")).ended;
-    const text = `Cannot back up to ${join(disk, "rooms.db")}: there is no room left on the disk`;
+    disk.fill();
+    const full = await landlineIn({}, "backup", "--data", data, join(disk.folder, "rooms.db")).ended;
+    const text = `Cannot back up to ${join(disk.folder, "rooms.db")}: there is no room left on the disk`;
     assert.deepEqual([full.code, full.stderr], [1, `landline: ${text}\n`]);
-    assert.deepEqual(readdirSync(disk).sort(), ["data", "filler"]);
-    const elsewhere = `${disk}-rooms.db`;
+    assert.deepEqual(readdirSync(disk.folder).sort(), ["data", "filler"]);
+    const elsewhere = `${disk.folder}-rooms.db`;
     try {
       const backup = await landlineIn({}, "backup", "--data", data, elsewhere).ended;
       assert.deepEqual([backup.code, backup.stderr], [0, ""]);
@@ -249,17 +218,3 @@ describe("a disk that is full", { timeout: 300_000 }, () => {
     }
   });
 });
-
-/** Writes until the disk is full. */
-function fill(filler: string): void {
-  const descriptor = openSync(filler, "w");
-  try {
-    const bytes = Buffer.alloc(65_536);
-    for (let i = 0; i < DISK_BYTES; i += 1) writeSync(descriptor, bytes);
-    assert.fail("the disk was never full");
-  } catch (error) {
-    assert.equal((error as NodeJS.ErrnoException).code, "ENOSPC");
-  } finally {
-    closeSync(descriptor);
-  }
-}

@@ -7,6 +7,7 @@ import { ChatClient, type ChatClientEvent, type ChatClientOptions, ChatError } f
 import { tcpLink } from "@landline/client/tcp";
 import type { ChatMessage, Request, ServerMessage } from "@landline/protocol";
 import { TestServer } from "./chat-server.ts";
+import { HELLO_LIMITS } from "./hello-limits.ts";
 import { failOnLeaks } from "./leaks.ts";
 
 failOnLeaks();
@@ -213,14 +214,7 @@ async function scriptedServer(answer: (request: Request, socket: Socket) => void
   };
 }
 
-const limits = {
-  messageBytesMax: 1,
-  topicBytesMax: 1,
-  frameBytesMax: 65_536,
-  roomsMax: 1,
-  historyMax: 1,
-  pingMs: 0,
-};
+const limits = { ...HELLO_LIMITS, pingMs: 0 };
 
 /** The answer of a normal server. */
 function friendly({ type, id }: Request): ServerMessage {

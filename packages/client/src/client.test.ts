@@ -1,21 +1,13 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, mock, test } from "node:test";
 import type { ChatMessage, Request, ServerMessage } from "@landline/protocol";
+import { HELLO_LIMITS } from "../../../test/hello-limits.ts";
 import { ChatError, type ChatErrorCode } from "./chat-error.ts";
 import { ChatClient } from "./client.ts";
 import type { ChatClientOptions } from "./client-options.ts";
 import type { ChatClientEvent } from "./events.ts";
 import type { LinkHandlers, OpenLink } from "./link.ts";
 import type { SessionStore, StoredSession } from "./session-store.ts";
-
-const LIMITS = {
-  messageBytesMax: 4096,
-  topicBytesMax: 1024,
-  frameBytesMax: 65_536,
-  roomsMax: 10,
-  historyMax: 200,
-  pingMs: 25_000,
-};
 
 interface Greeting {
   username?: string;
@@ -46,7 +38,7 @@ class ScriptedLink {
   }
 
   greet({ frameBytesMax = 65_536, ...fields }: Greeting = {}): void {
-    const limits = { ...LIMITS, frameBytesMax };
+    const limits = { ...HELLO_LIMITS, frameBytesMax };
     this.answer({ type: "hello", version: 2, session: "secret-1", limits, ...fields } as ServerMessage, "hello");
   }
 

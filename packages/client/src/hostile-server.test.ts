@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, mock, test } from "node:test";
 import type { EntryMessage, JoinedMessage, Request } from "@landline/protocol";
+import { HELLO_LIMITS } from "../../../test/hello-limits.ts";
 import { fc } from "../../../test/seed.ts";
 import { idle } from "../../../test/until.ts";
 import { ChatError } from "./chat-error.ts";
@@ -15,14 +16,6 @@ interface Message {
 
 const CHAT: Message = { type: "chat", username: "bob", room: "lobby", message: "hi", seq: 8, prev: 7, at: 5 };
 const SET: Message = { type: "set", room: "lobby", username: "bob", changes: { topic: "x" }, seq: 9, prev: 8, at: 6 };
-const LIMITS = {
-  messageBytesMax: 4096,
-  topicBytesMax: 1024,
-  frameBytesMax: 65_536,
-  roomsMax: 10,
-  historyMax: 200,
-  pingMs: 25_000,
-};
 const JOINED: Message = {
   type: "joined",
   room: "lobby",
@@ -36,7 +29,7 @@ const ACK: Message = { type: "ack", room: "lobby", seq: 8, at: 5 };
 
 /** A good answer for each request. */
 const ANSWERS: Readonly<Record<Exclude<Request["type"], "typing" | "bye" | "pong">, Message>> = {
-  hello: { type: "hello", version: 2, session: "s", limits: LIMITS },
+  hello: { type: "hello", version: 2, session: "s", limits: HELLO_LIMITS },
   join: JOINED,
   chat: ACK,
   leave: ACK,
@@ -327,7 +320,13 @@ describe("ChatClient with a hostile server", () => {
   }
 
   test("connect() rejects with not-a-chat-server when hello has no usable limits", async () => {
-    for (const limits of [undefined, null, {}, { ...LIMITS, pingMs: "x" }, { ...LIMITS, frameBytesMax: -1 }]) {
+    for (const limits of [
+      undefined,
+      null,
+      {},
+      { ...HELLO_LIMITS, pingMs: "x" },
+      { ...HELLO_LIMITS, frameBytesMax: -1 },
+    ]) {
       const moves: readonly Move[] = [({ id }) => JSON.stringify({ ...ANSWERS.hello, id, limits })];
       const server = new HostileServer([{ isHonest: false, moves }]);
       await using client = new ChatClient(server.open);

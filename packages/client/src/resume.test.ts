@@ -1,16 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ChatMessage, type HelloMessage, type JoinedMessage, nameKey } from "@landline/protocol";
+import { HELLO_LIMITS } from "../../../test/hello-limits.ts";
 import { backoffMs, planResume, RoomTail } from "./resume.ts";
-
-const LIMITS = {
-  messageBytesMax: 4096,
-  topicBytesMax: 1024,
-  frameBytesMax: 65_536,
-  roomsMax: 10,
-  historyMax: 200,
-  pingMs: 25_000,
-};
 
 function joined(seq: number, entries: readonly ChatMessage[] = [], epoch = "e1"): JoinedMessage {
   return { type: "joined", room: "Lobby", position: { epoch, seq }, members: [], count: 0, entries };
@@ -21,7 +13,7 @@ function said(seq: number, prev = seq - 1): ChatMessage {
 }
 
 function hello(fields: Partial<HelloMessage> = {}): HelloMessage {
-  return { type: "hello", version: 2, session: "s", limits: LIMITS, ...fields };
+  return { type: "hello", version: 2, session: "s", limits: HELLO_LIMITS, ...fields };
 }
 
 test("RoomTail accepts each message once, in order", () => {

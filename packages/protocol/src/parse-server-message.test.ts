@@ -1,18 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { HELLO_LIMITS } from "../../../test/hello-limits.ts";
 import { fc } from "../../../test/seed.ts";
 import { parseServerMessage } from "./parse-server-message.ts";
 
 const CHAT = { type: "chat", username: "bob", room: "lobby", message: "hi", seq: 1, prev: 0, at: 5 };
 const SET = { type: "set", room: "lobby", username: "bob", changes: { topic: "x" }, seq: 2, prev: 1, at: 6 };
-const LIMITS = {
-  messageBytesMax: 4096,
-  topicBytesMax: 1024,
-  frameBytesMax: 65_536,
-  roomsMax: 10,
-  historyMax: 200,
-  pingMs: 0,
-};
+const LIMITS = { ...HELLO_LIMITS, pingMs: 0 };
 const PAGE = { id: "1", room: "lobby", entries: [CHAT, SET], more: false };
 
 interface Message {

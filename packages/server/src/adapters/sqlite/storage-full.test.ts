@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import type { Worker } from "node:worker_threads";
+import { SmallDisk, skipWithoutMount } from "../../../../../test/small-disk.ts";
 import { outcomes, said } from "../../../../../test/suites/room-log-suite.ts";
 import type { Entry, RoomLogError } from "../../hub/mod.ts";
 import { SqliteRoomLog } from "./room-log.ts";
@@ -13,25 +12,14 @@ import { MIGRATIONS, migrate } from "./schema.ts";
 
 const DISK_BYTES = 4_194_304;
 
-describe("SqliteRoomLog on a full disk", { timeout: 300_000 }, () => {
-  let disk: string;
-  let isMounted: boolean;
+describe("SqliteRoomLog on a full disk", { timeout: 300_000, skip: skipWithoutMount() }, () => {
+  const disk = new SmallDisk(DISK_BYTES);
 
-  beforeEach(() => {
-    disk = mkdtempSync(join(tmpdir(), "landline-disk-"));
-    isMounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_BYTES}`, "tmpfs", disk]).status === 0;
-  });
-  afterEach(() => {
-    if (isMounted) spawnSync("umount", ["-l", disk]);
-    rmSync(disk, { recursive: true });
-  });
-
-  test("rejects with `storage-full`, keeps running, and stores messages again when there is space", async (t) => {
-    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
+  test("rejects with `storage-full`, keeps running, and stores messages again when there is space", async () => {
     const errors: unknown[] = [];
     let recoveries = 0;
     const log = await SqliteRoomLog.open({
-      folder: join(disk, "log"),
+      folder: join(disk.folder, "log"),
       onError: (error) => errors.push(error),
       onRecovered: () => {
         recoveries += 1;
@@ -42,8 +30,7 @@ describe("SqliteRoomLog on a full disk", { timeout: 300_000 }, () => {
       log.follow({ entries: (entries) => followed.push(...entries), lost: assert.fail });
       await log.open("lobby");
       await log.append([said("first", { id: "first" })]);
-      const filler = join(disk, "filler");
-      writeFileSync(filler, Buffer.alloc(DISK_BYTES / 2));
+      disk.fillExcept(DISK_BYTES / 2);
       let stored = 1;
       let [outcome] = await outcomes(log.append([said("x".repeat(50_000))]));
       for (; outcome === "appended"; stored += 1) [outcome] = await outcomes(log.append([said("x".repeat(50_000))]));
@@ -53,7 +40,7 @@ describe("SqliteRoomLog on a full disk", { timeout: 300_000 }, () => {
       assert.equal(followed.length, stored);
 
       assert.equal(recoveries, 0);
-      rmSync(filler);
+      disk.free();
       const results = await log.append([said("x".repeat(50_000), { id: "again" }), said("first", { id: "first" })]);
       assert.deepEqual(
         results.map(({ type, ...rest }) => [type, "seq" in rest && rest.seq]),
@@ -70,60 +57,42 @@ describe("SqliteRoomLog on a full disk", { timeout: 300_000 }, () => {
     }
   });
 
-  /** Fills the disk completely. */
-  function fill(): string {
-    const filler = join(disk, "filler");
-    const descriptor = openSync(filler, "w");
-    const bytes = Buffer.alloc(4_096);
-    assert.throws(
-      () => {
-        for (let i = 0; i < DISK_BYTES; i += 1) writeSync(descriptor, bytes);
-      },
-      { code: "ENOSPC" },
-    );
-    closeSync(descriptor);
-    return filler;
-  }
-
-  test("open() refuses a database that needs a migration, with the reason", async (t) => {
-    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
-    const folder = join(disk, "log");
+  test("open() refuses a database that needs a migration, with the reason", async () => {
+    const folder = join(disk.folder, "log");
     mkdirSync(folder);
     const file = join(folder, "landline.db");
     const db = new DatabaseSync(file);
     db.exec("PRAGMA journal_mode = WAL");
     migrate(db, file, new Date(), MIGRATIONS.slice(0, 1));
     db.close();
-    const filler = fill();
+    disk.fill();
     const opened = SqliteRoomLog.open({ folder }).then((log) => log.close());
     await assert.rejects(opened, {
       code: "storage-full",
       message: `Cannot update ${file} from version 1 to ${MIGRATIONS.length}: there is no room left on the disk`,
     });
-    rmSync(filler);
+    disk.free();
     await (await SqliteRoomLog.open({ folder, onError: () => undefined })).close();
   });
 
-  test("open() does not open a missing or damaged log read-only", async (t) => {
-    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
-    const folder = join(disk, "log");
+  test("open() does not open a missing or damaged log read-only", async () => {
+    const folder = join(disk.folder, "log");
     const log = await SqliteRoomLog.open({ folder });
     await log.append([said("one")]);
     await log.close();
-    const filler = fill();
+    disk.fill();
     const opens = (where: string) => SqliteRoomLog.open({ folder: where }).then((opened) => opened.close());
-    await assert.rejects(opens(join(disk, "new")), { code: "storage-full" });
+    await assert.rejects(opens(join(disk.folder, "new")), { code: "storage-full" });
     writeFileSync(
       join(folder, "landline.last"),
       readFileSync(join(folder, "landline.last"), "utf8").replace(" 1 ", " 9 "),
     );
     await assert.rejects(opens(folder), { code: "damaged", message: /has lost data/ });
-    rmSync(filler);
+    disk.free();
   });
 
-  test("opened read-only ends with `failed` when the writable log gets a new epoch", async (t) => {
-    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
-    const folder = join(disk, "log");
+  test("opened read-only ends with `failed` when the writable log gets a new epoch", async () => {
+    const folder = join(disk.folder, "log");
     let writer: Worker | undefined;
     const onThread = (name: string, worker: Worker) => {
       if (name === "writer") writer = worker;
@@ -135,7 +104,7 @@ describe("SqliteRoomLog on a full disk", { timeout: 300_000 }, () => {
     await before.append([said("one")]);
     await writer?.terminate();
     await before.close();
-    const filler = fill();
+    disk.fill();
     const errors: RoomLogError[] = [];
     const failed = Promise.withResolvers<void>();
     const onError = (error: unknown) => {
@@ -145,7 +114,7 @@ describe("SqliteRoomLog on a full disk", { timeout: 300_000 }, () => {
     const log = await SqliteRoomLog.open({ folder, onError }, { boot: "b" });
     assert.equal((await log.read("lobby", { limit: 1 })).entries.length, 1);
     assert.deepEqual(await outcomes(log.append([said("two")])), ["storage-full"]);
-    rmSync(filler);
+    disk.free();
     await failed.promise;
     assert.deepEqual(
       errors.map(({ code }) => code),
@@ -155,20 +124,19 @@ describe("SqliteRoomLog on a full disk", { timeout: 300_000 }, () => {
     await log.close();
   });
 
-  test("opened read-only and closed while it is opened for writing records a clean end", async (t) => {
-    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
-    const folder = join(disk, "log");
+  test("opened read-only and closed while it is opened for writing records a clean end", async () => {
+    const folder = join(disk.folder, "log");
     const before = await SqliteRoomLog.open({ folder });
     await before.append([said("one")]);
     await before.close();
-    const filler = fill();
+    disk.fill();
     const closed = Promise.withResolvers<void>();
     // The reader ends first when the log is opened for writing.
     const onThread = (name: string, worker: Worker) => {
       if (name === "reader") worker.once("exit", () => closed.resolve(log.close()));
     };
     const log = await SqliteRoomLog.open({ folder, onError: () => undefined }, { onThread });
-    rmSync(filler);
+    disk.free();
     await closed.promise;
     const db = new DatabaseSync(join(folder, "landline.db"), { readOnly: true });
     const run = db.prepare("SELECT value FROM meta WHERE key = 'run'").get()?.value;
@@ -176,18 +144,17 @@ describe("SqliteRoomLog on a full disk", { timeout: 300_000 }, () => {
     assert.equal(JSON.parse(String(run)).isClean, true);
   });
 
-  test("opened read-only can be closed at once, and releases the folder", async (t) => {
-    if (!isMounted) return t.skip("needs the right to mount a small disk (root on Linux)");
-    const folder = join(disk, "log");
+  test("opened read-only can be closed at once, and releases the folder", async () => {
+    const folder = join(disk.folder, "log");
     const before = await SqliteRoomLog.open({ folder });
     await before.append([said("one")]);
     await before.close();
-    const filler = fill();
+    disk.fill();
     const log = await SqliteRoomLog.open({ folder, onError: () => undefined });
     await assert.rejects(SqliteRoomLog.open({ folder }), { code: "in-use" });
     const reads = [log.open("lobby"), log.read("lobby", { limit: 1 }), log.open("kitchen")];
     await Promise.allSettled([...reads, log.close()]);
-    rmSync(filler);
+    disk.free();
     const after = await SqliteRoomLog.open({ folder });
     assert.equal((await after.append([said("two")]))[0]?.type, "appended");
     await after.close();
