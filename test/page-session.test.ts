@@ -214,6 +214,24 @@ describe("the session of a page", { skip: skipWithoutChromium(), timeout: 300_00
     await nameField(copy).waitFor();
   });
 
+  test("a duplicated tab that may not share shows the form, and joins under another name", async () => {
+    await using server = await TestServer.start({ limits: { ...PATIENT.limits, connectionsPerPersonMax: 1 } });
+    const cy = await server.member("cy", "lobby");
+    await using page = await browser.newPage();
+    await enter(page, addressOf(server), "ada");
+    await heardPresence(cy, "ada joined");
+    const copy = await duplicate(page);
+    await copy.getByText(/at most 1/).waitFor();
+    await nameField(copy).fill("eve");
+    await copy.getByRole("button", { name: "Join" }).click();
+    await say(copy, "I am eve");
+    await shows(page, "I am eve");
+    await reload(copy);
+    await reload(page);
+    await say(page, "and I am ada");
+    assert.deepEqual(presences(await heardUntil(cy, "and I am ada")), ["eve joined"]);
+  });
+
   for (const kind of ["memory", "disk"] as const) {
     test(`a page returns after the server has restarted, while open and by reload, ${kind}`, async () => {
       const data = await mkdtemp(join(tmpdir(), "landline-page-"));
