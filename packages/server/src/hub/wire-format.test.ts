@@ -239,6 +239,59 @@ describe("Hub.changeFormat()", () => {
     assert.equal(ada.connection.format, bob.connection.format);
   });
 
+  test("keeps each member in one group over random joins, leaves, changes and messages", async () => {
+    const steps = fc.array(
+      fc.record({
+        who: fc.nat({ max: 3 }),
+        act: fc.constantFrom("join", "leave", "chat", "chat", "change", "change and chat", "drop"),
+        capabilities: fc.subarray(["server-time", "echo-message", "other"]),
+      }),
+      { minLength: 20, maxLength: 40 },
+    );
+    await fc.assert(
+      fc.asyncProperty(steps, async (run) => {
+        const fixture = new HubFixture();
+        const people = Array.from({ length: 4 }, (_, i) => ({
+          name: `user${i}`,
+          client: new IrcClient(fixture),
+          capabilities: [] as readonly string[],
+          isIn: false,
+          isGone: false,
+        }));
+        let said = 0;
+        for (const { who, act, capabilities } of run) {
+          const person = people[who] as (typeof people)[number];
+          const { client, name } = person;
+          if (person.isGone) continue;
+          if (act === "join") client.ask({ type: "join", room: "lobby", username: name });
+          if (act === "leave") client.ask({ type: "leave", room: "lobby" });
+          if (act === "drop") client.connection.gone();
+          if (act === "join" || act === "leave") person.isIn = act === "join";
+          if (act === "drop") person.isGone = true;
+          await idle();
+          for (const each of people) each.client.take();
+          if (act.startsWith("change")) client.ask(change(...capabilities));
+          if (act.startsWith("change")) person.capabilities = capabilities;
+          if (act.endsWith("chat")) client.ask(chat(`${said}`));
+          await idle();
+          for (const each of people) {
+            const lines = each.client.take().filter((line) => line.includes("PRIVMSG"));
+            const isHeard = act.endsWith("chat") && person.isIn && each.isIn && !each.isGone;
+            const isTold = isHeard && (each !== person || each.capabilities.includes("echo-message"));
+            const tag = each.capabilities.includes("server-time") ? time : "";
+            assert.deepEqual(
+              lines,
+              isTold ? [`${tag}:${name} PRIVMSG #lobby :${said}`] : [],
+              `${each.name} after ${act}`,
+            );
+          }
+          if (act.endsWith("chat")) said += 1;
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   test("refuses the 65th format with capabilities until another is free, but none without", async () => {
     const fixture = new HubFixture();
     const clients = Array.from({ length: 63 }, (_, i) => new IrcClient(fixture, `cap-${i}`));
