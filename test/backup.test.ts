@@ -68,7 +68,10 @@ describe("the rooms in a folder", () => {
     });
     assert.deepEqual(after.texts, ["one"]);
     assert.notEqual(after.joined.position?.epoch, position?.epoch);
-    assert.equal(readdirSync(join(folder, "data")).filter((name) => !/^landline.(db|lock|last)$/.test(name)).length, 1);
+    assert.equal(
+      readdirSync(join(folder, "data")).filter((name) => !/^landline.(db|lock|last|guests)$/.test(name)).length,
+      1,
+    );
   });
 
   test("landline backup works beside a running server and overwrites no file", async () => {

@@ -150,10 +150,7 @@ export class ChatSystem {
 
   async restart(): Promise<void> {
     await this.#server[Symbol.asyncDispose]();
-    for (const person of this.people) {
-      person.client = undefined;
-      person.session = undefined;
-    }
+    for (const person of this.people) person.client = undefined;
     this.#server = await start(this.#data);
   }
 

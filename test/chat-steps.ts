@@ -256,7 +256,6 @@ export class Restart implements Step {
   async run(model: ChatModel, system: ChatSystem): Promise<void> {
     const online = [...NAMES.keys()].filter((who) => model.people[who]?.isOnline);
     for (const who of online) model.people[who]?.drop(model);
-    for (const { rooms } of model.people) rooms.clear();
     await system.restart();
     for (const who of online) await new Come(who, 0, false).do(model, system);
     await compare(model, system);

@@ -9,7 +9,7 @@ import {
   MemoryUsers,
   RosterStore,
 } from "./adapters/memory/mod.ts";
-import { SqliteRoomLog, type SqliteRoomLogOptions } from "./adapters/sqlite/mod.ts";
+import { SqliteGuests, SqliteRoomLog, type SqliteRoomLogOptions } from "./adapters/sqlite/mod.ts";
 import { checkSettings } from "./check-settings.ts";
 import { DEFAULT_CONFIG, type ServerConfig } from "./config.ts";
 import { type ChatLimits, DEFAULT_LIMITS, RateLimits } from "./core/mod.ts";
@@ -93,12 +93,14 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
   const rates = config.rates === "on" ? new RateLimits(limits) : undefined;
   const now = () => performance.now();
   const rosterLimits = rates === undefined ? { ...limits, detachedPerAddressMax: Number.POSITIVE_INFINITY } : limits;
+  const guests = await openGuests(config, report);
+  const sessions = new RosterStore({ limits: rosterLimits, now, storage: guests });
   const hub = new Hub({
     log,
     search: log,
-    users: new MemoryUsers(),
+    users: new MemoryUsers({ storage: guests }),
     bus: new MemoryBus(),
-    roster: new MemoryRoster(new RosterStore({ limits: rosterLimits, now })),
+    roster: new MemoryRoster(sessions),
     limits,
     rates,
     now,
@@ -108,6 +110,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
       report(error);
     },
   });
+  sessions.restore();
   const stream = new StreamGateway(hub);
   const webSocket = new WebSocketGateway(hub, jsonMessages);
   const http = new HttpGateway({
@@ -130,7 +133,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
       http: (connection, firstBytes) => http.accept(connection, firstBytes),
     },
   ).catch(async (error) => {
-    await Promise.all([http.close(0), log.close()]);
+    await Promise.all([http.close(0), guests?.close(), log.close()]);
     throw error;
   });
   const sweeper = setInterval(() => hub.sweep(), SWEEP_MS);
@@ -140,7 +143,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
   const close = (): Promise<void> => {
     isReady = false;
     clearInterval(sweeper);
-    closed ??= shutDown({ door, http, hub, log, drainMs: config.drainMs, report });
+    closed ??= shutDown({ door, http, hub, guests, log, drainMs: config.drainMs, report });
     return closed;
   };
   return { address: door.address, failed: failed.promise, close, [Symbol.asyncDispose]: close };
@@ -154,6 +157,14 @@ async function openLog(
   const keep = { entriesMax: bounded(keepEntries), ageMs: bounded(keepAgeMs) };
   if (folder === undefined || durability === "memory") return new MemoryRoomLog(new MemoryRoomStore(keep));
   return await SqliteRoomLog.open({ folder, durability, keep, ...handlers });
+}
+
+/** Opens the guests' file beside the log. */
+async function openGuests(
+  { data: folder, durability }: ServerConfig,
+  report: (error: unknown) => void,
+): Promise<SqliteGuests | undefined> {
+  return folder === undefined || durability === "memory" ? undefined : await SqliteGuests.open(folder, report);
 }
 
 function bounded(value: number): number | undefined {

@@ -1,3 +1,4 @@
+import type { SqliteGuests } from "./adapters/sqlite/mod.ts";
 import type { Door } from "./gateways/door.ts";
 import type { HttpGateway } from "./gateways/http.ts";
 import type { Hub, RoomLog } from "./hub/mod.ts";
@@ -7,6 +8,7 @@ export interface ShutdownOptions {
   readonly door: Door;
   readonly http: HttpGateway;
   readonly hub: Hub;
+  readonly guests: SqliteGuests | undefined;
   readonly log: RoomLog;
   /** Half of it is for the requests under way. */
   readonly drainMs: number;
@@ -21,7 +23,7 @@ const LOG_CLOSE_MS = 1_000;
  * Stops a server: accepts no new clients, carries out the requests received before, says goodbye, ends all connections
  * and closes the log.
  */
-export async function shutDown({ door, http, hub, log, drainMs, report }: ShutdownOptions): Promise<void> {
+export async function shutDown({ door, http, hub, guests, log, drainMs, report }: ShutdownOptions): Promise<void> {
   const endsAtMs = performance.now() + drainMs;
   const restMs = (): number => Math.max(0, endsAtMs - performance.now());
   door.refuse();
@@ -32,6 +34,8 @@ export async function shutDown({ door, http, hub, log, drainMs, report }: Shutdo
   // Answer the HTTP requests under way before their connections are closed.
   await http.close(restMs());
   await door.close(restMs());
+  // Before the log, which keeps other servers out of the folder.
+  await guests?.close();
   const logMs = Math.max(LOG_CLOSE_MS, endsAtMs - performance.now() - LOG_CLOSE_MS);
   log.close({ signal: AbortSignal.timeout(Math.round(logMs)) }).catch(() => undefined);
   // A failure here loses no acknowledged entry.

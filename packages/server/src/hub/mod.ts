@@ -4,6 +4,7 @@ export { Hub, type HubOptions, type Wire } from "./hub.ts";
 export type { Link } from "./link.ts";
 export { limitPage } from "./page-limits.ts";
 export type { Bus, Hint } from "./ports/bus.ts";
+export type { GuestStorage, GuestTable } from "./ports/guest-storage.ts";
 export {
   type AppendResult,
   type Author,

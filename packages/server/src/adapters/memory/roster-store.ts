@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import type { Name } from "../../core/mod.ts";
+import { type Name, roomName, skeletonOf, userName } from "../../core/mod.ts";
 import type {
   Claim,
   ClaimedName,
+  GuestStorage,
   HeldSession,
   Holder,
   NewSession,
@@ -30,6 +31,18 @@ export interface RosterStoreOptions {
   readonly limits: RosterLimits;
   /** Returns a monotonic time in milliseconds. */
   readonly now: () => number;
+  /** Keeps sessions over a restart. @default they end with the process */
+  readonly storage?: GuestStorage | undefined;
+}
+
+/** A session as it is stored. */
+interface StoredSession {
+  readonly user: string;
+  readonly name: string;
+  readonly rooms: readonly string[];
+  readonly hasJoined: boolean;
+  readonly attempt: number;
+  readonly address: string;
 }
 
 interface User extends RosterUser {
@@ -72,6 +85,7 @@ export class RosterStore {
   readonly observers: Set<RosterObserver> = new Set();
   readonly #limits: RosterLimits;
   readonly #now: () => number;
+  readonly #storage: GuestStorage | undefined;
   readonly #names = new NamesInUse();
   readonly #users = new Map<string, User>();
   readonly #sessions = new Map<string, Session>();
@@ -82,9 +96,20 @@ export class RosterStore {
   readonly #leaving = new Set<Session>();
   readonly #detachedByAddress = new Map<string, Set<Session>>();
 
-  constructor({ limits, now }: RosterStoreOptions) {
+  constructor({ limits, now, storage }: RosterStoreOptions) {
     this.#limits = limits;
     this.#now = now;
+    this.#storage = storage;
+  }
+
+  /** Takes up the sessions that were stored before the start. They wait for their clients. */
+  restore(): void {
+    for (const [id, stored] of this.#storage?.load("session") ?? []) {
+      if (this.#restore(id, stored as StoredSession)) continue;
+      this.#storage?.set("session", id, undefined);
+      const { user } = stored as StoredSession;
+      if (!this.#users.has(user)) this.#tell({ type: "ended", user });
+    }
   }
 
   open(node: string, session: NewSession, name: ClaimedName): Claim {
@@ -125,6 +150,7 @@ export class RosterStore {
     if (user.key !== name.key) this.#names.release(user.key);
     user.name = name.text;
     user.key = name.key;
+    for (const each of user.sessions) this.#store(each);
     for (const room of user.presence.keys()) this.#tell({ type: "renamed", room, user: shown(user), before });
     return shown(user);
   }
@@ -135,6 +161,7 @@ export class RosterStore {
     if (session.rooms.has(room.key)) return true;
     session.rooms.set(room.key, room);
     session.hasJoined = true;
+    this.#store(session);
     this.#count(session.user, room.key, 1);
     return true;
   }
@@ -184,6 +211,7 @@ export class RosterStore {
       const user = this.#users.get(name.id) ?? this.#addUser(name.id, name);
       session = this.#add(node, held, user);
       session.attempt = held.attempt;
+      this.#store(session);
     } else {
       if (session.connection !== connection || session.node !== undefined) return false;
       for (const room of [...session.rooms.keys()]) {
@@ -202,23 +230,54 @@ export class RosterStore {
   }
 
   #add(node: string, { session: id, connection, address, isLasting }: NewSession, user: User): Session {
+    const session = this.#create(id, user, isLasting);
+    this.#attach(session, { node, connection, address });
+    return session;
+  }
+
+  #create(id: string, user: User, isLasting: boolean): Session {
     const session: Session = {
       id,
       user,
       isLasting,
       rooms: new Map(),
       hasJoined: false,
-      connection,
+      connection: "",
       node: undefined,
       attempt: 0,
-      address,
+      address: "",
       detachedAt: 0,
       isAway: false,
     };
     this.#sessions.set(id, session);
     user.sessions.add(session);
-    this.#attach(session, { node, connection, address });
     return session;
+  }
+
+  /** Returns false if the session cannot be restored: its names are not valid any more, or another user has its name. */
+  #restore(id: string, { user: userId, name, rooms, hasJoined, attempt, address }: StoredSession): boolean {
+    const person = userName(name);
+    if ("type" in person) return false;
+    const claimed = { ...person, skeleton: skeletonOf(person.text) };
+    if (this.#names.claim(claimed, userId) !== "claimed") return false;
+    const session = this.#create(id, this.#users.get(userId) ?? this.#addUser(userId, claimed), true);
+    Object.assign(session, { hasJoined, attempt, address });
+    for (const text of rooms) {
+      const room = roomName(text);
+      if ("type" in room) continue;
+      session.rooms.set(room.key, room);
+      this.#count(session.user, room.key, 1);
+    }
+    this.#detach(session);
+    return true;
+  }
+
+  /** Stores the session, if it lasts. */
+  #store({ id, isLasting, user, rooms, hasJoined, attempt, address }: Session): void {
+    if (!isLasting || this.#storage === undefined) return;
+    const texts = Array.from(rooms.values(), ({ text }) => text);
+    const stored: StoredSession = { user: user.id, name: user.name, rooms: texts, hasJoined, attempt, address };
+    this.#storage.set("session", id, stored);
   }
 
   /** Returns the session, if the connection has it. */
@@ -236,6 +295,7 @@ export class RosterStore {
     session.connection = to.connection;
     session.address = to.address;
     setOf(this.#byNode, to.node).add(session);
+    this.#store(session);
     if (!session.isAway) return;
     session.isAway = false;
     for (const room of session.rooms.keys()) this.#count(session.user, room, 1);
@@ -263,6 +323,7 @@ export class RosterStore {
     this.#unbind(session);
     this.#sessions.delete(id);
     user.sessions.delete(session);
+    if (session.isLasting) this.#storage?.set("session", id, undefined);
     if (!session.isAway) for (const room of session.rooms.keys()) this.#count(user, room, -1);
     if (user.sessions.size > 0) return;
     this.#users.delete(user.id);
@@ -279,7 +340,9 @@ export class RosterStore {
   }
 
   #leave(session: Session, room: string): void {
-    if (session.rooms.delete(room) && !session.isAway) this.#count(session.user, room, -1);
+    if (!session.rooms.delete(room)) return;
+    this.#store(session);
+    if (!session.isAway) this.#count(session.user, room, -1);
   }
 
   /** Changes how many of the user's sessions count in the room. The first and the last one are reported. */

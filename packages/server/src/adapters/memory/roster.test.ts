@@ -1,4 +1,8 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
 import { ROSTER_LIMITS, rosterSuite } from "../../../../../test/suites/roster-suite.ts";
+import { nameKey, skeletonOf } from "../../core/mod.ts";
+import type { GuestStorage, RosterChange, RosterUser } from "../../hub/mod.ts";
 import { MemoryRoster, RosterStore } from "./mod.ts";
 
 /** Shorter than the interval in which nodes renew their leases. */
@@ -22,4 +26,144 @@ rosterSuite("MemoryRoster", (nodes) => {
       }
     },
   };
+});
+
+const { awayMs, resumeMs, detachedPerAddressMax } = ROSTER_LIMITS;
+
+/** A server's roster, whose sessions are in a map of JSON texts. */
+class Server implements GuestStorage {
+  nowMs = 0;
+  readonly roster: MemoryRoster;
+  readonly changes: RosterChange[] = [];
+  readonly #stored: Map<string, string>;
+
+  /** Starts on what an earlier server stored. */
+  constructor(stored = new Map<string, string>()) {
+    this.#stored = stored;
+    const store = new RosterStore({ limits: ROSTER_LIMITS, now: () => this.nowMs, storage: this });
+    this.roster = new MemoryRoster(store);
+    this.roster.follow((change) => this.changes.push(change));
+    store.restore();
+  }
+
+  load(): ReadonlyMap<string, unknown> {
+    return new Map([...this.#stored].map(([key, text]) => [key, JSON.parse(text)]));
+  }
+
+  set(table: string, key: string, value: unknown): void {
+    assert.equal(table, "session");
+    if (value === undefined) this.#stored.delete(key);
+    else this.#stored.set(key, JSON.stringify(value));
+  }
+
+  /** The server ends without warning, and another one starts. */
+  restart(): Server {
+    return new Server(new Map(this.#stored));
+  }
+
+  get storedCount(): number {
+    return this.#stored.size;
+  }
+
+  async open(text: string, isLasting = true, address = "192.0.2.1"): Promise<RosterUser | string> {
+    const session = { session: `s ${text}`, connection: `c ${text}`, address, isLasting };
+    return await this.roster.open(session, { text, key: nameKey(text), skeleton: skeletonOf(text) });
+  }
+
+  enter(text: string, room: string): Promise<boolean> {
+    return this.roster.enter({ session: `s ${text}`, connection: `c ${text}` }, { text: room, key: nameKey(room) });
+  }
+
+  takeOver(text: string, attempt = Number.POSITIVE_INFINITY) {
+    return this.roster.takeOver({ session: `s ${text}`, connection: "new", address: "192.0.2.9", attempt });
+  }
+
+  pass(ms: number): void {
+    this.nowMs += ms;
+    this.roster.sweep();
+  }
+
+  async members(room: string): Promise<readonly string[]> {
+    return (await this.roster.members(room, 99)).members.map(({ name }) => name).sort();
+  }
+}
+
+describe("MemoryRoster after a restart", () => {
+  test("has the sessions that last, with the same users and rooms, and they wait for their clients", async () => {
+    const before = new Server();
+    const ada = await before.open("Ada");
+    await before.open("Seed", false);
+    for (const name of ["Ada", "Seed"]) await before.enter(name, "Lobby");
+    await before.enter("Ada", "attic");
+    await before.roster.leave({ session: "s Ada", connection: "c Ada" }, "attic");
+    const after = before.restart();
+    assert.deepEqual(await after.members("lobby"), ["Ada"]);
+    assert.deepEqual(await after.members("attic"), []);
+    assert.equal(await after.open("ADA"), "in-use");
+    assert.notEqual(await after.open("Seed"), "in-use");
+    after.pass(awayMs - 1);
+    const taken = await after.takeOver("Ada");
+    assert.ok(typeof taken !== "string");
+    assert.deepEqual([taken.user, taken.rooms], [ada, [{ text: "Lobby", key: "lobby" }]]);
+    assert.deepEqual([taken.hasJoined, taken.previous], [true, undefined]);
+    after.pass(resumeMs);
+    assert.deepEqual(
+      after.changes.filter(({ type }) => type === "left"),
+      [],
+    );
+  });
+
+  test("ends sessions that nobody takes back, and forgets them", async () => {
+    const before = new Server();
+    await before.open("Ada");
+    await before.enter("Ada", "lobby");
+    const after = before.restart();
+    after.pass(resumeMs);
+    assert.equal(await after.takeOver("Ada"), "unknown");
+    assert.equal(after.storedCount, 0);
+    assert.equal(after.restart().changes.length, 0);
+    // Also those that ended before the restart.
+    await before.roster.end({ session: "s Ada", connection: "c Ada" });
+    assert.equal(before.storedCount, 0);
+  });
+
+  test("has the attempt of the last takeover and the present name", async () => {
+    const before = new Server();
+    await before.open("Ada");
+    await before.takeOver("Ada", 7);
+    const eve = { text: "Eve", key: "eve", skeleton: skeletonOf("Eve") };
+    await before.roster.rename({ session: "s Ada", connection: "new" }, eve, []);
+    const after = before.restart();
+    assert.equal(await after.open("Eve"), "in-use");
+    assert.equal(await after.takeOver("Ada", 7), "unknown");
+    assert.notEqual(await after.takeOver("Ada", 8), "unknown");
+  });
+
+  test("keeps the newest sessions of one address only", async () => {
+    const before = new Server();
+    for (let i = 0; i <= detachedPerAddressMax; i += 1) await before.open(`user${i}`);
+    await before.open("elsewhere", true, "192.0.2.2");
+    const after = before.restart();
+    assert.equal(after.storedCount, detachedPerAddressMax + 1);
+    assert.equal(after.changes.filter(({ type }) => type === "ended").length, 1);
+  });
+
+  test("drops sessions whose name is not valid any more or belongs to another user", async () => {
+    const session = (user: string, name: string) =>
+      JSON.stringify({ user, name, rooms: ["lobby", "a b"], hasJoined: true, attempt: 0, address: "a" });
+    const after = new Server(
+      new Map([
+        ["one", session("1", "Ada")],
+        ["two", session("2", "ada")],
+        ["three", session("3", "A da")],
+        ["four", session("1", "Ada")],
+      ]),
+    );
+    assert.equal(after.storedCount, 2);
+    assert.deepEqual(await after.members("lobby"), ["Ada"]);
+    assert.deepEqual(
+      after.changes.flatMap((change) => (change.type === "ended" ? [change.user] : [])),
+      ["2", "3"],
+    );
+  });
 });

@@ -10,7 +10,7 @@ usersSuite("MemoryUsers", (nodes) => {
 
 describe("MemoryUsers", () => {
   test("forgets the oldest position of the user whose positions changed least recently, past its limit", async () => {
-    const users = new MemoryUsers(3);
+    const users = new MemoryUsers({ positionsMax: 3 });
     const mark = (user: string, room: string) => users.markRead(user, room, { epoch: "a", seq: 1 });
     const isKept = async (user: string, room: string) => (await users.readPosition(user, room)) !== undefined;
     await mark("ada", "one");

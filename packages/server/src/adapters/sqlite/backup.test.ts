@@ -19,6 +19,7 @@ import type { Worker } from "node:worker_threads";
 import { said, textOf } from "../../../../../test/suites/room-log-suite.ts";
 import type { RoomLogErrorCode } from "../../hub/mod.ts";
 import { restoreBackup, writeBackup } from "./backup.ts";
+import { SqliteGuests } from "./guests.ts";
 import { SqliteRoomLog } from "./room-log.ts";
 
 describe("Backups", () => {
@@ -117,6 +118,19 @@ describe("Backups", () => {
     assert.match(aside ?? "", /landline-20\d\d-.*Z\.db$/);
     await restoreBackup(aside ?? "", folder);
     assert.deepEqual(await bodies(await open()), ["one", "two"]);
+  });
+
+  test("restoreBackup() drops the sessions that wait for their clients", async () => {
+    const log = await open();
+    const guests = await SqliteGuests.open(folder, (error) => assert.fail(String(error)));
+    guests.set("session", "id", {});
+    await log.backup(file);
+    await guests.close();
+    await log.close();
+    await restoreBackup(file, folder);
+    const after = await SqliteGuests.open(folder, (error) => assert.fail(String(error)));
+    assert.equal(after.load("session").size, 0);
+    await after.close();
   });
 
   test("restoreBackup() does not apply the old write-ahead log to the backup", async () => {

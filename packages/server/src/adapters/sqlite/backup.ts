@@ -7,6 +7,7 @@ import { RoomLogError } from "../../hub/mod.ts";
 import { BUSY_TIMEOUT_MS, firstValue, openAlone, toRoomLogError, transact } from "./database.ts";
 import { FolderLock } from "./folder-lock.ts";
 import { adoptIntoFolder, createPrivately, makeFolder } from "./folders.ts";
+import { removeGuests } from "./guests-file.ts";
 import { endRun, newEpoch } from "./incarnation.ts";
 import { refuseEmptied } from "./loss.ts";
 import { checkVersion, DATABASE_FILE, datedName } from "./schema.ts";
@@ -117,7 +118,7 @@ function removed(unfinished: string): RoomLogError {
 
 /**
  * Replaces a folder's log with a backup. The old log is kept beside it under a dated name, with its `-wal` file if
- * another process was reading it. The new log gets a new epoch, because entries that clients have seen may be
+ * another process was reading it. Waiting sessions are dropped. The new log gets a new epoch, because entries that clients have seen may be
  * missing. Returns the name of the old log.
  *
  * @throws {RoomLogError} `in-use` when a server runs on the folder.
@@ -141,6 +142,8 @@ export async function restoreBackup(file: string, folder: string): Promise<strin
     await sync(restored);
     const aside = putAside(join(folder, DATABASE_FILE));
     renameSync(restored, join(folder, DATABASE_FILE));
+    // Sessions of another time must not come back.
+    removeGuests(folder);
     await sync(folder);
     return aside;
   } catch (error) {
