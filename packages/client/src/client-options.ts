@@ -33,8 +33,8 @@ export interface ChatClientOptions {
 export interface ConnectResult {
   /**
    * The rooms of the resumed session. The client is still a member of them. {@link ChatClient.join} continues in a room
-   * without a `presence` event for the others; {@link ChatClient.leave} leaves it. Until one of them, the client emits no
-   * events of the room. Empty for a new session.
+   * without a `presence` event for the others; {@link ChatClient.leave} leaves it. Until you call one of them, the
+   * client emits no events of the room. Empty for a new session.
    */
   readonly rooms: readonly string[];
 }

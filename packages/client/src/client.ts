@@ -206,7 +206,7 @@ export class ChatClient implements AsyncDisposable {
 
   /**
    * Tells a room that the user is writing. Call it for every key: it sends at most one message per 3 seconds and room.
-   * Other members treat the writing as over after 6 seconds without it, or when the message arrives.
+   * For the others the user stops writing after 6 seconds without it, or when the message arrives.
    */
   typing(room: string): void {
     if (this.#requests.isFlowing && this.#rooms.startsTyping(room)) this.#requests.tell({ type: "typing", room });

@@ -152,7 +152,7 @@ export interface UsersMessage {
   readonly room: string;
   /** In the order of their code units. */
   readonly users: readonly string[];
-  /** There are further ones. */
+  /** There may be further names. */
   readonly more: boolean;
 }
 

@@ -12,8 +12,8 @@ export interface Decoder<T> {
    */
   decode(chunk: Uint8Array, framesMax?: number): readonly T[];
   /**
-   * Signals the end of the stream and returns the frames that it completes. Call it again for an error after those
-   * frames. After that `decode` and `end` return nothing and throw nothing, for any input.
+   * Signals the end of the stream and returns the frames that it completes. An error after those frames is thrown by
+   * the next call. After that `decode` and `end` return nothing and throw nothing, for any input.
    *
    * @throws {SocketError} `frame-truncated` when the stream ended inside a frame.
    */

@@ -17,8 +17,8 @@ const queues = new WeakMap<Connection, FrameQueue<unknown>>();
 /** Options for {@link framed}. */
 export interface FramedOptions {
   /**
-   * Maximum number of unread frames: then the connection is paused. Also the maximum number of frames per read. With 1,
-   * nothing after a frame is decoded before the next one is requested: see {@link Framed.changeCodec}.
+   * Maximum number of unread frames, at which the connection is paused. Also the maximum number of frames per read. With
+   * 1, bytes after a frame are decoded only when the next frame is requested: see {@link Framed.changeCodec}.
    *
    * @default 1024
    */
@@ -30,7 +30,7 @@ export interface FramedOptions {
  * connection's own `read` rejects with `busy`.
  *
  * Read frames in batches (`read`, `batches`) or one at a time (`next`, `frames`, `for await`), in any combination.
- * Frames that were not read stay for the next call, also when a loop is left.
+ * Unread frames stay for the next call, even after you leave a loop.
  *
  * An error of the codec or the connection is thrown once, after the frames before it, and names the peer. Then the
  * channel has ended.
@@ -189,7 +189,8 @@ export class Framed<In, Out = In> implements AsyncDisposable {
    * with `framesMax: 1`, because frames that are already decoded cannot be converted back to bytes. `json` leaves the
    * line feed after a value to the next codec.
    *
-   * Writing is not affected: data written through this channel uses the old codec, in the order of the calls.
+   * The new channel has no effect on writes through this one: they use the old codec. All data leaves in the order of
+   * the calls.
    *
    * @throws {SocketError} `busy` while a read waits, or while there are unread frames.
    * @throws {SocketError} `closed` when the channel has ended, or the error that ended it.

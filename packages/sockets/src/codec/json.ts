@@ -61,9 +61,9 @@ const BRACE = 0x7b;
  *
  * The decoder throws `frame-too-long` when a value exceeds `bytesMax`, and buffers no byte past the limit. It throws
  * `malformed` for invalid JSON, invalid UTF-8 and nesting above `depthMax`, and `frame-truncated` when the stream ends
- * inside a value. The text has the reason. The text and `offset` have the position, in bytes from the first one that
- * was decoded. A byte order mark and the record separators of RFC 7464 are not JSON. A lone surrogate that is written
- * as an escape is accepted.
+ * inside a value. The error text has the reason and the position. `offset` is the position too: the number of bytes that
+ * the decoder got before it. A byte order mark and the record separators of RFC 7464 are not JSON. A lone surrogate that
+ * is written as an escape is accepted.
  *
  * Frames have the type that `parse` returns. A type argument without `parse` is not checked.
  *

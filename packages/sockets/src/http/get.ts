@@ -12,8 +12,8 @@ export type GetOptions = Omit<RequestOptions, "method" | "body" | "json">;
  *
  * Asks for gzip, deflate and br, and decompresses the body while it is read.
  *
- * A body without a length ends with the connection. Such a body that was cut off looks complete. This is also true over
- * TLS, because many servers omit the closing alert.
+ * A body without a length ends with the connection. If it is cut off, it looks complete. This is also true over TLS,
+ * because many servers omit the closing alert.
  *
  * The head of the response must arrive within 30 seconds (`headTimeoutMs`), and each piece of the body within 30
  * seconds (`chunkTimeoutMs`). The whole body has no time limit without `timeoutMs`.

@@ -72,9 +72,9 @@ export interface RequestOptions extends RequestBodyOptions, RequestDeadlineOptio
  * when the request fails, even before it connects. If a stream fails, the request rejects with the stream's error, at
  * once for Node and Web streams.
  *
- * 307 and 308, and 301 and 302 after another method than POST, ask for the body again. Bytes, text and JSON are sent
- * again, also to other origins. A stream cannot be sent twice: the redirect itself is then the response. Headers go to
- * other origins too, except secret ones: see `secretHeaders`.
+ * The redirects 307 and 308 ask for the body again. So do 301 and 302, unless the method is POST. Bytes, text and JSON
+ * are sent again, even to other origins. A stream cannot be sent twice: the redirect itself is then the response.
+ * Headers go to other origins too, except secret ones: see `secretHeaders`.
  *
  * @throws {TypeError} for an invalid method or body.
  * @throws {TypeError} as {@link get}.

@@ -304,9 +304,9 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Sets a deadline for pulling reads, in milliseconds from now. The pending read and every later read reject with
-   * `timeout` once it has passed, until it is set again. They lose no bytes. 0 is already past, even when bytes are
-   * buffered; `null` (the default) is never. One timer serves any number of reads.
+   * Sets a deadline for pulling reads, in milliseconds from now. After it, the pending read and every later read reject
+   * with `timeout`, until you set it again. They lose no bytes. With 0 it has already passed, even when bytes are
+   * buffered. `null` (the default) means no deadline. One timer serves any number of reads.
    *
    * @throws {RangeError} when the time is not 0 to 2^31 - 1, `Infinity` or `null`.
    */

@@ -13,7 +13,7 @@ import type { TlsSecrets } from "./tls-server.ts";
  */
 export type ConnectionHandler = (connection: Connection, signal: AbortSignal) => Promise<void> | void;
 
-/** The result of a shutdown: connections that flushed and finished their side, and connections that did not. */
+/** The result of a shutdown: how many connections flushed and finished their side, and how many did not. */
 export interface ShutdownCounts {
   readonly graceful: number;
   readonly forced: number;

@@ -74,7 +74,7 @@ export class RoughLink implements AsyncDisposable {
     return `${formatAddress(this.address)} -> ${formatAddress(this.#to)}, seed ${this.seed}`;
   }
 
-  /** Holds all bytes and ends. To the senders the peer seems to have stopped reading. */
+  /** Holds back all bytes and FINs. To the senders the peer seems to have stopped reading. */
   stall(): void {
     this.#isStalled = true;
     for (const path of this.#paths) path.hold();
@@ -94,7 +94,7 @@ export class RoughLink implements AsyncDisposable {
 
   /**
    * Cuts all open connections without a FIN or RST. Neither side receives anything more until the link is closed. The
-   * link's own kernel still acknowledges bytes, as a proxy cannot prevent that.
+   * kernel of the link still acknowledges bytes: a proxy cannot prevent that.
    */
   cut(): void {
     for (const path of this.#paths) path.cut();

@@ -24,9 +24,9 @@ import type { UdpSocketOptions } from "./udp-options.ts";
  * Read it in one of two ways. Pull with `receive` or `for await`, from a bounded queue: when it is full, the oldest
  * datagram is dropped and counted in `dropped`. Or receive events with `handle`.
  *
- * The socket is IPv4 or IPv6, as its host is, and uses addresses of that family from every name. A socket on `::`
- * without `ipv6Only` is dual-stack: it also sends to IPv4 addresses and to names that have no others, and shows them as
- * `::ffff:192.0.2.1`. Name lookups are cached for 5 seconds.
+ * The socket is IPv4 or IPv6, like its host. It uses only the addresses of a name that are of its family. A socket on
+ * `::` without `ipv6Only` is dual-stack: it also sends to IPv4 addresses, and to names that have no IPv6 address. It
+ * shows IPv4 addresses as `::ffff:192.0.2.1`. Name lookups are cached for 5 seconds.
  */
 export class UdpSocket implements AsyncDisposable {
   readonly #socket: dgram.Socket;
@@ -141,7 +141,7 @@ export class UdpSocket implements AsyncDisposable {
    * - It is too long.
    * - The socket is closed.
    * - 1,024 datagrams already wait for room in the kernel.
-   * - `to` is an address of the other family, or has port 0, as a sender may have.
+   * - `to` is an address of the other family, or has port 0. The sender of a datagram can have port 0.
    * - `to` is a name that `send` or `request` has not looked up within the last 5 seconds. Use IP addresses.
    * - A connected socket is just moving to another address.
    *
@@ -294,9 +294,9 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /**
-   * Joins a multicast group, to receive what is sent to it at this socket's port. Joining again does nothing, in any
-   * spelling of group and interface. Closing the socket leaves the group. Bind the socket to `0.0.0.0` or `::`: on
-   * Linux a socket on another address receives no group.
+   * Joins a multicast group, to receive what is sent to it at this socket's port. Joining a second time does nothing,
+   * even with another spelling of the group or interface. Closing the socket leaves the group. Bind the socket to
+   * `0.0.0.0` or `::`: on Linux a socket on another address receives no group.
    *
    * @throws {TypeError} when the group is not a multicast address of this socket's family.
    * @throws {SocketError} `address-not-available` when there is no such interface.
@@ -318,8 +318,8 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /**
-   * Leaves a multicast group on the same interface, in any spelling. Does nothing if the socket has not joined. On
-   * Linux a socket on `0.0.0.0` still receives the group while another socket of the machine is a member.
+   * Leaves a multicast group on an interface. Accepts any spelling of the two. Does nothing if the socket has not
+   * joined. On Linux a socket on `0.0.0.0` still receives the group while another socket of the machine is a member.
    *
    * @throws {TypeError} when the group is not a multicast address of this socket's family.
    * @throws {SocketError} `system` when the kernel refuses.
