@@ -11,7 +11,7 @@ export interface ChatClientOptions {
   readonly sessionStore?: SessionStore;
   /**
    * Token of another client's session. Opens a further session of the same user: with the user's name, and in no room
-   * yet. For another tab or device. Without effect when `sessionStore` holds a session, and when the server does not know
+   * yet. For another tab or device. Has no effect when `sessionStore` holds a session, or when the server does not know
    * the token.
    */
   readonly share?: string;

@@ -37,7 +37,8 @@ import { planResume } from "./resume.ts";
  * While the link is down, {@link chat} queues messages. Other calls reject with `disconnected`.
  *
  * On `rate-limited` the client waits for the time that the server named, 1 second if none, and resends in order. On
- * `in-doubt` it does so after 1 second. It gives up a request after one minute. {@link close}, or a `bye` without `reconnect`, ends the client.
+ * `in-doubt` it does so after 1 second. It gives up a request after one minute. {@link close}, or a `bye` without
+ * `reconnect`, ends the client.
  *
  * @example
  * ```ts

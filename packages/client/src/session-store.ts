@@ -7,9 +7,9 @@ export interface StoredSession {
 }
 
 /**
- * Keeps a client's session outside of the client, so that a client that is created later resumes it: after a page was
- * reloaded, or a program started again. Only one client may use a stored session at a time: a second client takes over
- * the session, and the first one closes with `bye`.
+ * Stores a client's session outside of the client. A later client resumes it: after a page was reloaded, or a program
+ * started again. Only one client may use a stored session at a time: a second client takes over the session, and the
+ * first one closes with `bye`.
  */
 export interface SessionStore {
   /** Returns the stored session. `connect` calls it. */

@@ -3,7 +3,7 @@ const TYPING_MS = 6_000;
 
 /**
  * The users who are typing in a room, for a user interface. Pass it each `typing` event with {@link typed}, and each
- * message and departure with {@link stopped}. A user without a `typing` event for 6 seconds counts as stopped.
+ * message and departure with {@link stopped}. A user is removed after 6 seconds without a `typing` event.
  */
 export class TypingUsers {
   readonly #changed: () => void;

@@ -50,7 +50,7 @@ export interface SetMessage {
   readonly type: "set";
   readonly room: string;
   readonly username: string;
-  /** The new values by key: `topic`, and later others. An empty one says that the key was removed. */
+  /** The new values by key: `topic`, and later others. An empty value means that the key was removed. */
   readonly changes: Readonly<Record<string, string>>;
   readonly seq: number;
   readonly prev: number;
@@ -61,8 +61,8 @@ export interface SetMessage {
 export type EntryMessage = ChatMessage | SetMessage;
 
 /**
- * The server has lost entries of the room. The next ones have a gap before them; to get what is missing, join the room
- * again with the last position.
+ * The server has lost entries of the room, so the next ones follow a gap. Join the room again with the last position to
+ * get the missing ones.
  */
 export interface ResyncMessage {
   readonly type: "resync";
@@ -80,7 +80,7 @@ export type GapReason =
   /** The missed entries exceed one answer; `history` returns the rest. */
   | "too-many";
 
-/** A request was refused. To a version 1 client also: why the connection ends. */
+/** A request was refused. A version 1 client also gets it before the server ends the connection. */
 export interface ErrorMessage {
   readonly type: "error";
   readonly id?: string | undefined;

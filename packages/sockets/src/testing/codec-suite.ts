@@ -40,8 +40,8 @@ export interface CodecSuiteOptions<Out> {
    */
   readonly unfinished?: "error" | "frame" | undefined;
   /**
-   * The codec skips frames that are too long or invalid instead of failing. At the end of the stream it then does not
-   * report a frame that it is skipping, and the next codec cannot continue there.
+   * The codec skips frames that are too long or invalid instead of failing. When the stream ends inside a skipped frame,
+   * it reports nothing, and the next codec cannot continue there.
    *
    * @default false
    */
