@@ -108,7 +108,7 @@ class StreamClient implements ConnectionHandlers {
         error.code === "frame-too-long"
           ? (["frame-too-long", `A request has at most ${limit} bytes`] as const)
           : (["protocol-error", error.message] as const);
-      this.#hub.dismiss(this.#client, { code, message, reconnect: false });
+      this.#client.dismiss({ code, message, reconnect: false });
     }
   }
 

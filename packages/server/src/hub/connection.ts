@@ -9,8 +9,6 @@ import type { Recipient, WireFormat } from "./wire-format.ts";
 
 /** The hub's side of a connection. */
 export interface ConnectionOwner extends RequestHandler {
-  /** The connection's outbox is full. */
-  outboxFull(connection: Connection): void;
   /** The connection sends no more requests. */
   ended(connection: Connection): void;
   /** The connection is gone and all its requests have ended. */
@@ -25,6 +23,12 @@ export interface ConnectionOptions {
   readonly rates: ConnectionRates | undefined;
   readonly format: WireFormat;
 }
+
+const SLOW_CONSUMER: Goodbye = {
+  code: "slow-consumer",
+  message: "You read more slowly than your rooms send",
+  reconnect: true,
+};
 
 /** One client's connection: its session, its outbox and its requests. */
 export class Connection implements Recipient {
@@ -56,7 +60,7 @@ export class Connection implements Recipient {
     this.connectedAt = now;
     this.rates = rates;
     this.link = link;
-    this.outbox = new Outbox(link, owner.limits.outboxBytesMax, () => owner.outboxFull(this));
+    this.outbox = new Outbox(link, owner.limits.outboxBytesMax, () => this.dismiss(SLOW_CONSUMER));
     this.requests = new RequestQueue(this, owner);
     this.format = format;
     this.#owner = owner;
@@ -98,6 +102,13 @@ export class Connection implements Recipient {
   sayGoodbye(goodbye: Goodbye): void {
     this.outbox.close(this.encode({ type: "bye", ...goodbye }));
     this.link.close(goodbye);
+  }
+
+  /** Sends the reason and closes the connection. Its session may wait for the client. */
+  dismiss(goodbye: Goodbye): void {
+    if (this.#isGone) return;
+    this.sayGoodbye(goodbye);
+    this.gone();
   }
 
   /** The link's buffered bytes have left. */

@@ -1130,10 +1130,10 @@ describe("Hub.drain()", () => {
   });
 });
 
-test("Hub.dismiss() ignores later requests", async () => {
+test("Connection.dismiss() ignores later requests", async () => {
   const fixture = new HubFixture();
   const ada = await fixture.member("Ada", "lobby");
-  fixture.hub.dismiss(ada.client, { code: "shutdown", message: "Bye", reconnect: true });
+  ada.client.dismiss({ code: "shutdown", message: "Bye", reconnect: true });
   ada.take();
   assert.deepEqual(await ada.hear(chat("hi"), { type: "ping" }), []);
 });

@@ -79,7 +79,7 @@ export class Hub implements ConnectionOwner {
   readonly #bus: Bus;
   readonly #report: (error: unknown) => void;
   readonly #rates: RateLimits | undefined;
-  readonly #now: () => number;
+  readonly now: () => number;
   readonly #failures: LogFailures;
   readonly #rooms: Rooms;
   readonly #fanOut = new FanOut();
@@ -105,12 +105,12 @@ export class Hub implements ConnectionOwner {
     this.#roster = roster;
     this.#bus = bus;
     this.#rates = options.rates;
-    this.#now = now;
+    this.now = now;
     this.#report = report;
     const fanOut = this.#fanOut;
     const failures = new LogFailures(report, now);
     const rooms = new Rooms(log, report);
-    const mayAsk = (connection: Connection) => this.checkRate(connection, { type: "rooms" }) === undefined;
+    const mayAsk = (connection: Connection) => checkRate(connection, { type: "rooms" }, now()) === undefined;
     this.#failures = failures;
     this.#rooms = rooms;
     this.#settlement = new Settlement({ rooms, fanOut, failures, now });
@@ -134,28 +134,21 @@ export class Hub implements ConnectionOwner {
   /** Adds a client for a gateway's connection. */
   connect(link: Link, { encoder, framing }: Wire): Connection {
     this.#lastId += 1;
-    const now = this.#now();
+    const now = this.now();
     const rates = this.#rates?.of(link.address, now);
     // Before negotiating, a format is always granted.
     const format = this.#formats.use(encoder, framing) as WireFormat;
     const id = `${this.#roster.node}.${this.#lastId}`;
     const connection = new Connection(this, link, { id, now, rates, format });
     this.#connections.set(id, connection);
-    if (this.#goodbye !== undefined) this.dismiss(connection, this.#goodbye);
+    if (this.#goodbye !== undefined) connection.dismiss(this.#goodbye);
     return connection;
   }
 
   /** Called for every message from the client, pongs included. */
   heard(connection: Connection): void {
-    connection.heardAt = this.#now();
+    connection.heardAt = this.now();
     connection.pingedAt = undefined;
-  }
-
-  /** Sends the reason and closes the connection. Its session may wait for the client. */
-  dismiss(connection: Connection, goodbye: Goodbye): void {
-    if (connection.isGone) return;
-    connection.sayGoodbye(goodbye);
-    connection.gone();
   }
 
   /**
@@ -164,13 +157,13 @@ export class Hub implements ConnectionOwner {
    */
   sweep(): void {
     this.#roster.sweep();
-    const now = this.#now();
+    const now = this.now();
     const { pingMs, pongMs, joinTimeoutMs } = this.limits;
     for (const connection of this.#connections.values()) {
       if (connection.pingedAt !== undefined && now - connection.pingedAt >= pongMs) {
-        this.dismiss(connection, { code: "ping-timeout", message: "No answer to a ping", reconnect: true });
+        connection.dismiss({ code: "ping-timeout", message: "No answer to a ping", reconnect: true });
       } else if (!connection.session.hasJoined && now - connection.connectedAt >= joinTimeoutMs) {
-        this.dismiss(connection, { code: "join-timeout", message: "Nothing was joined in time", reconnect: false });
+        connection.dismiss({ code: "join-timeout", message: "Nothing was joined in time", reconnect: false });
       } else if (connection.pingedAt === undefined && now - connection.heardAt >= pingMs) {
         this.#ping(connection, now);
       }
@@ -205,10 +198,6 @@ export class Hub implements ConnectionOwner {
     return this.#failures.refusal(error);
   }
 
-  checkRate(connection: Connection, decision: Decision): Refusal | undefined {
-    return checkRate(connection, decision, this.#now());
-  }
-
   carryOut(connection: Connection, command: Command, decision: Decision): Promise<void> | undefined {
     switch (decision.type) {
       case "append":
@@ -218,7 +207,7 @@ export class Hub implements ConnectionOwner {
         this.#appends.add(connection, command.id, decision, this.#rooms.get(decision.room.key)?.stateSeq);
         return undefined;
       case "typing":
-        this.#typing.typed(connection.user as User, decision.room, this.#now());
+        this.#typing.typed(connection.user as User, decision.room, this.now());
         return undefined;
       case "read":
         return this.#readPositions.mark(connection, command.id, decision);
@@ -273,11 +262,6 @@ export class Hub implements ConnectionOwner {
 
   ended(connection: Connection): void {
     this.#formats.release(connection.format);
-  }
-
-  outboxFull(connection: Connection): void {
-    const message = "You read more slowly than your rooms send";
-    this.dismiss(connection, { code: "slow-consumer", message, reconnect: true });
   }
 
   async departed(connection: Connection): Promise<void> {
@@ -337,7 +321,7 @@ export class Hub implements ConnectionOwner {
         return;
       case "replaced": {
         const connection = this.#connections.get(change.connection);
-        if (connection !== undefined) this.dismiss(connection, REPLACED);
+        if (connection !== undefined) connection.dismiss(REPLACED);
         return;
       }
       case "ended":

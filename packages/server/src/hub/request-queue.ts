@@ -8,6 +8,7 @@ import {
   refuse,
 } from "../core/mod.ts";
 import type { Connection } from "./connection.ts";
+import { checkRate } from "./rates.ts";
 import type { FormatChange } from "./wire-format.ts";
 
 /** Bytes buffered for a connection, past which its next request waits. The link calls `drained` when they have left. */
@@ -26,8 +27,8 @@ export interface RequestHandler {
   readonly limits: ChatLimits;
   /** Returns the state of a room that is open on this server. */
   readonly stateOf: Context["state"];
-  /** Counts the command against the connection's rate limits. Returns a refusal if the client must wait. */
-  checkRate(connection: Connection, decision: Decision): Refusal | undefined;
+  /** Returns a monotonic time in milliseconds. */
+  readonly now: () => number;
   /** Carries out a decision. Returns a promise if that is asynchronous. */
   carryOut(connection: Connection, command: Command, decision: Decision): Promise<void> | undefined;
   /** Gives the connection another wire format. */
@@ -171,7 +172,8 @@ export class RequestQueue {
       const request = this.#requests[0] as Incoming;
       const decision = this.#decide(request);
       if (!this.#isReady(decision)) break;
-      const refusal = decision.type === "format" ? undefined : this.#handler.checkRate(this.#connection, decision);
+      const refusal =
+        decision.type === "format" ? undefined : checkRate(this.#connection, decision, this.#handler.now());
       if (refusal !== undefined) {
         // Like every refusal, it waits for the messages in flight.
         this.#requests[0] = { ...refusal, id: request.id };
