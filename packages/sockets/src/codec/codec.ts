@@ -7,8 +7,8 @@ export interface Decoder<T> {
    * Consumes a chunk and returns the complete frames, at most `framesMax`. Further frames stay for the next call, which
    * may pass an empty chunk. Frames may share memory with the chunk.
    *
-   * @throws {SocketError} once, when the bytes violate the framing: at once if no frame is ready, else on the next
-   * call. After the error nothing is decoded.
+   * @throws {SocketError} once, when the bytes violate the framing. Frames that are ready are returned first, and the
+   * next call throws. After the error nothing is decoded.
    */
   decode(chunk: Uint8Array, framesMax?: number): readonly T[];
   /**

@@ -56,9 +56,9 @@ const CHUNK_LINE_BYTES_MAX = 4_096;
 const CHUNK_LINE = /^([0-9A-Fa-f]+)(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n$/;
 
 /**
- * Decodes one HTTP/1.0 or HTTP/1.1 response: bytes in, {@link ResponseEvent}s out, without I/O. As strict as RFC 9112
- * requires of a client. Where the RFC lets a recipient choose, LF alone ends a line of the head, and transfer codings
- * other than `chunked` are refused. Bytes after the response are ignored.
+ * Decodes one HTTP/1.0 or HTTP/1.1 response: bytes in, {@link ResponseEvent}s out, without I/O. It is as strict as RFC
+ * 9112 requires of a client. Two choices that the RFC leaves to the client: LF alone ends a line of the head, and
+ * transfer codings other than `chunked` are refused. Bytes after the response are ignored.
  *
  * `decode` and `end` throw a {@link SocketError}: `malformed` with `offset`, or `limit`. `end` also throws
  * `end-of-stream` when the response is cut off.

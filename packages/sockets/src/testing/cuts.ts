@@ -22,7 +22,8 @@ export function* cutsOf(bytes: Uint8Array): Generator<readonly Uint8Array[], voi
 }
 
 /**
- * Splits bytes at generated places: whole numbers of any size in any order, taken modulo the length plus one.
+ * Splits bytes at places that a generator chose. A place may be any whole number from 0, in any order: each
+ * is taken modulo the length plus one.
  *
  * @example
  * ```ts

@@ -137,7 +137,7 @@ export class RoughLink implements AsyncDisposable {
 
 /**
  * Starts a proxy that simulates a bad network in front of a server. It splits the bytes into small pieces and, on
- * demand, delays, throttles, stalls, resets and cuts connections. All bytes arrive in order. Ends and backpressure pass
+ * demand, delays, throttles, stalls, resets and cuts connections. All bytes arrive in order. FINs and backpressure pass
  * through. It buffers at most 32 KiB per direction, besides the kernel's buffers. TLS passes through unchanged.
  *
  * A connection whose target cannot be reached is reset.

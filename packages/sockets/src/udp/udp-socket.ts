@@ -24,8 +24,8 @@ import type { UdpSocketOptions } from "./udp-options.ts";
  * Read it in one of two ways. Pull with `receive` or `for await`, from a bounded queue: when it is full, the oldest
  * datagram is dropped and counted in `dropped`. Or receive events with `handle`.
  *
- * The socket is IPv4 or IPv6, like its host. It uses only the addresses of a name that are of its family. A socket on
- * `::` without `ipv6Only` is dual-stack: it also sends to IPv4 addresses, and to names that have no IPv6 address. It
+ * The socket is IPv4 or IPv6, like its host. Of the addresses of a name it uses only those of its own family. A socket
+ * on `::` without `ipv6Only` is dual-stack: it also sends to IPv4 addresses, and to names that have no IPv6 address. It
  * shows IPv4 addresses as `::ffff:192.0.2.1`. Name lookups are cached for 5 seconds.
  */
 export class UdpSocket implements AsyncDisposable {
@@ -143,7 +143,7 @@ export class UdpSocket implements AsyncDisposable {
    * - 1,024 datagrams already wait for room in the kernel.
    * - `to` is an address of the other family, or has port 0. The sender of a datagram can have port 0.
    * - `to` is a name that `send` or `request` has not looked up within the last 5 seconds. Use IP addresses.
-   * - A connected socket is just moving to another address.
+   * - A connected socket is moving to another address at this moment.
    *
    * @throws {TypeError} as {@link send}, and when `data` is not bytes or text, or `to` has no host.
    * @throws {RangeError} when the port of `to` is not 0 to 65535.
