@@ -40,6 +40,7 @@ const MESSAGES: Readonly<Record<ServerMessage["type"], true>> = {
   pong: true,
   bye: true,
   resync: true,
+  kicked: true,
 };
 
 /** Fields whose numbers differ in each run. */
@@ -194,8 +195,8 @@ test("docs/protocol.md has an example of every message", () => {
     [],
   );
   assert.deepEqual(
-    // No client can make a server lose entries.
-    Object.keys(MESSAGES).filter((type) => type !== "resync" && !typesOf("hears").has(type)),
+    // No client can make a server lose entries, or take a user out of a room.
+    Object.keys(MESSAGES).filter((type) => type !== "resync" && type !== "kicked" && !typesOf("hears").has(type)),
     [],
   );
 });

@@ -10,6 +10,7 @@ import type { ErrorMessage } from "@landline/protocol";
  * - `queue-full`: too many calls wait for an answer.
  * - `closed`: the caller closed the client.
  * - `bye`: the server ended the session for good.
+ * - `kicked`: the user was taken out of a room.
  */
 export type ChatErrorCode =
   | NonNullable<ErrorMessage["code"]>
@@ -18,7 +19,8 @@ export type ChatErrorCode =
   | "timeout"
   | "queue-full"
   | "closed"
-  | "bye";
+  | "bye"
+  | "kicked";
 
 /** See {@link ChatError}. */
 export interface ChatErrorOptions extends ErrorOptions {

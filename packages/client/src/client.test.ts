@@ -630,6 +630,29 @@ describe("ChatClient on resync", () => {
   });
 });
 
+describe("ChatClient on kicked", () => {
+  const kicked = { type: "kicked", room: "Lobby", username: "bob", reason: "spam" } as const;
+
+  test("is out of the room, and emits dropped with the reason", async () => {
+    await inLobby();
+    server.link.say(kicked, said(4), { ...kicked, room: "kitchen" });
+    assert.deepEqual(
+      eventsOf("dropped").map(({ room, error }) => [room, error.code, error.message]),
+      [["Lobby", "kicked", "bob took you out of the room: spam"]],
+    );
+    assert.deepEqual(eventsOf("message"), []);
+  });
+
+  test("stays in the room that a rejoin on its way enters again", async () => {
+    await inLobby();
+    server.link.say({ type: "resync", room: "lobby" }, kicked);
+    server.link.answer(joined(9, { recovered: true }), "join");
+    server.link.say(said(10, 9));
+    assert.deepEqual(eventsOf("dropped"), []);
+    assert.equal(eventsOf("message").length, 1);
+  });
+});
+
 describe("ChatClient events of a room", () => {
   test("each message is emitted once and in order, also between own messages", async () => {
     await inLobby();

@@ -3,6 +3,7 @@ import type {
   HelloMessage,
   HistoryMessage,
   JoinedMessage,
+  KickedMessage,
   RequestOf,
   RoomsMessage,
   SearchMessage,
@@ -295,6 +296,14 @@ export class ChatClient implements AsyncDisposable {
     this.#rejoin({ type: "join", room: tail.room, after: tail.position }, connection);
   }
 
+  /** The user was taken out of the room. A rejoin on its way enters it again. */
+  #kicked({ room, username, reason }: KickedMessage): void {
+    if (!this.#rooms.get(room)?.isLive) return;
+    this.#rooms.leave(room);
+    const text = `${username} took you out of the room${reason === "" ? "" : `: ${reason}`}`;
+    this.#emit({ type: "dropped", room, error: new ChatError("kicked", text) });
+  }
+
   #receive(message: ServerMessage): void {
     switch (message.type) {
       case "chat":
@@ -303,6 +312,9 @@ export class ChatClient implements AsyncDisposable {
         return;
       case "resync":
         this.#resync(message.room);
+        return;
+      case "kicked":
+        this.#kicked(message);
         return;
       case "presence":
       case "typing":

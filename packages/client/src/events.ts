@@ -60,7 +60,7 @@ export interface RejoinedEvent {
   readonly reason?: GapReason;
 }
 
-/** The server refused to let the client rejoin a room. The client is no longer in it. */
+/** The server refused to let the client rejoin a room, or the user was taken out of it. The client is no longer in it. */
 export interface DroppedEvent {
   readonly type: "dropped";
   readonly room: string;

@@ -69,6 +69,16 @@ export interface ResyncMessage {
   readonly room: string;
 }
 
+/** The user was taken out of the room. It may join again. */
+export interface KickedMessage {
+  readonly type: "kicked";
+  readonly room: string;
+  /** Who did it. */
+  readonly username: string;
+  /** `""` if none was given. */
+  readonly reason: string;
+}
+
 /** Why the server cannot send everything that the client missed. */
 export type GapReason =
   /** The position belongs to a different log: the room's log was lost or restored. */
@@ -244,6 +254,7 @@ export type ServerMessage =
   | ChatMessage
   | SetMessage
   | ResyncMessage
+  | KickedMessage
   | ErrorMessage
   | HelloMessage
   | JoinedMessage

@@ -15,6 +15,7 @@ export type {
   HelloMessage,
   HistoryMessage,
   JoinedMessage,
+  KickedMessage,
   Limits,
   NotificationMessage,
   PingMessage,

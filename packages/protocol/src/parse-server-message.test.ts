@@ -20,6 +20,7 @@ const MESSAGES: readonly (readonly [message: Message, required: readonly string[
   [{ type: "notification", message: "hi" }, ["message"]],
   [CHAT, ["username", "room", "message"]],
   [{ type: "resync", room: "lobby" }, ["room"]],
+  [{ type: "kicked", room: "lobby", username: "bob", reason: "" }, ["room", "username", "reason"]],
   [SET, ["room", "username", "changes", "seq", "prev", "at"]],
   [{ type: "error", id: "1", code: "busy", message: "x", retryAfterMs: 1 }, ["message"]],
   [

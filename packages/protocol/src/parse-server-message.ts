@@ -6,6 +6,7 @@ import type {
   HelloMessage,
   HistoryMessage,
   JoinedMessage,
+  KickedMessage,
   Limits,
   NotificationMessage,
   PingMessage,
@@ -88,6 +89,7 @@ const CHECKS: { readonly [Type in ServerMessage["type"]]: Check } = {
   chat,
   set,
   resync: object<ResyncMessage>({ room: text }),
+  kicked: object<KickedMessage>({ room: text, username: text, reason: text }),
   error: object<ErrorMessage>({ id, code: optional(text), message: text, retryAfterMs: optional(count) }),
   hello: object<HelloMessage>({
     id,

@@ -97,4 +97,12 @@ export type Answer =
   /** The client has another wire format from here on. */
   | { readonly type: "format"; readonly id: string | undefined; readonly capabilities: readonly string[] }
   | { readonly type: "ping" }
+  /** A user was taken out of a room. */
+  | {
+      readonly type: "kicked";
+      readonly room: string;
+      /** Who did it. */
+      readonly username: string;
+      readonly reason: string;
+    }
   | ({ readonly type: "bye" } & Goodbye);

@@ -109,7 +109,7 @@ export class Hub implements ConnectionOwner {
     this.#report = report;
     const fanOut = this.#fanOut;
     const failures = new LogFailures(report, now);
-    const rooms = new Rooms(log, report);
+    const rooms = new Rooms(log, report, (room, kick) => this.#membership.kick(room, kick));
     const mayAsk = (connection: Connection) => checkRate(connection, { type: "rooms" }, now()) === undefined;
     this.#failures = failures;
     this.#rooms = rooms;
@@ -122,7 +122,17 @@ export class Hub implements ConnectionOwner {
     this.#typing = new Typing({ bus, rooms, sessions, fanOut });
     this.#readPositions = new ReadPositions({ users, bus, rooms, sessions });
     const connection = (id: string) => this.#connections.get(id);
-    this.#membership = new Membership({ roster, sessions, rooms, fanOut, reader, limits, connection, report });
+    this.#membership = new Membership({
+      roster,
+      sessions,
+      rooms,
+      fanOut,
+      settlement: this.#settlement,
+      reader,
+      limits,
+      connection,
+      report,
+    });
     this.#log.follow({
       entries: (entries) => this.#committed(entries),
       lost: (room, reason) => this.#lost(room, reason),
@@ -285,9 +295,11 @@ export class Hub implements ConnectionOwner {
       // Its ack stands in the entry's place, if it is a member.
       const origin = author !== undefined && room.has(author) ? author : undefined;
       this.#fanOut.add(room, { type: "entry", entry, origin });
-      if (origin === undefined) continue;
-      origin.requests.passed(entry.room, entry.seq);
-      this.#settlement.passed(origin);
+      if (origin !== undefined) {
+        origin.requests.passed(entry.room, entry.seq);
+        this.#settlement.passed(origin);
+      }
+      if (entry.kind === "kick") this.#membership.kick(room, entry);
     }
   }
 

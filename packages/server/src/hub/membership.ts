@@ -1,10 +1,13 @@
 import type { ChatLimits, CommandOf, Decision, Name, Refusal } from "../core/mod.ts";
 import type { Connection } from "./connection.ts";
 import type { FanOut } from "./fan-out.ts";
+import type { KickEntry } from "./ports/room-log.ts";
 import { type Roster, RosterError } from "./ports/roster.ts";
+import type { Room } from "./room.ts";
 import type { RoomReader } from "./room-reader.ts";
 import type { Rooms } from "./rooms.ts";
 import type { Sessions } from "./sessions.ts";
+import type { Settlement } from "./settlement.ts";
 
 /** The parts that {@link Membership} uses. */
 export interface MembershipOptions {
@@ -12,6 +15,7 @@ export interface MembershipOptions {
   readonly sessions: Sessions;
   readonly rooms: Rooms;
   readonly fanOut: FanOut;
+  readonly settlement: Settlement;
   readonly reader: RoomReader;
   readonly limits: ChatLimits;
   /** Returns a connection to this node by its id. */
@@ -27,16 +31,18 @@ export class Membership {
   readonly #sessions: Sessions;
   readonly #rooms: Rooms;
   readonly #fanOut: FanOut;
+  readonly #settlement: Settlement;
   readonly #reader: RoomReader;
   readonly #limits: ChatLimits;
   readonly #connection: (id: string) => Connection | undefined;
   readonly #report: (error: unknown) => void;
 
-  constructor({ roster, sessions, rooms, fanOut, reader, limits, connection, report }: MembershipOptions) {
+  constructor({ roster, sessions, rooms, fanOut, settlement, reader, limits, connection, report }: MembershipOptions) {
     this.#roster = roster;
     this.#sessions = sessions;
     this.#rooms = rooms;
     this.#fanOut = fanOut;
+    this.#settlement = settlement;
     this.#reader = reader;
     this.#limits = limits;
     this.#connection = connection;
@@ -120,34 +126,50 @@ export class Membership {
 
     const room = await this.#rooms.use(decision.room);
     const { key } = room.name;
-    const isNew = !connection.session.rooms.has(key);
-    if (!isNew) this.#rooms.release(room);
+    const { session } = connection;
+    let hasEntered = false;
     try {
-      if (isNew) {
-        connection.session.rooms.set(key, room.name);
-        connection.session.hasJoined = true;
-        // False if another connection has taken over the session: this one is about to be dismissed.
-        await this.#roster.enter(connection.holder, room.name);
-      }
       do {
+        if (!session.rooms.has(key)) {
+          await this.#rooms.use(room.name);
+          session.rooms.set(key, room.name);
+          session.hasJoined = true;
+          hasEntered = true;
+          // False if another connection has taken over the session: this one is about to be dismissed.
+          await this.#roster.enter(connection.holder, room.name);
+        }
         while (room.isOpening) await this.#rooms.opened(room);
         // A client that comes from another node may know more than has arrived here.
         if (decision.after !== undefined) await this.#rooms.reach(room, decision.after);
-      } while (room.isOpening);
+        // A kick may have taken the connection out meanwhile.
+      } while (room.isOpening || !session.rooms.has(key));
       // Send the members what happened so far. The newcomer has it in its answer, and gets what follows.
       this.#fanOut.flush(room);
       room.add(connection);
       await this.#reader.joined(connection, command.id, room, decision);
     } catch (error) {
       // A client that was told "failed" must not stay in the room.
-      if (isNew) await this.#exit(connection, room.name);
+      if (hasEntered) await this.#exit(connection, room.name);
       throw error;
+    } finally {
+      this.#rooms.release(room);
     }
   }
 
   async leave(connection: Connection, id: string | undefined, name: Name): Promise<void> {
     await this.#exit(connection, name);
     connection.answer({ type: "ack", id, room: name.text });
+  }
+
+  /** Takes the connections of a user out of a room, except those that joined after the kick. */
+  kick(room: Room, { seq, user, author, reason }: KickEntry): void {
+    const members = [...(this.#sessions.user(user.id)?.connections ?? [])].filter((each) => room.isSince(each, seq));
+    if (members.length > 0) this.#fanOut.flush(room);
+    for (const connection of members) {
+      connection.answer({ type: "kicked", room: room.name.text, username: author.name, reason });
+      this.#exit(connection, room.name).catch(this.#reportUnlessUnleased);
+      this.#settlement.left(connection);
+    }
   }
 
   /** Ends the session for good, and with it the connection. */
@@ -160,11 +182,13 @@ export class Membership {
   /** Takes a connection that is gone out of its rooms. Its session waits for the client, if it lasts. */
   async departed(connection: Connection): Promise<void> {
     for (const name of [...connection.session.rooms.values()]) this.#remove(connection, name);
-    await this.#sessions.detach(connection).catch((error) => {
-      // Without a lease, the connections of this node have ended for the others already.
-      if (!(error instanceof RosterError)) this.#report(error);
-    });
+    await this.#sessions.detach(connection).catch(this.#reportUnlessUnleased);
   }
+
+  /** Without a lease, the connections of this node have ended for the others already. */
+  readonly #reportUnlessUnleased = (error: unknown): void => {
+    if (!(error instanceof RosterError)) this.#report(error);
+  };
 
   /** Takes the session out of a room. If it was the user's last one there, the others are told. */
   async #exit(connection: Connection, name: Name): Promise<void> {

@@ -12,6 +12,8 @@ export interface Member {
   readonly outbox: Outbox;
   readonly format: WireFormat;
   index: number;
+  /** The room's position at its last join. */
+  since: number;
 }
 
 /** What is known of a room while it is opened: the last unbroken run of entries that arrived meanwhile. */
@@ -146,15 +148,27 @@ export class Room {
     return this.#members.has(connection);
   }
 
+  /** Whether the connection is a member, and last joined before this `seq`. */
+  isSince(connection: Connection, seq: number): boolean {
+    const member = this.#members.get(connection);
+    return member !== undefined && member.since < seq;
+  }
+
+  /** Adds a member, or notes that it joined again. */
   add(connection: Connection): void {
-    if (this.#members.has(connection)) return;
+    const { seq: since } = this.position;
+    const known = this.#members.get(connection);
+    if (known !== undefined) {
+      known.since = since;
+      return;
+    }
     const { format } = connection;
     let group = this.groups.get(format);
     if (group === undefined) {
       group = [];
       this.groups.set(format, group);
     }
-    const member: Member = { connection, outbox: connection.outbox, format, index: group.length };
+    const member: Member = { connection, outbox: connection.outbox, format, index: group.length, since };
     group.push(member);
     this.#members.set(connection, member);
   }

@@ -1,6 +1,9 @@
 import type { Name, Position } from "../core/mod.ts";
-import type { RoomLog } from "./ports/room-log.ts";
+import type { KickEntry, RoomLog } from "./ports/room-log.ts";
 import { Room } from "./room.ts";
+
+/** Entries read at a time to find the kicks among lost ones. */
+const PAGE_ENTRIES = 500;
 
 interface OpenRoom {
   readonly room: Room;
@@ -14,15 +17,18 @@ interface OpenRoom {
 export class Rooms {
   readonly #log: RoomLog;
   readonly #report: (error: unknown) => void;
+  readonly #kick: (room: Room, entry: KickEntry) => void;
   readonly #open = new Map<string, OpenRoom>();
   /** The rooms that could not be opened again. */
   readonly #closed = new Set<Room>();
   /** The rooms that are behind a client, and whether they were so at the last call of {@link overdue}. */
   readonly #behind = new Map<Room, boolean>();
 
-  constructor(log: RoomLog, report: (error: unknown) => void) {
+  /** @param kick enforces a kick among lost entries */
+  constructor(log: RoomLog, report: (error: unknown) => void, kick: (room: Room, entry: KickEntry) => void) {
     this.#log = log;
     this.#report = report;
+    this.#kick = kick;
   }
 
   get(key: string): Room | undefined {
@@ -107,8 +113,26 @@ export class Rooms {
 
   async #follow(room: Room): Promise<void> {
     const { key } = room.name;
+    const before = room.position;
     do {
-      room.enter(await this.#log.open(key));
+      const opened = await this.#log.open(key);
+      const { epoch, seq } = opened.position;
+      const kicks = epoch === before.epoch ? await this.#kicks(key, before.seq, seq + 1) : [];
+      room.enter(opened);
+      // Now, as the next joins are after these kicks.
+      for (const kick of kicks) this.#kick(room, kick);
     } while (room.isOpening && this.get(key) === room);
+  }
+
+  /** Returns the kicks between two positions. The members get the other entries when they rejoin. */
+  async #kicks(key: string, from: number, before: number): Promise<readonly KickEntry[]> {
+    const kicks: KickEntry[] = [];
+    for (let after = from, more = true; more; ) {
+      const page = await this.#log.read(key, { after, before, limit: PAGE_ENTRIES });
+      for (const entry of page.entries) if (entry.kind === "kick") kicks.push(entry);
+      after = page.entries.at(-1)?.seq ?? before;
+      more = page.more;
+    }
+    return kicks;
   }
 }

@@ -73,6 +73,11 @@ export class Settlement {
     if (this.#waiting.size > 0) this.#proceed(connection);
   }
 
+  /** The client was taken out of the room: it gets the acks of its entries there from their results. */
+  left(connection: Connection): void {
+    this.#proceed(connection);
+  }
+
   /** The room's state changed, or it was opened again: what waits for that need wait no longer. */
   recheck(room: Room): void {
     if (this.#waiting.size === 0) return;

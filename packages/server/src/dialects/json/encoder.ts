@@ -49,6 +49,8 @@ export const version1: JsonEncoder = {
         );
       case "bye":
         return text({ type: "error", code: answer.code, message: answer.message });
+      case "kicked":
+        return text({ type: "notification", message: kickedText(answer) });
       case "pong":
         return text(answer);
       default:
@@ -116,7 +118,7 @@ function entryText(entry: Entry, room: string): string {
         at,
       });
     case "kick":
-      // Nobody can ask for one yet. An empty change moves the clients' positions.
+      // Who must go gets `kicked`. For the others, an empty change moves their positions.
       return text({ type: "set", room, username: author.name, changes: {}, seq, prev, at });
   }
 }
@@ -124,6 +126,10 @@ function entryText(entry: Entry, room: string): string {
 function ack({ id, seq, at }: Entry, room: string): string {
   const idField = id === undefined ? "" : `"id":${JSON.stringify(id)},`;
   return `{"type":"ack",${idField}"room":${quote(room)},"seq":${seq},"at":${at}}`;
+}
+
+function kickedText({ room, username, reason }: { room: string; username: string; reason: string }): string {
+  return `${username} took you out of ${room}${reason === "" ? "" : `: ${reason}`}`;
 }
 
 function topicNotification(name: string, topic: string, room: string): string {
