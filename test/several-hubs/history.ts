@@ -23,6 +23,7 @@ export const event = fc.oneof(
   of(2, "ask", fc.record({ who, room, question })),
   of(2, "drop", fc.record({ who })),
   of(1, "end", fc.record({ who, end })),
+  of(2, "kick", fc.record({ who, room })),
   of(1, "crash", fc.record({ node })),
   of(3, "elapse", fc.record({ ms: fc.constantFrom(300, 1_000, 4_000, 12_000) })),
 );
@@ -65,6 +66,9 @@ export async function take(cluster: Cluster, event: Event): Promise<void> {
       break;
     case "end":
       cluster.observer(event.who)[event.end]();
+      break;
+    case "kick":
+      await cluster.kick(event.room, cluster.observer(event.who));
       break;
     case "crash":
       cluster.crash(event.node);
