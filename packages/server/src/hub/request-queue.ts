@@ -97,12 +97,13 @@ export class RequestQueue {
     this.#passedSeq = seq;
   }
 
-  /** Whether the message with this `seq` has become a pending event. Call it in the order of the results. */
+  /** Whether the message with this `seq` has become a pending event. Forgets it then. */
   hasPassed(seq: number): boolean {
-    // An older one is a message that was in doubt.
-    while ((this.#passed[0] ?? seq) < seq) this.#passed.shift();
-    if (this.#passed[0] !== seq) return false;
-    this.#passed.shift();
+    // Results of different appends come in any order.
+    const index = this.#passed.indexOf(seq);
+    if (index === -1) return false;
+    if (index === 0) this.#passed.shift();
+    else this.#passed.splice(index, 1);
     return true;
   }
 
@@ -114,6 +115,8 @@ export class RequestQueue {
   /** The result of a message in flight is known. */
   settled(): void {
     this.#inFlight -= 1;
+    // What is left was in doubt.
+    if (this.#inFlight === 0) this.#passed.length = 0;
     if (this.#setting !== undefined) {
       this.#setting = undefined;
       this.#isBusy = false;

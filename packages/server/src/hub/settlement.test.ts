@@ -6,7 +6,7 @@ import { failOnLeaks } from "../../../../test/leaks.ts";
 import { put, said, textOf } from "../../../../test/suites/room-log-suite.ts";
 import { idle } from "../../../../test/until.ts";
 import { MemoryRoomLog, MemoryRoomStore } from "../adapters/memory/mod.ts";
-import type { Entry } from "./mod.ts";
+import type { AppendResult, Entry, NewEntry } from "./mod.ts";
 import { RoomLogError } from "./ports/room-log.ts";
 
 failOnLeaks();
@@ -198,6 +198,48 @@ describe("Settlement: messages are settled by their results", () => {
     );
     assert.deepEqual(pick(told, "id"), [["one"], ["two"], ["ping"], ["three"], ["four"], ["ping"]]);
   });
+});
+
+describe("Settlement: the results of several appends", () => {
+  /** Holds back the results of each append. */
+  class SlowResults extends MemoryRoomLog {
+    readonly held: (() => void)[] = [];
+
+    override async append(entries: readonly NewEntry[]): Promise<readonly AppendResult[]> {
+      const results = await super.append(entries);
+      await new Promise<void>((resolve) => this.held.push(resolve));
+      return results;
+    }
+  }
+
+  for (const order of [
+    [0, 1, 2],
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+  ]) {
+    test(`may come in the order ${order}`, async () => {
+      const log = new SlowResults();
+      const fixture = new HubFixture({ log });
+      const joining = fixture.member("Ada", "lobby");
+      await idle();
+      for (const release of log.held.splice(0)) release();
+      const ada = await joining;
+      for (const text of ["one", "two", "three"]) await ada.hear(chat(text));
+      assert.equal(log.held.length, 3);
+      ada.take();
+      ada.ask(ping);
+      for (const index of order) {
+        assert.deepEqual(ada.take(), []);
+        log.held[index]?.();
+        await idle();
+      }
+      assert.deepEqual(pick(ada.take(), "type"), [["pong"]]);
+      assert.deepEqual(pick(await ada.hear(chat("four")), "type"), [["ack"]]);
+    });
+  }
 });
 
 describe("Rooms that lost entries", () => {
