@@ -4,7 +4,7 @@ import type { Answer } from "./events.ts";
 import { limitPage } from "./page-limits.ts";
 import type { Entry, Page, ReadBounds, RoomLog } from "./ports/room-log.ts";
 import type { RoomSearch } from "./ports/room-search.ts";
-import type { Roster } from "./ports/roster.ts";
+import type { MemberPage, Roster } from "./ports/roster.ts";
 import type { Users } from "./ports/users.ts";
 import { missedEntries } from "./recovery.ts";
 import type { Room } from "./room.ts";
@@ -61,7 +61,7 @@ export class RoomReader {
     const { position } = room;
     const topic = room.state.get("topic") || undefined;
     const [{ members, count }, missed, read] = await Promise.all([
-      this.#roster.members(room.name.key, this.#limits.membersMax),
+      this.#members(connection, room.name.key),
       missedEntries(this.#log, room.name.key, position, after, this.#bounds(history)),
       this.#readUpTo(connection, room, position),
     ]);
@@ -91,9 +91,22 @@ export class RoomReader {
   async who(connection: Connection, id: string | undefined, name: Name): Promise<void> {
     connection.outbox.hold();
     const room = this.#rooms.get(name.key)?.name.text ?? name.text;
-    const { members, count } = await this.#roster.members(name.key, this.#limits.membersMax);
+    const { members, count } = await this.#members(connection, name.key);
     const names = members.map((member) => member.name);
     connection.outbox.release(connection.encode({ type: "who", id, room, members: names, count }));
+  }
+
+  /**
+   * Returns the members of a room, the client's own user included if it is there. The roster may not know that yet, or
+   * not any more: the user has come in on another node, or this node is about to get its lease back. Nobody is told of
+   * its own presence, so the list could never be mended later.
+   */
+  async #members({ user, session }: Connection, key: string): Promise<MemberPage> {
+    const isThere = user !== undefined && session.rooms.has(key);
+    const page = await this.#roster.members(key, this.#limits.membersMax);
+    const { members, count } = page;
+    if (!isThere || count > members.length || members.some(({ id }) => id === user.id)) return page;
+    return { members: [...members, user.author], count: count + 1 };
   }
 
   /** Lists members whose names begin with a prefix, out of the first ones of a room. */

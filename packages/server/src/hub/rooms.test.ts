@@ -4,7 +4,8 @@ import { FaultyLog } from "../../../../test/faulty-log.ts";
 import { HubFixture, type Message, pick } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { said } from "../../../../test/suites/room-log-suite.ts";
-import { MemoryRoomLog, MemoryRoomStore } from "../adapters/memory/mod.ts";
+import { MemoryRoomLog, MemoryRoomStore, MemoryRoster } from "../adapters/memory/mod.ts";
+import type { MemberPage } from "./mod.ts";
 import { RoomLogError } from "./ports/room-log.ts";
 
 failOnLeaks();
@@ -76,5 +77,28 @@ describe("Hub: a client that knows more of a room than its node", () => {
       ["error", "j", "unavailable"],
       ["pong", "p", undefined],
     ]);
+  });
+});
+
+describe("Hub: a list of members", () => {
+  /** Has not heard yet that Ada is a member of any room. */
+  class LateRoster extends MemoryRoster {
+    override async members(room: string, limit: number): Promise<MemberPage> {
+      const { members, count } = await super.members(room, limit);
+      const known = members.filter(({ name }) => name !== "Ada");
+      return { members: known, count: count - (members.length - known.length) };
+    }
+  }
+
+  test("has the user who asks, in its rooms, even if the roster does not", async () => {
+    const fixture = new HubFixture({ roster: (store) => new LateRoster(store) });
+    const [ada, bob] = [await fixture.member("Ada"), await fixture.member("Bob")];
+    const list = (type: "join" | "who") => ({ type, room: "lobby" }) as const;
+    await bob.hear(list("join"));
+    assert.deepEqual(pick(await ada.hear(list("who")), "members", "count"), [[["Bob"], 1]]);
+    assert.deepEqual(pick(await ada.hear(list("join")), "members", "count"), [[["Bob", "Ada"], 2]]);
+    assert.deepEqual(pick(await ada.hear(list("who")), "members", "count"), [[["Bob", "Ada"], 2]]);
+    bob.take();
+    assert.deepEqual(pick(await bob.hear(list("who")), "members", "count"), [[["Bob"], 1]]);
   });
 });
