@@ -465,7 +465,7 @@ export class Observer {
     } else if (asked?.type === "hello") {
       this.#notGreeted(code as string);
     } else {
-      const isExpected = code === "unavailable" || (code === "not-joined" && asked?.type !== "join");
+      const isExpected = code === "unavailable" || code === "busy" || (code === "not-joined" && asked?.type !== "join");
       assert.ok(isExpected, `${this.label}: ${asked?.type} was refused with ${code}: ${message}`);
     }
   }
@@ -486,7 +486,10 @@ export class Observer {
       this.#token = undefined;
       this.#greet();
     } else {
-      assert.ok(["name-in-use", "unavailable", "too-many-connections"].includes(code), `${this.label} got ${code}`);
+      assert.ok(
+        ["name-in-use", "unavailable", "busy", "too-many-connections"].includes(code),
+        `${this.label} got ${code}`,
+      );
       this.drop();
     }
   }
