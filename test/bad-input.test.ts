@@ -207,10 +207,10 @@ class Talk {
       count += 1;
       author.send({ type: "chat", id: `${count}`, room, message: `message ${count}` });
       const [ack, heard] = await Promise.all([author.next(), reader.next()]);
-      assert.deepEqual([ack.type, ack.id, ack.seq], ["ack", `${count}`, count]);
+      assert.deepEqual([ack.type, ack.id, ack.seq], ["ack", `${count}`, count + 1]);
       assert.deepEqual(
         [heard.type, heard.message, heard.seq, heard.prev],
-        ["chat", `message ${count}`, count, count - 1],
+        ["chat", `message ${count}`, count + 1, count],
       );
     }
     await Promise.all([author.close(), reader.close()]);
@@ -263,7 +263,7 @@ describe("clients that misbehave on purpose", { timeout: 300_000 }, () => {
       const message = await reader.next();
       if (message.type !== "chat") continue;
       heard += 1;
-      assert.equal(message.seq, heard);
+      assert.equal(message.seq, heard + 1);
     }
     slow.socket.resume();
     const told = await slow.rest();
@@ -272,7 +272,7 @@ describe("clients that misbehave on purpose", { timeout: 300_000 }, () => {
     const chats = told.filter(({ type }) => type === "chat");
     assert.deepEqual(
       chats.map(({ seq }) => seq),
-      chats.map((_, i) => i + 1),
+      chats.map((_, i) => i + 2),
     );
   });
 

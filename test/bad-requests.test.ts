@@ -124,8 +124,8 @@ describe("bad requests", { timeout: 300_000 }, () => {
     said += 1;
     author.send({ type: "chat", id: `${said}`, message: `message ${said}` });
     const [ack, heard] = await Promise.all([author.next(), reader.next()]);
-    assert.deepEqual([ack.type, ack.seq], ["ack", said]);
-    assert.deepEqual([heard.type, heard.message, heard.seq], ["chat", `message ${said}`, said]);
+    assert.deepEqual([ack.type, ack.seq], ["ack", said + 1]);
+    assert.deepEqual([heard.type, heard.message, heard.seq], ["chat", `message ${said}`, said + 1]);
   }
 
   let connections = 0;

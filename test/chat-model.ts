@@ -21,7 +21,7 @@ export interface Said {
 
 /** The expected state. */
 export class ChatModel {
-  /** The entries of each room. The index of an entry is its `seq` minus one. */
+  /** The entries of each room. The index of an entry is its `seq` minus one. The first one names the room. */
   readonly logs = new Map<string, Said[]>(ROOMS.map((room) => [room, []]));
   readonly people: readonly PersonModel[] = NAMES.map((name) => new PersonModel(name));
 

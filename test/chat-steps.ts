@@ -119,6 +119,8 @@ export class Join extends Doing {
 
   async do(model: ChatModel, system: ChatSystem): Promise<void> {
     this.model(model).rooms.add(this.room);
+    const log = model.log(this.room);
+    if (log.length === 0) log.push({ username: this.name, text: "undefined", id: "the name" });
     await system.join(this.person(system), this.room, { history: this.history }, model);
   }
 

@@ -144,7 +144,7 @@ test("a damaged write-ahead log is reported to the operator, and to clients that
     server = await start();
     const { recovered, missed } = await rejoined.promise;
     assert.deepEqual([recovered, missed], [false, []]);
-    assert.equal((await ada.chat("lobby", "again")).seq, 1);
+    assert.equal((await ada.chat("lobby", "again")).seq, 2);
     server.child.kill("SIGTERM");
     const { code, stderr } = await server.ended;
     assert.equal(code, 0);

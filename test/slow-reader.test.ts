@@ -91,7 +91,7 @@ describe("a reader that stops among 500 others", { timeout: 300_000 }, () => {
 
     author.send({ type: "chat", id: "mark", message: "mark" });
     const { at } = await author.nextWith("id", "mark");
-    const mark = `"message":"mark","seq":1,"prev":0,"at":${at}}`;
+    const mark = `"message":"mark","seq":2,"prev":1,"at":${at}}`;
     await slow.textUntil(`${mark}\n`);
     slow.socket.pause();
     const counters = await Promise.all(readers.map((reader) => Counter.after(reader, mark)));
@@ -117,7 +117,7 @@ describe("a reader that stops among 500 others", { timeout: 300_000 }, () => {
         } else {
           chats += 1;
           said += 1;
-          assert.deepEqual([message.type, message.seq, message.prev], ["chat", said, said - 1]);
+          assert.deepEqual([message.type, message.seq, message.prev], ["chat", said + 1, said]);
         }
       }
       await Promise.all(counters.map((counter) => counter.until(bytes)));

@@ -167,9 +167,9 @@ describe("Hub: joining and leaving", () => {
     await bob.hear({ type: "leave", room: "lobby" });
     assert.equal(pick(ada.take(), "state").length, 1);
     await ada.vanish();
-    // The room has no users left. The next join opens it again, with its own spelling.
+    // The room has no users left. The next join opens it again. It keeps the first spelling of its name.
     const [joined] = await fixture.connect().hear({ type: "join", room: "Lobby", username: "Eve" });
-    assert.equal(joined?.message, "Eve joined Lobby");
+    assert.equal(joined?.message, "Eve joined lobby");
   });
 
   test("gone() during a join leaves the room and frees the name", async () => {
@@ -270,7 +270,7 @@ describe("Hub: messages", () => {
     const orders = members.map((member) => member.take().map(({ seq }) => seq));
     assert.deepEqual(
       orders[0],
-      Array.from({ length: 150 }, (_, i) => i + 1),
+      Array.from({ length: 150 }, (_, i) => i + 2),
     );
     assert.deepEqual(orders[1], orders[0]);
     assert.deepEqual(orders[2], orders[0]);
@@ -286,14 +286,14 @@ describe("Hub: messages", () => {
     bob.ask(chat("three"));
     await idle();
     assert.deepEqual(pick(ada.take(), "type", "seq", "prev", "message", "id"), [
-      ["chat", 1, 0, "one", undefined],
-      ["ack", 2, undefined, undefined, "a"],
-      ["chat", 3, 2, "three", undefined],
+      ["chat", 2, 1, "one", undefined],
+      ["ack", 3, undefined, undefined, "a"],
+      ["chat", 4, 3, "three", undefined],
     ]);
     assert.deepEqual(pick(bob.take(), "type", "seq"), [
-      ["ack", 1],
-      ["chat", 2],
-      ["ack", 3],
+      ["ack", 2],
+      ["chat", 3],
+      ["ack", 4],
     ]);
   });
 
@@ -305,7 +305,7 @@ describe("Hub: messages", () => {
     const [first] = await ada.hear(chat("hi", "x"));
     const [second, third] = await ada.hear(chat("hi", "x"), chat("other", "y"));
     assert.deepEqual(second, { ...first, duplicate: true });
-    assert.deepEqual([third?.id, third?.seq], ["y", 2]);
+    assert.deepEqual([third?.id, third?.seq], ["y", 3]);
     assert.deepEqual(pick(bob.take(), "message"), [["hi"], ["other"]]);
   });
 
@@ -331,14 +331,14 @@ describe("Hub: messages", () => {
     await idle();
     const own = ada.take().filter(({ type }) => type !== "chat" && type !== "presence");
     assert.deepEqual(pick(own, "type", "id", "seq"), [
-      ["ack", "4", 5],
-      ["ack", "1", 1],
-      ["ack", "5", 6],
+      ["ack", "4", 6],
+      ["ack", "1", 2],
+      ["ack", "5", 7],
       ["error", "2", undefined],
-      ["ack", "3", 3],
-      ["ack", "6", 7],
+      ["ack", "3", 4],
+      ["ack", "6", 8],
     ]);
-    assert.deepEqual(pick(bob.take(), "seq"), [[4], [5], [6], [7]]);
+    assert.deepEqual(pick(bob.take(), "seq"), [[5], [6], [7], [8]]);
   });
 
   test("ids of version 1 clients are ignored", async () => {
@@ -363,7 +363,7 @@ describe("Hub: messages", () => {
       ["pong", "3", undefined],
     ]);
     assert.deepEqual(fixture.reported, [failure]);
-    assert.deepEqual(pick(await ada.hear(chat("c", "4")), "type", "seq"), [["ack", 1]]);
+    assert.deepEqual(pick(await ada.hear(chat("c", "4")), "type", "seq"), [["ack", 2]]);
   });
 
   test("a failed read is answered with an error, before the answers held behind it", async (context) => {
@@ -470,10 +470,10 @@ describe("Hub: answers", () => {
     await idle();
     const [joined, said] = bob.take();
     assert.deepEqual(
-      [joined?.type, joined?.entries, joined?.position],
-      ["joined", [], { epoch: positionEpoch(joined), seq: 0 }],
+      [joined?.type, pick(joined?.entries as never, "type"), joined?.position],
+      ["joined", [["set"]], { epoch: positionEpoch(joined), seq: 1 }],
     );
-    assert.deepEqual([said?.type, said?.message, said?.seq], ["chat", "while", 1]);
+    assert.deepEqual([said?.type, said?.message, said?.seq], ["chat", "while", 2]);
   });
 
   test("to asynchronous requests leave one per turn, with other clients in between", async () => {
@@ -564,8 +564,8 @@ describe("Hub: history", () => {
     const bob = await fixture.member("Bob");
     const [joined] = await bob.hear({ type: "join", room: "lobby", history: 2 });
     assert.deepEqual(pick(joined?.entries as never, "message", "seq", "prev"), [
-      ["two", 2, 1],
-      ["three", 3, 2],
+      ["two", 3, 2],
+      ["three", 4, 3],
     ]);
     assert.equal(joined?.more, true);
     assert.equal("recovered" in (joined ?? {}), false);
@@ -585,12 +585,12 @@ describe("Hub: history", () => {
       const entries = joined?.entries as readonly { seq: number }[];
       return [joined?.recovered, entries.map(({ seq }) => seq)];
     };
-    assert.deepEqual(await resume({ epoch, seq: 5 }), [true, []]);
-    assert.deepEqual(await resume({ epoch, seq: 2 }), [true, [3, 4, 5]]);
-    assert.deepEqual(await resume({ epoch, seq: 2 }, 2), [false, [4, 5]]);
-    assert.deepEqual(await resume({ epoch, seq: 1 }), [false, [3, 4, 5]]);
-    assert.deepEqual(await resume({ epoch, seq: 6 }), [false, [3, 4, 5]]);
-    assert.deepEqual(await resume({ epoch: "other", seq: 5 }), [false, [3, 4, 5]]);
+    assert.deepEqual(await resume({ epoch, seq: 6 }), [true, []]);
+    assert.deepEqual(await resume({ epoch, seq: 3 }), [true, [4, 5, 6]]);
+    assert.deepEqual(await resume({ epoch, seq: 3 }, 2), [false, [5, 6]]);
+    assert.deepEqual(await resume({ epoch, seq: 2 }), [false, [4, 5, 6]]);
+    assert.deepEqual(await resume({ epoch, seq: 7 }), [false, [4, 5, 6]]);
+    assert.deepEqual(await resume({ epoch: "other", seq: 6 }), [false, [4, 5, 6]]);
   });
 
   test("history pages in both directions", async () => {
@@ -601,13 +601,13 @@ describe("Hub: history", () => {
       const [answer] = await ada.hear({ type: "history", room: "lobby", ...bounds });
       return [seqsOf(answer), answer?.more];
     };
-    assert.deepEqual(await page({}), [[1, 2, 3, 4, 5, 6], false]);
-    assert.deepEqual(await page({ limit: 2 }), [[5, 6], true]);
+    assert.deepEqual(await page({}), [[1, 2, 3, 4, 5, 6, 7], false]);
+    assert.deepEqual(await page({ limit: 2 }), [[6, 7], true]);
     assert.deepEqual(await page({ before: 3, limit: 2 }), [[1, 2], false]);
     assert.deepEqual(await page({ before: 4, limit: 2 }), [[2, 3], true]);
     assert.deepEqual(await page({ after: 2, limit: 2 }), [[3, 4], true]);
-    assert.deepEqual(await page({ after: 4, limit: 2 }), [[5, 6], false]);
-    assert.deepEqual(await page({ after: 6 }), [[], false]);
+    assert.deepEqual(await page({ after: 5, limit: 2 }), [[6, 7], false]);
+    assert.deepEqual(await page({ after: 7 }), [[], false]);
     assert.deepEqual(await page({ before: 1 }), [[], false]);
     assert.deepEqual(await page({ limit: 0 }), [[], true]);
   });
@@ -621,14 +621,14 @@ describe("Hub: history", () => {
     bob.take();
     bob.link.isStalled = true;
     const [newest] = await bob.hear({ type: "history", room: "lobby" });
-    assert.deepEqual([seqsOf(newest), newest?.more], [[6, 7, 8], true]);
+    assert.deepEqual([seqsOf(newest), newest?.more], [[7, 8, 9], true]);
     bob.link.bufferedBytes = 0;
-    const [oldest] = await bob.hear({ type: "history", room: "lobby", after: 0 });
-    assert.deepEqual([seqsOf(oldest), oldest?.more], [[1, 2, 3], true]);
+    const [oldest] = await bob.hear({ type: "history", room: "lobby", after: 1 });
+    assert.deepEqual([seqsOf(oldest), oldest?.more], [[2, 3, 4], true]);
     bob.link.bufferedBytes = 0;
     const after = { epoch: position[0].epoch, seq: 0 };
     const [joined] = await bob.hear({ type: "join", room: "lobby", after });
-    assert.deepEqual([seqsOf(joined), joined?.more, joined?.recovered], [[6, 7, 8], true, false]);
+    assert.deepEqual([seqsOf(joined), joined?.more, joined?.recovered], [[7, 8, 9], true, false]);
     assert.equal(bob.client.isGone, false);
   });
 });
@@ -640,7 +640,7 @@ describe("Hub: long pages", () => {
     // Each character takes six bytes in JSON.
     await ada.hear(...Array.from({ length: 20 }, () => chat("\u0001".repeat(150))));
     const [page] = await ada.hear({ type: "history", room: "lobby" });
-    assert.deepEqual([seqsOf(page), page?.more], [[18, 19, 20], true]);
+    assert.deepEqual([seqsOf(page), page?.more], [[19, 20, 21], true]);
   });
 
   test("read no more characters of the log than an answer holds", async () => {
@@ -688,7 +688,7 @@ describe("Hub: sessions", () => {
     await ada.hear(chat("hi"));
     assert.deepEqual(pick(fresh.take(), "message"), [["hi"]]);
     assert.deepEqual(old.take(), []);
-    assert.deepEqual(pick(await fresh.hear(chat("ho", "1", "kitchen")), "type", "seq"), [["ack", 1]]);
+    assert.deepEqual(pick(await fresh.hear(chat("ho", "1", "kitchen")), "type", "seq"), [["ack", 2]]);
 
     // The gateway reports the end of the old connection later. Nothing happens.
     await old.vanish();
@@ -830,7 +830,7 @@ describe("Hub: sessions", () => {
       const [who] = (await client.hear({ type: "who", id: "w", room: "lobby" })).slice(-1);
       assert.deepEqual([who?.type, who?.id, who?.count], ["who", "w", 2]);
     }
-    assert.deepEqual(pick(early.take(), "type", "seq"), [["chat", 2]]);
+    assert.deepEqual(pick(early.take(), "type", "seq"), [["chat", 3]]);
   });
 });
 

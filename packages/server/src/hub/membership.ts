@@ -124,7 +124,7 @@ export class Membership {
       for (const other of leave) await this.#exit(connection, other);
     }
 
-    const room = await this.#rooms.use(decision.room);
+    const room = await this.#rooms.use(decision.room, connection.user?.author);
     const { key } = room.name;
     const { session } = connection;
     let hasEntered = false;

@@ -187,7 +187,9 @@ class Listener {
   }
 
   #checkTopic(key: string, topic: unknown, seq: number): void {
-    const set = this.#world.entriesOf(key).findLast((entry) => entry.kind === "set" && entry.seq <= seq);
+    const set = this.#world
+      .entriesOf(key)
+      .findLast((entry) => entry.kind === "set" && entry.changes.has("topic") && entry.seq <= seq);
     assert.equal(topic, set === undefined ? "" : textOf(set), `the topic of ${key} at ${seq}`);
   }
 

@@ -22,9 +22,9 @@ describe("Hub: a read position", () => {
     assert.deepEqual(await join(bob), [undefined, undefined]);
     await ada.hear(chat("1"), chat("2"), chat("3"));
     bob.take();
-    assert.deepEqual(await bob.hear(read(2)), [{ type: "ack", id: "r", room: "lobby" }]);
+    assert.deepEqual(await bob.hear(read(3)), [{ type: "ack", id: "r", room: "lobby" }]);
     await bob.hear(chat("my own"), { type: "topic", room: "lobby", topic: "Plans" });
-    assert.deepEqual(await join(bob), [2, 1]);
+    assert.deepEqual(await join(bob), [3, 1]);
   });
 
   test("stays with the session while it waits for its client, and ends with the guest", async () => {
@@ -34,14 +34,14 @@ describe("Hub: a read position", () => {
     await ada.hear(chat("1"), chat("2"));
     const bob = fixture.connect();
     const [hello] = await bob.hear({ type: "hello", version: 2, username: "Bob" });
-    await bob.hear({ type: "join", room: "lobby" }, read(1));
+    await bob.hear({ type: "join", room: "lobby" }, read(2));
     const [bobId = ""] = (await fixture.roster.members("lobby", 9)).members.flatMap(({ id, name }) =>
       name === "Bob" ? [id] : [],
     );
     await bob.vanish();
     const back = fixture.connect();
     await back.hear({ type: "hello", version: 2, session: hello?.session as string });
-    assert.deepEqual(await join(back), [1, 1]);
+    assert.deepEqual(await join(back), [2, 1]);
     await back.hear({ type: "bye" });
     assert.equal(await users.readPosition(bobId, "lobby"), undefined);
     assert.deepEqual(await join(await fixture.member("Bob")), [undefined, undefined]);
@@ -63,21 +63,21 @@ describe("Hub: a read position", () => {
     await second.hear({ type: "join", room: "lobby" });
     await ada.hear(chat("1"), chat("2"));
     for (const each of [ada, first, second, third]) each.take();
-    assert.deepEqual(await first.hear(read(1)), [{ type: "ack", id: "r", room: "lobby" }]);
-    assert.deepEqual(second.take(), [{ type: "read", room: "lobby", seq: 1 }]);
+    assert.deepEqual(await first.hear(read(2)), [{ type: "ack", id: "r", room: "lobby" }]);
+    assert.deepEqual(second.take(), [{ type: "read", room: "lobby", seq: 2 }]);
     // A lower position changes nothing, and the stored one is told.
     await second.hear(read(0));
-    assert.deepEqual(first.take(), [{ type: "read", room: "lobby", seq: 1 }]);
+    assert.deepEqual(first.take(), [{ type: "read", room: "lobby", seq: 2 }]);
     const { members } = await fixture.roster.members("lobby", 9);
     const user = members.find(({ name }) => name === "Bob")?.id as string;
     const { epoch } = (joined as unknown as { readonly position: { readonly epoch: string } }).position;
-    const hint = { type: "read", room: "lobby", user, epoch, seq: 1 } as const;
+    const hint = { type: "read", room: "lobby", user, epoch, seq: 2 } as const;
     assert.deepEqual(hints, [hint, hint]);
-    elsewhere.publish({ ...hint, seq: 2 });
+    elsewhere.publish({ ...hint, seq: 3 });
     elsewhere.publish({ ...hint, epoch: "another log", seq: 9 });
     elsewhere.publish({ ...hint, room: "nowhere", seq: 9 });
     elsewhere.publish({ ...hint, user: "nobody", seq: 9 });
-    for (const each of [first, second]) assert.deepEqual(each.take(), [{ type: "read", room: "lobby", seq: 2 }]);
+    for (const each of [first, second]) assert.deepEqual(each.take(), [{ type: "read", room: "lobby", seq: 3 }]);
     assert.deepEqual([ada.take(), third.take()], [[], []]);
   });
 
@@ -85,7 +85,7 @@ describe("Hub: a read position", () => {
     const fixture = new HubFixture();
     const ada = await fixture.member("Ada", "lobby", "attic");
     const bob = await fixture.member("Bob", "lobby", "attic", "kitchen");
-    await bob.hear(read(0), { type: "read", room: "kitchen", seq: 0 });
+    await bob.hear(read(1), { type: "read", room: "kitchen", seq: 1 });
     await ada.hear(chat("1"), chat("2"));
     bob.take();
     const list = async (client: FakeClient) => (await client.hear({ type: "rooms" }))[0]?.rooms;
@@ -95,7 +95,7 @@ describe("Hub: a read position", () => {
       { room: "kitchen", count: 1, unread: 0 },
     ]);
     await ada.hear({ type: "join", room: "kitchen" });
-    await bob.hear(read(1), { type: "leave", room: "kitchen" });
+    await bob.hear(read(2), { type: "leave", room: "kitchen" });
     assert.deepEqual(await list(bob), [
       { room: "lobby", count: 2, unread: 1 },
       { room: "attic", count: 2 },
@@ -110,7 +110,7 @@ describe("Hub: a read position", () => {
     const bob = await fixture.member("Bob", ...rooms);
     for (const room of rooms) await ada.hear({ type: "chat", room, message: "hi" });
     // The burst is 6; hello and the next requests take 4.
-    await bob.hear(...rooms.map((room) => ({ type: "read", room, seq: room === "a" ? 1 : 0 }) as const));
+    await bob.hear(...rooms.map((room) => ({ type: "read", room, seq: room === "a" ? 2 : 1 }) as const));
     const [list] = await bob.hear({ type: "rooms" });
     assert.deepEqual(list?.rooms, [
       { room: "a", count: 2, unread: 0 },
@@ -124,9 +124,9 @@ describe("Hub: a read position", () => {
     const ada = await fixture.member("Ada", "lobby");
     const bob = await fixture.member("Bob", "lobby");
     await bob.hear(read(1_000));
-    assert.deepEqual(await join(bob), [0, 0]);
+    assert.deepEqual(await join(bob), [1, 0]);
     await ada.hear(chat("1"), chat("2"), chat("3"), chat("4"));
     bob.take();
-    assert.deepEqual(await join(bob), [0, 3]);
+    assert.deepEqual(await join(bob), [1, 3]);
   });
 });

@@ -29,7 +29,6 @@ interface Opening {
 
 /** A room on this node: its place in the log, its local members, grouped by wire format, and its pending events. */
 export class Room {
-  readonly name: Name;
   readonly groups: Map<WireFormat, Member[]> = new Map();
   /** The position of the newest entry that arrived. */
   position: Position = { epoch: "", seq: 0 };
@@ -46,10 +45,16 @@ export class Room {
   readonly #members = new Map<Connection, Member>();
   /** What waits until the room has reached a `seq`. */
   #awaited: { readonly seq: number; readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
+  #name: Name;
   #opening: Opening | undefined = newOpening();
 
   constructor(name: Name) {
-    this.name = name;
+    this.#name = name;
+  }
+
+  /** The name as first spelled in its log. A room without any entry has the spelling of its first member here. */
+  get name(): Name {
+    return this.#name;
   }
 
   /** Whether the log has not answered `open` yet, so that position and state are not known. */
@@ -90,8 +95,7 @@ export class Room {
     if (!isWhole) return;
     this.position = hasMore ? { epoch, seq: to } : position;
     this.openedSeq = position.seq;
-    this.state = state;
-    this.stateSeq = stateSeq;
+    this.#changeState(state, stateSeq);
     for (const change of changes) if (change.seq > position.seq) this.#fold(change);
     if (this.isAwaited) this.#moved();
   }
@@ -131,9 +135,15 @@ export class Room {
     if (entry.kind === "set") opening.changes.push(entry);
   }
 
-  #fold(entry: SetEntry): void {
-    this.state = foldState(this.state, entry.changes);
-    this.stateSeq = entry.seq;
+  #fold({ changes, seq }: SetEntry): void {
+    this.#changeState(foldState(this.state, changes), seq);
+  }
+
+  #changeState(state: RoomState, stateSeq: number): void {
+    this.state = state;
+    this.stateSeq = stateSeq;
+    const text = state.get("name");
+    if (text !== undefined && text !== this.#name.text) this.#name = { text, key: this.#name.key };
   }
 
   get isEmpty(): boolean {

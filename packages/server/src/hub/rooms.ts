@@ -1,9 +1,11 @@
 import type { Name, Position } from "../core/mod.ts";
-import type { KickEntry, RoomLog } from "./ports/room-log.ts";
+import type { Author, KickEntry, RoomLog } from "./ports/room-log.ts";
 import { Room } from "./room.ts";
 
 /** Entries read at a time to find the kicks among lost ones. */
 const PAGE_ENTRIES = 500;
+/** How often a room is named, if other nodes change its state meanwhile. */
+const NAMING_TRIES_MAX = 8;
 
 interface OpenRoom {
   readonly room: Room;
@@ -35,12 +37,15 @@ export class Rooms {
     return this.#open.get(key)?.room;
   }
 
-  /** Opens the room or counts one more use. Pair it with {@link release}. */
-  async use(name: Name): Promise<Room> {
+  /**
+   * Opens the room or counts one more use. Pair it with {@link release}. A room that has no name in its log gets this
+   * one, if there is an `author`.
+   */
+  async use(name: Name, author?: Author): Promise<Room> {
     let open = this.#open.get(name.key);
     if (open === undefined) {
       const room = new Room(name);
-      open = { room, opened: this.#follow(room), uses: 0 };
+      open = { room, opened: this.#found(room, author), uses: 0 };
       this.#open.set(name.key, open);
     }
     open.uses += 1;
@@ -109,6 +114,30 @@ export class Rooms {
   /** Returns the rooms that could not be opened again. */
   get closed(): ReadonlySet<Room> {
     return this.#closed;
+  }
+
+  /** Opens the room and gives it its name, unless another node does so first. */
+  async #found(room: Room, author: Author | undefined): Promise<void> {
+    await this.#follow(room);
+    for (let tries = 0; author !== undefined && !room.state.has("name") && tries < NAMING_TRIES_MAX; tries += 1) {
+      const { text, key } = room.name;
+      const [result] = await this.#log.append([
+        {
+          room: key,
+          id: undefined,
+          kind: "set",
+          author,
+          changes: new Map([["name", text]]),
+          expectState: room.stateSeq,
+        },
+      ]);
+      // Without a place to store it, the name is this one as long as the room is open here.
+      if (result?.type !== "appended" && result?.type !== "conflict") return;
+      const seq = result.type === "appended" ? result.seq : result.stateSeq;
+      if (room.stateSeq >= seq) continue;
+      room.lose();
+      await this.#follow(room);
+    }
   }
 
   async #follow(room: Room): Promise<void> {

@@ -27,13 +27,13 @@ describe("Hub: search", () => {
     const [found] = await ada.hear(find("apple red"));
     assert.deepEqual(pick([found ?? { type: "" }], "type", "id", "room", "more"), [["search", "s", "lobby", false]]);
     assert.deepEqual(pick(found?.entries as [], "message", "seq"), [
-      ["red apple", 1],
-      ["an apple, red", 4],
+      ["red apple", 2],
+      ["an apple, red", 5],
     ]);
     const [newest] = await ada.hear(find("apple", { limit: 1 }));
-    assert.deepEqual([newest?.more, ...pick(newest?.entries as [], "seq")], [true, [4]]);
-    const [older] = await ada.hear(find("apple", { limit: 1, before: 4 }));
-    assert.deepEqual([older?.more, ...pick(older?.entries as [], "seq")], [true, [2]]);
+    assert.deepEqual([newest?.more, ...pick(newest?.entries as [], "seq")], [true, [5]]);
+    const [older] = await ada.hear(find("apple", { limit: 1, before: 5 }));
+    assert.deepEqual([older?.more, ...pick(older?.entries as [], "seq")], [true, [3]]);
     assert.deepEqual((await ada.hear(find("...")))[0]?.entries, []);
   });
 

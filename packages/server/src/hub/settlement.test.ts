@@ -53,7 +53,7 @@ describe("Settlement: messages are settled by their results", () => {
     await waitForArrival(fixture);
     assert.deepEqual(pick(ada.take(), "type", "id", "seq"), [
       ["resync", undefined, undefined],
-      ["ack", "two", 2],
+      ["ack", "two", 3],
       ["pong", "ping", undefined],
     ]);
     assert.deepEqual(pick(bob.take(), "type", "message"), [
@@ -62,7 +62,7 @@ describe("Settlement: messages are settled by their results", () => {
     ]);
     assert.deepEqual(await rejoin(bob, start), ["one", "two"]);
     await ada.hear(chat("three"));
-    assert.deepEqual(pick(bob.take(), "type", "message", "prev"), [["chat", "three", 2]]);
+    assert.deepEqual(pick(bob.take(), "type", "message", "prev"), [["chat", "three", 3]]);
     assert.match(String(fixture.reported), /Entries of the room "lobby" were lost/);
   });
 
@@ -74,9 +74,9 @@ describe("Settlement: messages are settled by their results", () => {
     assert.deepEqual(
       told.filter(({ type }) => type !== "resync").map(({ type, id, seq }) => [type, id, seq]),
       [
-        ["ack", "one", 1],
-        ["ack", "two", 2],
-        ["ack", "three", 3],
+        ["ack", "one", 2],
+        ["ack", "two", 3],
+        ["ack", "three", 4],
         ["pong", "ping", undefined],
       ],
     );
@@ -97,7 +97,7 @@ describe("Settlement: messages are settled by their results", () => {
       await idle();
       const told = ada.take().filter(({ type }) => type !== "resync");
       assert.deepEqual(pick(told, "type", "id", "seq"), [
-        ...all.map((text, i) => ["ack", text, i + 1]),
+        ...all.map((text, i) => ["ack", text, i + 2]),
         ["pong", "ping", undefined],
       ]);
       assert.deepEqual(pick(bob.take(), "type").at(-1), ["resync"]);
@@ -160,7 +160,7 @@ describe("Settlement: messages are settled by their results", () => {
       // If the entry was stored, its ack stands where it passes.
       assert.deepEqual(pick(ada.take(), "type", "id"), fate === "stored" ? [["ack", "two"]] : []);
       assert.deepEqual(pick(await ada.hear(chat("two")), "type", "id", "seq", "duplicate"), [
-        ["ack", "two", 2, fate === "stored" ? true : undefined],
+        ["ack", "two", 3, fate === "stored" ? true : undefined],
       ]);
       assert.deepEqual(pick(bob.take(), "message"), [["one"], ["two"]]);
       assert.deepEqual(pick(await ada.hear(chat("three"), ping), "type"), [["ack"], ["pong"]]);
@@ -267,7 +267,7 @@ describe("Rooms that lost entries", () => {
     opened.resolve();
     await idle();
     const joined = ada.take().find(({ type }) => type === "joined");
-    assert.deepEqual([joined?.topic, ((joined as Message).position as { seq: number }).seq], ["cake", 3]);
+    assert.deepEqual([joined?.topic, ((joined as Message).position as { seq: number }).seq], ["cake", 4]);
     const asked = await bob.hear({ type: "topic", id: "t", room: "lobby" });
     assert.equal(asked.at(-1)?.topic, "cake");
     await other.close();
@@ -314,7 +314,7 @@ describe("Rooms that lost entries", () => {
     log.fateOf = () => "arrives";
     fixture.hub.sweep();
     await idle();
-    const [joined] = await bob.hear({ type: "join", id: "again", room: "lobby", history: 5 });
+    const [joined] = await bob.hear({ type: "join", id: "again", room: "lobby", history: 1 });
     assert.deepEqual(pick(joined?.entries as Message[], "message"), [["one"]]);
     await ada.hear(chat("two"));
     assert.deepEqual(pick(bob.take(), "message"), [["two"]]);

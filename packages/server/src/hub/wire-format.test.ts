@@ -36,7 +36,8 @@ function irc(...capabilities: readonly string[]): Encoder {
     if (event.type === "presence") return `:${event.name} ${event.state === "joined" ? "JOIN" : "PART"} #${room}`;
     const { entry } = event;
     const from = `${tagOf(entry)}:${entry.author.name}`;
-    if (entry.kind === "set") return `${from} TOPIC #${room} :${entry.changes.get("topic")}`;
+    if (entry.kind === "set")
+      return entry.changes.has("topic") ? `${from} TOPIC #${room} :${entry.changes.get("topic")}` : undefined;
     if (entry.kind === "kick") return `${from} KICK #${room} ${entry.user.name} :${entry.reason}`;
     const lines = entry.text.split("\n").filter((line) => line !== "");
     return lines.map((line) => `${from} PRIVMSG #${room} :${line}`);
