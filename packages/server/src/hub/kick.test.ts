@@ -110,6 +110,41 @@ describe("Hub: a kick", () => {
     ]);
   });
 
+  test("does not leave a change of the state waiting that conflicted", async () => {
+    const { log, store, ada, bob, phone, kick } = await world();
+    for (const each of [ada, phone]) await each.hear({ type: "leave", room: "lobby" });
+    bob.take();
+    const result = Promise.withResolvers<void>();
+    const append = log.append.bind(log);
+    log.append = async (entries) => {
+      const other = new MemoryRoomLog(store);
+      await other.append([
+        kick,
+        { kind: "set", room: "lobby", id: "e", author: kick.author, changes: new Map([["a", "b"]]) },
+      ]);
+      await other.close();
+      const results = await append(entries);
+      await result.promise;
+      return results;
+    };
+    // Bob was the last one there. His change is in flight while the room is closed, and opened for Ada.
+    const told = await bob.hear({ type: "topic", id: "t", room: "lobby", topic: "mine" }, { type: "ping", id: "p" });
+    assert.deepEqual(pick(told, "type"), [["set"], ["kicked"]]);
+    const opening = Promise.withResolvers<void>();
+    log.opens = async (_, open) => {
+      await opening.promise;
+      return open();
+    };
+    await ada.hear({ type: "join", room: "lobby" });
+    result.resolve();
+    await idle();
+    opening.resolve();
+    assert.deepEqual(pick(await bob.hear(), "type", "id", "code"), [
+      ["error", "t", "not-joined"],
+      ["pong", "p", undefined],
+    ]);
+  });
+
   test("during a join that enters the room again is before that join", async () => {
     const { log, fixture, bob, kick } = await world();
     const { position } = await log.open("lobby");

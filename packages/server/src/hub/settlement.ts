@@ -107,7 +107,7 @@ export class Settlement {
     while (waiting.length > 0) {
       const { entry, result, nextSeq } = waiting[0] as Waiting;
       if (result.type === "conflict") {
-        if (!this.#hasFollowed(entry.room, result.stateSeq)) break;
+        if (!this.#hasFollowed(connection, entry.room, result.stateSeq)) break;
         waiting.shift();
         connection.requests.decideAgain();
       } else {
@@ -119,10 +119,10 @@ export class Settlement {
     if (waiting.length === 0) this.#waiting.delete(connection);
   }
 
-  /** Whether the state that a request conflicted with is known here, as far as it can be. */
-  #hasFollowed(key: string, stateSeq: number): boolean {
+  /** Whether the state that a request conflicted with is known here, as far as it can be and matters. */
+  #hasFollowed(connection: Connection, key: string, stateSeq: number): boolean {
     const room = this.#rooms.get(key);
-    if (room === undefined || this.#rooms.closed.has(room)) return true;
+    if (room === undefined || !room.has(connection) || this.#rooms.closed.has(room)) return true;
     return !room.isOpening && room.stateSeq >= stateSeq;
   }
 
