@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { chromium, type Page } from "playwright-core";
+import { chromium, type Page, type WebSocketRoute } from "playwright-core";
 import { TestServer } from "./chat-server.ts";
 import { countOf, enter, launchOptions, newProfile, PageBrowser, say, shows, TIMEOUT_MS } from "./chromium.ts";
 import type { Message } from "./hub-fixture.ts";
@@ -303,6 +303,31 @@ describe("the session of a page", { skip: skipWithoutChromium(), timeout: 300_00
     await page.reload();
     await nameField(page).waitFor();
     await server.member("ada", "lobby");
+  });
+
+  test("after Leave without a connection, the same name can join again", async () => {
+    await using server = await TestServer.start(PATIENT);
+    const cy = await server.member("cy", "lobby");
+    await using page = await browser.newPage();
+    const sockets: WebSocketRoute[] = [];
+    let isCut = false;
+    await page.routeWebSocket(/\/ws$/, (socket) => {
+      if (isCut) void socket.close({ code: 1011 });
+      else socket.connectToServer();
+      sockets.push(socket);
+    });
+    await enter(page, addressOf(server), "ada");
+    await heardPresence(cy, "ada joined");
+    isCut = true;
+    await sockets[0]?.close({ code: 1011 });
+    await page.getByText("Offline.").waitFor();
+    await page.getByRole("button", { name: "Leave" }).click();
+    await nameField(page).waitFor();
+    isCut = false;
+    await page.getByRole("button", { name: "Join" }).click();
+    await say(page, "back");
+    assert.equal((await heardUntil(cy, "back")).at(-1)?.username, "ada");
+    await reload(page);
   });
 
   test("a link to another room shows the form; joining leaves the first room with the same session", async () => {

@@ -188,7 +188,8 @@ export class RoomStore {
     this.#listeners.clear();
     this.#readMarker.close();
     this.#typing.clear();
-    void this.#client.close();
+    if (this.#client.state === "online") void this.#client.close();
+    else this.#client.disconnect();
     this.#tab.leave();
   }
 

@@ -76,11 +76,12 @@ export class TabSession implements SessionStore {
     this.#write();
   }
 
-  /** The user left the room, or could not join it: a reload shows the form. */
+  /**
+   * The user left the room, or could not join it: a reload shows the form. A session that could not be ended stays in
+   * memory, so that {@link enter} with the same name resumes it.
+   */
   leave(): void {
-    this.#place = undefined;
-    this.#session = undefined;
-    this.#write();
+    if (this.#tab !== undefined) this.#isKept = write(undefined);
   }
 
   load(): StoredSession | undefined {
