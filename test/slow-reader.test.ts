@@ -3,6 +3,9 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { crc32 } from "node:zlib";
 import { type CliProcess, landlineIn } from "./cli-process.ts";
@@ -72,10 +75,11 @@ describe("a reader that stops among 500 others", { timeout: 300_000 }, () => {
   test("is disconnected and resumes; the others receive everything in order, and memory stays bounded", {
     skip,
   }, async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), "landline-slow-reader-"));
     // No pings: the other readers only count bytes and do not answer.
     await using server = landlineIn(
       { env: { LANDLINE_PING_MS: "1h", LANDLINE_AWAY_MS: "0ms", LANDLINE_RESUME_MS: "0ms" } },
-      ...["serve", "--host", "127.0.0.1", "--port", "0", "--rates", "off"],
+      ...["serve", "--host", "127.0.0.1", "--port", "0", "--rates", "off", "--data", folder.path],
     );
     const [, portText] = await server.until(/http:\/\/127\.0\.0\.1:(\d+)\/ +chat and web page/);
     const port = Number(portText);
@@ -142,18 +146,18 @@ describe("a reader that stops among 500 others", { timeout: 300_000 }, () => {
     // It resumes from its position: in one answer, or page by page if that is too much.
     const back = await RawClient.open(port);
     const { epoch } = position as { epoch: string };
-    const { recovered, reason, entries } = await enter(back, "slow", { epoch, seq: seqs.at(-1) ?? 1 });
+    const { recovered, reason, entries } = await enter(back, "slow", { epoch, seq: seqs.at(-1) ?? 2 });
     if (recovered) seqs.push(...(entries as Message[]).map(({ seq }) => seq as number));
     else assert.equal(reason, "too-many");
     for (let more: unknown = !recovered; more; ) {
-      back.send({ type: "history", id: `after ${seqs.at(-1)}`, room: "lobby", after: seqs.at(-1) ?? 1 });
+      back.send({ type: "history", id: `after ${seqs.at(-1)}`, room: "lobby", after: seqs.at(-1) ?? 2 });
       const page = await back.nextWith("type", "history");
       seqs.push(...(page.entries as Message[]).map(({ seq }) => seq as number));
       more = page.more;
     }
     assert.deepEqual(
       seqs,
-      Array.from({ length: said - 1 }, (_, i) => i + 2),
+      Array.from({ length: said - 1 }, (_, i) => i + 3),
     );
     for (const client of [...readers, author, witness, back]) client.socket.destroy();
     await Promise.all(readers.map(({ closed }) => closed));
