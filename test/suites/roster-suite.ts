@@ -415,6 +415,7 @@ function suite(factory: () => RosterWorld | Promise<RosterWorld>): void {
         user: ada.user,
         rooms: [room("Lobby"), room("kitchen")],
         hasJoined: true,
+        attempt: 0,
         previous: undefined,
       });
       fixture.world.pass(awayMs);

@@ -1,28 +1,37 @@
 import type { Decision } from "../core/mod.ts";
 import type { Connection } from "./connection.ts";
 import type { FanOut } from "./fan-out.ts";
-import type { NewEntry, RoomLog } from "./ports/room-log.ts";
+import type { Lease } from "./lease.ts";
+import { type AppendResult, type NewEntry, type RoomLog, RoomLogError } from "./ports/room-log.ts";
 import type { Settlement } from "./settlement.ts";
 import type { User } from "./user.ts";
 
 /** The parts that {@link AppendBatcher} uses. */
 export interface AppendBatcherOptions {
   readonly log: RoomLog;
+  readonly lease: Lease;
   readonly fanOut: FanOut;
   readonly settlement: Settlement;
 }
 
+const WITHOUT_LEASE: AppendResult = {
+  type: "failed",
+  error: new RoomLogError("busy", "This server was out of reach of the others for too long"),
+};
+
 /** Appends the clients' entries in batches: all entries that one turn brings are one call of the log. */
 export class AppendBatcher {
   readonly #log: RoomLog;
+  readonly #lease: Lease;
   readonly #fanOut: FanOut;
   readonly #settlement: Settlement;
   #entries: NewEntry[] = [];
   /** The connection that each entry came from. */
   #connections: Connection[] = [];
 
-  constructor({ log, fanOut, settlement }: AppendBatcherOptions) {
+  constructor({ log, lease, fanOut, settlement }: AppendBatcherOptions) {
     this.#log = log;
+    this.#lease = lease;
     this.#fanOut = fanOut;
     this.#settlement = settlement;
   }
@@ -56,7 +65,7 @@ export class AppendBatcher {
     this.#entries = [];
     this.#connections = [];
     this.#fanOut.commitBegan();
-    const results = await this.#log.append(entries);
+    const results = this.#lease.holds ? await this.#log.append(entries) : entries.map(() => WITHOUT_LEASE);
     this.#settlement.settle(connections, entries, results);
     this.#fanOut.commitEnded();
   }

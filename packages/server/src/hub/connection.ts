@@ -36,6 +36,8 @@ export class Connection implements Recipient {
   readonly id: string;
   /** The session in the roster. Before `hello` it has the connection's id, and ends with the connection. */
   holder: Holder;
+  /** The number of the attempt that took the session over. */
+  attempt = 0;
   readonly session: Session<User> = newSession();
   /** When the client last sent something, in milliseconds of the hub's clock. */
   heardAt: number;

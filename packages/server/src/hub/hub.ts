@@ -12,6 +12,7 @@ import {
 import { AppendBatcher } from "./append-batcher.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { FanOut } from "./fan-out.ts";
+import { Lease } from "./lease.ts";
 import type { Link } from "./link.ts";
 import { LogFailures } from "./log-failures.ts";
 import { Membership } from "./membership.ts";
@@ -86,6 +87,7 @@ export class Hub implements ConnectionOwner {
   readonly #appends: AppendBatcher;
   readonly #settlement: Settlement;
   readonly #reader: RoomReader;
+  readonly #lease: Lease;
   readonly #sessions: Sessions;
   readonly #membership: Membership;
   readonly #formats = new WireFormats();
@@ -114,7 +116,8 @@ export class Hub implements ConnectionOwner {
     this.#failures = failures;
     this.#rooms = rooms;
     this.#settlement = new Settlement({ rooms, fanOut, failures, now });
-    this.#appends = new AppendBatcher({ log, fanOut, settlement: this.#settlement });
+    this.#lease = new Lease(roster, this.#connections);
+    this.#appends = new AppendBatcher({ log, lease: this.#lease, fanOut, settlement: this.#settlement });
     this.#reader = new RoomReader({ log, search, roster, users, rooms, limits, mayAsk });
     const reader = this.#reader;
     const sessions = new Sessions({ roster, limits, newSecret });
@@ -166,7 +169,7 @@ export class Hub implements ConnectionOwner {
    * client did not come back. Opens rooms again that have lost entries. Call it about every second.
    */
   sweep(): void {
-    this.#roster.sweep();
+    void this.#lease.sweep().catch(this.#report);
     const now = this.now();
     const { pingMs, pongMs, joinTimeoutMs } = this.limits;
     for (const connection of this.#connections.values()) {

@@ -1,5 +1,6 @@
 import { type Refusal, refuse } from "../core/mod.ts";
 import { RoomLogError, type RoomLogErrorCode } from "./ports/room-log.ts";
+import { RosterError } from "./ports/roster.ts";
 
 /** A repeated failure is reported again after this time, in milliseconds. */
 const REPORT_AGAIN_MS = 60_000;
@@ -19,7 +20,10 @@ export class LogFailures {
   /** Returns the refusal for a failure. Reports it, a repeated one once a minute: a full disk fails every message. */
   refusal(error: unknown): Refusal {
     const code = error instanceof RoomLogError ? error.code : undefined;
-    if (code === "busy" || code === "timeout") return refuse("busy", "The server is overloaded; try again later");
+    // Without a lease this node is of no use for a moment, as when it is overloaded.
+    if (code === "busy" || code === "timeout" || error instanceof RosterError) {
+      return refuse("busy", "The server is overloaded; try again later");
+    }
     if (code === undefined || this.#isNews(code)) this.#report(error);
     if (code === "storage-full" || code === "read-only" || code === "io") {
       return refuse("unavailable", "The server cannot store messages at the moment; nothing was stored");

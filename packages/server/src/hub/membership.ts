@@ -92,23 +92,23 @@ export class Membership {
 
   /** Takes over a session with its rooms. Requests that its earlier connection began end first. */
   async #takeOver(connection: Connection, token: string, attempt: number): Promise<string | Refusal> {
-    const taken = await this.#sessions.takeOver(connection, token, attempt);
-    if ("type" in taken) return taken;
     const { session } = connection;
-    session.hasJoined = taken.hasJoined;
+    const opened: Room[] = [];
     try {
-      // Open the rooms before the earlier connection leaves them, so that they stay open.
-      for (const name of taken.rooms) {
-        await this.#rooms.use(name);
-        session.rooms.set(name.key, name);
-      }
+      const taken = await this.#sessions.takeOver(connection, { token, attempt }, async ({ rooms, hasJoined }) => {
+        // Before the earlier connection leaves the rooms, so that they stay open.
+        for (const name of rooms) opened.push(await this.#rooms.use(name));
+        for (const name of rooms) session.rooms.set(name.key, name);
+        session.hasJoined = hasJoined;
+      });
+      if ("type" in taken) return taken;
+      if (taken.previous !== undefined) await this.#connection(taken.previous)?.departure;
+      return token;
     } catch (error) {
-      // The client may try again.
-      await this.departed(connection);
+      for (const room of opened) this.#rooms.release(room);
+      session.rooms.clear();
       throw error;
     }
-    if (taken.previous !== undefined) await this.#connection(taken.previous)?.departure;
-    return token;
   }
 
   async join(connection: Connection, command: CommandOf<"join">, decision: DecisionOf<"join">): Promise<void> {
@@ -167,14 +167,14 @@ export class Membership {
     if (members.length > 0) this.#fanOut.flush(room);
     for (const connection of members) {
       connection.answer({ type: "kicked", room: room.name.text, username: author.name, reason });
-      this.#exit(connection, room.name).catch(this.#reportUnlessUnleased);
+      this.#exit(connection, room.name).catch(this.#report);
       this.#settlement.left(connection);
     }
   }
 
   /** Ends the session for good, and with it the connection. */
   async bye(connection: Connection): Promise<void> {
-    await this.#sessions.end(connection);
+    await ignoringLostLease(this.#sessions.end(connection));
     connection.link.close({ reconnect: false, message: "" });
     connection.gone();
   }
@@ -182,17 +182,13 @@ export class Membership {
   /** Takes a connection that is gone out of its rooms. Its session waits for the client, if it lasts. */
   async departed(connection: Connection): Promise<void> {
     for (const name of [...connection.session.rooms.values()]) this.#remove(connection, name);
-    await this.#sessions.detach(connection).catch(this.#reportUnlessUnleased);
+    await ignoringLostLease(this.#sessions.detach(connection)).catch(this.#report);
   }
-
-  /** Without a lease, the connections of this node have ended for the others already. */
-  readonly #reportUnlessUnleased = (error: unknown): void => {
-    if (!(error instanceof RosterError)) this.#report(error);
-  };
 
   /** Takes the session out of a room. If it was the user's last one there, the others are told. */
   async #exit(connection: Connection, name: Name): Promise<void> {
-    if (this.#remove(connection, name)) await this.#roster.leave(connection.holder, name.key);
+    if (!this.#remove(connection, name)) return;
+    await ignoringLostLease(this.#roster.leave(connection.holder, name.key));
   }
 
   /** Takes a connection out of a room, on this node only. Returns whether it was there. */
@@ -206,4 +202,14 @@ export class Membership {
     this.#rooms.release(room);
     return true;
   }
+}
+
+/**
+ * Without a lease, this node's connections have ended for the others already. When it claims its sessions again, it
+ * says what has become of them.
+ */
+async function ignoringLostLease(change: Promise<void>): Promise<void> {
+  await change.catch((error) => {
+    if (!(error instanceof RosterError)) throw error;
+  });
 }

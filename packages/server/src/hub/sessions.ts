@@ -1,7 +1,14 @@
 import { createHash } from "node:crypto";
 import { addressKey, type ChatLimits, type Name, type Refusal, refuse, skeletonOf } from "../core/mod.ts";
 import type { Connection } from "./connection.ts";
-import type { ClaimedName, NewSession, Roster, RosterUser, TakenSession } from "./ports/roster.ts";
+import {
+  type ClaimedName,
+  type NewSession,
+  type Roster,
+  RosterError,
+  type RosterUser,
+  type TakenSession,
+} from "./ports/roster.ts";
 import { User } from "./user.ts";
 
 /** The parts that {@link Sessions} uses. */
@@ -36,6 +43,7 @@ export class Sessions {
    */
   async claim(connection: Connection, name: Name, leaving: readonly Name[]): Promise<Refusal | undefined> {
     const { user, holder } = connection;
+    const { node } = this.#roster;
     const claimed: ClaimedName = { text: name.text, key: name.key, skeleton: skeletonOf(name.text) };
     const claim = await (user === undefined
       ? this.#roster.open(this.#newSession(connection, holder.session), claimed)
@@ -52,6 +60,7 @@ export class Sessions {
       case "unknown":
         return UNKNOWN;
     }
+    this.#check(node);
     if (user === undefined) this.#bind(connection, claim);
     else user.rename(claim.name);
     return undefined;
@@ -78,15 +87,32 @@ export class Sessions {
     return refusal ?? own;
   }
 
-  /** Gives the connection the session with this token. The roster reports the connection that it had before. */
-  async takeOver(connection: Connection, token: string, attempt: number): Promise<TakenSession | Refusal> {
+  /**
+   * Gives the connection the session with this token, after `prepare`. The roster reports the connection that it had
+   * before.
+   */
+  async takeOver(
+    connection: Connection,
+    { token, attempt }: { readonly token: string; readonly attempt: number },
+    prepare: (taken: TakenSession) => Promise<void>,
+  ): Promise<TakenSession | Refusal> {
+    const { node } = this.#roster;
     const address = addressKey(connection.link.address);
     const holder = { session: sessionOf(token), connection: connection.id };
     const taken = await this.#roster.takeOver({ ...holder, address, attempt });
     if (taken === "unknown") return UNKNOWN;
     if (taken === "too-many-connections") return this.#tooManyConnections();
     await this.#end(connection);
+    try {
+      await prepare(taken);
+      this.#check(node);
+    } catch (error) {
+      // The client may try again.
+      await this.#roster.detach(holder).catch(() => undefined);
+      throw error;
+    }
     connection.holder = holder;
+    connection.attempt = taken.attempt;
     this.#bind(connection, taken.user);
     return taken;
   }
@@ -105,9 +131,11 @@ export class Sessions {
   }
 
   async #shareAs(connection: Connection, session: string, of: string): Promise<Refusal | undefined> {
+    const { node } = this.#roster;
     const shared = await this.#roster.share(this.#newSession(connection, session), of);
     if (shared === "unknown") return UNKNOWN;
     if (shared === "too-many-connections") return this.#tooManyConnections();
+    this.#check(node);
     await this.#end(connection);
     connection.holder = { session, connection: connection.id };
     this.#bind(connection, shared);
@@ -120,6 +148,11 @@ export class Sessions {
     if (user === undefined) return;
     this.#unbind(connection, user);
     await this.#roster.end(holder);
+  }
+
+  /** A session that came with an earlier lease has ended with it. @throws {RosterError} `lease-lost`. */
+  #check(node: string): void {
+    if (this.#roster.node !== node) throw new RosterError("lease-lost", "The session's node has lost its lease");
   }
 
   #newSession({ id: connection, link }: Connection, session: string): NewSession {

@@ -136,7 +136,7 @@ export class RosterStore {
     if (attempt !== Number.POSITIVE_INFINITY) session.attempt = attempt;
     this.#attach(session, { node, connection, address });
     const { user, rooms, hasJoined } = session;
-    return { user: shown(user), rooms: [...rooms.values()], hasJoined, previous };
+    return { user: shown(user), rooms: [...rooms.values()], hasJoined, attempt: session.attempt, previous };
   }
 
   rename(holder: Holder, name: ClaimedName, leaving: readonly string[]): Claim | "unknown" {

@@ -46,6 +46,7 @@ export interface TakenSession {
   readonly rooms: readonly Name[];
   /** Whether it was ever in a room. */
   readonly hasJoined: boolean;
+  readonly attempt: number;
   /** The connection that was replaced, if there was one. */
   readonly previous: string | undefined;
 }
