@@ -199,7 +199,11 @@ export class RoughChat {
   }
 
   async close(): Promise<void> {
-    for (const { client } of this.clients) await client.close();
+    const closed = Promise.all(this.clients.map(({ client }) => client.close()));
+    await idle();
+    // No link brings the goodbyes to the server, so the clients stop waiting for its answer.
+    mock.timers.tick(1_000);
+    await closed;
     mock.timers.reset();
   }
 }
