@@ -71,7 +71,9 @@ const passes = (message: string): Conversation => ({ steps: [...both, rawChat("a
 
 const NAMES = "Names";
 const ONE = "One person per name";
-const OLD = "Leaving";
+const LEAVING = "Leaving";
+const MOVING = "Joining another room, or under another name";
+const AGAIN = "Joining the same room again";
 const ODD = "Odd requests";
 const SPLIT = "Messages in the byte stream";
 const SILENT = "Errors with a code";
@@ -242,27 +244,27 @@ const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
     },
   },
   "moving to another room": better(
-    OLD,
+    MOVING,
     [join("ada", "kitchen"), chat("bob", "gone?"), chat("ada", "here")],
     [notice("ada joined kitchen")],
     [notice("ada left lobby")],
   ),
   "taking another name": better(
-    OLD,
+    MOVING,
     [join("ada", "lobby", "eve"), chat("ada", "it is me")],
     [notice("eve joined lobby")],
     [notice("ada left lobby"), notice("eve joined lobby"), said("eve", '"it is me"')],
   ),
-  "joining the room again": better(OLD, [join("ada")], [notice("ada joined lobby")], []),
-  leave: better(OLD, [say("ada", { type: "leave" }), chat("bob", "anyone?")], [], [notice("ada left lobby")]),
+  "joining the room again": better(AGAIN, [join("ada")], [notice("ada joined lobby")], []),
+  leave: better(LEAVING, [say("ada", { type: "leave" }), chat("bob", "anyone?")], [], [notice("ada left lobby")]),
   "leave with a room of any kind": better(
-    OLD,
+    LEAVING,
     [say("ada", { type: "leave", room: [5] })],
     [],
     [notice("ada left lobby")],
   ),
   "coming back after leave": better(
-    OLD,
+    LEAVING,
     [say("ada", { type: "leave" }), join("ada")],
     [notice("ada joined lobby")],
     [notice("ada left lobby"), notice("ada joined lobby")],
