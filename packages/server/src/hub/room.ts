@@ -43,8 +43,8 @@ export class Room {
   /** Set while the room waits for a commit: the number of commits that had ended when the wait began. */
   waitsSince: number | undefined;
   readonly #members = new Map<Connection, Member>();
-  /** What waits until the room has reached a `seq`. */
-  #awaited: { readonly seq: number; readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
+  /** What waits until the room has reached a position. */
+  #awaited: (Position & { readonly resolve: () => void; readonly reject: (error: unknown) => void })[] = [];
   #name: Name;
   #opening: Opening | undefined = newOpening();
 
@@ -67,10 +67,10 @@ export class Room {
     return this.#awaited.length > 0;
   }
 
-  /** Resolves when the room has reached this `seq`. */
-  reached(seq: number): Promise<void> {
+  /** Resolves when the room has reached this position, or has another epoch. */
+  reached({ epoch, seq }: Position): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#awaited.push({ seq, resolve, reject });
+      this.#awaited.push({ epoch, seq, resolve, reject });
       this.#moved();
     });
   }
@@ -119,10 +119,10 @@ export class Room {
 
   #moved(): void {
     if (this.isOpening) return;
-    const { seq } = this.position;
+    const { epoch, seq } = this.position;
     const awaited = this.#awaited;
-    this.#awaited = awaited.filter((each) => each.seq > seq);
-    for (const each of awaited) if (each.seq <= seq) each.resolve();
+    this.#awaited = awaited.filter((each) => each.epoch === epoch && each.seq > seq);
+    for (const each of awaited) if (each.epoch !== epoch || each.seq <= seq) each.resolve();
   }
 
   #arriveEarly(opening: Opening, entry: Entry): void {

@@ -4,6 +4,7 @@ import { FaultyLog } from "../../../../test/faulty-log.ts";
 import { HubFixture, type Message, pick } from "../../../../test/hub-fixture.ts";
 import { failOnLeaks } from "../../../../test/leaks.ts";
 import { said } from "../../../../test/suites/room-log-suite.ts";
+import { idle } from "../../../../test/until.ts";
 import { MemoryRoomLog, MemoryRoomStore, MemoryRoster } from "../adapters/memory/mod.ts";
 import type { MemberPage } from "./mod.ts";
 import { RoomLogError } from "./ports/room-log.ts";
@@ -64,6 +65,19 @@ describe("Hub: a client that knows more of a room than its node", () => {
     const { log, bob, position, join } = await behind("late");
     log.deliver();
     assert.deepEqual(answer(await bob.hear(join(position.seq + 1))), ["joined", false, "ahead", position]);
+  });
+
+  test("is answered when the log turns out to be another one, and the members resync once", async () => {
+    const { log, fixture, ada, bob, position, join } = await behind("lost");
+    assert.deepEqual(await bob.hear(join(position.seq)), []);
+    const present = { epoch: "restored", seq: 0 };
+    log.opens = async () => ({ position: present, state: new Map(), stateSeq: 0 });
+    for (let i = 0; i < 6; i += 1) {
+      fixture.hub.sweep();
+      await idle();
+    }
+    assert.deepEqual(answer(bob.take()), ["joined", false, "log-changed", present]);
+    assert.deepEqual(pick(ada.take(), "type"), [["presence"], ["resync"]]);
   });
 
   test("is refused when the room cannot be opened again", async () => {

@@ -68,12 +68,13 @@ export class Rooms {
    *
    * @throws {RoomLogError} when the log cannot be read, or the room cannot be opened again.
    */
-  async reach(room: Room, { epoch, seq }: Position): Promise<void> {
+  async reach(room: Room, position: Position): Promise<void> {
+    const { epoch, seq } = position;
     if (epoch !== room.position.epoch || seq <= room.position.seq) return;
     const { entries } = await this.#log.read(room.name.key, { after: seq - 1, limit: 1 });
     if (entries.length === 0) return;
     if (!this.#behind.has(room)) this.#behind.set(room, false);
-    await room.reached(seq);
+    await room.reached(position);
   }
 
   /** Returns the rooms that have been behind a client since the last call. */
