@@ -105,11 +105,11 @@ export class Room {
    * entries before it are missing; then the room does not move.
    */
   arrive(entry: Entry): "next" | "again" | "gap" {
-    if (this.#opening !== undefined) {
-      this.#arriveEarly(this.#opening, entry);
-      return "next";
-    }
     const { epoch, seq } = this.position;
+    if (this.#opening !== undefined) {
+      if (entry.epoch === epoch && entry.seq <= seq) return "again";
+      return this.#arriveEarly(this.#opening, entry);
+    }
     if (entry.prev !== seq || entry.epoch !== epoch) return entry.epoch === epoch && entry.seq <= seq ? "again" : "gap";
     this.position = entry;
     if (entry.kind === "set") this.#fold(entry);
@@ -125,7 +125,9 @@ export class Room {
     for (const each of awaited) if (each.epoch !== epoch || each.seq <= seq) each.resolve();
   }
 
-  #arriveEarly(opening: Opening, entry: Entry): void {
+  #arriveEarly(opening: Opening, entry: Entry): "next" | "again" {
+    // The members got the run, so an older entry has no place any more.
+    if (entry.epoch === opening.epoch && entry.seq <= opening.to) return "again";
     if (entry.epoch !== opening.epoch || entry.prev !== opening.to) {
       opening.epoch = entry.epoch;
       opening.from = entry.prev;
@@ -133,6 +135,7 @@ export class Room {
     }
     opening.to = entry.seq;
     if (entry.kind === "set") opening.changes.push(entry);
+    return "next";
   }
 
   #fold({ changes, seq }: SetEntry): void {

@@ -124,6 +124,33 @@ describe("Settlement: messages are settled by their results", () => {
     await other.close();
   });
 
+  test("entries that arrive again, or too late for their place, while their room is opened are ignored", async () => {
+    const { log, ada, bob } = await pair();
+    const seen: Entry[] = [];
+    log.fateOf = (entry) => {
+      seen.push(entry);
+      return is("three")(entry) ? "lost" : "arrives";
+    };
+    await ada.hear(chat("one"), chat("two"));
+    const opens = Promise.withResolvers<void>();
+    log.opens = async (_, open) => {
+      await opens.promise;
+      return open();
+    };
+    log.lose("lobby");
+    await ada.hear(chat("three"), chat("four"));
+    for (const entry of seen) log.again(entry);
+    opens.resolve();
+    await idle();
+    assert.deepEqual(pick(ada.take(), "type", "id"), [["ack", "three"]]);
+    assert.deepEqual(pick(bob.take(), "type", "message"), [
+      ["chat", "one"],
+      ["chat", "two"],
+      ["resync", undefined],
+      ["chat", "four"],
+    ]);
+  });
+
   test("entries that arrive again are ignored", async () => {
     const { log, ada, bob } = await pair();
     let last: Entry | undefined;
