@@ -921,6 +921,23 @@ describe("Hub: a slow reader", () => {
     assert.equal(fixture.reported.length, 0);
   });
 
+  for (const version of [1, 2]) {
+    test(`of version ${version} that is closed by its own acks does nothing more`, async () => {
+      const fixture = new HubFixture({ limits: { outboxBytesMax: 20_000 } });
+      const ada = await fixture.member("Ada", "lobby");
+      const slow = await (version === 1 ? fixture.seedMember("Slow", "lobby") : fixture.member("Slow", "lobby"));
+      const kitchen = await fixture.member("Bob", "kitchen");
+      slow.link.isStalled = true;
+      ada.ask(...Array.from({ length: 40 }, () => chat("x".repeat(600))));
+      slow.ask(chat("mine"), { type: "join", room: "kitchen", username: "Slow" });
+      ada.ask(chat("last"));
+      await idle();
+      assert.equal(slow.client.isGone, true);
+      assert.deepEqual(pick(kitchen.take(), "type"), []);
+      assert.deepEqual(fixture.reported, []);
+    });
+  }
+
   test("gets no answers until it has read, and then gets them in order", async () => {
     const fixture = new HubFixture({ limits: { requestQueueMax: 2 } });
     const ada = await fixture.member("Ada", "lobby");

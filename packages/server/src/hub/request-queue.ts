@@ -206,6 +206,8 @@ export class RequestQueue {
   #carryOut(request: Incoming, decision: Decision | FormatChange): void {
     const isNext = isEntry(decision) && decision.room.key === this.#inFlightRoom;
     if (!isNext) this.#sendAcks();
+    // The client did not read fast enough for its acks. It has left already.
+    if (this.#isEnded) return;
     if (isEntry(decision)) {
       this.#inFlight += 1;
       if (!isNext) {
