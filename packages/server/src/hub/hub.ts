@@ -111,13 +111,14 @@ export class Hub implements ConnectionOwner {
     this.#report = report;
     const fanOut = this.#fanOut;
     const failures = new LogFailures(report, now);
-    const rooms = new Rooms(log, report, (room, kick) => this.#membership.kick(room, kick));
+    const lease = new Lease(roster, this.#connections);
+    const rooms = new Rooms({ log, lease, report, kick: (room, kick) => this.#membership.kick(room, kick) });
     const mayAsk = (connection: Connection) => checkRate(connection, { type: "rooms" }, now()) === undefined;
     this.#failures = failures;
     this.#rooms = rooms;
     this.#settlement = new Settlement({ rooms, fanOut, failures, now });
-    this.#lease = new Lease(roster, this.#connections);
-    this.#appends = new AppendBatcher({ log, lease: this.#lease, fanOut, settlement: this.#settlement });
+    this.#lease = lease;
+    this.#appends = new AppendBatcher({ log, lease, fanOut, settlement: this.#settlement });
     this.#reader = new RoomReader({ log, search, roster, users, rooms, limits, mayAsk });
     const reader = this.#reader;
     const sessions = new Sessions({ roster, limits, newSecret });

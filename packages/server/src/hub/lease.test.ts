@@ -65,6 +65,7 @@ describe("Hub: a node that lost its lease", () => {
     const [refused] = await ada.hear({ type: "join", id: "2", room: "attic" });
     assert.deepEqual([refused?.type, refused?.code], ["error", "busy"]);
     assert.equal(await entriesOf(here), 0);
+    assert.deepEqual((await here.log.read("attic", { limit: 1 })).entries, [], "the room got a name");
     assert.deepEqual([ada.link.closes, seed.link.closes], [[], []]);
     pair.told();
 

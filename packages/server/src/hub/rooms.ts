@@ -1,4 +1,5 @@
 import type { Name, Position } from "../core/mod.ts";
+import type { Lease } from "./lease.ts";
 import type { Author, KickEntry, RoomLog } from "./ports/room-log.ts";
 import { Room } from "./room.ts";
 
@@ -6,6 +7,15 @@ import { Room } from "./room.ts";
 const PAGE_ENTRIES = 500;
 /** How often a room is named, if other nodes change its state meanwhile. */
 const NAMING_TRIES_MAX = 8;
+
+/** The parts that {@link Rooms} uses. */
+export interface RoomsOptions {
+  readonly log: RoomLog;
+  readonly lease: Lease;
+  readonly report: (error: unknown) => void;
+  /** Enforces a kick among lost entries. */
+  readonly kick: (room: Room, entry: KickEntry) => void;
+}
 
 interface OpenRoom {
   readonly room: Room;
@@ -18,6 +28,7 @@ interface OpenRoom {
 /** The rooms with members on this node. The log follows each from its first use to its last. */
 export class Rooms {
   readonly #log: RoomLog;
+  readonly #lease: Lease;
   readonly #report: (error: unknown) => void;
   readonly #kick: (room: Room, entry: KickEntry) => void;
   readonly #open = new Map<string, OpenRoom>();
@@ -26,9 +37,9 @@ export class Rooms {
   /** The rooms that are behind a client, and whether they were so at the last call of {@link overdue}. */
   readonly #behind = new Map<Room, boolean>();
 
-  /** @param kick enforces a kick among lost entries */
-  constructor(log: RoomLog, report: (error: unknown) => void, kick: (room: Room, entry: KickEntry) => void) {
+  constructor({ log, lease, report, kick }: RoomsOptions) {
     this.#log = log;
+    this.#lease = lease;
     this.#report = report;
     this.#kick = kick;
   }
@@ -120,7 +131,9 @@ export class Rooms {
   /** Opens the room and gives it its name, unless another node does so first. */
   async #found(room: Room, author: Author | undefined): Promise<void> {
     await this.#follow(room);
-    for (let tries = 0; author !== undefined && !room.state.has("name") && tries < NAMING_TRIES_MAX; tries += 1) {
+    if (author === undefined) return;
+    // Without a lease, the join that opens the room is about to fail.
+    for (let tries = 0; tries < NAMING_TRIES_MAX && !room.state.has("name") && this.#lease.holds; tries += 1) {
       const { text, key } = room.name;
       const [result] = await this.#log.append([
         {
