@@ -200,7 +200,6 @@ export interface RoomLog {
   /** Returns the result of each entry. Each is appended or not on its own. Never rejects. */
   append(entries: readonly NewEntry[]): Promise<readonly AppendResult[]>;
   read(room: string, options: ReadOptions): Promise<Page>;
-  /**
   /** Sets the one follower of this node. */
   follow(follower: Follower): void;
   /**
