@@ -5,7 +5,14 @@ import { failOnLeaks } from "../../../../test/leaks.ts";
 import { idle } from "../../../../test/until.ts";
 import { MemoryRoster, RosterStore } from "../adapters/memory/mod.ts";
 import { type Command, DEFAULT_LIMITS } from "../core/mod.ts";
-import type { RosterChange } from "./mod.ts";
+import {
+  type Claim,
+  type ClaimedName,
+  type HeldSession,
+  type NewSession,
+  type RosterChange,
+  RosterError,
+} from "./mod.ts";
 
 failOnLeaks();
 
@@ -20,10 +27,10 @@ class Pair {
   readonly here: HubFixture;
   readonly there: HubFixture;
 
-  constructor() {
+  constructor(Here: typeof MemoryRoster = MemoryRoster) {
     const store = new RosterStore({ limits: DEFAULT_LIMITS, now: () => this.nowMs });
     const lease = { leaseMs: LEASE_MS, now: () => this.nowMs };
-    this.here = new HubFixture({ roster: () => new MemoryRoster(store, lease) });
+    this.here = new HubFixture({ roster: () => new Here(store, lease) });
     this.there = new HubFixture({ roster: () => new MemoryRoster(store, lease) });
     store.observers.add({ node: "", changed: (change) => this.changes.push(change) });
   }
@@ -156,6 +163,60 @@ describe("Hub: a node that lost its lease", () => {
     assert.deepEqual(await there.members("attic"), ["Ada"]);
     await pair.pass(resumeMs, there, here);
     for (const name of ["Bob", "Cy", "Seed"]) assert.equal(await there.claim(name), true, name);
+    assert.deepEqual(here.reported, []);
+  });
+
+  test("ends a session that was opened while it claimed the others again", async () => {
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+    /** Claims late. Later calls come after that. */
+    class Late extends MemoryRoster {
+      #isClaiming = false;
+
+      override async reclaim(sessions: readonly HeldSession[]): Promise<readonly string[]> {
+        this.#isClaiming = true;
+        await gate;
+        return super.reclaim(sessions);
+      }
+
+      override async open(session: NewSession, name: ClaimedName): Promise<Claim> {
+        if (this.#isClaiming) await gate;
+        return super.open(session, name);
+      }
+    }
+    const pair = new Pair(Late);
+    const { here, there } = pair;
+    await pair.pass(LEASE_MS, there);
+    here.hub.sweep();
+    const eve = here.connect();
+    assert.deepEqual(await eve.hear({ type: "hello", version: 2, username: "Eve" }), []);
+    open();
+    assert.deepEqual(pick(await eve.hear(), "type", "code"), [["error", "busy"]]);
+    assert.equal(await there.claim("Eve"), true);
+    assert.deepEqual(here.reported, []);
+  });
+
+  test("claims once more when it loses the lease again while it claims", async () => {
+    const { promise: gate, resolve: claim } = Promise.withResolvers<void>();
+    /** Claims late, and then loses the lease again. */
+    class Late extends MemoryRoster {
+      override async reclaim(sessions: readonly HeldSession[]): Promise<readonly string[]> {
+        await gate;
+        return super.reclaim(sessions);
+      }
+
+      override async detach(): Promise<void> {
+        throw new RosterError("lease-lost", "lost again");
+      }
+    }
+    const pair = new Pair(Late);
+    const { here, there } = pair;
+    const [ada, bob] = [await here.member("Ada", "lobby"), await here.member("Bob", "lobby")];
+    await pair.pass(LEASE_MS + resumeMs + 1_000, there);
+    assert.equal(await there.claim("Bob"), true);
+    here.hub.sweep();
+    await ada.vanish();
+    claim();
+    assert.equal((await bob.hear()).at(-1)?.type, "bye");
     assert.deepEqual(here.reported, []);
   });
 });

@@ -1,6 +1,6 @@
 import { addressKey, type Goodbye, skeletonOf } from "../core/mod.ts";
 import type { Connection } from "./connection.ts";
-import type { HeldSession, Roster } from "./ports/roster.ts";
+import { type HeldSession, type Roster, RosterError } from "./ports/roster.ts";
 
 const LOST: Goodbye = {
   code: "replaced",
@@ -40,6 +40,9 @@ export class Lease {
         const claimed = new Set(held.map(({ connection }) => connection));
         if (this.#held().every(({ connection }) => claimed.has(connection))) break;
       }
+    } catch (error) {
+      // The lease was lost again. The next call claims the sessions once more.
+      if (!(error instanceof RosterError)) throw error;
     } finally {
       this.#isReclaiming = false;
     }
@@ -47,11 +50,11 @@ export class Lease {
 
   async #reclaim(held: readonly HeldSession[]): Promise<void> {
     const lost = new Set(await this.#roster.reclaim(held));
+    for (const id of lost) this.#connections.get(id)?.dismiss(LOST);
     for (const session of held) {
       const connection = this.#connections.get(session.connection);
-      if (lost.has(session.connection)) {
-        connection?.dismiss(LOST);
-      } else if (connection === undefined || connection.isGone) {
+      if (lost.has(session.connection)) continue;
+      if (connection === undefined || connection.isGone) {
         // It left while this node could not tell.
         await this.#roster.detach(session);
       } else {

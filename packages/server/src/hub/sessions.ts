@@ -3,6 +3,7 @@ import { addressKey, type ChatLimits, type Name, type Refusal, refuse, skeletonO
 import type { Connection } from "./connection.ts";
 import {
   type ClaimedName,
+  type Holder,
   type NewSession,
   type Roster,
   RosterError,
@@ -60,7 +61,7 @@ export class Sessions {
       case "unknown":
         return UNKNOWN;
     }
-    this.#check(node);
+    await this.#check(node, user === undefined ? holder : undefined);
     if (user === undefined) this.#bind(connection, claim);
     else user.rename(claim.name);
     return undefined;
@@ -105,7 +106,7 @@ export class Sessions {
     await this.#end(connection);
     try {
       await prepare(taken);
-      this.#check(node);
+      await this.#check(node);
     } catch (error) {
       // The client may try again.
       await this.#roster.detach(holder).catch(() => undefined);
@@ -135,9 +136,10 @@ export class Sessions {
     const shared = await this.#roster.share(this.#newSession(connection, session), of);
     if (shared === "unknown") return UNKNOWN;
     if (shared === "too-many-connections") return this.#tooManyConnections();
-    this.#check(node);
+    const holder = { session, connection: connection.id };
+    await this.#check(node, holder);
     await this.#end(connection);
-    connection.holder = { session, connection: connection.id };
+    connection.holder = holder;
     this.#bind(connection, shared);
     return undefined;
   }
@@ -150,9 +152,16 @@ export class Sessions {
     await this.#roster.end(holder);
   }
 
-  /** A session that came with an earlier lease has ended with it. @throws {RosterError} `lease-lost`. */
-  #check(node: string): void {
-    if (this.#roster.node !== node) throw new RosterError("lease-lost", "The session's node has lost its lease");
+  /**
+   * A session that came with an earlier lease has ended with it. If it has the present one, it ends now, as nobody would
+   * end it later.
+   *
+   * @throws {RosterError} `lease-lost` unless the node still has this id.
+   */
+  async #check(node: string, opened?: Holder): Promise<void> {
+    if (this.#roster.node === node) return;
+    if (opened !== undefined) await this.#roster.end(opened);
+    throw new RosterError("lease-lost", "The session's node has lost its lease");
   }
 
   #newSession({ id: connection, link }: Connection, session: string): NewSession {
