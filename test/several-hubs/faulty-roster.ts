@@ -22,8 +22,9 @@ import { LEASE_MS, type Stores } from "./stores.ts";
 export class FaultyRoster implements Roster {
   /** Renewals are lost. */
   isCutOff = false;
-  /** Whether the node is getting its sessions back. */
+  /** Whether the node is getting its sessions back, and whether it ever did. */
   isReclaiming = false;
+  hasReclaimed = false;
   readonly #inner: Roster;
   readonly #stores: Stores;
   readonly #process: Process;
@@ -113,6 +114,7 @@ export class FaultyRoster implements Roster {
 
   async reclaim(sessions: readonly HeldSession[]): Promise<readonly string[]> {
     this.isReclaiming = true;
+    this.hasReclaimed = true;
     const { promise, resolve } = Promise.withResolvers<readonly string[]>();
     const run = () =>
       void this.#inner.reclaim(sessions).then((losers) => {

@@ -12,6 +12,7 @@ const count = fc.integer({ min: 1, max: 3 });
 
 /**
  * Something that happens. `steps` carries out some of the waiting steps, from `pick` on, with faults if `fault` is not 0.
+ * `pause` and `cutOff` begin and end: a paused node does nothing, and one that is cut off cannot renew its lease.
  */
 export const event = fc.oneof(
   of(30, "steps", fc.record({ count: fc.integer({ min: 1, max: 8 }), pick: fc.nat(1_000), fault })),
@@ -25,6 +26,8 @@ export const event = fc.oneof(
   of(1, "end", fc.record({ who, end })),
   of(2, "kick", fc.record({ who, room })),
   of(1, "crash", fc.record({ node })),
+  of(2, "pause", fc.record({ node })),
+  of(2, "cutOff", fc.record({ node })),
   of(3, "elapse", fc.record({ ms: fc.constantFrom(300, 1_000, 4_000, 12_000) })),
 );
 
@@ -72,6 +75,12 @@ export async function take(cluster: Cluster, event: Event): Promise<void> {
       break;
     case "crash":
       cluster.crash(event.node);
+      break;
+    case "pause":
+      cluster.node(event.node).isPaused = !cluster.node(event.node).isPaused;
+      break;
+    case "cutOff":
+      cluster.node(event.node).roster.isCutOff = !cluster.node(event.node).roster.isCutOff;
       break;
     case "elapse":
       await cluster.elapse(event.ms);

@@ -124,8 +124,6 @@ export class Observer {
   /** The rooms to be in. */
   readonly wanted = new Set<string>();
   readonly said: Said[] = [];
-  /** The codes of the goodbyes. */
-  readonly byes: string[] = [];
   readonly #unsettled = new Map<string, Unsettled>();
   /** The requests to be answered on this connection, by id. */
   readonly #pending = new Map<string, Message>();
@@ -495,8 +493,11 @@ export class Observer {
   }
 
   #dismissed({ code, reconnect }: Message): void {
-    this.byes.push(code as string);
-    if (!reconnect) this.#token = undefined;
+    if (!reconnect) {
+      // Only a node that claims its sessions again may find that one is taken: a client has one connection at a time.
+      assert.ok(this.#wire?.node.roster.hasReclaimed, `${this.label} lost its session: ${code}`);
+      this.#token = undefined;
+    }
     this.#lost();
   }
 
