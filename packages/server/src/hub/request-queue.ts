@@ -132,6 +132,11 @@ export class RequestQueue {
 
   /** The change in flight was decided on an older state of its room. */
   decideAgain(): void {
+    if (this.#isEnded) {
+      // Nothing was stored. Without its client, the user may not even have its name any more.
+      this.settled();
+      return;
+    }
     const setting = this.#setting as { readonly request: Command; decisions: number };
     const { request, decisions } = setting;
     const isLast = decisions >= DECISIONS_MAX;

@@ -396,6 +396,24 @@ describe("A change of a room's state", () => {
     await other.close();
   });
 
+  test("is not decided again when its client is gone", async () => {
+    const { store, log, fixture, ada, bob } = await pair();
+    const other = new MemoryRoomLog(store);
+    log.fateOf = () => "late";
+    await other.append([put("topic", "theirs", { from: "Eve" })]);
+    assert.deepEqual(await ada.hear(setTopic("mine")), []);
+    await ada.vanish();
+    log.fateOf = () => "arrives";
+    log.deliver();
+    await idle();
+    assert.deepEqual(pick(bob.take(), "changes"), [[{ topic: "theirs" }]]);
+    // Its connection has departed: its session waits for it.
+    fixture.now += fixture.limits.awayMs;
+    fixture.hub.sweep();
+    assert.deepEqual(pick(await bob.hear(), "username", "state"), [["Ada", "left"]]);
+    await other.close();
+  });
+
   test("is refused as busy when the state changes eight times meanwhile, and settles", async () => {
     const { store, log, ada } = await pair();
     const other = new MemoryRoomLog(store);
