@@ -173,7 +173,10 @@ export class RosterStore {
 
   detach(holder: Holder): void {
     const session = this.#held(holder);
-    if (session !== undefined) this.#detach(session);
+    if (session === undefined) return;
+    this.#detach(session);
+    // With an `awayMs` of 0, at once.
+    this.expire();
   }
 
   end(holder: Holder): void {

@@ -167,3 +167,18 @@ describe("MemoryRoster after a restart", () => {
     );
   });
 });
+
+test("with an awayMs of 0, a user leaves its rooms when its connection ends", async () => {
+  const roster = new MemoryRoster(new RosterStore({ limits: { ...ROSTER_LIMITS, awayMs: 0 }, now: () => 0 }));
+  const changes: RosterChange[] = [];
+  roster.follow((change) => changes.push(change));
+  const holder = { session: "s", connection: "c" };
+  const name = { text: "Ada", key: "ada", skeleton: skeletonOf("Ada") };
+  await roster.open({ ...holder, address: "192.0.2.1", isLasting: true }, name);
+  await roster.enter(holder, { text: "lobby", key: "lobby" });
+  await roster.detach(holder);
+  assert.deepEqual(
+    changes.map(({ type }) => type),
+    ["joined", "left"],
+  );
+});
