@@ -45,16 +45,17 @@ async function ask(client: RawClient, request: object): Promise<Message> {
   return answer;
 }
 
-/** Waits until the server has stored this many sessions that are in a room, and read positions. */
+/** Waits until the server has stored this many sessions, all of them in a room, and read positions. */
 async function untilStored(sessions: number, positions: number): Promise<void> {
   const db = new DatabaseSync(join(folder, "data", "landline.guests"), { readOnly: true });
   try {
     const count = db.prepare(`SELECT
-      count(*) FILTER (WHERE kind = 'session' AND json_array_length(value, '$.rooms') > 0) AS sessions,
+      count(*) FILTER (WHERE kind = 'session') AS sessions,
+      count(*) FILTER (WHERE kind = 'session' AND json_array_length(value, '$.rooms') > 0) AS inRooms,
       count(*) FILTER (WHERE kind = 'read') AS positions FROM guest`);
     await until(() => {
       const stored = count.get();
-      return stored?.sessions === sessions && stored.positions === positions;
+      return stored?.sessions === sessions && stored.inRooms === sessions && stored.positions === positions;
     }, "the sessions are stored");
   } finally {
     db.close();
