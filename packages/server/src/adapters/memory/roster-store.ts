@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import * as v from "valibot";
 import { type Name, roomName, skeletonOf, userName } from "../../core/mod.ts";
 import type {
   Claim,
@@ -35,15 +36,16 @@ export interface RosterStoreOptions {
   readonly storage?: GuestStorage | undefined;
 }
 
-/** A session as it is stored. */
-interface StoredSession {
-  readonly user: string;
-  readonly name: string;
-  readonly rooms: readonly string[];
-  readonly hasJoined: boolean;
-  readonly attempt: number;
-  readonly address: string;
-}
+/** A session as it is stored. It is checked when it is restored, because its file has no checksums. */
+const StoredSession = v.object({
+  user: v.pipe(v.string(), v.nonEmpty()),
+  name: v.string(),
+  rooms: v.array(v.string()),
+  hasJoined: v.boolean(),
+  attempt: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  address: v.string(),
+});
+type StoredSession = v.InferOutput<typeof StoredSession>;
 
 interface User extends RosterUser {
   name: string;
@@ -104,11 +106,11 @@ export class RosterStore {
 
   /** Takes up the sessions that were stored before the start. They wait for their clients. */
   restore(): void {
-    for (const [id, stored] of this.#storage?.load("session") ?? []) {
-      if (this.#restore(id, stored as StoredSession)) continue;
+    for (const [id, value] of this.#storage?.load("session") ?? []) {
+      const { success, output: stored } = v.safeParse(StoredSession, value);
+      if (success && this.#restore(id, stored)) continue;
       this.#storage?.set("session", id, undefined);
-      const { user } = stored as StoredSession;
-      if (!this.#users.has(user)) this.#tell({ type: "ended", user });
+      if (success && !this.#users.has(stored.user)) this.#tell({ type: "ended", user: stored.user });
     }
   }
 
@@ -257,17 +259,19 @@ export class RosterStore {
     return session;
   }
 
-  /** Returns false if the session cannot be restored: its names are not valid any more, or another user has its name. */
+  /** Returns false if the session cannot be restored: its name is not valid any more, or another user has it. */
   #restore(id: string, { user: userId, name, rooms, hasJoined, attempt, address }: StoredSession): boolean {
     const person = userName(name);
     if ("type" in person) return false;
     const claimed = { ...person, skeleton: skeletonOf(person.text) };
+    const user = this.#users.get(userId);
+    if (user !== undefined && user.key !== claimed.key) return false;
     if (this.#names.claim(claimed, userId) !== "claimed") return false;
-    const session = this.#create(id, this.#users.get(userId) ?? this.#addUser(userId, claimed), true);
+    const session = this.#create(id, user ?? this.#addUser(userId, claimed), true);
     Object.assign(session, { hasJoined, attempt, address });
     for (const text of rooms) {
       const room = roomName(text);
-      if ("type" in room) continue;
+      if ("type" in room || session.rooms.has(room.key)) continue;
       session.rooms.set(room.key, room);
       this.#count(session.user, room.key, 1);
     }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { fc } from "../../../../../test/seed.ts";
 import { ROSTER_LIMITS, rosterSuite } from "../../../../../test/suites/roster-suite.ts";
 import { nameKey, skeletonOf } from "../../core/mod.ts";
 import type { GuestStorage, RosterChange, RosterUser } from "../../hub/mod.ts";
@@ -89,6 +90,47 @@ class Server implements GuestStorage {
 }
 
 describe("MemoryRoster after a restart", () => {
+  test("drops sessions that are damaged, and keeps the others", async () => {
+    const good = { user: "u", name: "Ada", rooms: ["lobby"], hasJoined: true, attempt: 1, address: "192.0.2.1" };
+    const other = { ...good, user: "v", name: "Bob" };
+    const damaged: Readonly<Record<string, unknown>> = {
+      null: null,
+      number: 1,
+      list: [],
+      "no fields": {},
+      "no user": { ...other, user: "" },
+      "an invalid name": { ...other, name: "a b" },
+      "a name that is a number": { ...other, name: 7 },
+      "a room that is a number": { ...other, rooms: [5] },
+      "a negative attempt": { ...other, attempt: -1 },
+      "no address": { ...other, address: null },
+      "another name of the same user": { ...good, name: "Bob" },
+      "another user's name": { ...other, name: "ADA" },
+    };
+    const sessions = { "s Ada": good, ...damaged };
+    const stored = new Map(Object.entries(sessions).map(([id, value]) => [id, JSON.stringify(value)]));
+    const server = new Server(stored);
+    assert.equal(server.storedCount, 1);
+    assert.deepEqual(await server.members("lobby"), ["Ada"]);
+    assert.equal(typeof (await server.open("Bob")), "object", "no name is left claimed");
+  });
+
+  test("drops or restores any JSON value", async () => {
+    const field = fc.oneof(fc.jsonValue(), fc.constantFrom("Ada", "ada", "u", "v", true, 1));
+    const rooms = fc.oneof(fc.jsonValue(), fc.array(fc.constantFrom("lobby", "Lobby", "a,b")));
+    const value = fc.record({ user: field, name: field, rooms, hasJoined: field, attempt: field, address: field });
+    const sessions = fc.dictionary(fc.string(), fc.oneof(value, fc.jsonValue()));
+    await fc.assert(
+      fc.asyncProperty(sessions, async (stored) => {
+        const server = new Server(new Map(Object.entries(stored).map(([id, each]) => [id, JSON.stringify(each)])));
+        assert.ok(new Set(await server.members("lobby")).size <= server.storedCount);
+        server.pass(resumeMs);
+        assert.deepEqual(await server.members("lobby"), [], "a ghost");
+        assert.equal(typeof (await server.open("Ada")), "object", "the name is free");
+      }),
+    );
+  });
+
   test("has the sessions that last, with the same users and rooms, and they wait for their clients", async () => {
     const before = new Server();
     const ada = await before.open("Ada");

@@ -1,3 +1,4 @@
+import * as v from "valibot";
 import type { Position } from "../../core/mod.ts";
 import type { GuestStorage, Users } from "../../hub/mod.ts";
 
@@ -6,6 +7,9 @@ const POSITIONS_MAX = 20_000;
 
 /** Separates the user's id, which has no space, from the room's key. */
 const SEPARATOR = " ";
+
+/** A position as it is stored. It is checked when it is restored, because its file has no checksums. */
+const StoredPosition = v.object({ epoch: v.string(), seq: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) });
 
 export interface MemoryUsersOptions {
   /** Most read positions. @default 20000 */
@@ -25,9 +29,11 @@ export class MemoryUsers implements Users {
   constructor({ positionsMax = POSITIONS_MAX, storage }: MemoryUsersOptions = {}) {
     this.#positionsMax = positionsMax;
     this.#storage = storage;
-    for (const [key, position] of storage?.load("read") ?? []) {
+    for (const [key, value] of storage?.load("read") ?? []) {
       const at = key.indexOf(SEPARATOR);
-      this.#set(key.slice(0, at), key.slice(at + SEPARATOR.length), position as Position);
+      const { success, output: position } = v.safeParse(StoredPosition, value);
+      if (success && at > 0) this.#set(key.slice(0, at), key.slice(at + SEPARATOR.length), position);
+      else storage?.set("read", key, undefined);
     }
   }
 

@@ -29,9 +29,10 @@ class GuestWriter {
     }
   }
 
+  /** Returns all rows. The value of a damaged one is `undefined`. */
   load(): readonly GuestRow[] {
     const rows = this.#db.prepare("SELECT kind, key, value FROM guest").all();
-    return rows.map(({ kind, key, value }) => [kind as GuestTable, String(key), JSON.parse(String(value))]);
+    return rows.map(({ kind, key, value }) => [kind as GuestTable, String(key), parsed(String(value))]);
   }
 
   write(rows: readonly GuestRow[]): void {
@@ -47,6 +48,14 @@ class GuestWriter {
 
   close(): void {
     this.#db.close();
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

@@ -96,6 +96,16 @@ describe("SqliteGuests", () => {
     });
   }
 
+  test("returns undefined for a row that is not JSON, and the other rows", async () => {
+    const guests = await open();
+    for (const key of ["good", "bad"]) guests.set("session", key, 1);
+    await guests.close();
+    const db = new DatabaseSync(file);
+    db.exec("UPDATE guest SET value = '{bad' WHERE key = 'bad'");
+    db.close();
+    assert.deepEqual((await stored()).session, { good: 1, bad: undefined });
+  });
+
   test("keeps nothing where it cannot write, and does not fail", async () => {
     rmSync(folder, { recursive: true });
     const guests = await open();
@@ -131,4 +141,18 @@ test("MemoryUsers keeps read positions over a restart, and forgets those of gues
   assert.deepEqual(await restored.readPosition("ada", "a b"), { epoch: "e", seq: 4 });
   assert.equal(await restored.readPosition("bob", "lobby"), undefined);
   await again.close();
+});
+
+test("MemoryUsers drops positions that are damaged", async () => {
+  const guests = await open();
+  const damaged = [null, 1, "x", [], {}, { epoch: "e" }, { epoch: 1, seq: 1 }, { epoch: "e", seq: -1 }];
+  for (const [i, value] of damaged.entries()) guests.set("read", `ada ${i}`, value);
+  guests.set("read", "noroom", { epoch: "e", seq: 1 });
+  guests.set("read", "ada lobby", { epoch: "e", seq: 2 });
+  await guests.close();
+  const again = await open();
+  const users = new MemoryUsers({ storage: again });
+  assert.deepEqual(await users.readPosition("ada", "lobby"), { epoch: "e", seq: 2 });
+  await again.close();
+  assert.deepEqual((await stored()).read, { "ada lobby": { epoch: "e", seq: 2 } });
 });

@@ -6,7 +6,7 @@ export type GuestTable = "session" | "read";
  * never fails: at worst nothing is kept.
  */
 export interface GuestStorage {
-  /** Returns what was stored before the start, by key. */
+  /** Returns what was stored before the start, by key. A value may be damaged: check it, and remove it if it is. */
   load(table: GuestTable): ReadonlyMap<string, unknown>;
   /** Stores plain data under the key. `undefined` removes it. */
   set(table: GuestTable, key: string, value: unknown): void;
