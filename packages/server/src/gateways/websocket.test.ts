@@ -159,6 +159,14 @@ describe("WebSocketGateway", LIMIT, () => {
     }
   });
 
+  test("closes with 1000 after the client's own bye", async () => {
+    await using server = await TestServer.start();
+    const web = new WebClient(server.port);
+    await once(web.socket, "open");
+    web.send({ type: "hello", version: 2, username: "Ada" }, { type: "bye" });
+    assert.deepEqual(await web.closed, [1000, ""]);
+  });
+
   test("ends the connection at binary, oversized and invalid frames, with the right close code", async () => {
     await using server = await TestServer.start();
     const witness = await server.member("Ada", "lobby");

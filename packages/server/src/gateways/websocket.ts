@@ -14,6 +14,7 @@ export interface WebSocketDialect {
 }
 
 /** Close codes of RFC 6455, section 7.4.1, and of the IANA registry (1013). */
+const NORMAL = 1000;
 const TRY_AGAIN_LATER = 1013;
 const POLICY_VIOLATION = 1008;
 const UNSUPPORTED_DATA = 1003;
@@ -147,6 +148,7 @@ class WebSocketLink implements Link {
   }
 
   close({ reconnect, message }: { readonly reconnect: boolean; readonly message: string }): void {
-    this.#webSocket.close(reconnect ? TRY_AGAIN_LATER : POLICY_VIOLATION, message);
+    const refused = reconnect ? TRY_AGAIN_LATER : POLICY_VIOLATION;
+    this.#webSocket.close(message === "" ? NORMAL : refused, message);
   }
 }

@@ -14,7 +14,7 @@ export interface Link {
   resume(): void;
   /**
    * Flushes and closes the connection. `reconnect` tells the client whether to come back, if the transport can
-   * express it.
+   * express it. `message` is empty if the client itself ended the connection.
    */
   close(reason: { readonly reconnect: boolean; readonly message: string }): void;
 }

@@ -35,7 +35,7 @@ export type Claim = RosterUser | "in-use" | "look-alike";
 /** A connection that takes over a session. */
 export interface Takeover extends Holder {
   readonly address: string;
-  /** Must be greater than that of the connection that took the session before. Infinity counts as one more. */
+  /** Must be greater than that of the connection that took the session before. Infinity is greater than any, and leaves the number as it is. */
   readonly attempt: number;
 }
 
