@@ -133,7 +133,9 @@ export async function startServer(options: ServerOptions = {}): Promise<ChatServ
       http: (connection, firstBytes) => http.accept(connection, firstBytes),
     },
   ).catch(async (error) => {
-    await Promise.all([http.close(0), guests?.close(), log.close()]);
+    await Promise.all([http.close(0), guests?.close()]);
+    // Last: the open log keeps other servers out of the folder.
+    await log.close();
     throw error;
   });
   const sweeper = setInterval(() => hub.sweep(), SWEEP_MS);

@@ -12,7 +12,10 @@ let ownPrototypes: ReadonlyMap<string, string> | undefined;
 const UNSEEN = /\p{Default_Ignorable_Code_Point}/gu;
 const UNSEEN_DOT = /(?<=[l\p{Soft_Dotted}]\p{M}*)\u0307/gu;
 const DOTLESS_J = /\u0237/g;
-/** After so many no character changes any more. The longest way is that of U+FE6A: `%`, `\u00ba/\u2080`, `o/O`, `o/o`. */
+/**
+ * Most rounds. After them, no character changes any more. The longest way is that of U+FE6A: `%`, `\u00ba/\u2080`,
+ * `o/O`, `o/o`.
+ */
 const ROUNDS = 3;
 
 /**

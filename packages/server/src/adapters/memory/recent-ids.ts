@@ -3,7 +3,7 @@ import type { Entry } from "../../hub/mod.ts";
 
 /** Ids remembered of each author. Up to twice as many at times. */
 const IDS_MAX = 1_024;
-/** Most authors remembered per room. Past this, the author whose first entry is oldest is removed. */
+/** Most authors remembered per room. Past this, one that has written nothing for longest is removed. */
 const AUTHORS_MAX = 1_024;
 
 /** Two generations: the older one is dropped as a whole, which costs less than removing the oldest id each time. */
@@ -14,6 +14,7 @@ interface Author {
 
 /** A room's recent entries by author and id, to detect duplicates. */
 export class RecentIds {
+  /** The one that has written nothing for longest comes first. */
   readonly #authors = new Map<string, Author>();
 
   get(name: string, id: string): Entry | undefined {
@@ -23,12 +24,11 @@ export class RecentIds {
 
   add(id: string, entry: Entry): void {
     const key = nameKey(entry.author.name);
-    let author = this.#authors.get(key);
-    if (author === undefined) {
-      author = { newer: new Map(), older: new Map() };
-      this.#authors.set(key, author);
-      if (this.#authors.size > AUTHORS_MAX) this.#authors.delete(this.#authors.keys().next().value as string);
-    }
+    const author = this.#authors.get(key) ?? { newer: new Map(), older: new Map() };
+    // Move it to the end: the first author is the one that has written nothing for longest.
+    this.#authors.delete(key);
+    this.#authors.set(key, author);
+    if (this.#authors.size > AUTHORS_MAX) this.#authors.delete(this.#authors.keys().next().value as string);
     author.newer.set(id, entry);
     if (author.newer.size < IDS_MAX) return;
     author.older = author.newer;

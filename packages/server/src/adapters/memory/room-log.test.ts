@@ -33,6 +33,20 @@ describe("MemoryRoomLog", () => {
     );
   });
 
+  test("remembers the ids of an author that goes on writing, however many others write", async () => {
+    const log = new MemoryRoomLog();
+    const by = (name: string, id: string) => ({ ...said(id), id, author: { id: name, name } });
+    await log.append([by("ada", "first")]);
+    for (let i = 0; i < 4; i += 1) {
+      await log.append(Array.from({ length: 400 }, (_, j) => by(`other${i}-${j}`, "x")));
+      await log.append([by("ada", `later ${i}`)]);
+    }
+    const [first] = await log.append([by("ada", "first")]);
+    assert.equal(first?.type, "duplicate");
+    const [other] = await log.append([by("other0-0", "x")]);
+    assert.equal(other?.type, "appended", "the author that has written nothing for longest is forgotten");
+  });
+
   test("removes the oldest of very many entries and does not return them", async () => {
     const log = new MemoryRoomLog();
     await log.append(Array.from({ length: 20_000 }, (_, i) => said(`${i}`)));

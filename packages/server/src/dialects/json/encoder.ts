@@ -9,7 +9,7 @@ const WELCOME = 'Welcome! Send {"type": "join", "room": "roomname", "username": 
 /** The tutorial's own errors. They have no code. */
 const SEED_ERRORS: ReadonlySet<string> = new Set(["Invalid JSON", "Room and username required"]);
 
-/** In JSON, each message is one text, whoever gets it. */
+/** In JSON, a message is one text, the same for every recipient. */
 interface JsonEncoder extends Encoder {
   event(event: RoomEvent, room: string): string | undefined;
   own(event: RoomEvent, room: string): string | undefined;
